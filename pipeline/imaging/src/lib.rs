@@ -1,0 +1,19 @@
+//! Volumes, masks, geometry, morphology, distance, measurement and registration. Knows no patient, no file and no model.
+//!
+//! Inside this crate, and everywhere in the program, patient space is DICOM LPS in mm; arrays are stored in memory order
+//! k, j, i (i fastest), and an index is written [`Index3`] `{i, j, k}`: column, row, slice.
+#![warn(clippy::disallowed_methods)]
+
+pub mod grid;
+pub mod mask;
+pub mod note;
+pub mod space;
+pub mod units;
+pub mod volume;
+
+pub use grid::{Aligned, FrameId, Grid, GridError, InFrame, Index3, Shape};
+pub use mask::{LabelMap, Mask};
+pub use note::{Note, Noted, Severity};
+pub use space::{Affine, Patient, Point, Vector, Voxel};
+pub use units::{BqPerMl, Hu, Intensity, Mm, Mm2, Mm3, SuvBw};
+pub use volume::Volume;
