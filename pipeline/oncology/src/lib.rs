@@ -1,1 +1,14 @@
-//! placeholder
+//! Patients, time points, lesions, tracking, measurements, criteria, events and endpoints. Knows no file, model or page.
+#![warn(clippy::disallowed_methods)]
+
+pub mod cohort;
+pub mod evaluable;
+pub mod exact;
+pub mod lesion;
+pub mod time;
+
+pub use cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
+pub use evaluable::Evaluable;
+pub use exact::Exact;
+pub use lesion::{LesionId, LesionKind, LesionRole, LesionState, Organ, PatientId, Size, TrackingUid};
+pub use time::{Date, Days};

@@ -1,0 +1,206 @@
+//! One row per thing: the shapes of the cohort tables, shared by everything that writes, reads or draws them.
+//!
+//! The first columns and their order are the program's published contract; more may follow behind them. Units stand in the
+//! column names. An empty cell means "does not apply" and always has a reason beside it where a value was expected.
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Date;
+
+/// One lesion of one patient (`lesions.csv`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LesionRow {
+    /// Patient identifier or pseudonym.
+    pub patient_id: String,
+    /// Lesion within the patient, `L1`, `L2`, … in order of first sight.
+    pub lesion_id: String,
+    /// DICOM Tracking Unique Identifier.
+    pub tracking_uid: String,
+    /// Organ, snake case.
+    pub organ: String,
+    /// `lesion` or `node`.
+    pub kind: String,
+    /// `target`, `non_target`, `new` or `not_recorded`.
+    pub role: String,
+    /// Date of the study that first showed it.
+    pub first_seen_date: Date,
+    /// State at the last visit.
+    pub state: String,
+    /// Centroid in the baseline frame, LPS mm.
+    pub x_mm: f64,
+    /// Centroid in the baseline frame, LPS mm.
+    pub y_mm: f64,
+    /// Centroid in the baseline frame, LPS mm.
+    pub z_mm: f64,
+    /// Who found it: `imported_mask`, `model:<name>`, `reader`.
+    pub source: String,
+}
+
+/// One measured quantity of one lesion at one visit (`measurements.csv`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MeasurementRow {
+    /// Patient identifier or pseudonym.
+    pub patient_id: String,
+    /// Lesion within the patient.
+    pub lesion_id: String,
+    /// Date of the imaging study measured.
+    pub date: Date,
+    /// Days since baseline imaging.
+    pub study_day: i64,
+    /// Role of the series measured, such as `ct_portal_venous`.
+    pub series_role: String,
+    /// `long_axis`, `short_axis`, `volume`, `viable_long_axis`, `max_3d_diameter`, `suv_max`, …
+    pub quantity: String,
+    /// The number; empty when not evaluable.
+    pub value: Option<f64>,
+    /// Its unit: `mm`, `mm3`, `SUVbw`, `HU`.
+    pub unit: String,
+    /// Lower end of the 95 % band, where one is known.
+    pub low: Option<f64>,
+    /// Upper end of the 95 % band, where one is known.
+    pub high: Option<f64>,
+    /// How it was measured, in a word.
+    pub method: String,
+    /// Whether the number counts.
+    pub evaluable: bool,
+    /// Why not, or what to doubt.
+    pub reason: String,
+    /// State of the lesion at this visit.
+    pub state: String,
+    /// End points of the caliper in LPS mm, `x y z; x y z`, for diameters.
+    pub caliper_lps_mm: String,
+    /// SOP Instance UID of the slice measured, for diameters.
+    pub sop_instance_uid: String,
+}
+
+/// The ablative margin of one treated lesion (`margins.csv`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MarginRow {
+    /// Patient identifier or pseudonym.
+    pub patient_id: String,
+    /// Lesion within the patient.
+    pub lesion_id: String,
+    /// Date of the ablation.
+    pub treatment_date: Date,
+    /// Date of the study that shows the zone.
+    pub study_date: Date,
+    /// Minimal ablative margin; negative where tumour lies outside the zone. Empty when not reportable.
+    pub min_margin_mm: Option<f64>,
+    /// Lower end of its 95 % interval.
+    pub low_mm: Option<f64>,
+    /// Upper end of its 95 % interval.
+    pub high_mm: Option<f64>,
+    /// Fifth area-weighted percentile.
+    pub p5_mm: Option<f64>,
+    /// Share of the tumour surface with a margin below 0.
+    pub frac_lt0: Option<f64>,
+    /// Share in [0, 5) mm.
+    pub frac_0_5: Option<f64>,
+    /// Share in [5, 10) mm.
+    pub frac_5_10: Option<f64>,
+    /// Share of 10 mm and more.
+    pub frac_ge10: Option<f64>,
+    /// Share of the surface left out at the organ's capsule.
+    pub excluded_capsule_fraction: Option<f64>,
+    /// `adequate`, `inadequate`, `borderline` or `not_reportable`.
+    pub verdict: String,
+    /// Why, separated by `; `.
+    pub reasons: String,
+    /// Share of the tumour's volume inside the zone.
+    pub tumour_coverage: Option<f64>,
+    /// Counts per 1 mm bin from −15 mm, separated by spaces, for the histogram.
+    pub histogram_counts: String,
+}
+
+/// The response of one patient at one visit by one criterion (`assessments.csv`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AssessmentRow {
+    /// Patient identifier or pseudonym.
+    pub patient_id: String,
+    /// Criterion, such as `recist_1_1`.
+    pub criterion: String,
+    /// Date of the visit.
+    pub date: Date,
+    /// Days since baseline imaging.
+    pub study_day: i64,
+    /// Sum of diameters; empty when a target is missing.
+    pub sum_mm: Option<f64>,
+    /// Sum at baseline.
+    pub baseline_mm: Option<f64>,
+    /// Smallest complete sum before this visit.
+    pub nadir_mm: Option<f64>,
+    /// Target response; `BASELINE` at the baseline visit.
+    pub target: String,
+    /// Non-target response.
+    pub non_target: String,
+    /// `Y`, `N` or `E` (equivocal).
+    pub new_lesion: String,
+    /// Overall response.
+    pub overall: String,
+    /// The rule and the numbers, as a sentence.
+    pub why: String,
+    /// What would change the verdict, in mm.
+    pub flips_if: String,
+    /// How ablated targets were counted: `viable`, `rebaseline` or `whole`.
+    pub ablated_target: String,
+}
+
+/// One dated event (`events.csv`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EventRow {
+    /// Patient identifier or pseudonym.
+    pub patient_id: String,
+    /// Lesion, empty for events of the patient (death).
+    pub lesion_id: String,
+    /// Date of the event.
+    pub date: Date,
+    /// `progression`, `residual`, `complete_ablation`, `death`, `treatment`, …
+    pub event: String,
+    /// `local`, `distant_intrahepatic`, `extrahepatic`, `residual` or empty.
+    pub class: String,
+    /// `new`, `growth_of_known_untreated`, `focus_at_zone`, …
+    pub cause: String,
+    /// Treatment cycle the event belongs to, 1-based; empty before the first.
+    pub cycle: Option<u32>,
+    /// Last date known to be free of the event.
+    pub interval_low_date: Option<Date>,
+    /// Whether a reader should look.
+    pub needs_review: bool,
+    /// The rule and the distance, as a sentence.
+    pub why: String,
+}
+
+/// One time to event (`endpoints.csv`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointRow {
+    /// Patient identifier or pseudonym.
+    pub patient_id: String,
+    /// Patient, treated lesion or cycle, whatever the endpoint counts.
+    pub unit_id: String,
+    /// `OS`, `PFS`, `PFS_local`, `PFS_distant`, `TTP`, `LTPFS`, …
+    pub endpoint: String,
+    /// Time origin.
+    pub origin_date: Date,
+    /// Date of event or censoring.
+    pub end_date: Date,
+    /// Whole days between them.
+    pub days: i64,
+    /// Months of the preset's length.
+    pub months: f64,
+    /// 1 event, 0 censored.
+    pub event: u8,
+    /// Cause of the event.
+    pub cause: String,
+    /// Competing event, if that ended follow-up.
+    pub competing: String,
+    /// Why censored.
+    pub censor_reason: String,
+    /// Last date known to be free of the event.
+    pub interval_low_date: Option<Date>,
+}
