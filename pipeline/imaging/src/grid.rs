@@ -145,6 +145,16 @@ pub enum GridError {
         /// Largest distance between corresponding corner voxels, mm.
         max_distance_mm: f64,
     },
+    /// A grid nobody can hold in memory: a mistaken spacing.
+    #[error(
+        "a grid of spacing {spacing_mm:?} mm over this field of view would have {n_voxels:.1e} voxels; check both spacings"
+    )]
+    TooLarge {
+        /// Asked for, mm.
+        spacing_mm: [f64; 3],
+        /// Number of voxels that would need.
+        n_voxels: f64,
+    },
     /// Coordinates of another frame of reference.
     #[error("expected coordinates in frame of reference {expected}, found {found}; register the two first")]
     OtherFrame {

@@ -5,8 +5,10 @@
 #![warn(clippy::disallowed_methods)]
 
 pub mod grid;
+pub mod intensity;
 pub mod mask;
 pub mod note;
+pub mod resample;
 pub mod space;
 pub mod units;
 pub mod volume;
@@ -14,6 +16,7 @@ pub mod volume;
 pub use grid::{Aligned, FrameId, Grid, GridError, InFrame, Index3, Shape};
 pub use mask::{LabelMap, Mask};
 pub use note::{Note, Noted, Severity};
+pub use resample::Interpolation;
 pub use space::{Affine, Patient, Point, Vector, Voxel};
 pub use units::{BqPerMl, Hu, Intensity, Mm, Mm2, Mm3, SuvBw};
 pub use volume::Volume;
