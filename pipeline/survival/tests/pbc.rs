@@ -1,0 +1,109 @@
+//! The Mayo Clinic primary biliary cholangitis trial against R survival 3.5.3, to 1e-9 relative.
+//!
+//! Reads `survival/pbc.csv` and `survival/pbc_reference.json` below the folder named by `LESIONTRACE_DATA`.
+#![expect(clippy::disallowed_methods, reason = "this test reads reference data that is not committed")]
+
+use std::path::PathBuf;
+
+use lesiontrace_survival::{
+    Convention, Group, IntervalScale, TimeToEvent, Weighting, follow_up, kaplan_meier, log_rank, quantile,
+    restricted_mean,
+};
+use serde_json::Value;
+
+fn folder() -> Option<PathBuf> {
+    let folder = std::env::var("LESIONTRACE_DATA").ok();
+    if folder.is_none() {
+        println!("not run: LESIONTRACE_DATA is unset");
+    }
+    Some(PathBuf::from(folder?).join("survival"))
+}
+
+/// The reference values and the rows of the randomised patients.
+fn reference() -> Option<(Value, Vec<csv::StringRecord>)> {
+    let folder = folder()?;
+    let reference = serde_json::from_slice(&std::fs::read(folder.join("pbc_reference.json")).unwrap()).unwrap();
+    let mut table = csv::Reader::from_path(folder.join("pbc.csv")).unwrap();
+    let rows = table.records().map(Result::unwrap).filter(|row| row[3].parse::<f64>().is_ok()).collect();
+    Some((reference, rows))
+}
+
+fn seen(row: &csv::StringRecord) -> TimeToEvent {
+    TimeToEvent { time: row[1].parse().unwrap(), event: &row[2] == "2" }
+}
+
+fn arm(rows: &[csv::StringRecord], trt: &str) -> Vec<TimeToEvent> {
+    rows.iter().filter(|row| &row[3] == trt).map(seen).collect()
+}
+
+#[track_caller]
+fn assert_near(got: f64, expected: &Value, what: &str) {
+    let expected = expected.as_f64().unwrap_or_else(|| panic!("{what}: no number in the reference"));
+    assert!((got - expected).abs() <= 1e-9 * expected.abs().max(1e-3), "{what}: {got} against {expected}");
+}
+
+#[test]
+fn curves_bounds_and_quartiles() {
+    let Some((reference, rows)) = reference() else { return };
+    for trt in ["1", "2"] {
+        let observations = arm(&rows, trt);
+        for (name, scale) in
+            [("plain", IntervalScale::Plain), ("log", IntervalScale::Log), ("log-log", IntervalScale::LogLog)]
+        {
+            let expected = &reference["km_by_trt"][trt][name];
+            let curve = kaplan_meier(&observations, scale).unwrap();
+            assert_eq!(curve.time.len(), expected["time"].as_array().unwrap().len());
+            for entry in 0..curve.time.len() {
+                assert_eq!(curve.time[entry], expected["time"][entry].as_f64().unwrap());
+                assert_eq!(curve.n_risk[entry] as u64, expected["n_risk"][entry].as_u64().unwrap());
+                assert_eq!(curve.n_event[entry] as u64, expected["n_event"][entry].as_u64().unwrap());
+                assert_near(curve.surv[entry], &expected["surv"][entry], "surv");
+                assert_near(curve.std_err[entry] / curve.surv[entry], &expected["std_err_logS"][entry], "std_err");
+                assert_near(curve.lower[entry].unwrap(), &expected["lower"][entry], "lower");
+                assert_near(curve.upper[entry].unwrap(), &expected["upper"][entry], "upper");
+            }
+            for (position, level) in [0.75, 0.5, 0.25].into_iter().enumerate() {
+                let found = quantile(&curve, level, Convention::R);
+                let quartiles = &expected["quartiles"];
+                let of = |key: &str| quartiles[key][position].as_f64();
+                assert_eq!(
+                    (found.median, found.median_ci),
+                    (of("q"), [of("lower"), of("upper")]),
+                    "{trt} {name} {level}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn restricted_means_and_follow_up() {
+    let Some((reference, rows)) = reference() else { return };
+    for trt in ["1", "2"] {
+        let observations = arm(&rows, trt);
+        let expected = &reference["km_by_trt"][trt];
+        let curve = kaplan_meier(&observations, IntervalScale::Log).unwrap();
+        let found = restricted_mean(&curve, curve.last_time()).unwrap();
+        assert_near(found.rmst, &expected["rmst_at_max"], "rmst");
+        assert_near(found.rmst_se, &expected["rmst_se"], "rmst_se");
+        let follow_up = follow_up(&observations, IntervalScale::Log, Convention::R).unwrap();
+        assert_near(follow_up.reverse_km_median.unwrap(), &expected["reverse_km_median"], "follow-up");
+    }
+}
+
+#[test]
+fn log_rank_and_peto() {
+    let Some((reference, rows)) = reference() else { return };
+    let (one, two) = (arm(&rows, "1"), arm(&rows, "2"));
+    let groups = [Group { label: "1", observations: &one }, Group { label: "2", observations: &two }];
+    let expected = &reference["logrank_trt"];
+    let found = log_rank(&groups, Weighting::LogRank).unwrap();
+    assert_near(found.chisq, &expected["chisq"], "chisq");
+    assert_near(found.p, &expected["p"], "p");
+    assert_eq!(found.df, 1);
+    for g in 0..2 {
+        assert_near(found.observed[g], &expected["obs"][g], "observed");
+        assert_near(found.expected[g], &expected["exp"][g], "expected");
+    }
+    assert_near(log_rank(&groups, Weighting::PetoPeto).unwrap().chisq, &expected["peto_chisq"], "peto");
+}
