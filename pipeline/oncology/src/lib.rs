@@ -6,6 +6,7 @@ pub mod evaluable;
 pub mod exact;
 pub mod lesion;
 pub mod time;
+pub mod tracking;
 
 pub use cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
 pub use evaluable::Evaluable;
