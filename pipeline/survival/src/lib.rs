@@ -23,13 +23,18 @@ pub mod restricted_mean;
 
 pub mod log_rank;
 
+pub mod competing_risks;
+pub mod gray;
+
+pub use competing_risks::{CompetingRisksError, CumulativeIncidence, cumulative_incidence, states};
 pub use estimate::Estimate;
 pub use follow_up::{FollowUp, follow_up, reverse_kaplan_meier};
+pub use gray::{GrayError, GrayTest, gray_test};
 pub use kaplan_meier::{IntervalScale, KaplanMeier, kaplan_meier};
 pub use landmarks::{Landmark, at_risk_from, landmarks};
 pub use log_rank::{LogRank, LogRankError, Weighting, log_rank};
 pub use median::{Convention, Median, median, quantile};
-pub use observation::{Group, InputError, TimeToEvent, TimeUnit};
+pub use observation::{Group, InputError, TimeToEvent, TimeToState, TimeUnit};
 pub use restricted_mean::{RestrictedMean, restricted_mean};
 
 /// Two-sided 95 % point of the standard normal distribution, Φ⁻¹(0.975).

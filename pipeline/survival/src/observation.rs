@@ -31,13 +31,22 @@ pub struct TimeToEvent {
     pub event: bool,
 }
 
+/// One subject under competing risks: time since the origin and the state it ended in.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TimeToState {
+    /// Time from the origin to the first of all events, or to the end of observation.
+    pub time: f64,
+    /// 0: censored at `time`. 1 and above: the event that came first, each number one cause.
+    pub state: u32,
+}
+
 /// Subjects compared under one label.
 #[derive(Debug, Clone, Copy)]
-pub struct Group<'a> {
+pub struct Group<'a, T = TimeToEvent> {
     /// Name of the group, as printed.
     pub label: &'a str,
     /// Its subjects, in any order.
-    pub observations: &'a [TimeToEvent],
+    pub observations: &'a [T],
 }
 
 /// Times that no estimator can use.
