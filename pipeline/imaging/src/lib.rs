@@ -4,15 +4,21 @@
 //! k, j, i (i fastest), and an index is written [`Index3`] `{i, j, k}`: column, row, slice.
 #![warn(clippy::disallowed_methods)]
 
+pub mod components;
+pub mod distance;
 pub mod grid;
 pub mod intensity;
 pub mod mask;
+pub mod morphology;
 pub mod note;
 pub mod resample;
 pub mod space;
 pub mod units;
 pub mod volume;
+pub mod window;
 
+pub use components::{Component, Components, Connectivity, components};
+pub use distance::DistanceError;
 pub use grid::{Aligned, FrameId, Grid, GridError, InFrame, Index3, Shape};
 pub use mask::{LabelMap, Mask};
 pub use note::{Note, Noted, Severity};
@@ -20,3 +26,4 @@ pub use resample::Interpolation;
 pub use space::{Affine, Patient, Point, Vector, Voxel};
 pub use units::{BqPerMl, Hu, Intensity, Mm, Mm2, Mm3, SuvBw};
 pub use volume::Volume;
+pub use window::Window;
