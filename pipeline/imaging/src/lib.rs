@@ -4,6 +4,7 @@
 //! k, j, i (i fastest), and an index is written [`Index3`] `{i, j, k}`: column, row, slice.
 #![warn(clippy::disallowed_methods)]
 
+pub mod closest;
 pub mod components;
 pub mod distance;
 pub mod grid;
@@ -13,10 +14,13 @@ pub mod morphology;
 pub mod note;
 pub mod resample;
 pub mod space;
+pub mod surface;
+mod tetrahedra;
 pub mod units;
 pub mod volume;
 pub mod window;
 
+pub use closest::TriangleTree;
 pub use components::{Component, Components, Connectivity, components};
 pub use distance::DistanceError;
 pub use grid::{Aligned, FrameId, Grid, GridError, InFrame, Index3, Shape};
@@ -24,6 +28,7 @@ pub use mask::{LabelMap, Mask};
 pub use note::{Note, Noted, Severity};
 pub use resample::Interpolation;
 pub use space::{Affine, Patient, Point, Vector, Voxel};
+pub use surface::{Refinement, Surface, SurfaceError};
 pub use units::{BqPerMl, Hu, Intensity, Mm, Mm2, Mm3, SuvBw};
 pub use volume::Volume;
 pub use window::Window;

@@ -1,0 +1,209 @@
+//! The smooth surface of a mask: anti-aliased, refined, closed, with its area, its volume and an inside test.
+//!
+//! A binary mask is blurred by a Gaussian of 0.7 voxel, refined by linear interpolation, and cut at one half. The width is our own
+//! choice: enough to take the stair-steps of a binary ball, little enough to shrink a 10 mm ball by less than 0.1 mm at 1 mm
+//! voxels (mean curvature times σ²; `margin` measures what is left).
+
+use thiserror::Error;
+
+use crate::grid::{FrameId, GridError, Shape};
+use crate::intensity::smooth_voxels;
+use crate::mask::Mask;
+use crate::resample::{Interpolation, regrid, resample, sample};
+use crate::space::{Affine, Patient, Point};
+pub use crate::tetrahedra::Triangle;
+use crate::tetrahedra::iso_surface;
+use crate::units::{Mm, Mm2, Mm3};
+use crate::volume::Volume;
+use crate::window::Window;
+
+/// Width of the anti-aliasing Gaussian, in voxels of the mask.
+pub const ANTI_ALIASING_VOXELS: f64 = 0.7;
+
+/// Voxels of background kept around the mask: the Gaussian's reach (4 × 0.7) and one more.
+const RIM_VOXELS: usize = 4;
+
+/// The level of the surface between 0 and 1.
+const LEVEL: f32 = 0.5;
+
+/// How finely the anti-aliased mask is cut. There is no default: cost and accuracy depend on it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Refinement {
+    /// On the mask's own grid.
+    OwnGrid,
+    /// On a grid of at most this spacing along every axis; axes that are finer already stay.
+    AtMost(Mm),
+}
+
+/// Why a mask has no surface.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum SurfaceError {
+    /// Nothing is set.
+    #[error("the mask is empty: it has no surface; check which label the mask was made from")]
+    EmptyMask,
+    /// So small or thin that the anti-aliased mask nowhere reaches one half.
+    #[error(
+        "the mask of {n_voxels} voxels is too thin for a surface: after anti-aliasing it nowhere reaches one half; it cannot be measured at this spacing"
+    )]
+    TooThin {
+        /// Number of voxels of the mask.
+        n_voxels: usize,
+    },
+    /// The grid of the refined mask is impossible.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+}
+
+/// The closed surface of a mask and the field it was cut from.
+#[derive(Debug, Clone)]
+pub struct Surface {
+    triangles: Vec<Triangle>,
+    field: Volume<f32>,
+}
+
+impl Surface {
+    /// The surface of a mask. The world beyond the grid counts as background, so that a mask cut by the field of view is closed
+    /// there; ask [`touches_border`] whether that happened.
+    pub fn of_mask(mask: &Mask, refinement: Refinement) -> Result<Self, SurfaceError> {
+        let window = Window::around(mask, [RIM_VOXELS; 3]).ok_or(SurfaceError::EmptyMask)?;
+        let soft = window.cut(mask, false)?.map(|v| f32::from(u8::from(*v)));
+        let soft = smooth_voxels(&soft, [ANTI_ALIASING_VOXELS; 3]);
+        let field = match refinement {
+            Refinement::OwnGrid => soft,
+            Refinement::AtMost(spacing) => refined(&soft, spacing)?,
+        };
+        let triangles = iso_surface(&field, LEVEL);
+        if triangles.is_empty() {
+            return Err(SurfaceError::TooThin { n_voxels: mask.n_voxels_set() });
+        }
+        Ok(Self { triangles, field })
+    }
+
+    /// The triangles, LPS mm, normals outwards, in a fixed order.
+    pub fn triangles(&self) -> &[Triangle] {
+        &self.triangles
+    }
+    /// The frame of reference of the coordinates.
+    pub fn frame(&self) -> &FrameId {
+        self.field.grid().frame()
+    }
+    /// The anti-aliased mask on the refined grid, 0…1, one half on the surface.
+    pub fn field(&self) -> &Volume<f32> {
+        &self.field
+    }
+    /// Area of the closed surface.
+    pub fn area(&self) -> Mm2 {
+        Mm2(self.triangles.iter().map(triangle_area_mm2).sum())
+    }
+    /// Volume enclosed (divergence theorem over the triangles).
+    pub fn volume(&self) -> Mm3 {
+        let reference = self.triangles[0][0];
+        let six_fold: f64 = self
+            .triangles
+            .iter()
+            .map(|t| {
+                let [a, b, c] = t.map(|p| (p - reference).coords);
+                a.dot(&b.cross(&c))
+            })
+            .sum();
+        Mm3(six_fold / 6.0)
+    }
+    /// Whether a point of the surface's frame lies inside (or on the surface).
+    pub fn contains(&self, p: Point<Patient>) -> bool {
+        let at = self.field.grid().patient_to_voxel().apply(p);
+        sample(&self.field, at, Interpolation::Linear, 0.0) >= LEVEL
+    }
+}
+
+/// Area of one triangle in mm².
+pub fn triangle_area_mm2(t: &Triangle) -> f64 {
+    0.5 * (t[1] - t[0]).coords.cross(&(t[2] - t[0]).coords).norm()
+}
+
+/// Centre of mass of one triangle.
+pub fn triangle_centroid(t: &Triangle) -> Point<Patient> {
+    Point::from_coords((t[0].coords + t[1].coords + t[2].coords) / 3.0)
+}
+
+/// Whether the mask reaches the outermost voxels along an axis of more than one voxel: it may be cut by the field of view.
+pub fn touches_border(mask: &Mask) -> bool {
+    let Shape { ni, nj, nk } = mask.shape();
+    mask.bounding_box().is_some_and(|(low, high)| {
+        let at_edge = |low: usize, high: usize, n: usize| n > 1 && (low == 0 || high == n - 1);
+        at_edge(low.i, high.i, ni) || at_edge(low.j, high.j, nj) || at_edge(low.k, high.k, nk)
+    })
+}
+
+/// Linear refinement by a whole number of parts along each axis, so that the field of view is kept exactly.
+fn refined(soft: &Volume<f32>, spacing: Mm) -> Result<Volume<f32>, GridError> {
+    let target = soft.grid().spacing_mm().map(|s| s / (s / spacing.0 - 1e-6).ceil().max(1.0));
+    let grid = regrid(soft.grid(), target)?;
+    Ok(resample(soft, &grid, &Affine::identity(), Interpolation::Linear, 0.0))
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::Grid;
+    use std::f64::consts::PI;
+
+    /// A ball rasterised by its voxel centres on an oblique grid; `centre` in LPS mm near the grid's middle.
+    pub(crate) fn ball(radius_mm: f64, centre: Point<Patient>, spacing_mm: [f64; 3], reach_mm: f64) -> Mask {
+        let rotation = *nalgebra::Rotation3::from_euler_angles(0.1, -0.2, 0.3).matrix();
+        let n = spacing_mm.map(|s| (2.0 * reach_mm / s) as usize + 1);
+        let shape = Shape { ni: n[0], nj: n[1], nk: n[2] };
+        let middle = nalgebra::Vector3::from_fn(|a, _| spacing_mm[a] * (n[a] as f64 - 1.0) / 2.0);
+        let origin = Point::from_coords(nalgebra::Vector3::new(31.0, -17.0, 210.0) - rotation * middle);
+        let grid = Grid::from_directions(shape, origin, spacing_mm, rotation, FrameId::new("f")).unwrap();
+        Mask::from_fn(grid.clone(), |at| grid.center(at).distance(centre) <= radius_mm)
+    }
+
+    pub(crate) const OFF_GRID: Point<Patient> = Point::new(31.21, -16.83, 210.37);
+
+    #[test]
+    fn a_ball_has_the_area_and_volume_of_a_ball() {
+        for (spacing, refinement, tolerance) in [
+            ([0.8, 0.8, 1.0], Refinement::AtMost(Mm(0.5)), 0.015),
+            ([0.8, 0.8, 1.0], Refinement::OwnGrid, 0.02),
+            ([0.8, 0.8, 3.0], Refinement::AtMost(Mm(1.0)), 0.05),
+        ] {
+            let surface = Surface::of_mask(&ball(12.0, OFF_GRID, spacing, 20.0), refinement).unwrap();
+            let area = surface.area().0 / (4.0 * PI * 144.0);
+            let volume = surface.volume().0 / (4.0 / 3.0 * PI * 1728.0);
+            assert!((area - 1.0).abs() < tolerance && (volume - 1.0).abs() < tolerance, "{spacing:?}: {area} {volume}");
+            assert!(surface.contains(OFF_GRID) && !surface.contains(Point::new(31.2, -16.8, 223.5)));
+        }
+    }
+
+    #[test]
+    fn the_surface_is_closed_even_when_the_mask_is_cut_by_the_border() {
+        let cut = ball(12.0, OFF_GRID, [0.8, 0.9, 2.0], 8.0);
+        assert!(touches_border(&cut) && !touches_border(&ball(12.0, OFF_GRID, [0.8, 0.9, 2.0], 20.0)));
+        let surface = Surface::of_mask(&cut, Refinement::OwnGrid).unwrap();
+        // Every directed edge is met once in each direction: the area vectors of a closed surface add up to zero.
+        let sum: nalgebra::Vector3<f64> =
+            surface.triangles().iter().map(|t| (t[1] - t[0]).coords.cross(&(t[2] - t[0]).coords)).sum();
+        assert!(sum.norm() < 1e-6, "{sum}");
+        assert!(surface.volume().0 > 0.0);
+    }
+
+    #[test]
+    fn a_mirrored_grid_keeps_normals_outwards() {
+        let mask = ball(6.0, OFF_GRID, [1.0; 3], 10.0);
+        let mut directions = mask.grid().directions();
+        directions.set_column(2, &(-directions.column(2)));
+        let mirrored =
+            Grid::from_directions(mask.shape(), Point::new(0.0, 0.0, 0.0), [1.0; 3], directions, FrameId::new("f"))
+                .unwrap();
+        let surface = Surface::of_mask(&mask.with_grid(mirrored).unwrap(), Refinement::OwnGrid).unwrap();
+        assert!(surface.volume().0 > 800.0);
+    }
+
+    #[test]
+    fn nothing_and_too_little_are_said() {
+        let empty = ball(0.0, Point::new(0.0, 0.0, 0.0), [1.0; 3], 5.0);
+        assert_eq!(Surface::of_mask(&empty, Refinement::OwnGrid).unwrap_err(), SurfaceError::EmptyMask);
+        let one = Mask::from_fn(empty.grid().clone(), |at| at.i == 5 && at.j == 5 && at.k == 5);
+        assert_eq!(Surface::of_mask(&one, Refinement::OwnGrid).unwrap_err(), SurfaceError::TooThin { n_voxels: 1 });
+    }
+}
