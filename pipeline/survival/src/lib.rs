@@ -26,7 +26,12 @@ pub mod log_rank;
 pub mod competing_risks;
 pub mod gray;
 
+pub mod cox;
+
 pub use competing_risks::{CompetingRisksError, CumulativeIncidence, cumulative_incidence, states};
+pub use cox::concordance::{Concordance, Ranked, concordance};
+pub use cox::proportional_hazards::{ProportionalHazards, proportional_hazards};
+pub use cox::{ChiSquaredTest, CoxError, CoxFit, CoxSubject, Ties, cox};
 pub use estimate::Estimate;
 pub use follow_up::{FollowUp, follow_up, reverse_kaplan_meier};
 pub use gray::{GrayError, GrayTest, gray_test};

@@ -7,8 +7,8 @@
 use std::path::PathBuf;
 
 use lesiontrace_survival::{
-    Convention, Group, IntervalScale, TimeToEvent, Weighting, follow_up, kaplan_meier, log_rank, quantile,
-    restricted_mean,
+    Convention, CoxSubject, Group, IntervalScale, Ranked, Ties, TimeToEvent, Weighting, concordance, follow_up,
+    kaplan_meier, log_rank, proportional_hazards, quantile, restricted_mean,
 };
 use serde_json::Value;
 
@@ -107,4 +107,76 @@ fn log_rank_and_peto() {
         assert_near(found.expected[g], &expected["exp"][g], "expected");
     }
     assert_near(log_rank(&groups, Weighting::PetoPeto).unwrap().chisq, &expected["peto_chisq"], "peto");
+}
+
+fn subjects(rows: &[csv::StringRecord], columns: &[usize]) -> Vec<CoxSubject> {
+    rows.iter()
+        .map(|row| CoxSubject {
+            time: seen(row).time,
+            event: seen(row).event,
+            covariates: columns.iter().map(|&column| row[column].parse().unwrap()).collect(),
+            cluster: None,
+        })
+        .collect()
+}
+
+/// A list of the reference, or its only value: a model of one term was written as a number.
+fn entry(list: &Value, position: usize) -> &Value {
+    if list.is_array() { &list[position] } else { list }
+}
+
+#[test]
+fn cox_models_with_both_treatments_of_ties() {
+    let Some((reference, rows)) = reference() else { return };
+    for (model, terms, columns) in
+        [("cox", &["age", "bili", "edema"][..], &[4, 10, 9][..]), ("cox_uni_age", &["age"], &[4])]
+    {
+        for (name, ties) in [("efron", Ties::Efron), ("breslow", Ties::Breslow)] {
+            let expected = &reference[model][name];
+            let subjects = subjects(&rows, columns);
+            let (found, zph) = proportional_hazards(terms, &subjects, ties).unwrap();
+            for term in 0..terms.len() {
+                for (key, list) in [
+                    ("coef", &found.coef),
+                    ("se", &found.se),
+                    ("hr", &found.hr),
+                    ("lower", &found.lower),
+                    ("upper", &found.upper),
+                    ("p", &found.p),
+                ] {
+                    assert_near(list[term], entry(&expected[key], term), key);
+                }
+            }
+            for test in 0..=terms.len() {
+                assert_near(zph.zph_chisq[test], &expected["zph_chisq"][test], "zph_chisq");
+                assert_near(zph.zph_p[test], &expected["zph_p"][test], "zph_p");
+            }
+            assert_near(found.loglik[0], &expected["loglik"][0], "loglik of no terms");
+            assert_near(found.loglik[1], &expected["loglik"][1], "loglik");
+            assert_near(found.lr.chisq, &expected["lr"][0], "lr");
+            assert_near(found.lr.p, &expected["lr"][2], "lr p");
+            assert_near(found.score.chisq, &expected["score"][0], "score");
+            let wald = expected["wald"][0].as_f64().unwrap();
+            assert!(
+                (found.wald.chisq - wald).abs() < 0.006,
+                "wald {} against {wald}, printed with two decimals",
+                found.wald.chisq
+            );
+            assert_eq!(
+                (found.n as u64, found.events as u64),
+                (expected["n"].as_u64().unwrap(), expected["nevent"].as_u64().unwrap())
+            );
+            let ranked: Vec<_> = subjects
+                .iter()
+                .map(|subject| Ranked {
+                    time: subject.time,
+                    event: subject.event,
+                    risk: subject.covariates.iter().zip(&found.coef).map(|(x, coef)| x * coef).sum(),
+                })
+                .collect();
+            let concordance = concordance(&ranked).unwrap();
+            assert_near(concordance.concordance, &expected["concordance"][0], "concordance");
+            assert_near(concordance.concordance_se, &expected["concordance"][1], "concordance se");
+        }
+    }
 }

@@ -3,7 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at a missing value; its helpers are not marked as tests")]
 
 use lesiontrace_survival::{
-    Convention, Group, IntervalScale, TimeToEvent, Weighting, follow_up, kaplan_meier, log_rank, median,
+    Convention, CoxSubject, Group, IntervalScale, Ties, TimeToEvent, Weighting, cox, follow_up, kaplan_meier, log_rank,
+    median, proportional_hazards,
 };
 use serde_json::Value;
 
@@ -104,4 +105,56 @@ fn reverse_kaplan_meier_follow_up() {
     let found = follow_up(&observations(&case), IntervalScale::Log, Convention::R).unwrap();
     assert_near(found.reverse_km_median.unwrap(), &case["expected"]["median_followup"], &case);
     assert_eq!(found.plain_median, 7.0, "the crude median named in the case's rationale");
+}
+
+#[test]
+fn cox_with_two_terms_and_its_proportional_hazards() {
+    let case = case("stats-07");
+    let (group, age) = (numbers(&case["input"]["group"]), numbers(&case["input"]["age"]));
+    let subjects: Vec<CoxSubject> = observations(&case)
+        .into_iter()
+        .zip(group.into_iter().zip(age))
+        .map(|(seen, (group, age))| CoxSubject {
+            time: seen.time,
+            event: seen.event,
+            covariates: vec![group, age],
+            cluster: None,
+        })
+        .collect();
+    for (name, ties) in [("efron", Ties::Efron), ("breslow", Ties::Breslow)] {
+        let found = cox(&["group", "age"], &subjects, ties).unwrap();
+        for term in 0..2 {
+            assert_near(found.coef[term], &case["expected"][name]["coef"][term], &case);
+            assert_near(found.se[term], &case["expected"][name]["se"][term], &case);
+        }
+    }
+    let (_, zph) = proportional_hazards(&["group", "age"], &subjects, Ties::Efron).unwrap();
+    for (position, key) in ["group", "age", "global_"].into_iter().enumerate() {
+        assert_near(zph.zph_p[position], &case["expected"]["coxzph_efron_km"][key], &case);
+    }
+}
+
+/// lifelines 0.30.3, `CoxPHFitter().fit(…, cluster_col="cluster", fit_options={"precision": 1e-12})`, on the case's records
+/// with their ties pulled apart: lifelines' score residuals ignore that Efron counts tied events in part.
+#[test]
+fn cluster_robust_errors() {
+    let case = case("stats-07");
+    let (group, age) = (numbers(&case["input"]["group"]), numbers(&case["input"]["age"]));
+    let time = [1.0, 1.1, 2.0, 3.0, 4.0, 4.1, 5.0, 6.0, 7.0, 8.0, 2.2, 3.1, 3.2, 6.2, 6.3, 7.3, 9.0, 10.0, 12.0, 15.0];
+    let subjects: Vec<CoxSubject> = observations(&case)
+        .into_iter()
+        .enumerate()
+        .map(|(row, seen)| CoxSubject {
+            time: time[row],
+            event: seen.event,
+            covariates: vec![group[row], age[row]],
+            // Pairs of records, some of them in both groups.
+            cluster: Some(if row < 10 { row / 2 } else { (row - 10) / 2 + 3 }),
+        })
+        .collect();
+    let found = cox(&["group", "age"], &subjects, Ties::Efron).unwrap();
+    assert_eq!(found.n_clusters, Some(8));
+    for (got, expected) in found.se.iter().zip([0.779_325_602_790_025_6, 0.031_655_093_265_877_204]) {
+        assert!((got / expected - 1.0).abs() < 1e-6, "{got} against {expected}");
+    }
 }
