@@ -1,1 +1,6 @@
-//! placeholder
+//! DICOM, NIfTI, archives, clinical tables and result tables: where files become values and values become files.
+//!
+//! Inside the program patient space is DICOM LPS in mm; whatever another format says is converted here, once, at the door.
+
+pub mod archive;
+pub mod dicom;

@@ -1,0 +1,350 @@
+//! Indexes a folder of images in any nesting: patients, time points (study dates), series with role and usability.
+//!
+//! Only headers are read. What cannot be read becomes a note; nothing is dropped without one.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use imaging::{Note, Noted};
+use jiff::civil::Date;
+use rayon::prelude::*;
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::dicom::geometry::stack;
+use crate::dicom::header::{HeaderError, SliceHeader, read_header};
+use crate::dicom::role::{Plane, SeriesRole, not_for_measuring, plane_of, role_of};
+
+/// Why a folder has no index.
+#[derive(Debug, Error)]
+pub enum ArchiveError {
+    /// Nothing to index.
+    #[error("no DICOM or NIfTI found under {} ({n_other} other files); name the folder that holds the images", root.display())]
+    NoImages {
+        /// Folder.
+        root: PathBuf,
+        /// Number of files that are neither.
+        n_other: usize,
+    },
+    /// The folder cannot be listed.
+    #[error("{} cannot be listed: {source}; check the path and its permissions", path.display())]
+    Unreadable {
+        /// Folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Everything found under one folder.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ArchiveIndex {
+    /// Patients by identifier.
+    pub patients: Vec<PatientImages>,
+    /// NIfTI files (`.nii`, `.nii.gz`), sorted by path.
+    pub nifti_files: Vec<PathBuf>,
+    /// Number of files that are neither DICOM nor NIfTI.
+    pub n_other_files: usize,
+}
+
+/// One patient's images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatientImages {
+    /// Patient ID as written.
+    pub patient_id: String,
+    /// Time points, earliest first; images without a study date come last.
+    pub timepoints: Vec<TimepointImages>,
+}
+
+/// The images of one day.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TimepointImages {
+    /// Study Date; `None` where the images state none.
+    pub study_date: Option<Date>,
+    /// Series by role, then rank.
+    pub series: Vec<SeriesEntry>,
+}
+
+/// One series: its row in the index and its files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesEntry {
+    /// What the index says about it.
+    pub row: IndexRow,
+    /// The headers of its files, sorted by path.
+    pub headers: Vec<SliceHeader>,
+}
+
+/// One row of `index --json`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IndexRow {
+    /// Patient ID as written.
+    pub patient_id: String,
+    /// Study Date.
+    pub study_date: Option<Date>,
+    /// Series Instance UID.
+    pub series_uid: String,
+    /// Modality.
+    pub modality: String,
+    /// Series Description.
+    pub description: String,
+    /// What the series is used as.
+    pub role: SeriesRole,
+    /// 1 for the best series of its role at this time point; unusable ones come last.
+    pub rank: u32,
+    /// Number of image files.
+    pub n_slices: usize,
+    /// Distance between voxel centres along i, j, k; `None` where the slices make no volume.
+    pub spacing_mm: Option<[f64; 3]>,
+    /// Whether the series can be measured.
+    pub usable: bool,
+    /// Why not, or what to doubt.
+    pub reasons: Vec<String>,
+}
+
+impl ArchiveIndex {
+    /// Every series in order: patient, date, role, rank.
+    pub fn series(&self) -> impl Iterator<Item = &SeriesEntry> {
+        self.patients.iter().flat_map(|p| p.timepoints.iter().flat_map(|t| t.series.iter()))
+    }
+    /// The rows of the index.
+    #[must_use]
+    pub fn rows(&self) -> Vec<IndexRow> {
+        self.series().map(|s| s.row.clone()).collect()
+    }
+}
+
+/// Indexes a folder. Files are read in parallel; the result does not depend on their order or the number of threads.
+pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
+    let mut notes = Vec::new();
+    let files = list_files(root, &mut notes)?;
+    let (nifti_files, candidates): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|p| is_nifti(p));
+    let read: Vec<Result<Option<SliceHeader>, HeaderError>> = candidates.par_iter().map(|p| read_header(p)).collect();
+    let mut headers = Vec::new();
+    let mut n_other_files = 0;
+    for (path, result) in candidates.iter().zip(read) {
+        match result {
+            Ok(Some(header)) => headers.push(header),
+            Ok(None) => n_other_files += 1,
+            Err(error) => notes.push(note_of_file(root, path, &error)),
+        }
+    }
+    if headers.is_empty() && nifti_files.is_empty() && notes.is_empty() {
+        return Err(ArchiveError::NoImages { root: root.to_owned(), n_other: n_other_files });
+    }
+    let headers = without_copies(headers, root, &mut notes);
+    let patients = group(headers, &mut notes);
+    note_spelled_twice(&patients, &mut notes);
+    Ok(Noted::new(ArchiveIndex { patients, nifti_files, n_other_files }, notes))
+}
+
+/// Every file below a folder, sorted by path. Links to folders are not followed (they may run in circles).
+fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
+    let mut files = Vec::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(source) if folder == root => return Err(ArchiveError::Unreadable { path: folder, source }),
+            Err(error) => {
+                let message = format!("the folder cannot be listed ({error}); check its permissions, then index again");
+                notes.push(Note::error("unreadable_folder", relative(root, &folder), message));
+                continue;
+            }
+        };
+        for entry in entries.flatten() {
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
+                Ok(kind) if kind.is_file() || entry.path().is_file() => files.push(entry.path()),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn is_nifti(path: &Path) -> bool {
+    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    name.ends_with(".nii") || name.ends_with(".nii.gz")
+}
+
+fn relative(root: &Path, path: &Path) -> String {
+    path.strip_prefix(root).unwrap_or(path).to_string_lossy().into_owned()
+}
+
+fn note_of_file(root: &Path, path: &Path, error: &HeaderError) -> Note {
+    let code = match error {
+        HeaderError::Unreadable { .. } => "unreadable_file",
+        HeaderError::Damaged { .. } => "truncated_file",
+        HeaderError::Missing { .. } => "missing_attribute",
+    };
+    Note::error(code, relative(root, path), format!("{error}; the file is left out"))
+}
+
+/// The same SOP Instance twice (a copied folder): the first path stays, with a note.
+fn without_copies(headers: Vec<SliceHeader>, root: &Path, notes: &mut Vec<Note>) -> Vec<SliceHeader> {
+    let mut kept: BTreeMap<(String, String), SliceHeader> = BTreeMap::new();
+    let mut copies: BTreeMap<String, usize> = BTreeMap::new();
+    for header in headers {
+        let key = (header.series_uid.clone(), header.sop_instance_uid.clone());
+        if let Some(first) = kept.get(&key) {
+            let same = first.position == header.position && first.patient_id == header.patient_id;
+            if !same {
+                let message = format!(
+                    "its SOP Instance UID is that of {} but its patient or position is not; the file is left out: ask the archive which one is right",
+                    relative(root, &first.path)
+                );
+                notes.push(Note::error("conflicting_instance", relative(root, &header.path), message));
+            }
+            *copies.entry(header.series_uid.clone()).or_default() += usize::from(same);
+        } else {
+            kept.insert(key, header);
+        }
+    }
+    for (series, n) in copies.into_iter().filter(|(_, n)| *n > 0) {
+        let message = format!("{n} file(s) of the series lie in the archive twice; the first copy (by path) is used");
+        notes.push(Note::info("duplicate_file", series, message));
+    }
+    let mut headers: Vec<SliceHeader> = kept.into_values().collect();
+    headers.sort_by(|a, b| a.path.cmp(&b.path));
+    headers
+}
+
+type ByDate = BTreeMap<(bool, Option<Date>), BTreeMap<String, Vec<SliceHeader>>>;
+
+/// Patients → study dates → series.
+fn group(headers: Vec<SliceHeader>, notes: &mut Vec<Note>) -> Vec<PatientImages> {
+    let mut by_patient: BTreeMap<String, ByDate> = BTreeMap::new();
+    for header in headers {
+        let date = header.study_date;
+        let days = by_patient.entry(header.patient_id.clone()).or_default();
+        let series = days.entry((date.is_none(), date)).or_default();
+        series.entry(header.series_uid.clone()).or_default().push(header);
+    }
+    let mut patients = Vec::with_capacity(by_patient.len());
+    for (patient_id, days) in by_patient {
+        let mut timepoints = Vec::with_capacity(days.len());
+        for ((_, study_date), by_series) in days {
+            if study_date.is_none() {
+                let message = "these series state no valid Study Date (0008,0020), so they belong to no time point; write the date into them";
+                notes.push(Note::warning("no_study_date", patient_id.clone(), message));
+            }
+            let series: Vec<Vec<SliceHeader>> = by_series.into_values().collect();
+            timepoints.push(TimepointImages { study_date, series: ranked(series) });
+        }
+        patients.push(PatientImages { patient_id, timepoints });
+    }
+    patients
+}
+
+/// The series of one time point by role, and within a role the best first: usable, axial, more slices, thinner.
+fn ranked(series: Vec<Vec<SliceHeader>>) -> Vec<SeriesEntry> {
+    let mut entries: Vec<SeriesEntry> = series.into_par_iter().map(entry_of).collect();
+    entries.sort_by(|a, b| {
+        let key = |e: &SeriesEntry| {
+            let axial = e.headers[0].orientation.is_some_and(|o| plane_of(o) == Plane::Axial);
+            (e.row.role, !e.row.usable, !axial, std::cmp::Reverse(e.row.n_slices))
+        };
+        let thickness = |e: &SeriesEntry| e.row.spacing_mm.map_or(f64::INFINITY, |s| s[2]);
+        let last = |e: &SeriesEntry| (e.headers[0].series_number, e.row.series_uid.clone());
+        key(a).cmp(&key(b)).then_with(|| thickness(a).total_cmp(&thickness(b))).then_with(|| last(a).cmp(&last(b)))
+    });
+    let mut seen: BTreeMap<SeriesRole, u32> = BTreeMap::new();
+    for entry in &mut entries {
+        let rank = seen.entry(entry.row.role).or_default();
+        *rank += 1;
+        entry.row.rank = *rank;
+    }
+    entries
+}
+
+fn entry_of(headers: Vec<SliceHeader>) -> SeriesEntry {
+    let first = &headers[0];
+    let mut reasons = Vec::new();
+    let mut spacing_mm = None;
+    let usable = if let Some(reason) = not_for_measuring(first) {
+        reasons.push(reason);
+        false
+    } else {
+        match stack(&headers) {
+            Ok(stacked) => {
+                spacing_mm = Some(stacked.value.grid.spacing_mm());
+                reasons.extend(stacked.notes.into_iter().map(|n| n.message));
+                true
+            }
+            Err(error) => {
+                reasons.push(error.to_string());
+                false
+            }
+        }
+    };
+    let row = IndexRow {
+        patient_id: first.patient_id.clone(),
+        study_date: first.study_date,
+        series_uid: first.series_uid.clone(),
+        modality: first.modality.clone(),
+        description: first.series_description.clone(),
+        role: role_of(first),
+        rank: 0,
+        n_slices: headers.len(),
+        spacing_mm,
+        usable,
+        reasons,
+    };
+    SeriesEntry { row, headers }
+}
+
+/// Two identifiers that differ only in case, blanks, punctuation or leading zeros are likely one patient; they stay apart.
+fn note_spelled_twice(patients: &[PatientImages], notes: &mut Vec<Note>) {
+    let mut by_spelling: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for patient in patients {
+        by_spelling.entry(plain_spelling(&patient.patient_id)).or_default().push(&patient.patient_id);
+    }
+    for ids in by_spelling.values().filter(|ids| ids.len() > 1) {
+        let named: Vec<String> = ids.iter().map(|id| format!("\"{id}\"")).collect();
+        let message = format!(
+            "the patient identifiers {} differ only in case, blanks, punctuation or leading zeros; they are kept apart: if they are one patient, write one identifier into all files",
+            named.join(" and ")
+        );
+        notes.push(Note::warning("patient_spelled_twice", ids[0], message));
+    }
+}
+
+/// Lower case, letters and digits only, numbers without leading zeros.
+fn plain_spelling(id: &str) -> String {
+    let mut out = String::new();
+    let mut in_number = false;
+    let mut characters = id.chars().filter(|c| c.is_alphanumeric()).peekable();
+    while let Some(c) = characters.next() {
+        let digit_follows = characters.peek().is_some_and(char::is_ascii_digit);
+        if c == '0' && !in_number && digit_follows {
+            continue;
+        }
+        in_number = c.is_ascii_digit();
+        out.extend(c.to_lowercase());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_that_are_one_patient_and_that_are_not() {
+        assert_eq!(plain_spelling("PAT-007"), plain_spelling("pat 7"));
+        assert_eq!(plain_spelling("P 010"), plain_spelling("p10"));
+        assert_ne!(plain_spelling("P100"), plain_spelling("P10"));
+        assert_ne!(plain_spelling("A1"), plain_spelling("A0"));
+    }
+
+    #[test]
+    fn an_empty_folder_is_an_error_that_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("notes.txt"), "nothing here").unwrap();
+        let message = index(folder.path()).unwrap_err().to_string();
+        assert!(message.starts_with("no DICOM or NIfTI found under"), "{message}");
+    }
+}

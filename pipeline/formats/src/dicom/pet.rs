@@ -1,0 +1,424 @@
+//! Body-weight SUV of a PET series: the factor, what it was computed from, and every reason to refuse.
+//!
+//! SUVbw = C \[Bq/ml\] · weight \[g\] / D \[Bq\], with D the dose at the time the image is decay-corrected to. Source: QIBA
+//! "Vendor-neutral pseudo-code for SUV calculation" (2012); DICOM PS3.3 C.8.9.1 (PET Series), C.8.9.2 (PET Isotope).
+
+use dicom::core::Tag;
+use dicom::dictionary_std::tags;
+use dicom::object::InMemDicomObject;
+use imaging::{Note, Noted};
+use jiff::civil::{Date, DateTime, Time};
+use jiff::{ToSpan, Unit};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::element;
+use super::header::SliceHeader;
+
+/// A total dose below this is taken for a slip of unit (MBq, kBq or mCi written where Bq is meant): no PET uses 1 MBq.
+pub const LEAST_DOSE_BQ: f64 = 1e6;
+
+/// Weights a patient can have, kg.
+pub const WEIGHT_KG: std::ops::RangeInclusive<f64> = 1.0..=400.0;
+
+/// Longest believable time from injection to scan, seconds (6 h).
+pub const LONGEST_UPTAKE_S: f64 = 6.0 * 3600.0;
+
+const GE_POST_INJECTION_DATETIME: Tag = Tag(0x0009, 0x100D);
+const PHILIPS_SUV_SCALE: Tag = Tag(0x7053, 0x1000);
+const PHILIPS_ACTIVITY_SCALE: Tag = Tag(0x7053, 0x1009);
+
+/// The unit Radionuclide Total Dose is really written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DoseUnit {
+    /// Becquerel, as the standard says.
+    Bq,
+    /// Kilobecquerel.
+    Kbq,
+    /// Megabecquerel.
+    Mbq,
+    /// Millicurie (37 MBq).
+    Mci,
+}
+
+impl DoseUnit {
+    fn in_bq(self) -> f64 {
+        match self {
+            Self::Bq => 1.0,
+            Self::Kbq => 1e3,
+            Self::Mbq => 1e6,
+            Self::Mci => 3.7e7,
+        }
+    }
+}
+
+/// What a user may override.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct SuvOptions {
+    /// The unit the dose is written in.
+    pub dose_unit: DoseUnit,
+    /// Longest accepted time from injection to scan, seconds.
+    pub longest_uptake_s: f64,
+}
+
+impl SuvOptions {
+    /// As the standard says: dose in Bq, at most six hours of uptake.
+    pub const STANDARD: Self = Self { dose_unit: DoseUnit::Bq, longest_uptake_s: LONGEST_UPTAKE_S };
+}
+
+/// The PET attributes of one file, as written.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PetHeader {
+    /// Units (0054,1001).
+    pub units: Option<String>,
+    /// SUV Type (0054,1006).
+    pub suv_type: Option<String>,
+    /// Decay Correction (0054,1102).
+    pub decay_correction: Option<String>,
+    /// Corrected Image (0028,0051).
+    pub corrected_image: Vec<String>,
+    /// Patient's Weight (0010,1030), kg.
+    pub weight_kg: Option<f64>,
+    /// Patient's Size (0010,1020), m.
+    pub height_m: Option<f64>,
+    /// Patient's Sex (0010,0040).
+    pub sex: Option<String>,
+    /// Radionuclide Total Dose (0018,1074), as written.
+    pub total_dose: Option<f64>,
+    /// Radionuclide Half Life (0018,1075), seconds.
+    pub half_life_s: Option<f64>,
+    /// Radiopharmaceutical Start DateTime (0018,1078), in the series' clock.
+    pub injection_datetime: Option<DateTime>,
+    /// Radiopharmaceutical Start Time (0018,1072).
+    pub injection_time: Option<Time>,
+    /// GE private post-injection date-time (0009,100D).
+    pub ge_scan_datetime: Option<DateTime>,
+    /// Philips private SUV scale factor (7053,1000).
+    pub philips_suv_scale: Option<f64>,
+    /// Philips private activity concentration scale factor (7053,1009).
+    pub philips_activity_scale: Option<f64>,
+}
+
+impl PetHeader {
+    /// From a data set.
+    pub(super) fn read(object: &InMemDicomObject) -> Self {
+        let isotope = element::first_item(object, tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE);
+        let series_offset =
+            element::text(object, tags::TIMEZONE_OFFSET_FROM_UTC).and_then(|t| element::parse_offset(&t));
+        let clock = |text: String| in_series_clock(&text, series_offset);
+        Self {
+            units: element::text(object, tags::UNITS),
+            suv_type: element::text(object, tags::SUV_TYPE),
+            decay_correction: element::text(object, tags::DECAY_CORRECTION),
+            corrected_image: element::texts(object, tags::CORRECTED_IMAGE),
+            weight_kg: element::float(object, tags::PATIENT_WEIGHT),
+            height_m: element::float(object, tags::PATIENT_SIZE),
+            sex: element::text(object, tags::PATIENT_SEX),
+            total_dose: isotope.and_then(|i| element::float(i, tags::RADIONUCLIDE_TOTAL_DOSE)),
+            half_life_s: isotope.and_then(|i| element::float(i, tags::RADIONUCLIDE_HALF_LIFE)),
+            injection_datetime: isotope
+                .and_then(|i| element::text(i, tags::RADIOPHARMACEUTICAL_START_DATE_TIME))
+                .and_then(clock),
+            injection_time: isotope.and_then(|i| element::time(i, tags::RADIOPHARMACEUTICAL_START_TIME)),
+            ge_scan_datetime: element::text(object, GE_POST_INJECTION_DATETIME).and_then(clock),
+            philips_suv_scale: element::float(object, PHILIPS_SUV_SCALE).filter(|v| *v > 0.0),
+            philips_activity_scale: element::float(object, PHILIPS_ACTIVITY_SCALE).filter(|v| *v > 0.0),
+        }
+    }
+}
+
+/// A date-time in the clock of the series' own dates and times; where only one of both states an offset from UTC, it is taken
+/// as written, for that is how scanners set both.
+fn in_series_clock(text: &str, series_offset: Option<i32>) -> Option<DateTime> {
+    let (written, offset) = element::parse_datetime(text)?;
+    match (offset, series_offset) {
+        (Some(own), Some(series)) => written.checked_add(i64::from(series - own).seconds()).ok(),
+        _ => Some(written),
+    }
+}
+
+/// Why no SUV is computed.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum SuvError {
+    /// The series is no PET.
+    #[error("expected a PET series (modality PT), found modality {0}")]
+    NotPet(String),
+    /// An attribute is missing.
+    #[error("{0} is missing; export the series again with it, or take SUV from the scanner")]
+    Missing(&'static str),
+    /// An attribute differs within the series.
+    #[error("{0} differs between slices of the series; split the series")]
+    NotConstant(&'static str),
+    /// Attenuation or decay is not corrected.
+    #[error("Corrected Image (0028,0051) lacks {0}; use the reconstruction corrected for attenuation and decay")]
+    NotCorrected(&'static str),
+    /// A unit SUV cannot be computed from.
+    #[error("Units (0054,1001) are {0}; expected BQML, GML, or CNTS with Philips scale factors")]
+    Units(String),
+    /// GML that is not body weight.
+    #[error("SUV Type (0054,1006) is {0}, not body weight (BW); it must not be mixed with SUVbw")]
+    SuvType(String),
+    /// Decay is not corrected to a single time.
+    #[error("Decay Correction (0054,1102) is {0}; expected START or ADMIN")]
+    DecayCorrection(String),
+    /// A dose that must be a slip of unit.
+    #[error(
+        "Radionuclide Total Dose (0018,1074) is {0}, expected Bq and at least 1000000; state its unit with --dose-unit (kbq, mbq or mci), or in the study file"
+    )]
+    Dose(f64),
+    /// A weight no patient has.
+    #[error("Patient's Weight (0010,1030) is {0} kg, expected 1 to 400 kg; correct it at the source")]
+    Weight(f64),
+    /// A half-life that is none.
+    #[error("Radionuclide Half Life (0018,1075) is {0} s, expected a positive number of seconds")]
+    HalfLife(f64),
+    /// Injection and scan do not fit.
+    #[error(
+        "the scan starts {minutes:.1} min after the injection (scan {scan}, injection {injection}), expected 0 to {longest_min:.0} min; check dates shifted by pseudonymisation and clocks"
+    )]
+    Uptake {
+        /// Time from injection to scan, minutes.
+        minutes: f64,
+        /// Longest accepted, minutes.
+        longest_min: f64,
+        /// Scan start.
+        scan: DateTime,
+        /// Injection.
+        injection: DateTime,
+    },
+}
+
+/// What the factor was computed from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SuvInputs {
+    /// Patient's weight, kg.
+    pub weight_kg: Option<f64>,
+    /// Injected dose, Bq.
+    pub total_dose_bq: Option<f64>,
+    /// Dose decayed to the reference time, Bq.
+    pub decayed_dose_bq: Option<f64>,
+    /// Half-life, seconds.
+    pub half_life_s: Option<f64>,
+    /// Injection, as `YYYY-MM-DDThh:mm:ss`.
+    pub injection: Option<String>,
+    /// Scan start, as `YYYY-MM-DDThh:mm:ss`.
+    pub scan: Option<String>,
+    /// Where the scan start was taken from.
+    pub scan_from: Option<&'static str>,
+    /// Time from injection to scan, seconds.
+    pub uptake_s: Option<f64>,
+    /// Philips scale factor used, for CNTS.
+    pub philips_scale: Option<f64>,
+}
+
+/// SUVbw = (stored · slope + intercept) · factor, slope and intercept of each slice its own.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SuvFactor {
+    /// The factor.
+    pub factor: f64,
+    /// The unit of the rescaled values: `BQML`, `GML` or `CNTS`.
+    pub from: &'static str,
+    /// The time the image's decay is corrected to: `START`, `ADMIN`, or none where it does not enter.
+    pub decay_reference: Option<String>,
+    /// What it was computed from.
+    pub inputs: SuvInputs,
+}
+
+const NO_INPUTS: SuvInputs = SuvInputs {
+    weight_kg: None,
+    total_dose_bq: None,
+    decayed_dose_bq: None,
+    half_life_s: None,
+    injection: None,
+    scan: None,
+    scan_from: None,
+    uptake_s: None,
+    philips_scale: None,
+};
+
+/// The factor that makes SUVbw of a PET series' rescaled values.
+pub fn suv_factor(slices: &[&SliceHeader], options: &SuvOptions) -> Result<Noted<SuvFactor>, SuvError> {
+    let pets: Vec<&PetHeader> = slices.iter().filter_map(|s| s.pet.as_deref()).collect();
+    let (Some(first), Some(pet)) = (slices.first(), pets.first()) else {
+        return Err(SuvError::NotPet(slices.first().map_or_else(|| "none".to_owned(), |s| s.modality.clone())));
+    };
+    check_constant(&pets)?;
+    let mut notes = Vec::new();
+    let units = pet.units.as_deref().ok_or(SuvError::Missing("Units (0054,1001)"))?;
+    check_corrections(pet, units, &first.series_uid, &mut notes)?;
+    let factor = match (units, pet.philips_suv_scale, pet.philips_activity_scale) {
+        ("GML", _, _) => from_gml(pet, &first.series_uid, &mut notes)?,
+        ("BQML", _, _) => from_activity(slices, pet, options, 1.0, "BQML", &mut notes)?,
+        ("CNTS", Some(scale), _) => from_philips_suv(pet, scale),
+        ("CNTS", None, Some(scale)) => from_activity(slices, pet, options, scale, "CNTS", &mut notes)?,
+        ("CNTS", None, None) => return Err(SuvError::Units("CNTS without Philips scale factors".to_owned())),
+        (other, _, _) => return Err(SuvError::Units(other.to_owned())),
+    };
+    Ok(Noted::new(factor, notes))
+}
+
+fn check_constant(pets: &[&PetHeader]) -> Result<(), SuvError> {
+    fn same<T: PartialEq>(
+        pets: &[&PetHeader],
+        what: &'static str,
+        of: impl Fn(&PetHeader) -> T,
+    ) -> Result<(), SuvError> {
+        if pets.windows(2).all(|w| of(w[0]) == of(w[1])) { Ok(()) } else { Err(SuvError::NotConstant(what)) }
+    }
+    same(pets, "Units (0054,1001)", |p| p.units.clone())?;
+    same(pets, "SUV Type (0054,1006)", |p| p.suv_type.clone())?;
+    same(pets, "Decay Correction (0054,1102)", |p| p.decay_correction.clone())?;
+    same(pets, "Corrected Image (0028,0051)", |p| p.corrected_image.clone())?;
+    same(pets, "Patient's Weight (0010,1030)", |p| p.weight_kg)?;
+    same(pets, "Radionuclide Total Dose (0018,1074)", |p| p.total_dose)?;
+    same(pets, "Radionuclide Half Life (0018,1075)", |p| p.half_life_s)?;
+    same(pets, "Radiopharmaceutical Start (0018,1078/1072)", |p| (p.injection_datetime, p.injection_time))?;
+    same(pets, "Philips SUV scale factor (7053,1000)", |p| p.philips_suv_scale)?;
+    same(pets, "Philips activity scale factor (7053,1009)", |p| p.philips_activity_scale)
+}
+
+fn check_corrections(pet: &PetHeader, units: &str, series: &str, notes: &mut Vec<Note>) -> Result<(), SuvError> {
+    if pet.corrected_image.is_empty() && units == "GML" {
+        let message = "Corrected Image (0028,0051) is missing; the values are SUV as the scanner wrote them";
+        notes.push(Note::warning("corrections_unknown", series, message));
+        return Ok(());
+    }
+    for (code, name) in [("ATTN", "ATTN (attenuation)"), ("DECY", "DECY (decay)")] {
+        if !pet.corrected_image.iter().any(|c| c == code) {
+            return Err(SuvError::NotCorrected(name));
+        }
+    }
+    Ok(())
+}
+
+fn from_gml(pet: &PetHeader, series: &str, notes: &mut Vec<Note>) -> Result<SuvFactor, SuvError> {
+    match pet.suv_type.as_deref() {
+        Some("BW") => {}
+        Some(other) => return Err(SuvError::SuvType(other.to_owned())),
+        None => notes.push(Note::info(
+            "suv_type_absent",
+            series,
+            "SUV Type (0054,1006) is absent; the standard then means body weight",
+        )),
+    }
+    Ok(SuvFactor { factor: 1.0, from: "GML", decay_reference: pet.decay_correction.clone(), inputs: NO_INPUTS })
+}
+
+fn from_philips_suv(pet: &PetHeader, scale: f64) -> SuvFactor {
+    SuvFactor {
+        factor: scale,
+        from: "CNTS",
+        decay_reference: pet.decay_correction.clone(),
+        inputs: SuvInputs { weight_kg: pet.weight_kg, philips_scale: Some(scale), ..NO_INPUTS },
+    }
+}
+
+fn from_activity(
+    slices: &[&SliceHeader],
+    pet: &PetHeader,
+    options: &SuvOptions,
+    bqml_per_value: f64,
+    from: &'static str,
+    notes: &mut Vec<Note>,
+) -> Result<SuvFactor, SuvError> {
+    let weight_kg = pet.weight_kg.ok_or(SuvError::Missing("Patient's Weight (0010,1030)"))?;
+    if !WEIGHT_KG.contains(&weight_kg) {
+        return Err(SuvError::Weight(weight_kg));
+    }
+    let written = pet.total_dose.ok_or(SuvError::Missing("Radionuclide Total Dose (0018,1074)"))?;
+    let total_dose_bq = written * options.dose_unit.in_bq();
+    if total_dose_bq < LEAST_DOSE_BQ {
+        return Err(SuvError::Dose(written));
+    }
+    let correction = pet.decay_correction.as_deref().ok_or(SuvError::Missing("Decay Correction (0054,1102)"))?;
+    let mut inputs = SuvInputs { weight_kg: Some(weight_kg), total_dose_bq: Some(total_dose_bq), ..NO_INPUTS };
+    let dose_bq = match correction {
+        "ADMIN" => total_dose_bq,
+        "START" => decayed_dose(slices, pet, options, total_dose_bq, &mut inputs, notes)?,
+        other => return Err(SuvError::DecayCorrection(other.to_owned())),
+    };
+    inputs.decayed_dose_bq = Some(dose_bq);
+    inputs.philips_scale = (from == "CNTS").then_some(bqml_per_value);
+    let factor = bqml_per_value * weight_kg * 1000.0 / dose_bq;
+    Ok(SuvFactor { factor, from, decay_reference: Some(correction.to_owned()), inputs })
+}
+
+/// The dose left at scan start: total · 2^(−uptake / half-life).
+fn decayed_dose(
+    slices: &[&SliceHeader],
+    pet: &PetHeader,
+    options: &SuvOptions,
+    total_dose_bq: f64,
+    inputs: &mut SuvInputs,
+    notes: &mut Vec<Note>,
+) -> Result<f64, SuvError> {
+    let half_life_s = pet.half_life_s.ok_or(SuvError::Missing("Radionuclide Half Life (0018,1075)"))?;
+    if half_life_s <= 0.0 {
+        return Err(SuvError::HalfLife(half_life_s));
+    }
+    let (scan, scan_from) = scan_start(slices, pet)?;
+    let injection = injection_before(scan, slices[0], pet, notes)?;
+    let uptake_s = seconds_between(injection, scan);
+    if !(0.0..=options.longest_uptake_s).contains(&uptake_s) {
+        let longest_min = options.longest_uptake_s / 60.0;
+        return Err(SuvError::Uptake { minutes: uptake_s / 60.0, longest_min, scan, injection });
+    }
+    inputs.half_life_s = Some(half_life_s);
+    inputs.injection = Some(injection.to_string());
+    inputs.scan = Some(scan.to_string());
+    inputs.scan_from = Some(scan_from);
+    inputs.uptake_s = Some(uptake_s);
+    Ok(total_dose_bq * (-uptake_s / half_life_s).exp2())
+}
+
+/// The time decay is corrected to: the series' start unless it lies after the first acquisition (a later reconstruction), else
+/// GE's own record of it, else the first acquisition.
+fn scan_start(slices: &[&SliceHeader], pet: &PetHeader) -> Result<(DateTime, &'static str), SuvError> {
+    let first = slices[0];
+    let series = first.series_date.zip(first.series_time).map(|(date, time)| date.to_datetime(time));
+    let acquisition = slices
+        .iter()
+        .filter_map(|s| Some(s.acquisition_date.or(s.series_date)?.to_datetime(s.acquisition_time?)))
+        .min();
+    match (series, pet.ge_scan_datetime, acquisition) {
+        (Some(series), _, Some(acquisition)) if series <= acquisition => Ok((series, "series_time")),
+        (_, Some(ge), _) => Ok((ge, "ge_private_0009_100d")),
+        (_, None, Some(acquisition)) => Ok((acquisition, "first_acquisition_time")),
+        (_, None, None) => Err(SuvError::Missing("Acquisition Date and Time (0008,0022/0032)")),
+    }
+}
+
+/// The injection: its own date and time, or its time on the day of the series, one day earlier when that is after the scan.
+fn injection_before(
+    scan: DateTime,
+    first: &SliceHeader,
+    pet: &PetHeader,
+    notes: &mut Vec<Note>,
+) -> Result<DateTime, SuvError> {
+    if let Some(injection) = pet.injection_datetime {
+        return Ok(injection);
+    }
+    let time = pet
+        .injection_time
+        .ok_or(SuvError::Missing("Radiopharmaceutical Start (DateTime (0018,1078) or Time (0018,1072))"))?;
+    let day: Date = first.series_date.unwrap_or(scan.date());
+    let same_day = day.to_datetime(time);
+    if same_day <= scan {
+        return Ok(same_day);
+    }
+    let day_before = same_day.checked_sub(1.day()).map_err(|_| SuvError::Missing("a valid Series Date (0008,0021)"))?;
+    notes.push(Note::warning(
+        "injection_before_midnight",
+        first.series_uid.clone(),
+        format!("the injection time {time} is later than the scan {scan}; it is taken for the day before"),
+    ));
+    Ok(day_before)
+}
+
+fn seconds_between(from: DateTime, to: DateTime) -> f64 {
+    (to - from).total((Unit::Second, from)).unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,264 @@
+//! One series of image files as one volume in its physical unit.
+//!
+//! Source: DICOM PS3.3 C.7.6.2 (Image Plane), C.11.1 (Modality LUT); criteria of SUV: [`super::pet`].
+
+use std::path::PathBuf;
+
+use imaging::{BqPerMl, Grid, GridError, Hu, Intensity, Note, Noted, SuvBw, Volume};
+use rayon::prelude::*;
+use thiserror::Error;
+
+use super::geometry::{GeometryError, SliceStack, stack};
+use super::header::SliceHeader;
+use super::pet::{SuvFactor, SuvOptions, suv_factor};
+use super::pixels;
+
+/// A volume in the unit its header proves.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ImageVolume {
+    /// CT in Hounsfield units.
+    Hu(Volume<Hu>),
+    /// PET as body-weight SUV.
+    SuvBw(Volume<SuvBw>),
+    /// PET as activity concentration, where no honest SUV exists.
+    BqPerMl(Volume<BqPerMl>),
+    /// Numbers without a physical unit (MR, PET counts): stored values after slope and intercept.
+    Stored(Volume<f32>),
+}
+
+impl ImageVolume {
+    /// Where the voxels lie.
+    #[must_use]
+    pub fn grid(&self) -> &Grid {
+        match self {
+            Self::Hu(v) => v.grid(),
+            Self::SuvBw(v) => v.grid(),
+            Self::BqPerMl(v) => v.grid(),
+            Self::Stored(v) => v.grid(),
+        }
+    }
+    /// The unit as written at the borders: `HU`, `SUVbw`, `BQML` or `stored`.
+    #[must_use]
+    pub fn unit(&self) -> &'static str {
+        match self {
+            Self::Hu(_) => "HU",
+            Self::SuvBw(_) => "SUVbw",
+            Self::BqPerMl(_) => "BQML",
+            Self::Stored(_) => "stored",
+        }
+    }
+    /// The bare numbers, without their unit.
+    #[must_use]
+    pub fn to_values(&self) -> Volume<f32> {
+        match self {
+            Self::Hu(v) => v.to_values(),
+            Self::SuvBw(v) => v.to_values(),
+            Self::BqPerMl(v) => v.to_values(),
+            Self::Stored(v) => v.clone(),
+        }
+    }
+}
+
+/// One series as a volume, with what later steps cite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesVolume {
+    /// The voxels in their unit; their grid is LPS, mm.
+    pub volume: ImageVolume,
+    /// Series Instance UID.
+    pub series_uid: String,
+    /// Modality as in the header.
+    pub modality: String,
+    /// SOP Instance UID of each slice k: a measurement in slice k cites it.
+    pub sop_instance_uids: Vec<String>,
+    /// File of each slice k.
+    pub files: Vec<PathBuf>,
+    /// How SUV was computed, for PET in SUV.
+    pub suv: Option<SuvFactor>,
+}
+
+/// Why a series gives no volume.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum SeriesError {
+    /// The slices make no stack.
+    #[error(transparent)]
+    Geometry(#[from] GeometryError),
+    /// The series is no image volume.
+    #[error("series {series} is not an image volume: {reason}")]
+    NotAVolume {
+        /// Series Instance UID.
+        series: String,
+        /// Why.
+        reason: String,
+    },
+    /// Pixels of one file cannot be read.
+    #[error("series {series}: {} cannot be used: {reason}", file.display())]
+    Pixels {
+        /// Series Instance UID.
+        series: String,
+        /// File.
+        file: PathBuf,
+        /// Why, and what to do.
+        reason: String,
+    },
+    /// Headers of several series were given as one.
+    #[error("expected the slices of one series, found series {first} and {other}; give them one by one")]
+    SeveralSeries {
+        /// First Series Instance UID.
+        first: String,
+        /// Another one.
+        other: String,
+    },
+    /// Array and grid disagree.
+    #[error("series {series}: {source}")]
+    Grid {
+        /// Series Instance UID.
+        series: String,
+        /// What is wrong.
+        source: GridError,
+    },
+}
+
+impl SeriesError {
+    /// A stable code for notes and tables.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Geometry(e) => e.code(),
+            Self::NotAVolume { .. } => "not_a_volume",
+            Self::Pixels { .. } => "unreadable_pixels",
+            Self::SeveralSeries { .. } => "several_series",
+            Self::Grid { .. } => "bad_grid",
+        }
+    }
+}
+
+/// Stacks the slices of one series, in any order, into a volume: CT in HU, PET in SUVbw (in Bq/ml with a warning where SUV is
+/// not evaluable), everything else as stored values after slope and intercept. Files are decoded in parallel.
+pub fn read_series(headers: &[SliceHeader], options: &SuvOptions) -> Result<Noted<SeriesVolume>, SeriesError> {
+    check_is_one_image_series(headers)?;
+    let mut notes = Vec::new();
+    let SliceStack { order, grid } = stack(headers)?.note_into(&mut notes);
+    let slices: Vec<&SliceHeader> = order.iter().map(|&index| &headers[index]).collect();
+    let values = decode_slices(&slices)?;
+    note_pixels(&slices, &mut notes);
+    let (unit, suv) = unit_of(&slices, options, &mut notes);
+    let series = slices[0].series_uid.clone();
+    let volume = in_unit(values, grid, unit).map_err(|source| SeriesError::Grid { series, source })?;
+    let result = SeriesVolume {
+        volume,
+        series_uid: slices[0].series_uid.clone(),
+        modality: slices[0].modality.clone(),
+        sop_instance_uids: slices.iter().map(|s| s.sop_instance_uid.clone()).collect(),
+        files: slices.iter().map(|s| s.path.clone()).collect(),
+        suv,
+    };
+    Ok(Noted::new(result, notes))
+}
+
+fn check_is_one_image_series(headers: &[SliceHeader]) -> Result<(), SeriesError> {
+    let first = headers.first().ok_or(GeometryError::Empty)?;
+    if let Some(other) = headers.iter().find(|h| h.series_uid != first.series_uid) {
+        return Err(SeriesError::SeveralSeries { first: first.series_uid.clone(), other: other.series_uid.clone() });
+    }
+    let not_a_volume =
+        |reason: &str| Err(SeriesError::NotAVolume { series: first.series_uid.clone(), reason: reason.to_owned() });
+    if !headers.iter().all(SliceHeader::is_image) {
+        return not_a_volume(&format!("modality {} holds no image slices", first.modality));
+    }
+    if headers.iter().any(|h| h.samples_per_pixel != 1) {
+        return not_a_volume("colour pixels are no measurement");
+    }
+    Ok(())
+}
+
+/// The values of all slices, slice after slice (i fastest, then j, then k).
+fn decode_slices(slices: &[&SliceHeader]) -> Result<Vec<f32>, SeriesError> {
+    let decoded: Vec<Result<Vec<f32>, String>> =
+        slices.par_iter().map(|slice| pixels::rescaled_values(slice)).collect();
+    let mut values = Vec::with_capacity(slices.len() * slices[0].rows as usize * slices[0].columns as usize);
+    for (slice, result) in slices.iter().zip(decoded) {
+        let slice_values = result.map_err(|reason| SeriesError::Pixels {
+            series: slice.series_uid.clone(),
+            file: slice.path.clone(),
+            reason,
+        })?;
+        values.extend_from_slice(&slice_values);
+    }
+    Ok(values)
+}
+
+fn note_pixels(slices: &[&SliceHeader], notes: &mut Vec<Note>) {
+    let first = slices[0];
+    if let Some(padding) = slices.iter().find_map(|s| s.pixel_padding) {
+        let message = format!(
+            "voxels outside the field of view hold the padding value (stored {padding}); they keep it, rescaled like all others"
+        );
+        notes.push(Note::info("pixel_padding", first.series_uid.clone(), message));
+    }
+    if let Some(slice) = slices.iter().find(|s| pixels::is_lossy(&s.transfer_syntax)) {
+        let message = format!("pixels are compressed with loss ({}); values may be off", slice.transfer_syntax_name());
+        notes.push(Note::warning("lossy_compression", first.series_uid.clone(), message));
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Unit {
+    Hu,
+    SuvBw(f64),
+    BqPerMl,
+    Stored,
+}
+
+/// The unit the headers prove, and how SUV follows from them.
+fn unit_of(slices: &[&SliceHeader], options: &SuvOptions, notes: &mut Vec<Note>) -> (Unit, Option<SuvFactor>) {
+    let first = slices[0];
+    match first.modality.as_str() {
+        "CT" => (ct_unit(slices, notes), None),
+        "PT" => match suv_factor(slices, options) {
+            Ok(noted) => {
+                let suv = noted.note_into(notes);
+                (Unit::SuvBw(suv.factor), Some(suv))
+            }
+            Err(reason) => {
+                let in_bqml = slices.iter().all(|s| s.pet.as_ref().is_some_and(|p| p.units.as_deref() == Some("BQML")));
+                let message = format!("SUV is not evaluable: {reason}");
+                notes.push(Note::warning("suv_not_evaluable", first.series_uid.clone(), message));
+                (if in_bqml { Unit::BqPerMl } else { Unit::Stored }, None)
+            }
+        },
+        _ => (Unit::Stored, None),
+    }
+}
+
+/// Hounsfield units only where slope and intercept are stated in every slice and the rescale type does not deny it.
+fn ct_unit(slices: &[&SliceHeader], notes: &mut Vec<Note>) -> Unit {
+    let subject = slices[0].series_uid.clone();
+    if slices.iter().any(|s| s.rescale_slope.is_none() || s.rescale_intercept.is_none()) {
+        let message = "Rescale Slope and Intercept (0028,1053/1052) are missing, so the values are stored numbers, not HU; export the series again";
+        notes.push(Note::warning("no_rescale", subject, message));
+        return Unit::Stored;
+    }
+    match slices.iter().find_map(|s| s.rescale_type.as_deref().filter(|t| !t.starts_with("HU"))) {
+        Some(other) => {
+            let message = format!("Rescale Type (0028,1054) is {other}, so the values are not taken for HU");
+            notes.push(Note::warning("not_hu", subject, message));
+            Unit::Stored
+        }
+        None => Unit::Hu,
+    }
+}
+
+fn in_unit(values: Vec<f32>, grid: Grid, unit: Unit) -> Result<ImageVolume, GridError> {
+    fn typed<T: Intensity>(values: Vec<f32>, grid: Grid) -> Result<Volume<T>, GridError> {
+        Volume::from_values(values.into_iter().map(T::from_value).collect(), grid)
+    }
+    Ok(match unit {
+        Unit::Hu => ImageVolume::Hu(typed(values, grid)?),
+        Unit::BqPerMl => ImageVolume::BqPerMl(typed(values, grid)?),
+        Unit::Stored => ImageVolume::Stored(typed(values, grid)?),
+        Unit::SuvBw(factor) => {
+            let suv = values.into_iter().map(|v| (f64::from(v) * factor) as f32).collect();
+            ImageVolume::SuvBw(typed(suv, grid)?)
+        }
+    })
+}

@@ -1,0 +1,449 @@
+//! Writes a volume as a DICOM series of single-frame CT, MR or PET images, one file per slice, the same bytes every time.
+//!
+//! Source: DICOM PS3.3 A.3 (CT Image), A.4 (MR Image), A.21 (PET Image); PS3.10 section 7 (file format).
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use dicom::core::value::DataSetSequence;
+use dicom::core::{DataElement, PrimitiveValue, Tag, VR};
+use dicom::dictionary_std::{tags, uids};
+use dicom::object::{FileMetaTableBuilder, InMemDicomObject};
+use imaging::{Index3, Volume};
+use jiff::civil::{Date, DateTime, Time};
+use nalgebra::Vector3;
+use rayon::prelude::*;
+use thiserror::Error;
+
+use super::decimal::{as_written, decimal_string};
+use super::geometry::{ORTHONORMAL_TOLERANCE, TILT_TOLERANCE};
+use super::header::reason_of;
+
+/// The program's name in files it wrote.
+const IMPLEMENTATION_VERSION: &str =
+    concat!("LESIONTRACE", env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
+
+/// A contrast agent given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contrast {
+    /// Contrast/Bolus Agent.
+    pub agent: String,
+    /// Contrast/Bolus Route.
+    pub route: String,
+    /// Contrast/Bolus Start Time.
+    pub start_time: Option<Time>,
+}
+
+/// What a PET series states for SUV.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PetToWrite {
+    /// Units (0054,1001): `BQML`, `GML`, `CNTS`.
+    pub units: String,
+    /// Decay Correction (0054,1102): `START`, `ADMIN`, `NONE`.
+    pub decay_correction: String,
+    /// Corrected Image (0028,0051), such as `DECY`, `ATTN`.
+    pub corrected_image: Vec<String>,
+    /// SUV Type (0054,1006), for GML.
+    pub suv_type: Option<String>,
+    /// Radiopharmaceutical (0018,0031), such as `Fluorodeoxyglucose`.
+    pub radiopharmaceutical: String,
+    /// Radionuclide Total Dose (0018,1074), Bq.
+    pub total_dose_bq: f64,
+    /// Radionuclide Half Life (0018,1075), seconds.
+    pub half_life_s: f64,
+    /// Injection: written as Start DateTime and Start Time.
+    pub injection: DateTime,
+}
+
+/// The kind of image, with what only that kind states.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ModalityToWrite {
+    /// CT: values are HU, written without rounding error when whole.
+    Ct {
+        /// Tube voltage, kV.
+        kvp: f64,
+        /// Contrast agent given.
+        contrast: Option<Contrast>,
+    },
+    /// MR: values are written rounded to whole numbers.
+    Mr {
+        /// Scanning Sequence, such as `SE`, `GR`, `EP`.
+        scanning_sequence: String,
+        /// Repetition Time, ms.
+        repetition_time_ms: f64,
+        /// Echo Time, ms.
+        echo_time_ms: f64,
+        /// Contrast agent given.
+        contrast: Option<Contrast>,
+    },
+    /// PET: values in the units stated, each slice with a slope of its own.
+    Pet(Box<PetToWrite>),
+}
+
+/// A series to be written. Unique identifiers are the caller's, so that the same input gives the same files.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesToWrite<'a> {
+    /// The voxels, in HU, without unit, or in the PET units stated. Their grid's frame becomes the Frame of Reference UID.
+    pub volume: &'a Volume<f32>,
+    /// CT, MR or PET.
+    pub modality: ModalityToWrite,
+    /// Patient ID; Patient's Name stays empty.
+    pub patient_id: String,
+    /// Patient's Sex (`M`, `F`, `O`).
+    pub patient_sex: Option<String>,
+    /// Patient's Weight, kg.
+    pub patient_weight_kg: Option<f64>,
+    /// Study Instance UID.
+    pub study_uid: String,
+    /// Series Instance UID.
+    pub series_uid: String,
+    /// SOP Instance UID of each slice k.
+    pub sop_instance_uids: Vec<String>,
+    /// Study Date and Time, and Series and Content Date and Time.
+    pub study_datetime: DateTime,
+    /// Acquisition Date and Time.
+    pub acquisition_datetime: DateTime,
+    /// Study Description.
+    pub study_description: String,
+    /// Series Description.
+    pub series_description: String,
+    /// Series Number.
+    pub series_number: u32,
+    /// Slice Thickness, mm.
+    pub slice_thickness_mm: f64,
+    /// Image Type, such as `ORIGINAL`, `PRIMARY`, `AXIAL`.
+    pub image_type: Vec<String>,
+    /// Manufacturer.
+    pub manufacturer: String,
+}
+
+/// Why a series cannot be written.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// A UID or string the standard does not allow.
+    #[error("{attribute} {value:?} is not valid DICOM ({expected})")]
+    Invalid {
+        /// Attribute.
+        attribute: &'static str,
+        /// Value given.
+        value: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// One SOP Instance UID per slice is needed.
+    #[error("{found} SOP Instance UIDs for {expected} slices; give one per slice")]
+    SopInstances {
+        /// Number of slices.
+        expected: usize,
+        /// Number of UIDs.
+        found: usize,
+    },
+    /// A grid single-frame DICOM cannot hold.
+    #[error(
+        "the grid cannot be written as a DICOM series: {0}; resample it to a right-handed grid with perpendicular axes"
+    )]
+    Grid(&'static str),
+    /// A value outside what 16 bits hold.
+    #[error("the value {value} in slice {k} cannot be stored in 16 bits; scale the image first")]
+    Value {
+        /// Value.
+        value: f32,
+        /// Slice.
+        k: usize,
+    },
+    /// The data set cannot be encoded.
+    #[error("slice {k} cannot be encoded: {reason}")]
+    Encode {
+        /// Slice.
+        k: usize,
+        /// Why.
+        reason: String,
+    },
+    /// The file system refuses.
+    #[error("{path} cannot be written: {source}")]
+    Io {
+        /// File or folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Writes the files `IM0001.dcm`, `IM0002.dcm`, … into a folder (made where missing), slice k = 0 first; returns their paths
+/// in order of k. Each file is written under a temporary name and renamed.
+pub fn write_series(dir: &Path, series: &SeriesToWrite<'_>) -> Result<Vec<PathBuf>, WriteError> {
+    let plane = plane_of(series)?;
+    check_identifiers(series)?;
+    fs::create_dir_all(dir).map_err(|source| WriteError::Io { path: dir.to_owned(), source })?;
+    (0..series.volume.shape().nk)
+        .into_par_iter()
+        .map(|k| {
+            let path = dir.join(format!("IM{:04}.dcm", k + 1));
+            write_atomically(&path, &slice_bytes(series, &plane, k)?)?;
+            Ok(path)
+        })
+        .collect()
+}
+
+fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let temporary = path.with_extension("dcm.part");
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path))
+        .map_err(|source| WriteError::Io { path: path.to_owned(), source })
+}
+
+/// The in-plane geometry all slices share.
+struct PlaneGeometry {
+    row: Vector3<f64>,
+    column: Vector3<f64>,
+    spacing_mm: [f64; 3],
+}
+
+fn plane_of(series: &SeriesToWrite<'_>) -> Result<PlaneGeometry, WriteError> {
+    let grid = series.volume.grid();
+    let shape = grid.shape();
+    if u16::try_from(shape.ni).is_err() || u16::try_from(shape.nj).is_err() {
+        return Err(WriteError::Grid("more than 65535 rows or columns"));
+    }
+    let directions = grid.directions();
+    let (row, column) = (directions.column(0).into_owned(), directions.column(1).into_owned());
+    let normal = row.cross(&column);
+    if row.dot(&column).abs() > ORTHONORMAL_TOLERANCE {
+        return Err(WriteError::Grid("rows and columns are not perpendicular"));
+    }
+    if (directions.column(2) - normal).norm() > TILT_TOLERANCE {
+        return Err(WriteError::Grid("slices do not follow the normal row x column (left-handed or sheared)"));
+    }
+    let n_uids = series.sop_instance_uids.len();
+    if n_uids != shape.nk {
+        return Err(WriteError::SopInstances { expected: shape.nk, found: n_uids });
+    }
+    Ok(PlaneGeometry { row, column, spacing_mm: grid.spacing_mm() })
+}
+
+fn check_identifiers(series: &SeriesToWrite<'_>) -> Result<(), WriteError> {
+    let uid = |attribute, value: &str| {
+        let digits = value.split('.').all(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+        let ok = digits && value.len() <= 64;
+        let expected = "digits and dots, at most 64 characters";
+        if ok { Ok(()) } else { Err(WriteError::Invalid { attribute, value: value.to_owned(), expected }) }
+    };
+    uid("Study Instance UID", &series.study_uid)?;
+    uid("Series Instance UID", &series.series_uid)?;
+    uid("Frame of Reference UID", series.volume.grid().frame().as_str())?;
+    series.sop_instance_uids.iter().try_for_each(|u| uid("SOP Instance UID", u))?;
+    let id = series.patient_id.trim();
+    let expected = "1 to 64 characters without backslash";
+    if id.is_empty() || id.chars().count() > 64 || id.contains('\\') {
+        return Err(WriteError::Invalid { attribute: "Patient ID", value: series.patient_id.clone(), expected });
+    }
+    Ok(())
+}
+
+/// One slice as the bytes of a file (explicit VR little endian).
+fn slice_bytes(series: &SeriesToWrite<'_>, plane: &PlaneGeometry, k: usize) -> Result<Vec<u8>, WriteError> {
+    let sop_class = match &series.modality {
+        ModalityToWrite::Ct { .. } => uids::CT_IMAGE_STORAGE,
+        ModalityToWrite::Mr { .. } => uids::MR_IMAGE_STORAGE,
+        ModalityToWrite::Pet(_) => uids::POSITRON_EMISSION_TOMOGRAPHY_IMAGE_STORAGE,
+    };
+    let mut slice = Slice { object: InMemDicomObject::new_empty() };
+    slice.put_identity(series, sop_class, k);
+    slice.put_geometry(series, plane, k);
+    slice.put_modality(series, k);
+    slice.put_pixels(series, k)?;
+    let encode = |reason: String| WriteError::Encode { k, reason };
+    let meta = FileMetaTableBuilder::new()
+        .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
+        .media_storage_sop_class_uid(sop_class)
+        .media_storage_sop_instance_uid(&*series.sop_instance_uids[k])
+        .implementation_version_name(IMPLEMENTATION_VERSION)
+        .build()
+        .map_err(|e| encode(reason_of(&e)))?;
+    let shape = series.volume.shape();
+    let mut bytes = Vec::with_capacity(shape.ni * shape.nj * 2 + 4096);
+    slice.object.with_exact_meta(meta).write_all(&mut bytes).map_err(|e| encode(reason_of(&e)))?;
+    Ok(bytes)
+}
+
+/// A data set under construction.
+struct Slice {
+    object: InMemDicomObject,
+}
+
+impl Slice {
+    fn text(&mut self, tag: Tag, vr: VR, value: &str) {
+        self.object.put(DataElement::new(tag, vr, PrimitiveValue::from(value)));
+    }
+    fn texts(&mut self, tag: Tag, vr: VR, values: &[String]) {
+        self.text(tag, vr, &values.join("\\"));
+    }
+    /// Numbers as decimal strings; the caller passes finite ones.
+    fn decimals(&mut self, tag: Tag, values: &[f64]) {
+        let strings: Vec<String> = values.iter().map(|v| decimal_string(*v).unwrap_or_default()).collect();
+        self.text(tag, VR::DS, &strings.join("\\"));
+    }
+    fn short(&mut self, tag: Tag, value: u16) {
+        self.object.put(DataElement::new(tag, VR::US, PrimitiveValue::from(value)));
+    }
+    fn datetime(&mut self, date_tag: Tag, time_tag: Tag, at: DateTime) {
+        self.text(date_tag, VR::DA, &date_text(at.date()));
+        self.text(time_tag, VR::TM, &time_text(at.time()));
+    }
+
+    fn put_identity(&mut self, series: &SeriesToWrite<'_>, sop_class: &str, k: usize) {
+        self.text(tags::SPECIFIC_CHARACTER_SET, VR::CS, "ISO_IR 192");
+        self.texts(tags::IMAGE_TYPE, VR::CS, &series.image_type);
+        self.text(tags::SOP_CLASS_UID, VR::UI, sop_class);
+        self.text(tags::SOP_INSTANCE_UID, VR::UI, &series.sop_instance_uids[k]);
+        self.datetime(tags::STUDY_DATE, tags::STUDY_TIME, series.study_datetime);
+        self.datetime(tags::SERIES_DATE, tags::SERIES_TIME, series.study_datetime);
+        self.datetime(tags::CONTENT_DATE, tags::CONTENT_TIME, series.acquisition_datetime);
+        self.datetime(tags::ACQUISITION_DATE, tags::ACQUISITION_TIME, series.acquisition_datetime);
+        self.text(tags::ACCESSION_NUMBER, VR::SH, "");
+        self.text(tags::MANUFACTURER, VR::LO, &series.manufacturer);
+        self.text(tags::REFERRING_PHYSICIAN_NAME, VR::PN, "");
+        self.text(tags::STUDY_DESCRIPTION, VR::LO, &series.study_description);
+        self.text(tags::SERIES_DESCRIPTION, VR::LO, &series.series_description);
+        self.text(tags::PATIENT_NAME, VR::PN, "");
+        self.text(tags::PATIENT_ID, VR::LO, series.patient_id.trim());
+        self.text(tags::PATIENT_BIRTH_DATE, VR::DA, "");
+        self.text(tags::PATIENT_SEX, VR::CS, series.patient_sex.as_deref().unwrap_or(""));
+        if let Some(weight) = series.patient_weight_kg {
+            self.decimals(tags::PATIENT_WEIGHT, &[weight]);
+        }
+        self.text(tags::STUDY_INSTANCE_UID, VR::UI, &series.study_uid);
+        self.text(tags::SERIES_INSTANCE_UID, VR::UI, &series.series_uid);
+        self.text(tags::STUDY_ID, VR::SH, "");
+        self.text(tags::SERIES_NUMBER, VR::IS, &series.series_number.to_string());
+        self.text(tags::ACQUISITION_NUMBER, VR::IS, "1");
+        self.text(tags::INSTANCE_NUMBER, VR::IS, &(k + 1).to_string());
+        self.text(tags::FRAME_OF_REFERENCE_UID, VR::UI, series.volume.grid().frame().as_str());
+        self.text(tags::POSITION_REFERENCE_INDICATOR, VR::LO, "");
+    }
+
+    fn put_geometry(&mut self, series: &SeriesToWrite<'_>, plane: &PlaneGeometry, k: usize) {
+        let position = series.volume.grid().center(Index3 { i: 0, j: 0, k }).coords;
+        let normal = plane.row.cross(&plane.column);
+        let [column_spacing, row_spacing, slice_spacing] = plane.spacing_mm;
+        self.decimals(tags::IMAGE_POSITION_PATIENT, position.as_slice());
+        let orientation: Vec<f64> = plane.row.iter().chain(plane.column.iter()).copied().collect();
+        self.decimals(tags::IMAGE_ORIENTATION_PATIENT, &orientation);
+        self.decimals(tags::PIXEL_SPACING, &[row_spacing, column_spacing]);
+        self.decimals(tags::SLICE_THICKNESS, &[series.slice_thickness_mm]);
+        if !matches!(series.modality, ModalityToWrite::Pet(_)) {
+            self.decimals(tags::SPACING_BETWEEN_SLICES, &[slice_spacing]);
+        }
+        self.decimals(tags::SLICE_LOCATION, &[position.dot(&normal)]);
+    }
+
+    fn put_modality(&mut self, series: &SeriesToWrite<'_>, k: usize) {
+        match &series.modality {
+            ModalityToWrite::Ct { kvp, contrast } => {
+                self.text(tags::MODALITY, VR::CS, "CT");
+                self.decimals(tags::KVP, &[*kvp]);
+                self.text(tags::RESCALE_TYPE, VR::LO, "HU");
+                self.put_contrast(contrast.as_ref());
+            }
+            ModalityToWrite::Mr { scanning_sequence, repetition_time_ms, echo_time_ms, contrast } => {
+                self.text(tags::MODALITY, VR::CS, "MR");
+                self.text(tags::SCANNING_SEQUENCE, VR::CS, scanning_sequence);
+                self.text(tags::SEQUENCE_VARIANT, VR::CS, "NONE");
+                self.text(tags::SCAN_OPTIONS, VR::CS, "");
+                self.text(tags::MR_ACQUISITION_TYPE, VR::CS, "2D");
+                self.decimals(tags::REPETITION_TIME, &[*repetition_time_ms]);
+                self.decimals(tags::ECHO_TIME, &[*echo_time_ms]);
+                self.text(tags::ECHO_TRAIN_LENGTH, VR::IS, "1");
+                self.put_contrast(contrast.as_ref());
+            }
+            ModalityToWrite::Pet(pet) => {
+                self.text(tags::MODALITY, VR::CS, "PT");
+                self.put_pet(pet, series, k);
+            }
+        }
+    }
+
+    fn put_contrast(&mut self, contrast: Option<&Contrast>) {
+        let Some(contrast) = contrast else { return };
+        self.text(tags::CONTRAST_BOLUS_AGENT, VR::LO, &contrast.agent);
+        self.text(tags::CONTRAST_BOLUS_ROUTE, VR::LO, &contrast.route);
+        if let Some(start) = contrast.start_time {
+            self.text(tags::CONTRAST_BOLUS_START_TIME, VR::TM, &time_text(start));
+        }
+    }
+
+    fn put_pet(&mut self, pet: &PetToWrite, series: &SeriesToWrite<'_>, k: usize) {
+        let n_slices = series.volume.shape().nk as u16;
+        self.text(tags::UNITS, VR::CS, &pet.units);
+        self.text(tags::COUNTS_SOURCE, VR::CS, "EMISSION");
+        self.text(tags::SERIES_TYPE, VR::CS, "STATIC\\IMAGE");
+        self.short(tags::NUMBER_OF_SLICES, n_slices);
+        self.short(tags::IMAGE_INDEX, k as u16 + 1);
+        self.text(tags::DECAY_CORRECTION, VR::CS, &pet.decay_correction);
+        self.texts(tags::CORRECTED_IMAGE, VR::CS, &pet.corrected_image);
+        if let Some(suv_type) = &pet.suv_type {
+            self.text(tags::SUV_TYPE, VR::CS, suv_type);
+        }
+        let mut isotope = Slice { object: InMemDicomObject::new_empty() };
+        isotope.text(tags::RADIOPHARMACEUTICAL, VR::LO, &pet.radiopharmaceutical);
+        isotope.text(tags::RADIOPHARMACEUTICAL_START_TIME, VR::TM, &time_text(pet.injection.time()));
+        isotope.decimals(tags::RADIONUCLIDE_TOTAL_DOSE, &[pet.total_dose_bq]);
+        isotope.decimals(tags::RADIONUCLIDE_HALF_LIFE, &[pet.half_life_s]);
+        let start = format!("{}{}", date_text(pet.injection.date()), time_text(pet.injection.time()));
+        isotope.text(tags::RADIOPHARMACEUTICAL_START_DATE_TIME, VR::DT, &start);
+        let sequence = DataSetSequence::from(vec![isotope.object]);
+        self.object.put(DataElement::new(tags::RADIOPHARMACEUTICAL_INFORMATION_SEQUENCE, VR::SQ, sequence));
+    }
+
+    fn put_pixels(&mut self, series: &SeriesToWrite<'_>, k: usize) -> Result<(), WriteError> {
+        let shape = series.volume.shape();
+        let n = shape.ni * shape.nj;
+        let values = &series.volume.values()[k * n..(k + 1) * n];
+        let slope = match series.modality {
+            ModalityToWrite::Pet(_) => pet_slope(values),
+            ModalityToWrite::Ct { .. } | ModalityToWrite::Mr { .. } => 1.0,
+        };
+        let stored = values.iter().map(|v| to_stored(*v, slope, k)).collect::<Result<Vec<i16>, WriteError>>()?;
+        self.short(tags::SAMPLES_PER_PIXEL, 1);
+        self.text(tags::PHOTOMETRIC_INTERPRETATION, VR::CS, "MONOCHROME2");
+        self.short(tags::ROWS, shape.nj as u16);
+        self.short(tags::COLUMNS, shape.ni as u16);
+        self.short(tags::BITS_ALLOCATED, 16);
+        self.short(tags::BITS_STORED, 16);
+        self.short(tags::HIGH_BIT, 15);
+        self.short(tags::PIXEL_REPRESENTATION, 1);
+        if !matches!(series.modality, ModalityToWrite::Mr { .. }) {
+            self.decimals(tags::RESCALE_INTERCEPT, &[0.0]);
+            self.decimals(tags::RESCALE_SLOPE, &[slope]);
+        }
+        let words: Vec<u16> = stored.into_iter().map(i16::cast_unsigned).collect();
+        self.object.put(DataElement::new(tags::PIXEL_DATA, VR::OW, PrimitiveValue::U16(words.into())));
+        Ok(())
+    }
+}
+
+/// The slope that spreads a slice over 16 bits, as a reader will read it; 1 for an empty slice.
+fn pet_slope(values: &[f32]) -> f64 {
+    let largest = values.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    let slope = f64::from(largest) / f64::from(i16::MAX);
+    as_written(slope).filter(|s| *s > 0.0).unwrap_or(1.0)
+}
+
+fn to_stored(value: f32, slope: f64, k: usize) -> Result<i16, WriteError> {
+    let stored = (f64::from(value) / slope).round();
+    if (f64::from(i16::MIN)..=f64::from(i16::MAX)).contains(&stored) {
+        Ok(stored as i16)
+    } else {
+        Err(WriteError::Value { value, k })
+    }
+}
+
+fn date_text(date: Date) -> String {
+    format!("{:04}{:02}{:02}", date.year(), date.month(), date.day())
+}
+
+fn time_text(time: Time) -> String {
+    let micros = time.subsec_nanosecond() / 1000;
+    format!("{:02}{:02}{:02}.{micros:06}", time.hour(), time.minute(), time.second())
+}
