@@ -1,0 +1,386 @@
+//! ONNX Runtime, loaded at run time through the crate `ort`; the only file that names it.
+//!
+//! The device asked for is the device used, or there is an error: the runtime's silent way back to the CPU is closed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::{Mutex, PoisonError};
+
+use ndarray::ArrayD;
+use ort::environment::Environment;
+use ort::ep::{CUDA, ExecutionProviderDispatch, OpenVINO, TensorRT};
+use ort::session::Session;
+use ort::value::{DynValue, Outlet, Tensor, TensorElementType};
+use thiserror::Error;
+
+use crate::card::{Axes, Card, OutputKind, Patch};
+use crate::network::{Execution, Network, NetworkError};
+use crate::runtime_library::{FETCH_COMMAND, LibraryError, Surroundings};
+
+/// Where a network is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Device {
+    /// The processor.
+    Cpu,
+    /// An NVIDIA GPU by number.
+    Cuda(i32),
+    /// An NVIDIA GPU by number, through TensorRT; operators it does not know run through CUDA.
+    TensorRt(i32),
+    /// Intel's OpenVINO.
+    OpenVino,
+}
+
+/// The text names no device.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("expected a device cpu, cuda:N, tensorrt:N or openvino, found \"{0}\"")]
+pub struct DeviceSyntax(String);
+
+impl FromStr for Device {
+    type Err = DeviceSyntax;
+    fn from_str(text: &str) -> Result<Self, DeviceSyntax> {
+        let error = || DeviceSyntax(text.to_owned());
+        let (kind, number) = text.split_once(':').map_or((text, None), |(kind, number)| (kind, Some(number)));
+        let digits = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());
+        let number = match number {
+            Some(n) if digits(n) => Some(n.parse().map_err(|_| error())?),
+            Some(_) => return Err(error()),
+            None => None,
+        };
+        match (kind, number) {
+            ("cpu", None) => Ok(Self::Cpu),
+            ("cuda", number) => Ok(Self::Cuda(number.unwrap_or(0))),
+            ("tensorrt", number) => Ok(Self::TensorRt(number.unwrap_or(0))),
+            ("openvino", None) => Ok(Self::OpenVino),
+            _ => Err(error()),
+        }
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(n) => write!(f, "cuda:{n}"),
+            Self::TensorRt(n) => write!(f, "tensorrt:{n}"),
+            Self::OpenVino => f.write_str("openvino"),
+        }
+    }
+}
+
+impl Device {
+    /// The runtime's name of what computes there.
+    fn execution_provider(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPUExecutionProvider",
+            Self::Cuda(_) => "CUDAExecutionProvider",
+            Self::TensorRt(_) => "TensorrtExecutionProvider",
+            Self::OpenVino => "OpenVINOExecutionProvider",
+        }
+    }
+
+    fn providers(self, n_threads: usize) -> Vec<ExecutionProviderDispatch> {
+        let cuda = |n| CUDA::default().with_device_id(n).build().error_on_failure();
+        match self {
+            Self::Cpu => Vec::new(),
+            Self::Cuda(n) => vec![cuda(n)],
+            Self::TensorRt(n) => vec![TensorRT::default().with_device_id(n).build().error_on_failure(), cuda(n)],
+            Self::OpenVino => vec![OpenVINO::default().with_num_threads(n_threads).build().error_on_failure()],
+        }
+    }
+}
+
+/// How the runtime is to be used. There is no default: each choice changes time or bits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeOptions {
+    /// The library, where the user names it; else it is searched for ([`Surroundings::find`]).
+    pub library: Option<PathBuf>,
+    /// Where the network is to run.
+    pub device: Device,
+    /// Threads on the CPU, at least 1.
+    pub n_threads: usize,
+}
+
+/// Why the runtime or a network in it cannot be used.
+#[derive(Debug, Error)]
+pub enum RuntimeError {
+    /// No library.
+    #[error(transparent)]
+    Library(#[from] LibraryError),
+    /// A library that cannot be used.
+    #[error("{library} cannot be used as ONNX Runtime 1.24 or newer: {message}; run {FETCH_COMMAND} for one that can")]
+    Load {
+        /// The file.
+        library: PathBuf,
+        /// What the loader said.
+        message: String,
+    },
+    /// One process, one library.
+    #[error("ONNX Runtime is loaded from {loaded} already; a process can use one library only, not {wanted} too")]
+    OtherLoaded {
+        /// The one in use.
+        loaded: PathBuf,
+        /// The one asked for.
+        wanted: PathBuf,
+    },
+    /// The device asked for cannot be used.
+    #[error(
+        "the device {device} cannot be used with {library}: {message}; choose --device cpu, or name a build of ONNX Runtime with that device"
+    )]
+    Device {
+        /// The device asked for.
+        device: Device,
+        /// The library in use.
+        library: PathBuf,
+        /// What the runtime said.
+        message: String,
+    },
+    /// The runtime refuses the network.
+    #[error("ONNX Runtime cannot load the network of model {model}: {message}")]
+    Network {
+        /// The model's name.
+        model: String,
+        /// What the runtime said.
+        message: String,
+    },
+    /// Card and network contradict each other.
+    #[error("the card of model {model} does not fit its network: expected {expected}, found {found}; correct the card")]
+    Card {
+        /// The model's name.
+        model: String,
+        /// What the card says.
+        expected: String,
+        /// What the network has.
+        found: String,
+    },
+}
+
+/// The library in use and its environment, which lives as long as the process.
+static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+
+fn environment(library: &Path) -> Result<Environment, RuntimeError> {
+    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((path, environment)) = loaded.as_ref() {
+        return if path == library {
+            Ok(environment.clone())
+        } else {
+            Err(RuntimeError::OtherLoaded { loaded: path.clone(), wanted: library.to_owned() })
+        };
+    }
+    let failed = |message: String| RuntimeError::Load { library: library.to_owned(), message };
+    let environment = ort::init_from(library)
+        .map_err(|e| failed(e.to_string()))?
+        .with_name("lesiontrace")
+        .with_telemetry(false)
+        .build()
+        .map_err(|e| failed(e.to_string()))?;
+    tracing::debug!(library = %library.display(), "ONNX Runtime loaded");
+    *loaded = Some((library.to_owned(), environment.clone()));
+    Ok(environment)
+}
+
+/// A network in ONNX Runtime. One session serves many images; windows follow one another, threads work inside the operators.
+#[derive(Debug)]
+pub struct OnnxNetwork {
+    session: Mutex<Session>,
+    input: String,
+    output: String,
+    execution: Execution,
+}
+
+impl OnnxNetwork {
+    /// Loads a network and checks it against its card: names, types, number of axes, fixed sizes.
+    pub fn load(network: &[u8], card: &Card, options: &RuntimeOptions) -> Result<Self, RuntimeError> {
+        let library = Surroundings::of_this_process().find(options.library.as_deref())?;
+        let environment = environment(&library)?;
+        let (session, some_operators_on_cpu) = commit(&environment, network, card, options, &library)?;
+        check_against_card(&session, card)?;
+        let execution = Execution {
+            runtime: format!("ONNX Runtime {}", version()),
+            library: Some(library.display().to_string()),
+            device: options.device.to_string(),
+            execution_provider: options.device.execution_provider().to_owned(),
+            some_operators_on_cpu,
+            n_threads: options.n_threads,
+        };
+        let (input, output) = (card.input.name.clone(), card.output.name.clone());
+        Ok(Self { session: Mutex::new(session), input, output, execution })
+    }
+}
+
+impl Network for OnnxNetwork {
+    fn run(&self, window: ArrayD<f32>) -> Result<ArrayD<f32>, NetworkError> {
+        let said = |e: ort::Error| NetworkError { message: e.to_string() };
+        let tensor = Tensor::from_array(window).map_err(said)?;
+        let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let outputs = session.run(ort::inputs![self.input.as_str() => tensor]).map_err(said)?;
+        let value = outputs
+            .get(self.output.as_str())
+            .ok_or_else(|| NetworkError { message: format!("no output named {}", self.output) })?;
+        as_f32(value)
+    }
+
+    fn execution(&self) -> &Execution {
+        &self.execution
+    }
+}
+
+/// First with every operator bound to the device, then, where the runtime refuses that, with some on the CPU; which of the two it
+/// was is the second value. A device that cannot be used at all is an error either way.
+fn commit(
+    environment: &Environment,
+    network: &[u8],
+    card: &Card,
+    options: &RuntimeOptions,
+    library: &Path,
+) -> Result<(Session, bool), RuntimeError> {
+    let device = options.device;
+    if device == Device::Cpu {
+        let failed = |e: String| RuntimeError::Network { model: card.name.clone(), message: e };
+        return session(environment, network, options, false).map(|s| (s, false)).map_err(|e| failed(e.1));
+    }
+    match session(environment, network, options, true) {
+        Ok(session) => Ok((session, false)),
+        Err((Step::Device, message)) => Err(RuntimeError::Device { device, library: library.to_owned(), message }),
+        Err((Step::Network, strict)) => match session(environment, network, options, false) {
+            Ok(session) => {
+                tracing::info!(%device, reason = strict, "some operators run on the CPU");
+                Ok((session, true))
+            }
+            Err((Step::Device, message)) => Err(RuntimeError::Device { device, library: library.to_owned(), message }),
+            Err((Step::Network, message)) => Err(RuntimeError::Network { model: card.name.clone(), message }),
+        },
+    }
+}
+
+/// What a session failed at.
+enum Step {
+    Device,
+    Network,
+}
+
+fn session(
+    environment: &Environment,
+    network: &[u8],
+    options: &RuntimeOptions,
+    device_only: bool,
+) -> Result<Session, (Step, String)> {
+    // The builder's errors carry the builder, which may not leave the thread: only their words go on.
+    let text = |e: ort::Error<ort::session::builder::SessionBuilder>| (Step::Device, e.to_string());
+    let mut builder = Session::builder(environment)
+        .map_err(|e| (Step::Device, e.to_string()))?
+        .with_intra_threads(options.n_threads.max(1))
+        .and_then(|b| b.with_inter_threads(1))
+        .and_then(|b| b.with_intra_op_spinning(false))
+        .and_then(|b| b.with_deterministic_compute(true))
+        .and_then(|b| b.with_execution_providers(options.device.providers(options.n_threads.max(1))))
+        .map_err(text)?;
+    if device_only {
+        builder = builder.with_disable_cpu_fallback().map_err(text)?;
+    }
+    builder.commit_from_memory(network).map_err(|e| (Step::Network, e.to_string()))
+}
+
+/// The runtime's version out of its build description, such as `1.31.1`.
+fn version() -> String {
+    let api = ort::MINOR_VERSION;
+    let info = ort::info();
+    info.split("git-branch=rel-")
+        .nth(1)
+        .and_then(|rest| rest.split(',').next())
+        .map_or_else(|| format!("(API 1.{api} or newer)"), str::to_owned)
+}
+
+fn check_against_card(session: &Session, card: &Card) -> Result<(), RuntimeError> {
+    let patch = match card.input.patch {
+        Patch::Voxels(patch) => Some(patch),
+        Patch::WholeImage(_) => None,
+    };
+    let (input, output) = (&card.input, &card.output);
+    let n_inputs = session.inputs().len();
+    if n_inputs != 1 {
+        return Err(mismatch(card, "one input".to_owned(), format!("{n_inputs}")));
+    }
+    check_tensor(card, session.inputs(), "input", &input.name, (&input.axes, 1, patch))?;
+    check_tensor(card, session.outputs(), "output", &output.name, (&output.axes, card.n_channels(), patch))
+}
+
+fn mismatch(card: &Card, expected: String, found: String) -> RuntimeError {
+    RuntimeError::Card { model: card.name.clone(), expected, found }
+}
+
+fn check_tensor(
+    card: &Card,
+    outlets: &[Outlet],
+    what: &str,
+    name: &str,
+    (axes, n_channels, patch): (&Axes, usize, Option<[usize; 3]>),
+) -> Result<(), RuntimeError> {
+    let Some(outlet) = outlets.iter().find(|outlet| outlet.name() == name) else {
+        let names: Vec<&str> = outlets.iter().map(Outlet::name).collect();
+        return Err(mismatch(card, format!("an {what} named {name}"), names.join(", ")));
+    };
+    let (Some(kind), Some(shape)) = (outlet.dtype().tensor_type(), outlet.dtype().tensor_shape()) else {
+        return Err(mismatch(card, format!("{what} {name} to be a tensor"), "another kind of value".to_owned()));
+    };
+    let labels = what == "output" && card.output.kind == OutputKind::Labels;
+    if kind != TensorElementType::Float32 && !labels {
+        return Err(mismatch(card, format!("{what} {name} to be float32"), format!("{kind:?}")));
+    }
+    if shape.len() != axes.rank() {
+        return Err(mismatch(card, format!("{what} {name} with axes {axes}"), format!("{} axes", shape.len())));
+    }
+    for (axis, fixed) in axes.as_str().chars().zip(shape.iter()).filter(|(_, n)| **n >= 0) {
+        let size = match axis {
+            'n' => Some(1),
+            'c' => Some(n_channels),
+            'x' => patch.map(|p| p[0]),
+            'y' => patch.map(|p| p[1]),
+            _ => patch.map(|p| p[2]),
+        };
+        if size != Some(*fixed as usize) {
+            let expected = size.map_or_else(|| "free, for patch = \"whole_image\"".to_owned(), |n| n.to_string());
+            return Err(mismatch(card, format!("axis {axis} of {what} {name} to be {expected}"), fixed.to_string()));
+        }
+    }
+    Ok(())
+}
+
+/// A tensor of numbers as f32; whole numbers beyond 2²⁴ never occur among labels.
+fn as_f32(value: &DynValue) -> Result<ArrayD<f32>, NetworkError> {
+    macro_rules! converted {
+        ($kind:ty) => {
+            value.try_extract_array::<$kind>().map(|a| a.mapv(|v| v as f32))
+        };
+    }
+    let kind = value.dtype().tensor_type();
+    match kind {
+        Some(TensorElementType::Float32) => value.try_extract_array::<f32>().map(|a| a.to_owned()),
+        Some(TensorElementType::Uint8) => converted!(u8),
+        Some(TensorElementType::Int8) => converted!(i8),
+        Some(TensorElementType::Uint16) => converted!(u16),
+        Some(TensorElementType::Int16) => converted!(i16),
+        Some(TensorElementType::Int32) => converted!(i32),
+        Some(TensorElementType::Int64) => converted!(i64),
+        other => {
+            return Err(NetworkError { message: format!("the output's type {other:?} is not one this program reads") });
+        }
+    }
+    .map_err(|e| NetworkError { message: e.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_read_and_written() {
+        for text in ["cpu", "cuda:0", "cuda:3", "tensorrt:1", "openvino"] {
+            assert_eq!(text.parse::<Device>().unwrap().to_string(), text);
+        }
+        assert_eq!("cuda".parse::<Device>().unwrap(), Device::Cuda(0));
+        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:+1", "cpu:0", "openvino:1", "cuda:99999999999"] {
+            assert!(text.parse::<Device>().is_err(), "{text}");
+        }
+    }
+}
