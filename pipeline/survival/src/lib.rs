@@ -28,6 +28,8 @@ pub mod gray;
 
 pub mod cox;
 
+pub mod summary;
+
 pub use competing_risks::{CompetingRisksError, CumulativeIncidence, cumulative_incidence, states};
 pub use cox::concordance::{Concordance, Ranked, concordance};
 pub use cox::proportional_hazards::{ProportionalHazards, proportional_hazards};
@@ -41,6 +43,7 @@ pub use log_rank::{LogRank, LogRankError, Weighting, log_rank};
 pub use median::{Convention, Median, median, quantile};
 pub use observation::{Group, InputError, TimeToEvent, TimeToState, TimeUnit};
 pub use restricted_mean::{RestrictedMean, restricted_mean};
+pub use summary::{Profile, Record, SummaryOptions, SurvivalSummary, summarise};
 
 /// Two-sided 95 % point of the standard normal distribution, Φ⁻¹(0.975).
 pub const Z_95: f64 = 1.959_963_984_540_054;
