@@ -2,6 +2,7 @@
 #![warn(clippy::disallowed_methods)]
 
 pub mod cohort;
+pub mod criteria;
 pub mod evaluable;
 pub mod exact;
 pub mod lesion;
@@ -9,6 +10,7 @@ pub mod time;
 pub mod tracking;
 
 pub use cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
+pub use criteria::{CriterionResult, CriterionTable, ResponseInput};
 pub use evaluable::Evaluable;
 pub use exact::Exact;
 pub use lesion::{LesionId, LesionKind, LesionRole, LesionState, Organ, PatientId, Size, TrackingUid};

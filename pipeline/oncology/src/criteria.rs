@@ -1,0 +1,29 @@
+//! Response criteria: tables as data, rules as code, one file per idea.
+//!
+//! The order of reading is the order of an assessment: the table, the choice of targets, the response of targets and of
+//! non-targets, the overall response of a visit, the course over all visits, the best response, and the patient as a whole.
+
+pub mod best_response;
+pub mod course;
+pub mod matrix;
+pub mod new_lesion;
+pub mod non_target;
+pub mod patient;
+mod patient_roles;
+mod patient_visits;
+pub mod progression_date;
+pub mod response;
+pub mod selection;
+pub mod size;
+pub mod table;
+pub mod target;
+mod treated;
+
+pub use best_response::{BestResponseRules, best_response};
+pub use course::{CourseVisit, VisitVerdict, follow};
+pub use patient::{
+    ChosenRole, CriterionResult, LesionVisit, NodulePattern, PriorTherapy, ReaderCall, ResponseError, ResponseInput,
+    TrackedLesion, VisitInfo, assess,
+};
+pub use response::{NewLesionResponse, NonTargetResponse, OverallResponse, TargetResponse};
+pub use table::{CriterionTable, TableError};

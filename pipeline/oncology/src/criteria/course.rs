@@ -1,0 +1,153 @@
+//! The course of a patient over all visits: nadir, established response and overall response, visit by visit.
+//!
+//! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.3–4.4; EORTC RECIST FAQ on the persistence of PR.
+
+use super::response::{NewLesionResponse, NonTargetResponse, OverallResponse, TargetResponse};
+use super::size::SizedLesion;
+use super::table::{Confirmation, CriterionTable};
+use super::target::{TargetHistory, target_response};
+use crate::evaluable::Evaluable;
+use crate::exact::Exact;
+
+/// One visit after baseline, as the rules see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CourseVisit {
+    /// Days since baseline.
+    pub day: i64,
+    /// Coded sizes of the targets, the same lesions in the same order at every visit.
+    pub targets: Vec<SizedLesion>,
+    /// Response of the non-targets.
+    pub non_target: NonTargetResponse,
+    /// Its reason, as a sentence; may be empty.
+    pub non_target_why: String,
+    /// New lesions.
+    pub new_lesion: NewLesionResponse,
+    /// Their reason, as a sentence; may be empty.
+    pub new_lesion_why: String,
+    /// A new baseline sum from this visit on (a zone measured anew after ablation), `None` for none.
+    pub restart: Option<Evaluable<Exact>>,
+    /// A reader's word that an overall CR was in force before this visit, where the visits given do not show it.
+    pub complete_before: bool,
+}
+
+/// What the rules say of one visit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VisitVerdict {
+    /// Complete sum, or why there is none.
+    pub sum: Evaluable<Exact>,
+    /// Baseline sum in force, mm.
+    pub baseline: Option<Exact>,
+    /// Nadir before this visit, mm.
+    pub nadir: Option<Exact>,
+    /// Target response.
+    pub target: TargetResponse,
+    /// Non-target response.
+    pub non_target: NonTargetResponse,
+    /// New lesions.
+    pub new_lesion: NewLesionResponse,
+    /// Overall response.
+    pub overall: OverallResponse,
+    /// Rules and numbers, as sentences.
+    pub why: String,
+    /// What would change the overall response.
+    pub flips_if: String,
+}
+
+/// Follows a patient from the baseline sum over the visits, in the order given (chronological).
+pub fn follow(baseline: Option<Exact>, visits: &[CourseVisit], table: &CriterionTable) -> Vec<VisitVerdict> {
+    let mut baseline = baseline;
+    let mut nadir = baseline;
+    let mut responses: Vec<(i64, TargetResponse)> = Vec::new();
+    let mut complete_reached = false;
+    let mut verdicts = Vec::with_capacity(visits.len());
+    for visit in visits {
+        if let Some(restart) = &visit.restart {
+            baseline = restart.value().copied();
+            nadir = baseline;
+            responses.clear();
+            complete_reached = false;
+        }
+        complete_reached |= visit.complete_before;
+        let history = TargetHistory {
+            baseline,
+            nadir,
+            partial_established: is_established(&responses, table),
+            overall_complete_reached: complete_reached,
+        };
+        let verdict = judge(visit, &history, table);
+        responses.push((visit.day, verdict.target));
+        if let Some(sum) = verdict.sum.value() {
+            nadir = Some(nadir.map_or(*sum, |nadir| nadir.min(*sum)));
+        }
+        complete_reached |= verdict.overall == OverallResponse::Complete;
+        verdicts.push(verdict);
+    }
+    verdicts
+}
+
+fn judge(visit: &CourseVisit, history: &TargetHistory, table: &CriterionTable) -> VisitVerdict {
+    let target = target_response(&visit.targets, history, table);
+    let overall = table.overall.overall(target.response, visit.non_target, visit.new_lesion);
+    let mut reasons = vec![target.why];
+    reasons.extend([&visit.non_target_why, &visit.new_lesion_why].into_iter().filter(|why| !why.is_empty()).cloned());
+    let flips_if = overall_flips(visit, target.response, overall, &target.flips_if, table);
+    VisitVerdict {
+        sum: target.sum,
+        baseline: history.baseline,
+        nadir: history.nadir,
+        target: target.response,
+        non_target: visit.non_target,
+        new_lesion: visit.new_lesion,
+        overall,
+        why: reasons.join("; "),
+        flips_if,
+    }
+}
+
+/// A partial response is established once assigned or, where confirmation is required, once seen twice far enough apart.
+fn is_established(responses: &[(i64, TargetResponse)], table: &CriterionTable) -> bool {
+    let responds = |response: TargetResponse| matches!(response, TargetResponse::Partial | TargetResponse::Complete);
+    if table.options.confirmation.value == Confirmation::NotRequired {
+        return responses.iter().any(|(_, response)| *response == TargetResponse::Partial);
+    }
+    let apart = i64::from(table.thresholds.confirm_days.value);
+    responses.iter().enumerate().any(|(index, (first_day, first))| {
+        *first == TargetResponse::Partial
+            && responses[index + 1..]
+                .iter()
+                .take_while(|(_, later)| responds(*later) || *later == TargetResponse::NotEvaluable)
+                .any(|(day, later)| responds(*later) && day - first_day >= apart)
+    })
+}
+
+/// What the overall response hangs on: first what alone would lift a progression, else what would change the targets.
+fn overall_flips(
+    visit: &CourseVisit,
+    target: TargetResponse,
+    overall: OverallResponse,
+    target_flips: &str,
+    table: &CriterionTable,
+) -> String {
+    if overall != OverallResponse::Progressive {
+        return target_flips.to_owned();
+    }
+    let without_new = table.overall.overall(target, visit.non_target, NewLesionResponse::No);
+    if visit.new_lesion == NewLesionResponse::Yes && without_new != OverallResponse::Progressive {
+        return format!("PD would become {without_new} if the new lesion were not one");
+    }
+    let persistent = NonTargetResponse::Persistent;
+    let without_non_target = table.overall.overall(target, persistent, visit.new_lesion);
+    if visit.non_target == NonTargetResponse::Progressive && without_non_target != OverallResponse::Progressive {
+        return format!("PD would become {without_non_target} if the non-target progression were not unequivocal");
+    }
+    let causes = [
+        (target == TargetResponse::Progressive, "the target response"),
+        (visit.non_target == NonTargetResponse::Progressive, "the non-target response"),
+        (visit.new_lesion == NewLesionResponse::Yes, "the new lesion"),
+    ];
+    let causes: Vec<&str> = causes.into_iter().filter(|(holds, _)| *holds).map(|(_, name)| name).collect();
+    if causes.len() > 1 {
+        return format!("PD rests on {} together: each would have to fall", causes.join(" and "));
+    }
+    target_flips.to_owned()
+}

@@ -1,0 +1,337 @@
+//! One patient by one criterion: roles at baseline, one row per visit, the best response, and which lesions progressed.
+//!
+//! Source: Eisenhauer et al. 2009 (RECIST 1.1); Lencioni and Llovet 2010 (mRECIST) through the same rules.
+
+use std::collections::BTreeSet;
+
+use imaging::note::Note;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::best_response::{BestResponseRules, best_response};
+use super::course::{VisitVerdict, follow};
+use super::patient_roles::choose_roles;
+use super::patient_visits::{course_visits, new_lesion_courses, progressed_lesions};
+use super::response::OverallResponse;
+use super::selection::{MeasuredOn, Subtype};
+use super::table::{Confirmation, CriterionTable};
+use crate::cohort::AssessmentRow;
+use crate::exact::Exact;
+use crate::lesion::{LesionId, LesionKind, LesionRole, LesionState, Organ, Size};
+use crate::time::{Date, Days};
+
+pub use super::selection::PriorTherapy;
+
+/// A reader's word on one lesion at one visit, where the program may not decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReaderCall {
+    /// Unequivocal progression of a non-target; an unequivocal new lesion.
+    Progression,
+    /// No progression; no new lesion.
+    NoProgression,
+    /// Equivocal.
+    Equivocal,
+}
+
+/// Vascular pattern of a new nodule of the liver, as read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NodulePattern {
+    /// Arterial enhancement and washout.
+    Typical,
+    /// Anything else.
+    Atypical,
+    /// Not read; arterial enhancement of measurable size stands for it.
+    Unread,
+}
+
+/// One visit (time point).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VisitInfo {
+    /// Its date.
+    pub date: Date,
+    /// Whether all targets could be assessed; carried along for the endpoints.
+    pub adequate: bool,
+}
+
+/// One lesion at one visit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LesionVisit {
+    /// Longest diameter or short axis, as coded.
+    pub size: Size,
+    /// Longest viable (enhancing) diameter, as coded; not evaluable without an arterial phase or a reader's word.
+    pub viable: Size,
+    /// What became of it.
+    pub state: LesionState,
+    /// Date of the scan that shows it, where it is not the visit's.
+    pub scan_date: Option<Date>,
+    /// A reader's word.
+    pub reader: Option<ReaderCall>,
+}
+
+/// One lesion over all visits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrackedLesion {
+    /// Which.
+    pub id: LesionId,
+    /// Where.
+    pub organ: Organ,
+    /// Node or not.
+    pub kind: LesionKind,
+    /// What kind of finding.
+    pub subtype: Subtype,
+    /// How it was measured.
+    pub measured_on: MeasuredOn,
+    /// Slice thickness or interval at baseline, whichever is larger, mm.
+    pub slice_mm: Option<Exact>,
+    /// Local treatment before baseline.
+    pub prior_therapy: PriorTherapy,
+    /// Dates of local treatment of this lesion.
+    pub treated_dates: Vec<Date>,
+    /// A reader's choice of role, which overrides the rules.
+    pub role_override: Option<LesionRole>,
+    /// Vascular pattern, for new nodules of the liver.
+    pub pattern: NodulePattern,
+    /// Index of the visit that first showed it; 0 is baseline.
+    pub first_seen: usize,
+    /// One entry per visit of the patient.
+    pub visits: Vec<LesionVisit>,
+}
+
+impl TrackedLesion {
+    /// A lesion of soft tissue on CT or MRI, untreated, without a reader's word; set the other fields where more is known.
+    pub fn new(id: LesionId, organ: Organ, kind: LesionKind, first_seen: usize, visits: Vec<LesionVisit>) -> Self {
+        Self {
+            id,
+            organ,
+            kind,
+            subtype: Subtype::Soft,
+            measured_on: MeasuredOn::CrossSection,
+            slice_mm: None,
+            prior_therapy: PriorTherapy::None,
+            treated_dates: Vec::new(),
+            role_override: None,
+            pattern: NodulePattern::Unread,
+            first_seen,
+            visits,
+        }
+    }
+}
+
+/// Everything a criterion needs of one patient. Visit 0 is baseline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ResponseInput {
+    /// Patient identifier or pseudonym.
+    pub patient_id: String,
+    /// Start of treatment, from which the best response counts its days; baseline imaging where empty.
+    pub origin_date: Option<Date>,
+    /// Visits in chronological order.
+    pub visits: Vec<VisitInfo>,
+    /// Lesions in any order.
+    pub lesions: Vec<TrackedLesion>,
+}
+
+/// Why a patient cannot be assessed at all.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ResponseError {
+    /// Nothing to start from.
+    #[error("patient {0} has no visit: expected at least a baseline visit")]
+    NoVisit(String),
+    /// Visits out of order.
+    #[error("patient {patient}: visits must be in chronological order, found {later} after {earlier}")]
+    Order {
+        /// Which patient.
+        patient: String,
+        /// The later entry, which is the earlier date.
+        later: Date,
+        /// The entry before it.
+        earlier: Date,
+    },
+    /// A lesion with another number of visits than the patient, or first seen at none of them.
+    #[error(
+        "lesion {lesion}: expected {expected} visits and a first sight among them, found {found} visits, first sight at {first_seen}"
+    )]
+    Shape {
+        /// Which lesion.
+        lesion: LesionId,
+        /// The patient's number of visits.
+        expected: usize,
+        /// The lesion's.
+        found: usize,
+        /// Its first sight.
+        first_seen: usize,
+    },
+    /// Two lesions of one name.
+    #[error("two lesions are called {0}: lesion identifiers must be unique within a patient")]
+    Twice(LesionId),
+}
+
+/// A lesion's role with its reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChosenRole {
+    /// Which lesion.
+    pub lesion: LesionId,
+    /// Its part.
+    pub role: LesionRole,
+    /// Why.
+    pub why: String,
+}
+
+/// How a lesion took part in a progression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProgressionPart {
+    /// A target that grew above its own smallest size.
+    Target,
+    /// A non-target.
+    NonTarget,
+    /// A new lesion.
+    New,
+}
+
+/// One visit after baseline with its verdict.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssessedVisit {
+    /// Index into the patient's visits.
+    pub visit: usize,
+    /// Its date.
+    pub date: Date,
+    /// Days since baseline imaging.
+    pub study_day: i64,
+    /// What the rules say.
+    pub verdict: VisitVerdict,
+    /// The lesions that made a progression; empty without one.
+    pub progressed: Vec<(LesionId, ProgressionPart)>,
+}
+
+/// One patient by one criterion.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CriterionResult {
+    /// Which criterion.
+    pub criterion: String,
+    /// Role of every lesion, in the order of the input.
+    pub roles: Vec<ChosenRole>,
+    /// Visits after baseline.
+    pub visits: Vec<AssessedVisit>,
+    /// Table rows, the baseline row first.
+    pub rows: Vec<AssessmentRow>,
+    /// Best response where once is enough.
+    pub best_unconfirmed: OverallResponse,
+    /// Best response where it must be seen twice.
+    pub best_confirmed: OverallResponse,
+    /// Date of the first visit with overall progression.
+    pub progression_date: Option<Date>,
+    /// What to doubt.
+    pub notes: Vec<Note>,
+}
+
+/// Assesses a patient by a criterion.
+pub fn assess(input: &ResponseInput, table: &CriterionTable) -> Result<CriterionResult, ResponseError> {
+    check(input)?;
+    let (roles, notes) = choose_roles(input, table);
+    let new_lesions = new_lesion_courses(input, &roles, table);
+    let (baseline, course) = course_visits(input, &roles, &new_lesions, table);
+    let verdicts = follow(baseline.value().copied(), &course, table);
+    let start = input.visits[0].date;
+    let visits: Vec<AssessedVisit> = verdicts
+        .into_iter()
+        .enumerate()
+        .map(|(index, verdict)| AssessedVisit {
+            visit: index + 1,
+            date: input.visits[index + 1].date,
+            study_day: Days::between(start, input.visits[index + 1].date).0,
+            progressed: progressed_lesions(input, &roles, &new_lesions, index + 1, &verdict, table),
+            verdict,
+        })
+        .collect();
+    let origin = input.origin_date.unwrap_or(start);
+    let sequence: Vec<(i64, OverallResponse)> =
+        visits.iter().map(|visit| (Days::between(origin, visit.date).0, visit.verdict.overall)).collect();
+    let best = |confirmation| best_response(&sequence, &BestResponseRules::of(table, confirmation));
+    let first_pd = visits.iter().find(|visit| visit.verdict.overall == OverallResponse::Progressive);
+    Ok(CriterionResult {
+        criterion: table.id.clone(),
+        rows: rows(input, &baseline, &roles, &visits, table),
+        best_unconfirmed: best(Confirmation::NotRequired),
+        best_confirmed: best(Confirmation::Required),
+        progression_date: first_pd.map(|visit| visit.date),
+        roles,
+        visits,
+        notes,
+    })
+}
+
+fn check(input: &ResponseInput) -> Result<(), ResponseError> {
+    if input.visits.is_empty() {
+        return Err(ResponseError::NoVisit(input.patient_id.clone()));
+    }
+    for pair in input.visits.windows(2) {
+        if pair[1].date < pair[0].date {
+            let (earlier, later) = (pair[0].date, pair[1].date);
+            return Err(ResponseError::Order { patient: input.patient_id.clone(), later, earlier });
+        }
+    }
+    let mut names = BTreeSet::new();
+    for lesion in &input.lesions {
+        let (expected, found, first_seen) = (input.visits.len(), lesion.visits.len(), lesion.first_seen);
+        if found != expected || first_seen >= expected {
+            return Err(ResponseError::Shape { lesion: lesion.id.clone(), expected, found, first_seen });
+        }
+        if !names.insert(&lesion.id) {
+            return Err(ResponseError::Twice(lesion.id.clone()));
+        }
+    }
+    Ok(())
+}
+
+fn rows(
+    input: &ResponseInput,
+    baseline: &crate::evaluable::Evaluable<Exact>,
+    roles: &[ChosenRole],
+    visits: &[AssessedVisit],
+    table: &CriterionTable,
+) -> Vec<AssessmentRow> {
+    let millimetres = |value: Option<&Exact>| value.map(|value| value.to_f64());
+    let count = |role: LesionRole| roles.iter().filter(|chosen| chosen.role == role).count();
+    let blank = AssessmentRow {
+        patient_id: input.patient_id.clone(),
+        criterion: table.id.clone(),
+        date: input.visits[0].date,
+        study_day: 0,
+        sum_mm: millimetres(baseline.value()),
+        baseline_mm: millimetres(baseline.value()),
+        nadir_mm: None,
+        target: "BASELINE".to_owned(),
+        non_target: String::new(),
+        new_lesion: String::new(),
+        overall: String::new(),
+        why: format!(
+            "baseline: {} targets, {} non-targets{}",
+            count(LesionRole::Target),
+            count(LesionRole::NonTarget),
+            baseline.reason().map(|reason| format!("; no sum: {reason}")).unwrap_or_default()
+        ),
+        flips_if: String::new(),
+        ablated_target: table.options.ablated_target.value.as_str().to_owned(),
+    };
+    let row = |visit: &AssessedVisit| AssessmentRow {
+        date: visit.date,
+        study_day: visit.study_day,
+        sum_mm: millimetres(visit.verdict.sum.value()),
+        baseline_mm: millimetres(visit.verdict.baseline.as_ref()),
+        nadir_mm: millimetres(visit.verdict.nadir.as_ref()),
+        target: visit.verdict.target.to_string(),
+        non_target: visit.verdict.non_target.to_string(),
+        new_lesion: visit.verdict.new_lesion.to_string(),
+        overall: visit.verdict.overall.to_string(),
+        why: visit.verdict.why.clone(),
+        flips_if: visit.verdict.flips_if.clone(),
+        ..blank.clone()
+    };
+    let followed: Vec<AssessmentRow> = visits.iter().map(row).collect();
+    std::iter::once(blank).chain(followed).collect()
+}
