@@ -1,0 +1,35 @@
+//! Brings two images of one patient into one frame of reference, and says how far the result may be trusted.
+//!
+//! The pair is compared at random points of the fixed image on a pyramid of 8, 4 and 2 mm; the motion is found by a grid search
+//! on the coarsest level and damped Gauss–Newton steps below it. Normalised correlation follows Evangelidis and Psarakis,
+//! *IEEE TPAMI* 2008;30:1858 (enhanced correlation coefficient); mutual information follows Mattes et al., *IEEE TMI* 2003;22:120.
+//! A registration that converged may still be wrong: [`Registration::quality`] comes from starting again from elsewhere, from
+//! registering the other way round, and from looking in blocks for what a rigid motion left over.
+
+mod block;
+mod descent;
+mod evaluate;
+mod itk;
+mod level;
+mod motion;
+mod options;
+mod quality;
+mod register;
+mod result;
+mod sample;
+mod start;
+mod warp;
+
+pub use block::BlockResidual;
+pub use itk::{ItkError, read_itk_transform, write_itk_transform};
+pub use options::{Metric, RegistrationError, RegistrationOptions, TransformKind};
+pub use quality::{
+    ERROR_FAIL_MM, ERROR_PASS_MM, MATCHED_FAIL, MATCHED_PASS, MIN_OVERLAP, OVERLAP_PASS, RESIDUAL_FAIL_MM,
+    RESIDUAL_PASS_MM,
+};
+pub use register::{judge, register, register_affine, register_rigid};
+pub use result::{Quality, Registration, Spread};
+pub use warp::{warp_image, warp_labels, warp_mask};
+
+#[cfg(test)]
+mod tests;
