@@ -6,16 +6,35 @@
 #![warn(clippy::disallowed_methods)]
 
 mod anatomy;
+mod assess;
+mod clinical;
 mod ct;
+mod follow_up;
+mod lesions;
+mod margin;
+mod modality;
 mod noise;
+mod patient_truth;
 mod placement;
+mod plan;
 mod pose;
 mod random;
+mod scanner;
+mod scenario;
 mod scene;
+mod section;
 mod star;
 mod tissue;
 mod training;
+pub mod truth;
 mod vessel;
+mod visit;
 
+pub use clinical::{ClinicalTables, clinical_tables};
+pub use patient_truth::cohort_truth;
+pub use plan::{CohortSpec, PatientPlan, Person, cohort};
+pub use scenario::{Diagnosis, Scenario, UnknownScenario};
 pub use tissue::Phase;
 pub use training::{TRAINING_LABELS, random_training_case};
+pub use truth::{CohortTruth, PatientTruth};
+pub use visit::{Image, LesionRow, Modality, PetInfo, Series, Visit, ZoneRow};

@@ -1,4 +1,5 @@
-//! Where lesions may lie: random places with enough room around them, the roomiest one found when space is short.
+//! Where lesions may lie: random places with enough room around them, the roomiest one found when space is short. Each place
+//! comes with its room to spare in mm; negative means that something touches or sticks out.
 
 use nalgebra::Vector3;
 use rand_chacha::ChaCha8Rng;
@@ -23,7 +24,13 @@ pub(crate) struct Taken {
 }
 
 /// A place in the liver for a sphere of `radius_mm`, at least `apart_mm` (edge to edge) from what is taken.
-pub(crate) fn in_liver(rng: &mut ChaCha8Rng, anatomy: &Anatomy, radius_mm: f64, taken: &[Taken], apart_mm: f64) -> V3 {
+pub(crate) fn in_liver(
+    rng: &mut ChaCha8Rng,
+    anatomy: &Anatomy,
+    radius_mm: f64,
+    taken: &[Taken],
+    apart_mm: f64,
+) -> (f64, V3) {
     let low = V3::new(-105.0, -60.0, -66.0);
     let high = V3::new(50.0, 58.0, 55.0);
     roomiest(rng, low, high, |c| {
@@ -34,14 +41,14 @@ pub(crate) fn in_liver(rng: &mut ChaCha8Rng, anatomy: &Anatomy, radius_mm: f64, 
     })
 }
 
-/// A direction from `centre` in which a sphere of `radius_mm` at `distance_mm` still lies in the liver, away from what is taken.
+/// A direction from `centre` in which a sphere of `radius_mm` at `distance_mm` lies deepest in the liver, and how deep (mm).
 pub(crate) fn direction_in_liver(
     rng: &mut ChaCha8Rng,
     anatomy: &Anatomy,
     centre: V3,
     distance_mm: f64,
     radius_mm: f64,
-) -> V3 {
+) -> (f64, V3) {
     let mut best = (f64::NEG_INFINITY, V3::x());
     for _ in 0..200 {
         let d = direction(rng);
@@ -54,11 +61,11 @@ pub(crate) fn direction_in_liver(
             best = (depth, d);
         }
     }
-    best.1
+    best
 }
 
 /// A place in the lung for a sphere, well inside the field of view.
-pub(crate) fn in_lung(rng: &mut ChaCha8Rng, anatomy: &Anatomy, radius_mm: f64, taken: &[Taken]) -> V3 {
+pub(crate) fn in_lung(rng: &mut ChaCha8Rng, anatomy: &Anatomy, radius_mm: f64, taken: &[Taken]) -> (f64, V3) {
     let low = V3::new(-95.0, -45.0, 30.0);
     let high = V3::new(95.0, 62.0, 84.0 - radius_mm);
     roomiest(rng, low, high, |c| {
@@ -68,7 +75,7 @@ pub(crate) fn in_lung(rng: &mut ChaCha8Rng, anatomy: &Anatomy, radius_mm: f64, t
 }
 
 /// A place beside the aorta, in the retroperitoneal fat, for a node.
-pub(crate) fn retroperitoneal(rng: &mut ChaCha8Rng, anatomy: &Anatomy, radius_mm: f64, taken: &[Taken]) -> V3 {
+pub(crate) fn retroperitoneal(rng: &mut ChaCha8Rng, anatomy: &Anatomy, radius_mm: f64, taken: &[Taken]) -> (f64, V3) {
     let low = V3::new(24.0, 5.0, -72.0);
     let high = V3::new(46.0, 34.0, -36.0);
     roomiest(rng, low, high, |c| {
@@ -77,7 +84,7 @@ pub(crate) fn retroperitoneal(rng: &mut ChaCha8Rng, anatomy: &Anatomy, radius_mm
     })
 }
 
-fn roomiest(rng: &mut ChaCha8Rng, low: V3, high: V3, room: impl Fn(V3) -> f64) -> V3 {
+fn roomiest(rng: &mut ChaCha8Rng, low: V3, high: V3, room: impl Fn(V3) -> f64) -> (f64, V3) {
     const ENOUGH: f64 = 2.0;
     let mut best = (f64::NEG_INFINITY, 0.5 * (low + high));
     for _ in 0..TRIES {
@@ -90,7 +97,7 @@ fn roomiest(rng: &mut ChaCha8Rng, low: V3, high: V3, room: impl Fn(V3) -> f64) -
             break;
         }
     }
-    best.1
+    best
 }
 
 /// Smallest gap between a sphere and what is taken; large when nothing is.

@@ -44,6 +44,7 @@ pub(crate) struct Pose {
 
 impl Pose {
     /// The reference itself.
+    #[cfg(test)]
     pub(crate) fn identity() -> Self {
         Self { rotation: Matrix3::identity(), shift_mm: Vector3::zeros(), waves: Vec::new(), bells: Vec::new() }
     }

@@ -77,7 +77,7 @@ fn random_zones(rng: &mut ChaCha8Rng, anatomy: &Anatomy) -> Vec<ZoneShape> {
     (0..n_zones as usize)
         .map(|zone| {
             let radius_mm = between(rng, 9.0, 24.0);
-            let centre = placement::in_liver(rng, anatomy, radius_mm, &taken, 4.0);
+            let centre = placement::in_liver(rng, anatomy, radius_mm, &taken, 4.0).1;
             taken.push(Taken { centre, radius_mm });
             ZoneShape { zone, shape: random_star(rng, centre, radius_mm) }
         })
@@ -99,8 +99,8 @@ fn random_findings(rng: &mut ChaCha8Rng, anatomy: &Anatomy, zones: &[ZoneShape])
         let radius_mm = if small { between(rng, 4.5, 9.0) } else { between(rng, 9.0, 26.0) };
         let radius_mm = if appearance == Appearance::Hypovascular { radius_mm } else { radius_mm.min(11.0) };
         let centre = match appearance {
-            Appearance::LungNodule => placement::in_lung(rng, anatomy, radius_mm, &taken),
-            Appearance::Node => placement::retroperitoneal(rng, anatomy, radius_mm, &taken),
+            Appearance::LungNodule => placement::in_lung(rng, anatomy, radius_mm, &taken).1,
+            Appearance::Node => placement::retroperitoneal(rng, anatomy, radius_mm, &taken).1,
             _ => liver_centre(rng, anatomy, zones, radius_mm, &taken),
         };
         taken.push(Taken { centre, radius_mm });
@@ -123,10 +123,11 @@ fn liver_centre(
     match zones.first() {
         Some(z) if radius_mm < 12.0 && chance(rng, 0.35) => {
             let reach = z.shape.reach_mm();
-            let d = placement::direction_in_liver(rng, anatomy, z.shape.centre, reach + 0.5 * radius_mm, radius_mm);
+            let (_, d) =
+                placement::direction_in_liver(rng, anatomy, z.shape.centre, reach + 0.5 * radius_mm, radius_mm);
             z.shape.surface(d) + d * (0.6 * radius_mm)
         }
-        _ => placement::in_liver(rng, anatomy, radius_mm, taken, 2.0),
+        _ => placement::in_liver(rng, anatomy, radius_mm, taken, 2.0).1,
     }
 }
 
