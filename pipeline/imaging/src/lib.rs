@@ -6,8 +6,12 @@
 
 pub mod closest;
 pub mod components;
+pub mod contour;
+pub mod diameter;
 pub mod distance;
 pub mod grid;
+mod hull;
+pub mod inside_chord;
 pub mod intensity;
 pub mod mask;
 pub mod morphology;
@@ -23,8 +27,11 @@ pub mod window;
 
 pub use closest::TriangleTree;
 pub use components::{Component, Components, Connectivity, components};
+pub use contour::{Contour, contours};
+pub use diameter::{Chord, ChordInSlice, PlanarDiameters, max_3d_diameter, planar_diameters};
 pub use distance::DistanceError;
 pub use grid::{Aligned, FrameId, Grid, GridError, InFrame, Index3, Shape};
+pub use inside_chord::longest_inside_chord;
 pub use mask::{LabelMap, Mask};
 pub use note::{Note, Noted, Severity};
 pub use registration::Registration;
