@@ -27,6 +27,7 @@ pub mod competing_risks;
 pub mod gray;
 
 pub mod cox;
+pub mod fine_gray;
 
 pub mod summary;
 
@@ -35,6 +36,7 @@ pub use cox::concordance::{Concordance, Ranked, concordance};
 pub use cox::proportional_hazards::{ProportionalHazards, proportional_hazards};
 pub use cox::{ChiSquaredTest, CoxError, CoxFit, CoxSubject, Ties, cox};
 pub use estimate::Estimate;
+pub use fine_gray::{FineGrayError, FineGrayFit, FineGraySubject, fine_gray};
 pub use follow_up::{FollowUp, follow_up, reverse_kaplan_meier};
 pub use gray::{GrayError, GrayTest, gray_test};
 pub use kaplan_meier::{IntervalScale, KaplanMeier, kaplan_meier};

@@ -10,9 +10,10 @@ use crate::cox::concordance::{Ranked, concordance};
 use crate::cox::proportional_hazards::{ProportionalHazards, proportional_hazards};
 use crate::observation::check_times;
 use crate::{
-    Convention, CoxError, CoxFit, CoxSubject, CumulativeIncidence, Estimate, FollowUp, GrayTest, Group, InputError,
-    IntervalScale, KaplanMeier, Landmark, LogRank, Median, Ties, TimeToEvent, TimeToState, TimeUnit, Weighting,
-    cumulative_incidence, follow_up, gray_test, kaplan_meier, landmarks, log_rank, median, restricted_mean, states,
+    Convention, CoxError, CoxFit, CoxSubject, CumulativeIncidence, Estimate, FineGrayError, FineGrayFit,
+    FineGraySubject, FollowUp, GrayTest, Group, InputError, IntervalScale, KaplanMeier, Landmark, LogRank, Median,
+    Ties, TimeToEvent, TimeToState, TimeUnit, Weighting, cumulative_incidence, fine_gray, follow_up, gray_test,
+    kaplan_meier, landmarks, log_rank, median, restricted_mean, states,
 };
 
 /// Label of the only group where none are named.
@@ -168,6 +169,9 @@ pub struct SurvivalSummary {
     /// Gray's test by state; absent without states.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub gray: Option<BTreeMap<u32, Estimate<GrayTest>>>,
+    /// Fine–Gray model of state 1; absent without states or covariates.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub fine_gray: Option<Estimate<FineGrayFit>>,
     /// Survival at the landmarks, by group.
     pub landmarks: BTreeMap<String, Vec<Landmark>>,
     /// Length of follow-up over all groups.
@@ -205,6 +209,7 @@ pub fn summarise(records: &[Record], options: &SummaryOptions) -> Result<Surviva
         cox: (!options.terms.is_empty()).then(|| cox_summary(records, options).into()),
         cif: has_states.then(|| incidence(records)),
         gray: has_states.then(|| gray(records)),
+        fine_gray: (has_states && !options.terms.is_empty()).then(|| fine_gray_summary(records, options).into()),
         landmarks,
         follow_up: follow_up(&all, profile.interval_scale(), profile.convention())?,
         cautions: cautions(records, has_states),
@@ -277,6 +282,15 @@ fn cox_summary(records: &[Record], options: &SummaryOptions) -> Result<CoxSummar
         fit,
         zph,
     })
+}
+
+/// The Fine–Gray model of state 1 over the rows with a state and all covariates. Its errors do not allow for clusters.
+fn fine_gray_summary(records: &[Record], options: &SummaryOptions) -> Result<FineGrayFit, FineGrayError> {
+    let terms: Vec<&str> = options.terms.iter().map(String::as_str).collect();
+    let subject = |record: &Record| {
+        Some(FineGraySubject { time: record.time, state: record.state?, covariates: record.covariates.clone()? })
+    };
+    fine_gray(&terms, &records.iter().filter_map(subject).collect::<Vec<_>>(), 1)
 }
 
 fn incidence(records: &[Record]) -> BTreeMap<String, BTreeMap<u32, CumulativeIncidence>> {
@@ -393,6 +407,10 @@ mod tests {
             "/cif/HCC/2/var/0",
             "/gray/1/stat",
             "/gray/2/df",
+            "/fine_gray/coef/0",
+            "/fine_gray/terms/0",
+            "/fine_gray/se/0",
+            "/fine_gray/p/0",
             "/landmarks/HCC/0/surv",
             "/landmarks/HCC/0/n_risk",
             "/follow_up/reverse_km_median",

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use lesiontrace_survival::{Group, TimeToState, cumulative_incidence, gray_test};
+use lesiontrace_survival::{FineGraySubject, Group, TimeToState, cumulative_incidence, fine_gray, gray_test};
 use serde_json::Value;
 
 /// The reference values and the rows with a measured M-spike.
@@ -74,5 +74,27 @@ fn gray_of_both_causes() {
         assert_near(found.stat, &expected["stat"][state as usize - 1], "stat");
         assert_near(found.p, &expected["p"][state as usize - 1], "p");
         assert_eq!(found.df, 1);
+    }
+}
+
+#[test]
+fn fine_gray_of_progression() {
+    let Some((reference, rows)) = reference() else { return };
+    let subjects: Vec<FineGraySubject> = rows
+        .iter()
+        .map(|row| FineGraySubject {
+            time: seen(row).time,
+            state: seen(row).state,
+            covariates: vec![row[1].parse().unwrap(), f64::from(u8::from(&row[2] == "M")), row[6].parse().unwrap()],
+        })
+        .collect();
+    let found = fine_gray(&["age", "male", "mspike"], &subjects, 1).unwrap();
+    let expected = &reference["competing"]["fine_gray"];
+    for term in 0..3 {
+        assert_near(found.coef[term], &expected["coef"][term], "coef");
+        assert_near(found.se[term], &expected["se"][term], "se");
+        // The reference stopped iterating at about 1e-9 of the coefficient, which its smallest p magnifies.
+        let p = expected["p"][term].as_f64().unwrap();
+        assert!((found.p[term] / p - 1.0).abs() < 1e-6, "p: {} against {p}", found.p[term]);
     }
 }

@@ -40,21 +40,30 @@ pub(crate) struct EventTime {
 
 /// Sums of weight, weight · x and weight · x xᵀ over a set of records.
 #[derive(Debug, Clone)]
-struct WeightedSums {
-    weight: f64,
-    first: DVector<f64>,
-    second: DMatrix<f64>,
+pub(crate) struct WeightedSums {
+    pub(crate) weight: f64,
+    pub(crate) first: DVector<f64>,
+    pub(crate) second: DMatrix<f64>,
 }
 
 impl WeightedSums {
-    fn zeros(n_terms: usize) -> Self {
+    pub(crate) fn zeros(n_terms: usize) -> Self {
         Self { weight: 0.0, first: DVector::zeros(n_terms), second: DMatrix::zeros(n_terms, n_terms) }
     }
 
-    fn add(&mut self, weight: f64, covariates: &DVector<f64>) {
+    pub(crate) fn add(&mut self, weight: f64, covariates: &DVector<f64>) {
         self.weight += weight;
         self.first.axpy(weight, covariates, 1.0);
         self.second.ger(weight, covariates, covariates, 1.0);
+    }
+
+    /// These sums plus `factor` times the other ones.
+    pub(crate) fn plus(&self, other: &Self, factor: f64) -> Self {
+        Self {
+            weight: self.weight + other.weight * factor,
+            first: &self.first + &other.first * factor,
+            second: &self.second + &other.second * factor,
+        }
     }
 }
 
