@@ -3,4 +3,7 @@
 //! Inside the program patient space is DICOM LPS in mm; whatever another format says is converted here, once, at the door.
 
 pub mod archive;
+pub mod clinical;
 pub mod dicom;
+pub mod nifti;
+pub mod tables;

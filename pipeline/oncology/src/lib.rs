@@ -6,6 +6,7 @@ pub mod criteria;
 pub mod evaluable;
 pub mod exact;
 pub mod lesion;
+pub mod modality;
 pub mod time;
 pub mod tracking;
 
@@ -14,4 +15,5 @@ pub use criteria::{CriterionResult, CriterionTable, ResponseInput};
 pub use evaluable::Evaluable;
 pub use exact::Exact;
 pub use lesion::{LesionId, LesionKind, LesionRole, LesionState, Organ, PatientId, Size, TrackingUid};
+pub use modality::Modality;
 pub use time::{Date, Days};

@@ -1,0 +1,435 @@
+//! The clinical tables beside an archive: `patients.csv`, `treatments.csv` and, where a reader marked lesions, `lesions.csv`.
+//!
+//! Every fault is named by file, line and column. A fault in one row marks that row's patient; only a file without its
+//! required columns stops the cohort. Patients' names have no column here.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use imaging::{Patient, Point};
+use oncology::Date;
+use thiserror::Error;
+
+/// A clinical table that cannot be used at all.
+#[derive(Debug, Error)]
+pub enum ClinicalError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: csv::Error,
+    },
+    /// A required column is missing.
+    #[error(
+        "{path}, line 1: expected a column {column:?}, found {found:?}; add it (comma-separated, UTF-8, first line = headers)"
+    )]
+    MissingColumn {
+        /// The file.
+        path: PathBuf,
+        /// The column wanted.
+        column: &'static str,
+        /// The columns there are.
+        found: Vec<String>,
+    },
+}
+
+/// One fault in one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// File name, without its folder.
+    pub file: String,
+    /// Line in the file, the header being line 1.
+    pub line: u64,
+    /// Column by its header.
+    pub column: String,
+    /// The patient the row belongs to, if it says.
+    pub patient_id: Option<String>,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, line {}, column {}: {}", self.file, self.line, self.column, self.message)
+    }
+}
+
+/// One row of `patients.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PatientRecord {
+    /// Patient identifier as in the images.
+    pub patient_id: String,
+    /// Diagnosis in the table's words; empty when not given.
+    pub diagnosis: String,
+    /// Date of death, if the patient died.
+    pub death_date: Option<Date>,
+    /// Last date the patient was known to be alive.
+    pub last_contact_date: Option<Date>,
+    /// Every further column, by its header.
+    pub covariates: BTreeMap<String, String>,
+}
+
+/// One row of `treatments.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TreatmentRecord {
+    /// Patient identifier as in the images.
+    pub patient_id: String,
+    /// Date of the session.
+    pub date: Date,
+    /// Session in the table's words; empty when not given.
+    pub session: String,
+    /// Cycle, if the table states it.
+    pub cycle: Option<u32>,
+    /// Kind of treatment.
+    pub modality: oncology::Modality,
+    /// Lesions treated, if the table names them.
+    pub target_lesions: Vec<String>,
+    /// Grade of complications in the table's words; empty when not given.
+    pub complication_grade: String,
+    /// Line in the file, for messages.
+    pub line: u64,
+}
+
+/// One row of `lesions.csv`: a lesion a reader marked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeedRecord {
+    /// Patient identifier as in the images.
+    pub patient_id: String,
+    /// The reader's name of the lesion.
+    pub lesion_id: String,
+    /// Date of the study it was marked in.
+    pub study_date: Date,
+    /// Where it was marked.
+    pub point: Point<Patient>,
+    /// Organ in the table's words; empty when not given.
+    pub organ: String,
+    /// Role in the table's words; empty when not given.
+    pub role: String,
+}
+
+/// All clinical tables of an archive.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ClinicalTables {
+    /// Patients, by identifier.
+    pub patients: BTreeMap<String, PatientRecord>,
+    /// Treatments in order of patient and date.
+    pub treatments: Vec<TreatmentRecord>,
+    /// Lesions marked by a reader.
+    pub seeds: Vec<SeedRecord>,
+    /// Faults in single rows.
+    pub problems: Vec<Problem>,
+}
+
+impl ClinicalTables {
+    /// Reads what there is in a folder; a missing file is an empty table.
+    pub fn read(folder: &Path) -> Result<Self, ClinicalError> {
+        let mut tables = Self::default();
+        if let Some(mut table) = Table::open(folder, "patients.csv", &["patient_id"])? {
+            while let Some(row) = table.next_row(&mut tables.problems) {
+                read_patient(&row, &mut tables);
+            }
+        }
+        if let Some(mut table) = Table::open(folder, "treatments.csv", &["patient_id", "date", "modality"])? {
+            while let Some(row) = table.next_row(&mut tables.problems) {
+                read_treatment(&row, &mut tables);
+            }
+        }
+        let columns = ["patient_id", "lesion_id", "study_date", "x_mm", "y_mm", "z_mm"];
+        if let Some(mut table) = Table::open(folder, "lesions.csv", &columns)? {
+            while let Some(row) = table.next_row(&mut tables.problems) {
+                read_seed(&row, &mut tables);
+            }
+        }
+        tables.treatments.sort_by(|a, b| (&a.patient_id, a.date, a.line).cmp(&(&b.patient_id, b.date, b.line)));
+        Ok(tables)
+    }
+
+    /// Rows of patients the archive does not hold, as faults.
+    pub fn unknown_patients(&self, known: &BTreeSet<String>) -> Vec<Problem> {
+        let message = |id: &str| {
+            format!(
+                "patient {id:?} has no images in the archive; correct the spelling, or add the images (identifiers are compared letter by letter)"
+            )
+        };
+        let treatments = self.treatments.iter().filter(|t| !known.contains(&t.patient_id)).map(|t| Problem {
+            file: "treatments.csv".to_owned(),
+            line: t.line,
+            column: "patient_id".to_owned(),
+            patient_id: Some(t.patient_id.clone()),
+            message: message(&t.patient_id),
+        });
+        treatments.collect()
+    }
+
+    /// The faults of one patient's rows.
+    pub fn problems_of(&self, patient_id: &str) -> Vec<&Problem> {
+        self.problems.iter().filter(|p| p.patient_id.as_deref() == Some(patient_id)).collect()
+    }
+
+    /// The treatments of one patient, in order of date.
+    pub fn treatments_of(&self, patient_id: &str) -> Vec<&TreatmentRecord> {
+        self.treatments.iter().filter(|t| t.patient_id == patient_id).collect()
+    }
+}
+
+fn read_patient(row: &Row<'_>, tables: &mut ClinicalTables) {
+    let Some(patient_id) = row.required("patient_id", &mut tables.problems) else { return };
+    let problems = &mut tables.problems;
+    let n_before = problems.len();
+    let record = PatientRecord {
+        death_date: row.date("death_date", problems),
+        last_contact_date: row.date("last_contact_date", problems),
+        diagnosis: row.get("diagnosis").to_owned(),
+        covariates: row.others(&["patient_id", "death_date", "last_contact_date", "diagnosis"]),
+        patient_id: patient_id.clone(),
+    };
+    if let (Some(death), Some(contact)) = (record.death_date, record.last_contact_date)
+        && contact > death
+    {
+        problems.push(row.problem(
+            "last_contact_date",
+            format!("{contact} lies after the date of death {death}; correct one of the two"),
+        ));
+    }
+    // A first row that was itself at fault still counts as a row.
+    let faulty = |p: &Problem| p.file == "patients.csv" && p.patient_id.as_ref() == Some(&patient_id);
+    let is_new = !tables.patients.contains_key(&patient_id) && !problems[..n_before].iter().any(faulty);
+    if !is_new {
+        problems.push(row.problem("patient_id", format!("patient {patient_id:?} stands in two rows; keep one")));
+    } else if problems.len() == n_before {
+        tables.patients.insert(patient_id, record);
+    }
+}
+
+fn read_treatment(row: &Row<'_>, tables: &mut ClinicalTables) {
+    let problems = &mut tables.problems;
+    let patient_id = row.required("patient_id", problems);
+    let date = row.required_date("date", problems);
+    let modality = row.required("modality", problems).and_then(|text| match text.parse::<oncology::Modality>() {
+        Ok(modality) => Some(modality),
+        Err(error) => {
+            problems.push(row.problem("modality", error.to_string()));
+            None
+        }
+    });
+    let cycle = match row.get("cycle") {
+        "" => None,
+        text => match text.parse::<u32>() {
+            Ok(cycle) if cycle > 0 => Some(cycle),
+            _ => {
+                problems.push(row.problem("cycle", format!("expected a whole number from 1, found {text:?}")));
+                None
+            }
+        },
+    };
+    if let (Some(patient_id), Some(date), Some(modality)) = (patient_id, date, modality) {
+        let targets = row.get("target_lesions").split([';', '|', ' ']).map(str::trim).filter(|t| !t.is_empty());
+        tables.treatments.push(TreatmentRecord {
+            patient_id,
+            date,
+            session: row.get("session").to_owned(),
+            cycle,
+            modality,
+            target_lesions: targets.map(ToOwned::to_owned).collect(),
+            complication_grade: row.get("complication_grade").to_owned(),
+            line: row.line,
+        });
+    }
+}
+
+fn read_seed(row: &Row<'_>, tables: &mut ClinicalTables) {
+    let problems = &mut tables.problems;
+    let ids = row.required("patient_id", problems).zip(row.required("lesion_id", problems));
+    let study_date = row.required_date("study_date", problems);
+    let x = row.number("x_mm", problems);
+    let y = row.number("y_mm", problems);
+    let z = row.number("z_mm", problems);
+    if let (Some((patient_id, lesion_id)), Some(study_date), Some(x), Some(y), Some(z)) = (ids, study_date, x, y, z) {
+        tables.seeds.push(SeedRecord {
+            patient_id,
+            lesion_id,
+            study_date,
+            point: Point::new(x, y, z),
+            organ: row.get("organ").to_owned(),
+            role: row.get("role").to_owned(),
+        });
+    }
+}
+
+/// An open table with its headers.
+struct Table {
+    file: String,
+    headers: Vec<String>,
+    records: csv::StringRecordsIntoIter<std::fs::File>,
+}
+
+/// One row, with its place in the file.
+struct Row<'a> {
+    file: &'a str,
+    headers: &'a [String],
+    record: csv::StringRecord,
+    line: u64,
+}
+
+impl Table {
+    fn open(folder: &Path, file: &str, required: &[&'static str]) -> Result<Option<Self>, ClinicalError> {
+        let path = folder.join(file);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let io = |source| ClinicalError::Io { path: path.clone(), source };
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(&path).map_err(io)?;
+        let headers: Vec<String> =
+            reader.headers().map_err(io)?.iter().map(|h| h.trim_start_matches('\u{feff}').to_lowercase()).collect();
+        for column in required {
+            if !headers.iter().any(|h| h == column) {
+                return Err(ClinicalError::MissingColumn { path, column, found: headers });
+            }
+        }
+        Ok(Some(Self { file: file.to_owned(), headers, records: reader.into_records() }))
+    }
+
+    /// The next readable row; a row with a wrong number of cells or bad UTF-8 is a fault of its own.
+    fn next_row(&mut self, problems: &mut Vec<Problem>) -> Option<Row<'_>> {
+        loop {
+            match self.records.next()? {
+                Ok(record) => {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    return Some(Row { file: &self.file, headers: &self.headers, record, line });
+                }
+                Err(error) => problems.push(Problem {
+                    file: self.file.clone(),
+                    line: error.position().map_or(0, csv::Position::line),
+                    column: "(whole row)".to_owned(),
+                    patient_id: None,
+                    message: format!("the row cannot be read: {error}"),
+                }),
+            }
+        }
+    }
+}
+
+impl Row<'_> {
+    /// A cell, or nothing where the column or the cell is missing.
+    fn get(&self, column: &str) -> &str {
+        self.headers.iter().position(|h| h == column).and_then(|n| self.record.get(n)).unwrap_or("")
+    }
+
+    fn problem(&self, column: &str, message: String) -> Problem {
+        let patient_id = match self.get("patient_id") {
+            "" => None,
+            id => Some(id.to_owned()),
+        };
+        Problem { file: self.file.to_owned(), line: self.line, column: column.to_owned(), patient_id, message }
+    }
+
+    fn required(&self, column: &str, problems: &mut Vec<Problem>) -> Option<String> {
+        match self.get(column) {
+            "" => {
+                problems.push(self.problem(column, "expected a value, found an empty cell".to_owned()));
+                None
+            }
+            text => Some(text.to_owned()),
+        }
+    }
+
+    fn date(&self, column: &str, problems: &mut Vec<Problem>) -> Option<Date> {
+        let text = self.get(column);
+        if text.is_empty() {
+            return None;
+        }
+        if let Ok(date) = text.parse::<Date>()
+            && text.len() == 10
+        {
+            return Some(date);
+        }
+        let message = format!("expected a date as YYYY-MM-DD, found {text:?}");
+        problems.push(self.problem(column, message));
+        None
+    }
+
+    fn required_date(&self, column: &str, problems: &mut Vec<Problem>) -> Option<Date> {
+        self.required(column, problems)?;
+        self.date(column, problems)
+    }
+
+    fn number(&self, column: &str, problems: &mut Vec<Problem>) -> Option<f64> {
+        let text = self.required(column, problems)?;
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Some(value),
+            _ => {
+                problems.push(self.problem(column, format!("expected a number in mm, found {text:?}")));
+                None
+            }
+        }
+    }
+
+    /// Every cell outside the named columns.
+    fn others(&self, named: &[&str]) -> BTreeMap<String, String> {
+        let cells = self.headers.iter().zip(self.record.iter());
+        cells.filter(|(h, _)| !named.contains(&h.as_str())).map(|(h, v)| (h.clone(), v.to_owned())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(files: &[(&str, &str)]) -> Result<ClinicalTables, ClinicalError> {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        ClinicalTables::read(folder.path())
+    }
+
+    #[test]
+    fn a_date_that_is_none_names_file_line_and_column_and_marks_the_patient() {
+        let tables = read(&[(
+            "patients.csv",
+            "patient_id,diagnosis,age,death_date,last_contact_date\nA,HCC,61,,2024-05-01\nB,HCC,70,31.12.2024,\n",
+        )])
+        .unwrap();
+        assert_eq!(tables.patients["A"].covariates["age"], "61");
+        assert!(!tables.patients.contains_key("B"));
+        let problem = &tables.problems_of("B")[0];
+        assert_eq!(
+            problem.to_string(),
+            "patients.csv, line 3, column death_date: expected a date as YYYY-MM-DD, found \"31.12.2024\""
+        );
+    }
+
+    #[test]
+    fn a_missing_column_stops_with_its_name() {
+        let error = read(&[("treatments.csv", "patient_id,when,modality\nA,2024-01-01,MWA\n")]).unwrap_err();
+        assert!(error.to_string().contains("\"date\""), "{error}");
+    }
+
+    #[test]
+    fn treatments_are_sorted_and_unknown_patients_found() {
+        let text = "patient_id,date,session,cycle,modality,target_lesions,complication_grade\nA,2024-03-01,2,1,MWA,L1;L2,0\nA,2024-01-01,1,1,MWA,L1,\nZ,2024-01-01,1,,IRE,,\n";
+        let tables = read(&[("treatments.csv", text)]).unwrap();
+        assert_eq!(tables.treatments_of("A")[1].target_lesions, ["L1", "L2"]);
+        let unknown = tables.unknown_patients(&BTreeSet::from(["A".to_owned()]));
+        assert_eq!(unknown.len(), 1);
+        assert_eq!(unknown[0].line, 4);
+    }
+
+    #[test]
+    fn impossible_rows_are_faults_not_guesses() {
+        let tables = read(&[
+            ("patients.csv", "patient_id,death_date,last_contact_date\nA,2024-01-01,2024-02-01\nA,,\n"),
+            (
+                "treatments.csv",
+                "patient_id,date,modality,cycle\nA,2024-02-30,MWA,1\nA,2024-02-20,acupuncture,1\nA,2024-02-20,MWA,0\n",
+            ),
+            ("lesions.csv", "patient_id,lesion_id,study_date,x_mm,y_mm,z_mm\nA,L1,2024-01-01,1,x,3\n"),
+        ])
+        .unwrap();
+        assert_eq!(tables.problems.len(), 6, "{:#?}", tables.problems);
+        assert_eq!(tables.treatments.len(), 1);
+        assert!(tables.seeds.is_empty());
+    }
+}
