@@ -1,2 +1,44 @@
-//! placeholder
-fn main() {}
+//! Follows tumours through time: segmentation, registration, tracking, measurement, response and endpoints from imaging archives.
+//!
+//! Research use only. This crate holds the order of the stages, the ledger and the command line; what is computed lives in
+//! `imaging`, `oncology` and `survival`, and files are read and written by `formats`.
+
+mod cli;
+mod command;
+mod config;
+mod exit;
+mod ledger;
+mod out;
+mod session;
+mod shard;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error),
+    };
+    session::start_log(&cli.global);
+    if let Err(failure) = session::start_threads(&cli.global) {
+        return end(&failure);
+    }
+    match command::dispatch(&cli) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => end(&failure),
+    }
+}
+
+/// `--help` and `--version` go to stdout and succeed; everything else clap says is a usage error.
+fn usage(error: &clap::Error) -> ExitCode {
+    // A closed pipe while printing help is nobody's error.
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::DONE })
+}
+
+fn end(failure: &exit::Failure) -> ExitCode {
+    tracing::error!("{failure}");
+    ExitCode::from(failure.code)
+}

@@ -1,0 +1,209 @@
+//! The study file: which images, models, criteria and endpoints; TOML, unknown keys refused, every default written down.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::out;
+
+/// The built-in study file, used when none is given.
+pub(crate) const DEFAULT: &str = include_str!("../../../configs/study/default.toml");
+
+/// A study: everything that decides what comes out, apart from the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Study {
+    /// Who is in the cohort.
+    pub(crate) cohort: Cohort,
+    /// Where the clinical tables lie.
+    pub(crate) clinical: Clinical,
+    /// Which series are measured.
+    pub(crate) series: Series,
+    /// Where masks come from.
+    pub(crate) models: Models,
+    /// How visits are carried to baseline.
+    pub(crate) registration: RegistrationKeys,
+    /// How lesions keep their identity.
+    pub(crate) tracking: Tracking,
+    /// By which criteria response is assessed.
+    pub(crate) criteria: Criteria,
+    /// Which endpoints are dated.
+    pub(crate) endpoints: Endpoints,
+    /// What the reports show.
+    pub(crate) reports: Reports,
+    /// Which files are kept.
+    pub(crate) outputs: Outputs,
+}
+
+/// Who is in the cohort.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Cohort {
+    /// Name of the cohort in reports.
+    pub(crate) name: String,
+    /// Only these patients; everybody when empty.
+    pub(crate) patients: Vec<String>,
+}
+
+/// Where the clinical tables lie.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Clinical {
+    /// Folder, relative to the archive.
+    pub(crate) folder: PathBuf,
+}
+
+/// Which series are measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Series {
+    /// Roles on which lesions are segmented and measured; the first one a visit has is taken.
+    pub(crate) measure: Vec<String>,
+    /// Roles for viable tumour (mRECIST).
+    pub(crate) arterial: Vec<String>,
+    /// Roles for standardised uptake values.
+    pub(crate) pet: Vec<String>,
+}
+
+/// Where masks come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MaskSource {
+    /// Imported where a visit has imported masks, else the model.
+    ImportedOrModel,
+    /// Imported masks only.
+    Imported,
+    /// The model only.
+    Model,
+}
+
+/// Where masks come from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Models {
+    /// Imported masks, the model, or the one after the other.
+    pub(crate) source: MaskSource,
+    /// Folder of imported masks, relative to the archive.
+    pub(crate) masks: PathBuf,
+    /// Model folder; empty for the model shipped with the program.
+    pub(crate) segmentation: PathBuf,
+    /// Device: cpu, cuda:N.
+    pub(crate) device: String,
+    /// Model findings below this volume are not lesions.
+    pub(crate) min_lesion_volume_mm3: f64,
+}
+
+/// How visits are carried to baseline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegistrationKeys {
+    /// `rigid` or `affine`.
+    pub(crate) transform: String,
+    /// Intensities outside are clamped (CT, HU).
+    pub(crate) clamp_hu: [f32; 2],
+    /// Seed of the sampling.
+    pub(crate) seed: u64,
+}
+
+/// How lesions keep their identity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tracking {
+    /// Two findings farther apart than this, centre to centre after registration, are not the same lesion.
+    pub(crate) max_distance_mm: f64,
+    /// A second candidate whose cost is within this share of the best makes the match uncertain.
+    pub(crate) uncertain_ratio: f64,
+}
+
+/// By which criteria response is assessed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Criteria {
+    /// Criteria, the first one leading.
+    pub(crate) ids: Vec<String>,
+}
+
+/// Which endpoints are dated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Endpoints {
+    /// Frozen option set.
+    pub(crate) preset: String,
+    /// Margin wanted, mm (strictly more).
+    pub(crate) margin_threshold_mm: f64,
+}
+
+/// What the reports show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reports {
+    /// Edge of the key images, mm.
+    pub(crate) key_image_mm: f64,
+}
+
+/// Which files are kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outputs {
+    /// Of `image`, `lesions`, `organ`, `ablation_zone`.
+    pub(crate) keep: Vec<String>,
+}
+
+/// A study with the text it came from.
+#[derive(Debug, Clone)]
+pub(crate) struct LoadedStudy {
+    /// The checked values.
+    pub(crate) study: Study,
+    /// SHA-256 of the text.
+    pub(crate) digest: String,
+}
+
+/// Reads a study file, or the built-in one.
+pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<LoadedStudy> {
+    let (text, name) = match path {
+        Some(path) => {
+            let text =
+                std::fs::read_to_string(path).with_context(|| format!("reading the study file {}", path.display()))?;
+            (text, path.display().to_string())
+        }
+        None => (DEFAULT.to_owned(), "the built-in study file".to_owned()),
+    };
+    let study = parse(&text).with_context(|| {
+        format!("{name} is not a study file; `lesiontrace init` writes a commented one to compare with")
+    })?;
+    Ok(LoadedStudy { study, digest: out::sha256_hex(text.as_bytes()) })
+}
+
+fn parse(text: &str) -> anyhow::Result<Study> {
+    let study: Study = toml::from_str(text)?;
+    anyhow::ensure!(!study.series.measure.is_empty(), "[series] measure: expected at least one role, found none");
+    anyhow::ensure!(!study.criteria.ids.is_empty(), "[criteria] ids: expected at least one criterion, found none");
+    let known = ["image", "lesions", "organ", "ablation_zone"];
+    for kept in &study.outputs.keep {
+        anyhow::ensure!(known.contains(&kept.as_str()), "[outputs] keep: expected one of {known:?}, found {kept:?}");
+    }
+    anyhow::ensure!(
+        matches!(study.registration.transform.as_str(), "rigid" | "affine"),
+        "[registration] transform: expected \"rigid\" or \"affine\", found {:?}",
+        study.registration.transform
+    );
+    Ok(study)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_study_file_is_valid() {
+        assert_eq!(load(None).unwrap().study.criteria.ids[0], "recist_1_1");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let text = DEFAULT.replace("max_distance_mm", "max_distnace_mm");
+        let error = format!("{:#}", parse(&text).unwrap_err());
+        assert!(error.contains("max_distnace_mm"), "{error}");
+    }
+}

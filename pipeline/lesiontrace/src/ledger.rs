@@ -1,0 +1,160 @@
+//! Who is done, who failed and why: one `status.json` per patient, read together as the ledger of an output folder.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+
+use crate::out;
+
+/// Where a patient stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum State {
+    /// Results are written.
+    Done,
+    /// Stopped with an error; the message says why.
+    Failed,
+    /// Being worked on, or the worker died without a word.
+    Running,
+    /// Listed in the archive, never started.
+    Missing,
+    /// Done with other settings or inputs than the manifest's.
+    Stale,
+    /// Ended by a signal.
+    Interrupted,
+}
+
+/// One patient's line in the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Patient identifier or pseudonym.
+    pub(crate) id: String,
+    /// Where the patient stands.
+    pub(crate) state: State,
+    /// The stage reached, or the one that failed.
+    pub(crate) stage: String,
+    /// Machine-readable reason of a failure; empty when there is none.
+    pub(crate) code: String,
+    /// Why it failed; empty when it did not.
+    pub(crate) message: String,
+    /// What to do about it.
+    pub(crate) remedy: String,
+    /// How often the patient was started.
+    pub(crate) attempt: u32,
+    /// Wall-clock seconds of the last attempt.
+    pub(crate) seconds: f64,
+    /// Highest memory of the whole process up to the end of this patient, MiB.
+    pub(crate) peak_mib: u64,
+    /// Digest of program version, settings and input, by which `--resume` knows that nothing changed.
+    #[serde(default)]
+    pub(crate) key: String,
+}
+
+impl Entry {
+    /// A patient nobody has started.
+    pub(crate) fn missing(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            state: State::Missing,
+            stage: String::new(),
+            code: String::new(),
+            message: String::new(),
+            remedy: String::new(),
+            attempt: 0,
+            seconds: 0.0,
+            peak_mib: 0,
+            key: String::new(),
+        }
+    }
+}
+
+/// All patients of an output folder.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Ledger {
+    /// Version of this document's shape.
+    pub(crate) schema_version: u32,
+    /// The patients, by identifier.
+    pub(crate) patients: Vec<Entry>,
+    /// How many stand where.
+    pub(crate) counts: BTreeMap<State, usize>,
+}
+
+/// The list of patients a run was asked to do, so that nobody is forgotten.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Roster {
+    /// Version of this document's shape.
+    pub(crate) schema_version: u32,
+    /// Patient identifiers with the key of their present settings and input.
+    pub(crate) patients: BTreeMap<String, String>,
+}
+
+/// Reads one patient's entry; `None` when there is none yet.
+pub(crate) fn read_entry(out: &Path, id: &str) -> anyhow::Result<Option<Entry>> {
+    let path = out::patient_folder(out, id).join("status.json");
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            let entry = serde_json::from_slice(&bytes).with_context(|| {
+                format!("{} is not a ledger entry; delete it and run again with --resume", path.display())
+            })?;
+            Ok(Some(entry))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("reading {}", path.display())),
+    }
+}
+
+/// Writes one patient's entry.
+pub(crate) fn write_entry(out: &Path, entry: &Entry) -> anyhow::Result<()> {
+    out::write_json(&out::patient_folder(out, &entry.id).join("status.json"), entry)
+}
+
+/// Reads the roster of an output folder.
+pub(crate) fn read_roster(out: &Path) -> anyhow::Result<Roster> {
+    let path = out.join("roster.json");
+    let bytes = std::fs::read(&path)
+        .with_context(|| format!("expected a roster at {}; is this the --out folder of a run?", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is not a roster", path.display()))
+}
+
+/// Puts roster and entries together.
+pub(crate) fn read(out: &Path) -> anyhow::Result<Ledger> {
+    let roster = read_roster(out)?;
+    let mut patients = Vec::with_capacity(roster.patients.len());
+    for (id, key) in &roster.patients {
+        let mut entry = read_entry(out, id)?.unwrap_or_else(|| Entry::missing(id));
+        if entry.state == State::Done && entry.key != *key {
+            entry.state = State::Stale;
+            "the settings or the input changed since this result was written".clone_into(&mut entry.message);
+            "run again with --resume".clone_into(&mut entry.remedy);
+        }
+        patients.push(entry);
+    }
+    let mut counts = BTreeMap::new();
+    for entry in &patients {
+        *counts.entry(entry.state).or_insert(0) += 1;
+    }
+    Ok(Ledger { schema_version: 1, patients, counts })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patient_nobody_started_is_missing_and_a_changed_one_is_stale() {
+        let folder = tempfile::tempdir().unwrap();
+        let roster = Roster {
+            schema_version: 1,
+            patients: BTreeMap::from([("A".to_owned(), "k2".to_owned()), ("B".to_owned(), "k2".to_owned())]),
+        };
+        out::write_json(&folder.path().join("roster.json"), &roster).unwrap();
+        let entry = Entry { state: State::Done, key: "k1".to_owned(), ..Entry::missing("A") };
+        write_entry(folder.path(), &entry).unwrap();
+        let ledger = read(folder.path()).unwrap();
+        assert_eq!(ledger.patients[0].state, State::Stale);
+        assert_eq!(ledger.patients[1].state, State::Missing);
+        assert_eq!(ledger.counts[&State::Missing], 1);
+    }
+}

@@ -1,0 +1,106 @@
+//! Writing results: to a temporary name, then renamed, so that no reader ever sees half a file.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::Serialize;
+
+/// Writes a file atomically, creating its folder.
+pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let folder = path.parent().context("an output path needs a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("creating folder {}", folder.display()))?;
+    let mut file = tempfile::Builder::new()
+        .prefix(".part-")
+        .tempfile_in(folder)
+        .with_context(|| format!("writing into {}", folder.display()))?;
+    file.write_all(bytes).with_context(|| format!("writing {} (is the disk full?)", path.display()))?;
+    file.as_file().sync_data().with_context(|| format!("writing {} (is the disk full?)", path.display()))?;
+    make_readable(file.as_file()).with_context(|| format!("setting the mode of {}", path.display()))?;
+    file.persist(path).with_context(|| format!("renaming to {}", path.display()))?;
+    Ok(())
+}
+
+/// Temporary files are private to their owner; results get the usual mode so that a group can read them.
+#[cfg(unix)]
+fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+#[cfg(not(unix))]
+fn make_readable(_file: &std::fs::File) -> std::io::Result<()> {
+    Ok(())
+}
+
+/// Writes a value as pretty JSON, atomically, with a final newline.
+pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
+    let mut bytes = serde_json::to_vec_pretty(value).context("turning a result into JSON")?;
+    bytes.push(b'\n');
+    write_atomic(path, &bytes)
+}
+
+/// Prints a text on stdout; a closed pipe (`| head`) is a reader who has seen enough, not an error.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing to stdout"),
+    }
+}
+
+/// Prints one JSON document on stdout.
+pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    let text = serde_json::to_string_pretty(value).context("turning a result into JSON")?;
+    print(&format!("{text}\n"))
+}
+
+/// The folder of one patient in an output folder.
+pub(crate) fn patient_folder(out: &Path, patient_id: &str) -> PathBuf {
+    out.join("patients").join(safe_name(patient_id))
+}
+
+/// A patient identifier as a folder name: percent-encoded outside `[A-Za-z0-9._-]` (a leading dot too); longer than 64 bytes:
+/// a prefix and 12 hexadecimal digits of its SHA-256.
+pub(crate) fn safe_name(id: &str) -> String {
+    let mut name = String::new();
+    for (position, byte) in id.bytes().enumerate() {
+        let plain = byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-') || (byte == b'.' && position > 0);
+        if plain {
+            name.push(char::from(byte));
+        } else {
+            name.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    if name.len() <= 64 {
+        return name;
+    }
+    format!("{}-{}", &name[..51], &sha256_hex(id.as_bytes())[..12])
+}
+
+/// SHA-256 as lower-case hexadecimal digits.
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folder_names_keep_plain_ids_and_encode_the_rest() {
+        assert_eq!(safe_name("CRLM-CT-1004"), "CRLM-CT-1004");
+        assert_eq!(safe_name("../x y"), "%2E.%2Fx%20y");
+        let long = safe_name(&"ä".repeat(40));
+        assert_eq!(long.len(), 64);
+        assert_ne!(long, safe_name(&"ä".repeat(41)));
+    }
+
+    #[test]
+    fn a_full_disk_is_reported_as_such_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().unwrap();
+        write_atomic(&folder.path().join("a/b.txt"), b"x").unwrap();
+        assert_eq!(std::fs::read(folder.path().join("a/b.txt")).unwrap(), b"x");
+        assert_eq!(std::fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
+    }
+}
