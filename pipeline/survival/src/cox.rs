@@ -17,7 +17,7 @@ use crate::Z_95;
 use crate::chi_squared::{chi_squared_p, two_sided_normal_p};
 use crate::observation::InputError;
 use newton::Fit;
-use partial_likelihood::{EventTime, RiskSets};
+use partial_likelihood::{EventTime, RiskSets, sizes};
 
 /// How events of one time share their risk set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -182,7 +182,7 @@ pub(crate) fn fit(
         return Err(CoxError::TooFewClusters { terms: terms.len(), found: *found });
     }
     let Fit { coef, inverse, loglik, score_statistic, event_times } =
-        newton::maximise(terms, |coef| risk_sets.moments(coef))?;
+        newton::maximise(terms, &sizes(&risk_sets.covariates, terms.len()), |coef| risk_sets.moments(coef))?;
     let robust = clusters.as_ref().map(|(cluster_of, n)| {
         score_residuals::robust_covariance(&risk_sets, &event_times, &coef, &inverse, cluster_of, *n)
     });
@@ -283,6 +283,9 @@ mod tests {
         let subjects =
             [subject(1.0, true, 1.0), subject(2.0, true, 1.0), subject(3.0, false, 0.0), subject(4.0, false, 0.0)];
         assert_eq!(cox(&["arm"], &subjects, Ties::Efron), Err(CoxError::Separation { term: "arm".to_owned() }));
+        // The only event has the largest value at its time: here rounding stops the climb and must not pass for a maximum.
+        let subjects = [subject(10.0, true, 0.0), subject(0.0, false, 1.0), subject(10.0, false, -2.0)];
+        assert_eq!(cox(&["x"], &subjects, Ties::Efron), Err(CoxError::Separation { term: "x".to_owned() }));
     }
 
     #[test]
@@ -295,6 +298,12 @@ mod tests {
         assert_eq!(found, Err(CoxError::DependentTerm { term: "age_again".to_owned() }));
         let constant = [subject(1.0, true, 4.0), subject(2.0, true, 4.0)];
         assert_eq!(cox(&["x"], &constant, Ties::Breslow), Err(CoxError::DependentTerm { term: "x".to_owned() }));
+        // The mean of three times 0.1 is not 0.1; and one who left before the first event tells nothing.
+        let rounded = [1.0, 2.0, 3.0].map(|time| subject(time, true, 0.1));
+        assert_eq!(cox(&["x"], &rounded, Ties::Efron), Err(CoxError::DependentTerm { term: "x".to_owned() }));
+        let left =
+            [subject(0.5, false, 7.3), subject(1.0, true, 0.1), subject(2.0, true, 0.1), subject(3.0, true, 0.1)];
+        assert_eq!(cox(&["x"], &left, Ties::Efron), Err(CoxError::DependentTerm { term: "x".to_owned() }));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::Z_95;
 use crate::chi_squared::two_sided_normal_p;
 use crate::cox::CoxError;
 use crate::cox::newton::{Fit, maximise};
-use crate::cox::partial_likelihood::{EventTime, WeightedSums, centred_covariates};
+use crate::cox::partial_likelihood::{EventTime, WeightedSums, centred_covariates, sizes};
 use crate::kaplan_meier::{IntervalScale, kaplan_meier};
 use crate::observation::{InputError, TimeToEvent, check_times};
 
@@ -88,7 +88,8 @@ struct Cohort {
 /// the fit assume that censoring does not depend on the covariates.
 pub fn fine_gray(terms: &[&str], subjects: &[FineGraySubject], state: u32) -> Result<FineGrayFit, FineGrayError> {
     let cohort = Cohort::new(terms, subjects, state)?;
-    let Fit { coef, inverse, loglik, event_times, .. } = maximise(terms, |coef| cohort.moments(coef))?;
+    let Fit { coef, inverse, loglik, event_times, .. } =
+        maximise(terms, &sizes(&cohort.covariates, terms.len()), |coef| cohort.moments(coef))?;
     let influence = cohort.influence(&coef, &event_times);
     let mut meat = DMatrix::zeros(terms.len(), terms.len());
     for row in &influence {

@@ -7,8 +7,9 @@
 use std::path::PathBuf;
 
 use lesiontrace_survival::{
-    Convention, CoxSubject, Group, IntervalScale, Ranked, Ties, TimeToEvent, Weighting, concordance, follow_up,
-    kaplan_meier, log_rank, proportional_hazards, quantile, restricted_mean,
+    Convention, CoxSubject, Group, IntervalScale, Profile, Ranked, Record, SummaryOptions, Ties, TimeToEvent, TimeUnit,
+    Weighting, concordance, follow_up, kaplan_meier, log_rank, proportional_hazards, quantile, restricted_mean,
+    summarise,
 };
 use serde_json::Value;
 
@@ -178,5 +179,54 @@ fn cox_models_with_both_treatments_of_ties() {
             assert_near(concordance.concordance, &expected["concordance"][0], "concordance");
             assert_near(concordance.concordance_se, &expected["concordance"][1], "concordance se");
         }
+    }
+}
+
+/// lifelines 0.30.3: `multivariate_logrank_test` with each `weightings`, `median_survival_times` of the fitted curve and of
+/// its confidence interval, over the four histological stages.
+#[test]
+fn four_stages_under_the_profile_of_lifelines() {
+    let Some((_, rows)) = reference() else { return };
+    let records: Vec<Record> = rows
+        .iter()
+        .map(|row| Record {
+            time: seen(row).time,
+            event: seen(row).event,
+            state: None,
+            group: Some(row[19].to_owned()),
+            covariates: None,
+            cluster: None,
+        })
+        .collect();
+    let options = SummaryOptions {
+        profile: Profile::Lifelines,
+        time_unit: TimeUnit::Days,
+        landmarks: vec![365.0],
+        rmst_tau: None,
+        terms: Vec::new(),
+    };
+    let found = summarise(&records, &options).unwrap();
+    for (test, chisq, p) in [
+        (&found.logrank, 53.837_307_999_848_08, 1.215_379_823_593_807e-11),
+        (&found.weighted.gehan, 62.663_530_321_997_385, 1.584_917_256_389_059_4e-13),
+        (&found.weighted.tarone_ware, 61.367_010_166_637_314, 3.000_144_786_185_575e-13),
+        (&found.weighted.peto, 60.467_681_823_714_69, 4.670_070_830_683_153e-13),
+    ] {
+        let test = test.value().unwrap();
+        assert_eq!(test.df, 3);
+        assert!((test.chisq / chisq - 1.0).abs() < 1e-9, "{} against {chisq}", test.chisq);
+        assert!((test.p / p - 1.0).abs() < 1e-6, "{} against {p}", test.p);
+    }
+    for (stage, median, interval) in [
+        ("1", None, [None, None]),
+        ("2", Some(4079.0), [Some(3222.0), None]),
+        ("3", Some(3428.0), [Some(2847.0), None]),
+        ("4", Some(1682.0), [Some(1083.0), Some(2598.0)]),
+    ] {
+        assert_eq!(
+            (found.km[stage].median.median, found.km[stage].median.median_ci),
+            (median, interval),
+            "stage {stage}"
+        );
     }
 }

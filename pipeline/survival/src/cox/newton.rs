@@ -10,6 +10,13 @@ const LOGLIK_TOLERANCE: f64 = 1e-12;
 /// Where a step counts as nothing: in standard errors of its coefficient at 0. (At the present value they would grow with a
 /// runaway coefficient, and hide it.)
 const STEP_TOLERANCE: f64 = 1e-8;
+/// Information per event, relative to the largest squared covariate, below which it is rounding: far above the machine
+/// epsilon, far below that of any category with one member.
+const ROUNDING: f64 = 1e-12;
+/// How many times its variance at 0 a coefficient's variance may be at a maximum. On the flat shoulder of a likelihood
+/// without a maximum, rounding ends the climb where the log likelihood is within 1e-12 of its bound, and the variance is
+/// some 1e12 times that at 0.
+const VARIANCE_INFLATION: f64 = 1e8;
 /// A finite maximum is reached in about five steps; a runaway coefficient needs one step per unit of its size.
 const MAX_STEPS: usize = 40;
 /// A squared pivot of the correlation matrix below this says that a term follows from the others (as in R `coxph`,
@@ -46,33 +53,48 @@ fn sums(event_times: &[EventTime], n_terms: usize) -> Sums {
     sums
 }
 
-/// Climbs from 0 to the maximum of the likelihood whose contributions `moments` gives.
-pub(crate) fn maximise(terms: &[&str], moments: impl Fn(&DVector<f64>) -> Vec<EventTime>) -> Result<Fit, CoxError> {
+/// Climbs from 0 to the maximum of the likelihood whose contributions `moments` gives; `sizes` are the largest absolute
+/// values of the centred covariates.
+pub(crate) fn maximise(
+    terms: &[&str],
+    sizes: &DVector<f64>,
+    moments: impl Fn(&DVector<f64>) -> Vec<EventTime>,
+) -> Result<Fit, CoxError> {
     let n_terms = terms.len();
     let mut coef = DVector::zeros(n_terms);
     let mut event_times = moments(&coef);
     let mut current = sums(&event_times, n_terms);
-    if let Some(term) = dependent_term(&current.information) {
+    let n_events: f64 = event_times.iter().map(|event_time| event_time.n_event).sum();
+    let floor = sizes.map(|size| ROUNDING * n_events * size * size);
+    if let Some(term) = dependent_term(&current.information, &floor) {
         return Err(CoxError::DependentTerm { term: terms[term].to_owned() });
     }
     let null = current.loglik;
-    let error_at_zero = current.information.diagonal().map(|information| information.sqrt().recip());
+    let variance_at_zero = match current.information.clone().cholesky() {
+        Some(factor) => factor.inverse().diagonal(),
+        None => return Err(CoxError::DependentTerm { term: terms[n_terms - 1].to_owned() }),
+    };
     let mut score_statistic = None;
     let mut runaway = 0;
     for _ in 0..MAX_STEPS {
-        if !current.loglik.is_finite() || dependent_term(&current.information).is_some() {
+        if !current.loglik.is_finite() || dependent_term(&current.information, &floor).is_some() {
             break;
         }
         let Some(factor) = current.information.clone().cholesky() else { break };
         let step = factor.solve(&current.score);
         score_statistic.get_or_insert(current.score.dot(&step));
-        let in_errors = step.component_div(&error_at_zero);
+        let in_errors = step.component_div(&variance_at_zero.map(f64::sqrt));
         runaway = in_errors.iamax();
         let (next, next_times, next_sums) = climb(&coef, step, &current, &moments);
         let settled = (next_sums.loglik - current.loglik).abs() <= LOGLIK_TOLERANCE * current.loglik.abs().max(1.0);
         (coef, event_times, current) = (next, next_times, next_sums);
         if settled && in_errors.amax() <= STEP_TOLERANCE {
             let inverse = current.information.cholesky().unwrap_or(factor).inverse();
+            let inflation = inverse.diagonal().component_div(&variance_at_zero);
+            if inflation.max() > VARIANCE_INFLATION {
+                runaway = inflation.imax();
+                break;
+            }
             let score_statistic = score_statistic.unwrap_or(0.0);
             return Ok(Fit { coef, inverse, loglik: [null, current.loglik], score_statistic, event_times });
         }
@@ -101,13 +123,14 @@ fn climb(
 }
 
 /// The first term whose information is used up by the terms before it, by the pivots of the correlation matrix.
-fn dependent_term(information: &DMatrix<f64>) -> Option<usize> {
+///
+/// A term whose information is no more than `floor` does not vary at all: what is left is rounding.
+fn dependent_term(information: &DMatrix<f64>, floor: &DVector<f64>) -> Option<usize> {
     let n = information.nrows();
     let scale: Vec<f64> = information.diagonal().iter().map(|&variance| variance.max(0.0).sqrt()).collect();
     let mut factor = DMatrix::<f64>::zeros(n, n);
     for j in 0..n {
-        // Centred covariates that do not vary leave rounding alone: far below any real information.
-        if scale[j] <= f64::EPSILON.sqrt() * scale.iter().copied().fold(0.0, f64::max) * 1e-6 || scale[j] == 0.0 {
+        if information[(j, j)] <= floor[j] {
             return Some(j);
         }
         for i in j..n {

@@ -157,7 +157,7 @@ impl RiskSets {
     }
 }
 
-/// The covariates as vectors, each less its mean over all records.
+/// The covariates as vectors, each less its mean over all records; exactly 0 where all values are equal.
 pub(crate) fn centred_covariates<'a>(
     terms: &[&str],
     rows: impl Iterator<Item = &'a [f64]>,
@@ -180,8 +180,18 @@ pub(crate) fn centred_covariates<'a>(
         covariates.push(values);
     }
     let mean = sum / covariates.len() as f64;
-    for values in &mut covariates {
-        *values -= &mean;
+    for term in 0..n_terms {
+        // The rounded mean of equal values may miss them by one bit, which would pass for variation.
+        let first = covariates[0][term];
+        let centre = if covariates.iter().all(|values| values[term] == first) { first } else { mean[term] };
+        for values in &mut covariates {
+            values[term] -= centre;
+        }
     }
     Ok(covariates)
+}
+
+/// The largest absolute value of each centred covariate.
+pub(crate) fn sizes(covariates: &[DVector<f64>], n_terms: usize) -> DVector<f64> {
+    covariates.iter().fold(DVector::zeros(n_terms), |largest, values| largest.sup(&values.abs()))
 }
