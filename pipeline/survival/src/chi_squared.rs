@@ -11,7 +11,11 @@ pub fn chi_squared_p(statistic: f64, df: usize) -> f64 {
     if statistic <= 0.0 || df == 0 {
         return 1.0;
     }
-    checked_gamma_ur(df as f64 / 2.0, statistic / 2.0).unwrap_or(0.0)
+    if statistic.is_infinite() {
+        return 0.0;
+    }
+    // The only argument left that the function refuses is a statistic that is not a number: no evidence of anything.
+    checked_gamma_ur(df as f64 / 2.0, statistic / 2.0).unwrap_or(1.0)
 }
 
 /// Two-sided P(|Z| ≥ |`z`|) of the standard normal distribution.
@@ -37,5 +41,7 @@ mod tests {
     #[test]
     fn nothing_observed_gives_one() {
         assert_eq!(chi_squared_p(0.0, 2), 1.0);
+        assert_eq!(chi_squared_p(f64::NAN, 2), 1.0);
+        assert_eq!(chi_squared_p(f64::INFINITY, 2), 0.0);
     }
 }

@@ -148,6 +148,9 @@ pub enum CoxError {
         /// Number of clusters.
         found: usize,
     },
+    /// The clusters' contributions do not span all terms.
+    #[error("the contributions of the clusters are linearly dependent: robust errors cannot be estimated")]
+    DependentClusters,
     /// The likelihood keeps growing while a coefficient runs away: a group without events, or separation.
     #[error(
         "the coefficient of \"{term}\" grows without bound (a category without events, or separation): merge categories or use a penalised (Firth) model"
@@ -189,7 +192,8 @@ pub(crate) fn fit(
     let independent = standard_errors(&inverse);
     let covariance = robust.as_ref().unwrap_or(&inverse);
     let se = standard_errors(covariance);
-    let wald = covariance.clone().cholesky().map_or(f64::INFINITY, |factor| coef.dot(&factor.solve(&coef)));
+    let factor = covariance.clone().cholesky().ok_or(CoxError::DependentClusters)?;
+    let wald = coef.dot(&factor.solve(&coef));
     let events = subjects.iter().filter(|subject| subject.event).count();
     let n_clusters = clusters.map(|(_, n)| n);
     let ratio = |sign: f64| coef.iter().zip(&se).map(|(coef, se)| (coef + sign * Z_95 * se).exp()).collect();
