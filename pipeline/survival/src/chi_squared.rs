@@ -5,17 +5,15 @@
 use statrs::function::erf::erfc;
 use statrs::function::gamma::checked_gamma_ur;
 
-/// P(X ≥ `statistic`) for X chi-squared with `df` degrees of freedom; 1 for a statistic of 0 or below.
+/// P(X ≥ `statistic`) for X chi-squared with `df` degrees of freedom; 1 for a statistic of 0 or below, or one
+/// that is not a number: no evidence of anything.
 #[must_use]
 pub fn chi_squared_p(statistic: f64, df: usize) -> f64 {
-    if statistic <= 0.0 || df == 0 {
+    if statistic.is_nan() || statistic <= 0.0 || df == 0 {
         return 1.0;
     }
-    if statistic.is_infinite() {
-        return 0.0;
-    }
-    // The only argument left that the function refuses is a statistic that is not a number: no evidence of anything.
-    checked_gamma_ur(df as f64 / 2.0, statistic / 2.0).unwrap_or(1.0)
+    // The only argument left that the function refuses is an infinite statistic.
+    checked_gamma_ur(df as f64 / 2.0, statistic / 2.0).unwrap_or(0.0)
 }
 
 /// Two-sided P(|Z| ≥ |`z`|) of the standard normal distribution.

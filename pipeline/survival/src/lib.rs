@@ -29,6 +29,7 @@ pub mod gray;
 pub mod cox;
 pub mod fine_gray;
 
+pub mod profile;
 pub mod summary;
 
 pub use competing_risks::{CompetingRisksError, CumulativeIncidence, cumulative_incidence, states};
@@ -44,8 +45,9 @@ pub use landmarks::{Landmark, at_risk_from, landmarks};
 pub use log_rank::{LogRank, LogRankError, Weighting, log_rank};
 pub use median::{Convention, Median, median, quantile};
 pub use observation::{Group, InputError, TimeToEvent, TimeToState, TimeUnit};
-pub use restricted_mean::{RestrictedMean, restricted_mean};
-pub use summary::{Profile, Record, SummaryOptions, SurvivalSummary, summarise};
+pub use profile::Profile;
+pub use restricted_mean::{RestrictedMean, RestrictedMeanError, restricted_mean};
+pub use summary::{CoxSummary, GroupCurve, Record, SummaryOptions, SurvivalSummary, WeightedTests, summarise};
 
 /// Two-sided 95 % point of the standard normal distribution, Φ⁻¹(0.975).
 pub const Z_95: f64 = 1.959_963_984_540_054;

@@ -10,65 +10,14 @@ use crate::cox::concordance::{Ranked, concordance};
 use crate::cox::proportional_hazards::{ProportionalHazards, proportional_hazards};
 use crate::observation::check_times;
 use crate::{
-    Convention, CoxError, CoxFit, CoxSubject, CumulativeIncidence, Estimate, FineGrayError, FineGrayFit,
-    FineGraySubject, FollowUp, GrayTest, Group, InputError, IntervalScale, KaplanMeier, Landmark, LogRank, Median,
-    Ties, TimeToEvent, TimeToState, TimeUnit, Weighting, cumulative_incidence, fine_gray, follow_up, gray_test,
-    kaplan_meier, landmarks, log_rank, median, restricted_mean, states,
+    CoxError, CoxFit, CoxSubject, CumulativeIncidence, Estimate, FineGrayError, FineGrayFit, FineGraySubject, FollowUp,
+    GrayTest, Group, InputError, KaplanMeier, Landmark, LogRank, Median, Profile, TimeToEvent, TimeToState, TimeUnit,
+    Weighting, cumulative_incidence, fine_gray, follow_up, gray_test, kaplan_meier, landmarks, log_rank, median,
+    restricted_mean, states,
 };
 
 /// Label of the only group where none are named.
 pub const ALL: &str = "all";
-
-/// Whose conventions are followed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    /// Log bounds, midpoint median with inverted bounds, Efron's ties.
-    R,
-    /// Plain bounds, first-time median ± z·se, Breslow's ties.
-    Spss,
-    /// Log-log bounds, first-time median with inverted bounds, Efron's ties.
-    Lifelines,
-}
-
-impl Profile {
-    /// The scale of the bounds of S.
-    #[must_use]
-    pub const fn interval_scale(self) -> IntervalScale {
-        match self {
-            Self::R => IntervalScale::Log,
-            Self::Spss => IntervalScale::Plain,
-            Self::Lifelines => IntervalScale::LogLog,
-        }
-    }
-
-    /// The definition of the median and its interval.
-    #[must_use]
-    pub const fn convention(self) -> Convention {
-        match self {
-            Self::R => Convention::R,
-            Self::Spss => Convention::Spss,
-            Self::Lifelines => Convention::Lifelines,
-        }
-    }
-
-    /// The treatment of ties in Cox models.
-    #[must_use]
-    pub const fn ties(self) -> Ties {
-        match self {
-            Self::R | Self::Lifelines => Ties::Efron,
-            Self::Spss => Ties::Breslow,
-        }
-    }
-
-    /// The weights behind the name Peto.
-    const fn peto(self) -> Weighting {
-        match self {
-            Self::R | Self::Spss => Weighting::PetoPeto,
-            Self::Lifelines => Weighting::PetoPetoModified,
-        }
-    }
-}
 
 /// One row of the table.
 #[derive(Debug, Clone, PartialEq)]
