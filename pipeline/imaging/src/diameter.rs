@@ -53,24 +53,36 @@ pub struct PlanarDiameters {
     pub slice_k: usize,
 }
 
-/// Long and short axis of the mask of one lesion; `None` when it is empty. Of equal long axes the one in the lowest slice counts,
-/// there the first by row and column.
+/// Long and short axis of the mask of one lesion, each piece of a slice on its own; `None` when the mask is empty. Of equal long
+/// axes the one in the lowest slice counts, there the first by row and column.
 #[must_use]
 pub fn planar_diameters(mask: &Mask) -> Option<PlanarDiameters> {
+    widest(mask, |outlines| outlines.into_iter().map(|o| vec![o]).collect())
+}
+
+/// [`planar_diameters`] with all pieces of a slice taken together: for a mask of several pieces that a reader declares to be one
+/// lesion. Never for a mask of several lesions: it would measure from one to the other.
+#[must_use]
+pub fn planar_diameters_across_pieces(mask: &Mask) -> Option<PlanarDiameters> {
+    widest(mask, |outlines| if outlines.is_empty() { Vec::new() } else { vec![outlines] })
+}
+
+/// The region of any slice with the longest long axis; `regions` says which outer outlines of a slice are measured as one.
+fn widest(mask: &Mask, regions: impl Fn(Vec<Outline>) -> Vec<Vec<Outline>>) -> Option<PlanarDiameters> {
     let (low, high) = mask.bounding_box()?;
     let plane = Plane::of(mask.grid());
-    let mut best: Option<(f64, usize, [HalfPixel; 2], Outline)> = None;
+    let mut best: Option<(f64, usize, [HalfPixel; 2], Vec<Outline>)> = None;
     for k in low.k..=high.k {
-        for outline in outlines(mask, k).into_iter().filter(|o| !o.is_hole) {
-            let (length, ends) = plane.farthest_pair(&outline);
+        for region in regions(outlines(mask, k).into_iter().filter(|o| !o.is_hole).collect()) {
+            let (length, ends) = plane.farthest_pair(&region);
             if best.as_ref().is_none_or(|(longest, ..)| length > longest + TIE_MM) {
-                best = Some((length, k, ends, outline));
+                best = Some((length, k, ends, region));
             }
         }
     }
-    let (_, slice_k, [a, b], outline) = best?;
+    let (_, slice_k, [a, b], region) = best?;
     let long_axis = Chord { start: patient(mask.grid(), a, slice_k), end: patient(mask.grid(), b, slice_k) };
-    let [start, end] = plane.longest_perpendicular(&outline, a, b).map(|p| plane.patient(mask.grid(), p, slice_k));
+    let [start, end] = plane.longest_perpendicular(&region, a, b).map(|p| plane.patient(mask.grid(), p, slice_k));
     Some(PlanarDiameters { long_axis, short_axis: Chord { start, end }, slice_k })
 }
 
@@ -165,8 +177,9 @@ impl Plane {
         grid.voxel_to_patient().apply(Point::new(i, j, k as f64))
     }
 
-    fn farthest_pair(&self, outline: &Outline) -> (f64, [HalfPixel; 2]) {
-        let mut corners = hull_corners(&outline.corners);
+    fn farthest_pair(&self, region: &[Outline]) -> (f64, [HalfPixel; 2]) {
+        let all: Vec<HalfPixel> = region.iter().flat_map(|o| o.corners.iter().copied()).collect();
+        let mut corners = hull_corners(&all);
         corners.sort_unstable_by_key(|c| (c[1], c[0]));
         let mut best = (0.0, [corners[0]; 2]);
         for (n, a) in corners.iter().enumerate() {
@@ -182,24 +195,21 @@ impl Plane {
 
     /// The ends of the longest perpendicular to the line from `a` to `b`. Between two neighbouring corners (along the long axis)
     /// the outermost crossings move on straight edges, so the longest lies at a corner.
-    fn longest_perpendicular(&self, outline: &Outline, a: HalfPixel, b: HalfPixel) -> [Vector2<f64>; 2] {
+    fn longest_perpendicular(&self, region: &[Outline], a: HalfPixel, b: HalfPixel) -> [Vector2<f64>; 2] {
         let origin = self.mm(a);
         let along = (self.mm(b) - origin).normalize();
         let across = Vector2::new(-along.y, along.x);
-        let corners: Vec<(f64, f64)> = outline
-            .corners
-            .iter()
-            .map(|c| {
-                let p = self.mm(*c) - origin;
-                (p.dot(&along), p.dot(&across))
-            })
-            .collect();
-        let mut stations: Vec<f64> = corners.iter().map(|c| c.0).collect();
+        let turned = |c: &HalfPixel| {
+            let p = self.mm(*c) - origin;
+            (p.dot(&along), p.dot(&across))
+        };
+        let polygons: Vec<Vec<(f64, f64)>> = region.iter().map(|o| o.corners.iter().map(turned).collect()).collect();
+        let mut stations: Vec<f64> = polygons.iter().flatten().map(|c| c.0).collect();
         stations.sort_unstable_by(f64::total_cmp);
         stations.dedup_by(|later, earlier| *later - *earlier <= TIE_MM);
         let mut best = (f64::NEG_INFINITY, [origin; 2]);
         for t in stations {
-            let (low, high) = outermost_crossings(&corners, t);
+            let (low, high) = outermost_crossings(&polygons, t);
             if high - low > best.0 + TIE_MM {
                 best = (high - low, [low, high].map(|y| origin + along * t + across * y));
             }
@@ -208,10 +218,10 @@ impl Plane {
     }
 }
 
-/// Lowest and highest y at which a closed polygon, its edges included, meets the line x = t.
-fn outermost_crossings(corners: &[(f64, f64)], t: f64) -> (f64, f64) {
+/// Lowest and highest y at which closed polygons, their edges included, meet the line x = t.
+fn outermost_crossings(polygons: &[Vec<(f64, f64)>], t: f64) -> (f64, f64) {
     let mut crossings = (f64::INFINITY, f64::NEG_INFINITY);
-    for (p, q) in corners.iter().zip(corners.iter().cycle().skip(1)) {
+    for (p, q) in polygons.iter().flat_map(|corners| corners.iter().zip(corners.iter().cycle().skip(1))) {
         let (left, right) = if p.0 <= q.0 { (p, q) } else { (q, p) };
         if t < left.0 - TIE_MM || t > right.0 + TIE_MM {
             continue;
@@ -283,6 +293,7 @@ mod tests {
         let (long, _) = lengths(&of(&["##....#"], [1.0, 1.0, 1.0]));
         assert!((long - 2.0).abs() < 1e-12);
         let mut both = of(&["##....#"], [1.0, 1.0, 1.0]);
+        assert!((planar_diameters_across_pieces(&both).unwrap().long_axis.length().0 - 7.0).abs() < 1e-12);
         both.data_mut()[[2, 0, 4]] = true;
         both.data_mut()[[2, 0, 5]] = true;
         assert_eq!(planar_diameters(&both).unwrap().slice_k, 1);

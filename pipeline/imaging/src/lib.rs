@@ -28,7 +28,9 @@ pub mod window;
 pub use closest::TriangleTree;
 pub use components::{Component, Components, Connectivity, components};
 pub use contour::{Contour, contours};
-pub use diameter::{Chord, ChordInSlice, PlanarDiameters, max_3d_diameter, planar_diameters};
+pub use diameter::{
+    Chord, ChordInSlice, PlanarDiameters, max_3d_diameter, planar_diameters, planar_diameters_across_pieces,
+};
 pub use distance::DistanceError;
 pub use grid::{Aligned, FrameId, Grid, GridError, InFrame, Index3, Shape};
 pub use inside_chord::longest_inside_chord;
