@@ -166,8 +166,9 @@ fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, Archiv
 }
 
 fn is_nifti(path: &Path) -> bool {
-    let name = path.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
-    name.ends_with(".nii") || name.ends_with(".nii.gz")
+    let has_extension = |path: &Path, wanted: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(wanted));
+    has_extension(path, "nii")
+        || has_extension(path, "gz") && path.file_stem().is_some_and(|stem| has_extension(Path::new(stem), "nii"))
 }
 
 fn relative(root: &Path, path: &Path) -> String {
@@ -270,7 +271,7 @@ fn entry_of(headers: Vec<SliceHeader>) -> SeriesEntry {
     } else {
         match stack(&headers) {
             Ok(stacked) => {
-                spacing_mm = Some(stacked.value.grid.spacing_mm());
+                spacing_mm = Some(stacked.value.grid.spacing_mm().map(to_six_decimals));
                 reasons.extend(stacked.notes.into_iter().map(|n| n.message));
                 true
             }
@@ -294,6 +295,11 @@ fn entry_of(headers: Vec<SliceHeader>) -> SeriesEntry {
         reasons,
     };
     SeriesEntry { row, headers }
+}
+
+/// Rounds away what decimal strings add and lose.
+fn to_six_decimals(mm: f64) -> f64 {
+    (mm * 1e6).round() / 1e6
 }
 
 /// Two identifiers that differ only in case, blanks, punctuation or leading zeros are likely one patient; they stay apart.

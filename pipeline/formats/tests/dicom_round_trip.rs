@@ -1,6 +1,6 @@
 //! A volume written as a DICOM series, indexed and stacked again: an oblique, anisotropic, off-centre one, because symmetry
 //! hides flips; and everything that can be wrong with a folder of files.
-#![expect(clippy::unwrap_used, reason = "tests may unwrap")]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may unwrap and touch files")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use imaging::{FrameId, Grid, Index3, Point, Shape, Volume};
 use jiff::civil::{DateTime, date};
 use lesiontrace_formats::archive::{ArchiveIndex, index};
+use lesiontrace_formats::dicom::pixel_offset::PixelPlace;
 use lesiontrace_formats::dicom::{
     Contrast, GeometryError, ImageVolume, ModalityToWrite, PetToWrite, SeriesError, SeriesRole, SeriesToWrite,
     SliceHeader, SuvOptions, derived_uid, read_series, write_series,
@@ -149,7 +150,7 @@ fn truncated_files_make_notes_and_never_a_silent_volume() {
     for length in (0..whole.len()).step_by(37) {
         fs::write(&files[5], &whole[..length]).unwrap();
         if let Ok(Some(header)) = lesiontrace_formats::dicom::header::read_header(&files[5]) {
-            assert!(header.truncated, "cut to {length} of {} bytes", whole.len());
+            assert_eq!(header.pixels, PixelPlace::Truncated, "cut to {length} of {} bytes", whole.len());
         }
     }
 }

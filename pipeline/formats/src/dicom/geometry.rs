@@ -11,6 +11,7 @@ use nalgebra::{Matrix3, Vector3};
 use thiserror::Error;
 
 use super::header::SliceHeader;
+use super::pixel_offset::PixelPlace;
 use super::uid::derived_uid;
 
 /// Direction cosines of slices of one stack may differ by this much: decimal strings often carry four digits.
@@ -24,6 +25,9 @@ pub const PIXEL_SPACING_TOLERANCE_MM: f64 = 1e-4;
 
 /// A slice may lie this far from its place in an even stack: scanners round positions to 0.1 mm, half of which is this.
 pub const SLICE_POSITION_TOLERANCE_MM: f64 = 0.05;
+
+/// A deviation from an even stack above this is mentioned: more than what rounding of positions to 0.01 mm makes.
+pub const NOTABLE_UNEVENNESS_MM: f64 = 0.005;
 
 /// Two slices nearer than this are at the same position.
 pub const SAME_POSITION_MM: f64 = 0.01;
@@ -233,7 +237,7 @@ fn check_single(headers: &[SliceHeader]) -> Result<(), GeometryError> {
         if header.n_frames != 1 {
             return Err(GeometryError::MultiFrame { series, file, n_frames: header.n_frames });
         }
-        if header.truncated {
+        if header.pixels == PixelPlace::Truncated {
             return Err(GeometryError::Truncated { series, file });
         }
     }
@@ -342,6 +346,10 @@ fn step_between(
             spacing_mm: step.norm(),
         });
     }
+    if worst > NOTABLE_UNEVENNESS_MM {
+        let message = format!("slices lie up to {worst:.3} mm off an even stack; they are taken as even");
+        notes.push(Note::info("slightly_uneven_slices", series(), message));
+    }
     Ok(step)
 }
 
@@ -378,3 +386,6 @@ fn frame_of(header: &SliceHeader, notes: &mut Vec<Note>) -> FrameId {
     ));
     FrameId::new(derived_uid(&["frame of reference", &header.series_uid]))
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::element;
 use super::pet::PetHeader;
-use super::truncation;
+use super::pixel_offset::{PixelPlace, place_of_pixels};
 
 /// Reading stops here: Float, Double Float and ordinary Pixel Data all come later.
 const FIRST_PIXEL_TAG: Tag = Tag(0x7FE0, 0x0001);
@@ -127,6 +127,12 @@ pub struct SliceHeader {
     pub samples_per_pixel: u32,
     /// Bits Allocated.
     pub bits_allocated: u32,
+    /// Bits Stored, Bits Allocated where not stated.
+    pub bits_stored: u32,
+    /// High Bit, Bits Stored − 1 where not stated.
+    pub high_bit: u32,
+    /// Pixel Representation: whether stored values are signed.
+    pub signed: Option<bool>,
     /// Rescale Slope.
     pub rescale_slope: Option<f64>,
     /// Rescale Intercept.
@@ -135,8 +141,8 @@ pub struct SliceHeader {
     pub rescale_type: Option<String>,
     /// Pixel Padding Value, as written.
     pub pixel_padding: Option<i64>,
-    /// The file is shorter than its header promises.
-    pub truncated: bool,
+    /// Where the pixels lie in the file.
+    pub pixels: PixelPlace,
     /// PET attributes, for modality PT.
     pub pet: Option<Box<PetHeader>>,
 }
@@ -231,6 +237,8 @@ fn header_of(path: &Path, object: &InMemDicomObject, transfer_syntax: String) ->
         element::text(object, tag).ok_or_else(|| HeaderError::Missing { path: path.to_owned(), attribute })
     };
     let modality = element::text(object, tags::MODALITY).unwrap_or_default();
+    let bits_allocated = element::count(object, tags::BITS_ALLOCATED).unwrap_or(0);
+    let bits_stored = element::count(object, tags::BITS_STORED).unwrap_or(bits_allocated);
     let pet = (modality == "PT").then(|| Box::new(PetHeader::read(object)));
     let mut header = SliceHeader {
         path: path.to_owned(),
@@ -266,21 +274,25 @@ fn header_of(path: &Path, object: &InMemDicomObject, transfer_syntax: String) ->
         columns: element::count(object, tags::COLUMNS).unwrap_or(0),
         n_frames: element::count(object, tags::NUMBER_OF_FRAMES).unwrap_or(1),
         samples_per_pixel: element::count(object, tags::SAMPLES_PER_PIXEL).unwrap_or(1),
-        bits_allocated: element::count(object, tags::BITS_ALLOCATED).unwrap_or(0),
+        bits_allocated,
+        bits_stored,
+        high_bit: element::count(object, tags::HIGH_BIT).unwrap_or(bits_stored.saturating_sub(1)),
+        signed: element::count(object, tags::PIXEL_REPRESENTATION).map(|r| r == 1),
         rescale_slope: element::float(object, tags::RESCALE_SLOPE),
         rescale_intercept: element::float(object, tags::RESCALE_INTERCEPT),
         rescale_type: element::text(object, tags::RESCALE_TYPE),
         pixel_padding: element::integer(object, tags::PIXEL_PADDING_VALUE),
-        truncated: false,
+        pixels: PixelPlace::Inside,
         pet,
     };
     if SINGLE_FRAME_CLASSES.contains(&header.sop_class_uid.as_str()) && !header.is_image() {
         let reason = "the header ends before Rows and Columns (0028,0010/0011)".to_owned();
         return Err(HeaderError::Damaged { path: path.to_owned(), reason });
     }
-    header.truncated = header.is_image()
-        && truncation::is_truncated(path, &header.transfer_syntax, header.n_pixel_bytes())
+    if header.is_image() {
+        header.pixels = place_of_pixels(path, &header.transfer_syntax, header.n_pixel_bytes())
             .map_err(|e| HeaderError::Unreadable { path: path.to_owned(), reason: e.to_string() })?;
+    }
     Ok(header)
 }
 

@@ -2,7 +2,10 @@
 //!
 //! Source: DICOM PS3.3 C.7.6.3 (Image Pixel module), C.11.1 (Modality LUT), PS3.5 section 8 (encoding of pixel data).
 
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 
 use dicom::core::Tag;
 use dicom::dictionary_std::{tags, uids};
@@ -11,9 +14,7 @@ use dicom_pixeldata::PixelDecoder;
 
 use super::element;
 use super::header::{SliceHeader, open_whole, reason_of};
-
-const FLOAT_PIXEL_DATA: Tag = tags::FLOAT_PIXEL_DATA;
-const DOUBLE_FLOAT_PIXEL_DATA: Tag = tags::DOUBLE_FLOAT_PIXEL_DATA;
+use super::pixel_offset::PixelPlace;
 
 /// How stored integers lie in their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,35 +28,50 @@ struct PixelForm {
 /// The values of one single-frame file, row by row: stored · slope + intercept, in f32; slope 1 and intercept 0 where the
 /// file states none. `Err` is a reason for a message about this file.
 pub(super) fn rescaled_values(header: &SliceHeader) -> Result<Vec<f32>, String> {
-    let (object, transfer_syntax) = open_whole(&header.path).map_err(|e| e.to_string())?;
     let slope = header.rescale_slope.unwrap_or(1.0);
     let intercept = header.rescale_intercept.unwrap_or(0.0);
     let n_pixels = header.rows as usize * header.columns as usize;
-    let values = stored_values(object, &transfer_syntax, n_pixels)?;
+    let values = match header.pixels {
+        PixelPlace::At(offset) => {
+            let form = form_of(header)?;
+            let n_bytes = n_pixels as u64 * u64::from(form.bits_allocated / 8);
+            unpack(&read_at(&header.path, offset, n_bytes).map_err(|e| e.to_string())?, form, n_pixels)?
+        }
+        PixelPlace::Inside => parsed_values(header, n_pixels)?,
+        PixelPlace::Truncated => return Err("it is truncated; copy or export the file again".to_owned()),
+    };
     Ok(values.into_iter().map(|stored| (stored * slope + intercept) as f32).collect())
 }
 
-/// Stored values of one frame. Decoders are foreign: a panic inside one becomes a reason.
-fn stored_values(object: InMemDicomObject, transfer_syntax: &str, n_pixels: usize) -> Result<Vec<f64>, String> {
-    if let Some(bytes) = bytes_of(&object, FLOAT_PIXEL_DATA) {
+fn read_at(path: &Path, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::with_capacity(n_bytes as usize);
+    file.take(n_bytes).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Stored values of one frame by a full reading of the file. Decoders are foreign: a panic inside one becomes a reason.
+fn parsed_values(header: &SliceHeader, n_pixels: usize) -> Result<Vec<f64>, String> {
+    let (object, transfer_syntax) = open_whole(&header.path).map_err(|e| e.to_string())?;
+    if let Some(bytes) = bytes_of(&object, tags::FLOAT_PIXEL_DATA) {
         let values = bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
         return exactly(n_pixels, values);
     }
-    if let Some(bytes) = bytes_of(&object, DOUBLE_FLOAT_PIXEL_DATA) {
+    if let Some(bytes) = bytes_of(&object, tags::DOUBLE_FLOAT_PIXEL_DATA) {
         let values =
             bytes.chunks_exact(8).map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
         return exactly(n_pixels, values);
     }
-    let form = form_of(&object)?;
+    let form = form_of(header)?;
     let pixel_data = object.get(tags::PIXEL_DATA).ok_or("it has no Pixel Data (7FE0,0010)")?;
-    if pixel_data.fragments().is_none() {
-        let bytes = bytes_of(&object, tags::PIXEL_DATA).ok_or("its Pixel Data cannot be read")?;
-        if transfer_syntax == "1.2.840.10008.1.2.2" && form.bits_allocated == 32 {
-            return Err("32-bit big endian pixels are not supported; convert with gdcmconv --raw".to_owned());
-        }
-        return unpack(&bytes, form, n_pixels);
+    if pixel_data.fragments().is_some() {
+        return unpack(&decode(object, &transfer_syntax)?, form, n_pixels);
     }
-    let bytes = decode(object, transfer_syntax)?;
+    if transfer_syntax == "1.2.840.10008.1.2.2" && form.bits_allocated == 32 {
+        return Err("32-bit big endian pixels are not supported; convert with gdcmconv --raw".to_owned());
+    }
+    let bytes = bytes_of(&object, tags::PIXEL_DATA).ok_or("its Pixel Data cannot be read")?;
     unpack(&bytes, form, n_pixels)
 }
 
@@ -79,12 +95,9 @@ fn bytes_of(object: &InMemDicomObject, tag: Tag) -> Option<Vec<u8>> {
     object.get(tag)?.to_bytes().ok().map(std::borrow::Cow::into_owned)
 }
 
-fn form_of(object: &InMemDicomObject) -> Result<PixelForm, String> {
-    let bits_allocated = element::count(object, tags::BITS_ALLOCATED).ok_or("it has no Bits Allocated (0028,0100)")?;
-    let bits_stored = element::count(object, tags::BITS_STORED).unwrap_or(bits_allocated);
-    let high_bit = element::count(object, tags::HIGH_BIT).unwrap_or(bits_stored.saturating_sub(1));
-    let signed =
-        element::count(object, tags::PIXEL_REPRESENTATION).ok_or("it has no Pixel Representation (0028,0103)")? == 1;
+fn form_of(header: &SliceHeader) -> Result<PixelForm, String> {
+    let &SliceHeader { bits_allocated, bits_stored, high_bit, .. } = header;
+    let signed = header.signed.ok_or("it has no Pixel Representation (0028,0103)")?;
     let fits =
         bits_stored >= 1 && bits_stored <= bits_allocated && high_bit < bits_allocated && high_bit + 1 >= bits_stored;
     if matches!(bits_allocated, 8 | 16 | 32) && fits {

@@ -303,11 +303,14 @@ pub(super) mod tests {
             n_frames: 1,
             samples_per_pixel: 1,
             bits_allocated: 16,
+            bits_stored: 16,
+            high_bit: 15,
+            signed: Some(true),
             rescale_slope: Some(1.0),
             rescale_intercept: Some(0.0),
             rescale_type: None,
             pixel_padding: None,
-            truncated: false,
+            pixels: crate::dicom::pixel_offset::PixelPlace::Inside,
             pet: None,
         }
     }
@@ -342,6 +345,6 @@ pub(super) mod tests {
         assert_eq!(plane_of([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]), Plane::Axial);
         assert_eq!(plane_of([1.0, 0.0, 0.0, 0.0, 0.0, -1.0]), Plane::Coronal);
         assert_eq!(plane_of([0.0, 1.0, 0.0, 0.0, 0.0, -1.0]), Plane::Sagittal);
-        assert_eq!(plane_of([1.0, 0.0, 0.0, 0.0, 0.7071, 0.7071]), Plane::Oblique);
+        assert_eq!(plane_of([1.0, 0.0, 0.0, 0.0, 0.6, 0.8]), Plane::Oblique);
     }
 }

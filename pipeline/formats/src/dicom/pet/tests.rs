@@ -6,6 +6,7 @@ use jiff::civil::date;
 use serde_json::Value;
 
 use super::*;
+use crate::dicom::element;
 use crate::dicom::role::tests::header;
 
 fn case(id: &str) -> Value {
