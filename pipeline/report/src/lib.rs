@@ -1,1 +1,34 @@
-//! placeholder
+//! Turns values into pages, figures and key images; reads nothing and computes no medical number.
+//!
+//! Two pages: [`render_patient`] and [`render_cohort`]. Each is one self-contained HTML text (style, figures and images
+//! inside) that opens from a file, without a network. The same input gives the same bytes; whatever differs between two
+//! runs of the same input ([`RunBlock`]) stands alone in the element `<footer class="run">`.
+#![warn(clippy::disallowed_methods)]
+
+pub mod cohort_page;
+mod cohort_view;
+mod doubts;
+mod error;
+pub mod figure;
+pub mod key_image;
+mod lesion_table;
+mod numerals;
+pub mod patient_page;
+mod patient_view;
+pub mod provenance;
+mod render;
+mod strip;
+mod wording;
+
+pub use cohort_page::{
+    BestResponse, CohortPage, Count, EndpointCurves, KmCurve, LedgerRow, PatientLine, ResponseCount, ResponseTable,
+    SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment,
+};
+pub use error::ReportError;
+pub use key_image::{KeyImage, Orientation, Outline, OutlineRole};
+pub use patient_page::{
+    Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Quality, RegistrationQuality, SeriesUsed,
+    Treatment, Verdict, Visit,
+};
+pub use provenance::{Component, Provenance, RunBlock};
+pub use render::{RESEARCH_USE_NOTICE, render_cohort, render_patient};

@@ -1,0 +1,27 @@
+//! The figures, each a pure function from numbers handed in to an SVG drawing with its own colours and alternative text.
+//!
+//! Colours are told apart by the colour-blind (after Okabe & Ito 2008), and nothing is said by colour alone.
+
+mod axis;
+mod histogram;
+mod kaplan_meier;
+mod spider;
+mod svg;
+mod swimmer;
+mod timeline;
+mod waterfall;
+
+pub use histogram::{MarginHistogram, margin_histogram};
+pub use kaplan_meier::kaplan_meier;
+pub use spider::{SpiderLine, SpiderPlot, spider};
+pub use swimmer::swimmer;
+pub use timeline::timeline;
+pub use waterfall::waterfall;
+
+pub(crate) use svg::{escape, path_data};
+
+/// The same drawing as a file of its own: with the namespace a viewer of SVG files asks for.
+#[must_use]
+pub fn standalone(svg: &str) -> String {
+    svg.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1)
+}

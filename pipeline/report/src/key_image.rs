@@ -1,0 +1,165 @@
+//! A key image: grey values as PNG, outlines and calipers as a drawing above it that stays sharp at any size.
+//!
+//! Pixels come in display order (radiological convention: the patient's right at the image's left); the letters at the
+//! edges are printed as given, never derived here.
+
+use base64::Engine as _;
+use image::ImageEncoder as _;
+use oncology::Date;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{ReportError, finite};
+
+/// One lesion at one visit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyImage {
+    /// Lesion within the patient.
+    pub lesion_id: String,
+    /// Date of the visit.
+    pub date: Date,
+    /// Below the image: series, window, slice.
+    pub caption: String,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Grey values, row by row from the upper left corner, already windowed; base64 on disk.
+    #[serde(with = "pixel_text")]
+    pub pixels: Vec<u8>,
+    /// Size of a pixel in mm, `[column distance, row distance]`.
+    pub pixel_mm: [f64; 2],
+    /// Outlines; coordinates `[x, y]` in pixels, the centre of the upper left pixel being `[0, 0]`.
+    pub outlines: Vec<Outline>,
+    /// Calipers as measured, two ends each, in pixel coordinates.
+    pub calipers: Vec<[[f64; 2]; 2]>,
+    /// Length of the scale bar in mm.
+    pub scale_bar_mm: f64,
+    /// Letters at the edges.
+    pub orientation: Orientation,
+}
+
+/// A closed outline.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outline {
+    /// What it encloses.
+    pub role: OutlineRole,
+    /// Its corners in pixel coordinates.
+    pub points: Vec<[f64; 2]>,
+}
+
+/// What an outline encloses; each has its own colour and dash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutlineRole {
+    /// The lesion.
+    Lesion,
+    /// The ablation zone.
+    Zone,
+    /// Viable tumour.
+    Viable,
+    /// The organ.
+    Organ,
+}
+
+impl OutlineRole {
+    /// All of them, in the order of the legend.
+    pub const ALL: [Self; 4] = [Self::Lesion, Self::Zone, Self::Viable, Self::Organ];
+
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Lesion => "lesion",
+            Self::Zone => "ablation zone",
+            Self::Viable => "viable tumour",
+            Self::Organ => "organ",
+        }
+    }
+
+    /// Colour and dash; told apart in grey and by the colour-blind (after Okabe & Ito 2008).
+    pub(crate) fn stroke(self) -> &'static str {
+        match self {
+            Self::Lesion => r##"stroke="#56b4e9" stroke-width="1.8""##,
+            Self::Zone => r##"stroke="#e69f00" stroke-width="1.8" stroke-dasharray="7 4""##,
+            Self::Viable => r##"stroke="#ff8cc6" stroke-width="1.8" stroke-dasharray="3 2""##,
+            Self::Organ => r##"stroke="#ffffff" stroke-width="1.2" stroke-dasharray="1 4""##,
+        }
+    }
+}
+
+/// Letters at the image's edges, such as `R`, `L`, `A`, `P`, `H`, `F`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Orientation {
+    /// Left edge.
+    pub left: String,
+    /// Right edge.
+    pub right: String,
+    /// Upper edge.
+    pub top: String,
+    /// Lower edge.
+    pub bottom: String,
+}
+
+impl KeyImage {
+    /// Width and height of the field of view in mm.
+    pub(crate) fn field_mm(&self) -> [f64; 2] {
+        [f64::from(self.width) * self.pixel_mm[0], f64::from(self.height) * self.pixel_mm[1]]
+    }
+
+    fn subject(&self) -> String {
+        format!("{} at {}", self.lesion_id, self.date)
+    }
+
+    /// Refuses an image whose pixels do not fill it, or with a coordinate that is no number.
+    pub(crate) fn check(&self) -> Result<(), ReportError> {
+        let subject = self.subject();
+        let expected = self.width as usize * self.height as usize;
+        if self.pixels.len() != expected {
+            let (width, height, found) = (self.width, self.height, self.pixels.len());
+            return Err(ReportError::ImageSize { subject, width, height, expected, found });
+        }
+        if expected == 0 || !self.pixel_mm.iter().all(|mm| mm.is_finite() && *mm > 0.0) {
+            let [dx, dy] = self.pixel_mm;
+            let found = format!("{} x {} pixels of {dx} x {dy} mm", self.width, self.height);
+            return Err(ReportError::ImageExtent { subject, found });
+        }
+        finite(self.scale_bar_mm, "length of the scale bar", &subject)?;
+        for value in self.outlines.iter().flat_map(|outline| outline.points.iter().flatten()) {
+            finite(*value, "corner of an outline", &subject)?;
+        }
+        for value in self.calipers.iter().flatten().flatten() {
+            finite(*value, "end of a caliper", &subject)?;
+        }
+        Ok(())
+    }
+
+    /// The grey values as a PNG in a `data:` address.
+    pub(crate) fn data_address(&self) -> Result<String, ReportError> {
+        let mut png = Vec::new();
+        image::codecs::png::PngEncoder::new_with_quality(
+            &mut png,
+            image::codecs::png::CompressionType::Best,
+            image::codecs::png::FilterType::Adaptive,
+        )
+        .write_image(&self.pixels, self.width, self.height, image::ExtendedColorType::L8)
+        .map_err(|source| ReportError::Png { subject: self.subject(), source })?;
+        Ok(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png)))
+    }
+}
+
+/// Grey values as base64 text.
+mod pixel_text {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(pixels: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(pixels))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        STANDARD.decode(text).map_err(|error| D::Error::custom(format!("pixels: expected base64, {error}")))
+    }
+}

@@ -1,0 +1,201 @@
+//! The table of lesions over visits: diameters, viable part, volume, state, and what changed, or why there is no number.
+//!
+//! Changes in percent are worked out for printing only, like against like: the same quantity, never against an ablation zone.
+
+use oncology::{Date, LesionRow, MeasurementRow};
+use serde::Serialize;
+
+use crate::error::{ReportError, finite};
+use crate::numerals::{change_percent, millilitres, mm, signed_percent};
+use crate::patient_page::PatientPage;
+use crate::wording::{is_zone, quantity, words};
+
+/// One lesion.
+#[derive(Debug, Serialize)]
+pub(crate) struct LesionLine {
+    id: String,
+    organ: String,
+    role: String,
+    kind: String,
+    source: String,
+    first_seen: String,
+    state: String,
+    cells: Vec<LesionCell>,
+}
+
+/// One lesion at one visit.
+#[derive(Debug, Default, Serialize)]
+struct LesionCell {
+    /// The number the criterion reads; empty when there is none.
+    main: String,
+    /// The other axis, the viable part, the volume, other quantities.
+    details: Vec<String>,
+    changes: Vec<Change>,
+    state: String,
+    /// Look of the state.
+    state_class: &'static str,
+    /// Why there is no number.
+    not_evaluable: String,
+    /// What to doubt in it.
+    doubt: String,
+    not_yet: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Change {
+    text: String,
+    against: &'static str,
+}
+
+/// One line per lesion, one cell per visit.
+pub(crate) fn lesion_lines(page: &PatientPage) -> Result<Vec<LesionLine>, ReportError> {
+    for row in &page.measurements {
+        let subject = format!("{} at {}", row.lesion_id, row.date);
+        for value in [row.value, row.low, row.high].into_iter().flatten() {
+            finite(value, "measurement", &subject)?;
+        }
+    }
+    Ok(page.lesions.iter().map(|lesion| line(page, lesion)).collect())
+}
+
+fn line(page: &PatientPage, lesion: &LesionRow) -> LesionLine {
+    let rows: Vec<&MeasurementRow> = page.measurements.iter().filter(|row| row.lesion_id == lesion.lesion_id).collect();
+    LesionLine {
+        id: lesion.lesion_id.clone(),
+        organ: words(&lesion.organ),
+        role: words(&lesion.role),
+        kind: words(&lesion.kind),
+        source: words(&lesion.source),
+        first_seen: lesion.first_seen_date.to_string(),
+        state: words(&lesion.state),
+        cells: page.visits.iter().map(|visit| cell(lesion, &rows, visit.date)).collect(),
+    }
+}
+
+/// The quantity criteria read: the short axis of a node, the longest diameter of everything else.
+fn read_quantity(lesion: &LesionRow) -> &'static str {
+    if lesion.kind == "node" { "short_axis" } else { "long_axis" }
+}
+
+fn cell(lesion: &LesionRow, rows: &[&MeasurementRow], date: Date) -> LesionCell {
+    let here: Vec<&MeasurementRow> = rows.iter().copied().filter(|row| row.date == date).collect();
+    if here.is_empty() {
+        return without_rows(lesion, date);
+    }
+    let read = read_quantity(lesion);
+    let other = if read == "long_axis" { "short_axis" } else { "long_axis" };
+    let state = here.iter().map(|row| row.state.as_str()).find(|state| !state.is_empty()).unwrap_or("");
+    let mut cell = LesionCell { state: shown_state(state), state_class: state_class(state), ..LesionCell::default() };
+    let Some(row) = here.iter().copied().find(|row| row.quantity == read) else {
+        cell.details = details(&here, &["", ""]);
+        cell.not_evaluable = format!("not evaluable: no {} was measured", quantity(read));
+        return cell;
+    };
+    match row.value.filter(|_| row.evaluable) {
+        Some(value) => {
+            cell.main = main(value, axis(&here, other), read);
+            cell.changes = changes(rows, row, value);
+            cell.doubt.clone_from(&row.reason);
+        }
+        None if state == "absent" => cell.doubt.clone_from(&row.reason),
+        None => cell.not_evaluable = not_evaluable(&row.reason),
+    }
+    cell.details = details(&here, &[read, other]);
+    cell
+}
+
+fn without_rows(lesion: &LesionRow, date: Date) -> LesionCell {
+    if date < lesion.first_seen_date {
+        return LesionCell { not_yet: true, ..LesionCell::default() };
+    }
+    LesionCell {
+        not_evaluable: "not evaluable: no measurement of this visit was handed in".to_owned(),
+        ..LesionCell::default()
+    }
+}
+
+fn not_evaluable(reason: &str) -> String {
+    if reason.is_empty() { "not evaluable, no reason stated".to_owned() } else { format!("not evaluable: {reason}") }
+}
+
+fn axis(here: &[&MeasurementRow], quantity: &str) -> Option<f64> {
+    here.iter().find(|row| row.quantity == quantity && row.evaluable).and_then(|row| row.value)
+}
+
+fn main(value: f64, other: Option<f64>, read: &str) -> String {
+    match other {
+        Some(other) if read == "long_axis" => format!("{} × {} mm", mm(value), mm(other)),
+        Some(other) => format!("{} mm short axis (long {})", mm(value), mm(other)),
+        None => format!("{} mm", mm(value)),
+    }
+}
+
+/// Everything measured apart from the two axes shown, in the order handed in.
+fn details(here: &[&MeasurementRow], shown: &[&str; 2]) -> Vec<String> {
+    let mut first_role = None;
+    here.iter()
+        .filter(|row| {
+            let role = *first_role.get_or_insert(row.series_role.as_str());
+            !(shown.contains(&row.quantity.as_str()) && row.series_role == role)
+        })
+        .map(|row| {
+            let name = match row.quantity.as_str() {
+                "viable_long_axis" => "viable".to_owned(),
+                other => quantity(other),
+            };
+            match row.value.filter(|_| row.evaluable) {
+                Some(value) => format!("{name} {}", with_unit(value, &row.unit)),
+                None => format!("{name}: {}", not_evaluable(&row.reason)),
+            }
+        })
+        .collect()
+}
+
+fn with_unit(value: f64, unit: &str) -> String {
+    if unit == "mm3" {
+        format!("{} mL", millilitres(value))
+    } else {
+        format!("{} {unit}", mm(value)).trim_end().to_owned()
+    }
+}
+
+fn changes(rows: &[&MeasurementRow], row: &MeasurementRow, value: f64) -> Vec<Change> {
+    let earlier: Vec<(&MeasurementRow, f64)> = rows
+        .iter()
+        .copied()
+        .filter(|other| {
+            other.date < row.date && other.quantity == row.quantity && other.evaluable && !is_zone(&other.state)
+        })
+        .filter_map(|other| other.value.map(|value| (other, value)))
+        .collect();
+    if is_zone(&row.state) || earlier.is_empty() {
+        return Vec::new();
+    }
+    let (first, first_value) = earlier[0];
+    let nadir = earlier.iter().map(|(_, value)| *value).fold(f64::INFINITY, f64::min);
+    let against_first = if first.study_day == 0 { "baseline" } else { "first" };
+    let mut changes: Vec<Change> = Vec::new();
+    changes.extend(
+        change_percent(value, first_value)
+            .map(|percent| Change { text: signed_percent(percent), against: against_first }),
+    );
+    if nadir < first_value {
+        changes.extend(
+            change_percent(value, nadir).map(|percent| Change { text: signed_percent(percent), against: "nadir" }),
+        );
+    }
+    changes
+}
+
+fn shown_state(state: &str) -> String {
+    if state == "present" || state.is_empty() { String::new() } else { words(state) }
+}
+
+fn state_class(state: &str) -> &'static str {
+    match state {
+        "local_progression" | "residual" => "progression",
+        "ablated" | "absent" => "response",
+        "uncertain" | "merged" => "unconfirmed",
+        _ => "neutral",
+    }
+}

@@ -1,0 +1,50 @@
+//! From a page's input to its HTML text.
+
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+
+use crate::cohort_page::CohortPage;
+use crate::cohort_view::cohort_view;
+use crate::error::ReportError;
+use crate::patient_page::PatientPage;
+use crate::patient_view::patient_view;
+
+/// Stands at the top of every page and on every printed sheet.
+pub const RESEARCH_USE_NOTICE: &str = "Research use only. Not for diagnosis or treatment decisions.";
+
+const TEMPLATES: [(&str, &str); 5] = [
+    ("base.html", include_str!("../templates/base.html")),
+    ("parts.html", include_str!("../templates/parts.html")),
+    ("patient.html", include_str!("../templates/patient.html")),
+    ("cohort.html", include_str!("../templates/cohort.html")),
+    ("style.css", include_str!("../templates/style.css")),
+];
+
+#[derive(Serialize)]
+struct Whole<T> {
+    notice: &'static str,
+    page: T,
+}
+
+/// One patient's page as self-contained HTML.
+pub fn render_patient(page: &PatientPage) -> Result<String, ReportError> {
+    render("patient.html", patient_view(page)?)
+}
+
+/// The cohort's page as self-contained HTML. It belongs into `cohort/`: its links lead to `../patients/<folder>/report.html`.
+pub fn render_cohort(page: &CohortPage) -> Result<String, ReportError> {
+    render("cohort.html", cohort_view(page)?)
+}
+
+fn render<T: Serialize>(template: &'static str, page: T) -> Result<String, ReportError> {
+    let fail = |source| ReportError::Template { template, source };
+    let mut environment = Environment::new();
+    // A misspelt name in a template is an error, never an empty place.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    for (name, text) in TEMPLATES {
+        environment.add_template(name, text).map_err(fail)?;
+    }
+    let whole = Whole { notice: RESEARCH_USE_NOTICE, page };
+    environment.get_template(template).and_then(|template| template.render(Serde(&whole))).map_err(fail)
+}
