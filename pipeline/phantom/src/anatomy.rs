@@ -5,42 +5,13 @@
 use nalgebra::Vector3;
 use rand_chacha::ChaCha8Rng;
 
+use crate::ellipsoid::{Ellipsoid, smooth_max, smooth_min};
 use crate::noise::value_noise;
 use crate::random::{self, between, jitter, jitter3};
 use crate::tissue::Tissue;
-use crate::vessel::{Tube, bent, branch};
+use crate::vessel::{Tube, hepatic_tree, lung_vessels, portal_tree};
 
 type V3 = Vector3<f64>;
-
-/// An axis-parallel ellipsoid.
-#[derive(Debug, Clone, Copy)]
-struct Ellipsoid {
-    centre: V3,
-    semi: V3,
-}
-
-impl Ellipsoid {
-    fn varied(rng: &mut ChaCha8Rng, spread: f64, centre: [f64; 3], semi: [f64; 3]) -> Self {
-        let scale = V3::from_fn(|_, _| 1.0 + jitter(rng, 0.06 * spread));
-        Self { centre: V3::from(centre) + jitter3(rng, 3.0 * spread), semi: V3::from(semi).component_mul(&scale) }
-    }
-    /// 1 on the surface, less inside.
-    fn level(&self, p: V3) -> f64 {
-        (p - self.centre).component_div(&self.semi).norm()
-    }
-    fn contains(&self, p: V3) -> bool {
-        (p - self.centre).component_div(&self.semi).norm_squared() < 1.0
-    }
-    /// Distance from the surface in mm, negative inside, to first order (Quilez, ellipsoid distance bound).
-    fn distance(&self, p: V3) -> f64 {
-        let q = (p - self.centre).component_div(&self.semi);
-        let slope = q.component_div(&self.semi).norm();
-        if slope < 1e-12 { -self.semi.min() } else { q.norm() * (q.norm() - 1.0) / slope }
-    }
-    fn grown(&self, mm: f64) -> Self {
-        Self { semi: self.semi.add_scalar(mm), ..*self }
-    }
-}
 
 /// One patient's reference anatomy.
 #[derive(Debug, Clone)]
@@ -154,7 +125,7 @@ impl Anatomy {
         if outline > self.cavity_level {
             return self.wall(p, outline);
         }
-        self.spine(p)
+        spine(p)
             .or_else(|| self.vessel_or_heart(p))
             .or_else(|| self.liver(p))
             .or_else(|| self.chest(p))
@@ -163,7 +134,7 @@ impl Anatomy {
     }
 
     fn wall(&self, p: V3, outline: f64) -> Tissue {
-        if let Some(bone) = self.spine(p) {
+        if let Some(bone) = spine(p) {
             return bone;
         }
         if outline > 0.985 {
@@ -185,34 +156,6 @@ impl Anatomy {
         } else {
             Tissue::Muscle
         }
-    }
-
-    fn spine(&self, p: V3) -> Option<Tissue> {
-        if p.y < 32.0 || p.x.abs() > 58.0 {
-            return None;
-        }
-        let body = (p.x / 20.0).hypot((p.y - 53.0) / 17.0);
-        let canal = (p.x / 10.0).hypot((p.y - 77.0) / 8.0);
-        let along = (p.z + 400.0).rem_euclid(31.0);
-        if canal < 1.0 {
-            return Some(Tissue::Canal);
-        }
-        if body < 1.0 {
-            return Some(match along {
-                a if a < 6.0 => Tissue::Disc,
-                a if !(7.5..29.5).contains(&a) || body > 0.9 => Tissue::Bone,
-                _ => Tissue::Marrow,
-            });
-        }
-        let arch = canal < 1.45 && p.y > 66.0;
-        let process = p.x.abs() < 3.0 && (80.0..93.0).contains(&p.y) && along > 10.0;
-        let transverse = (p.y - 72.0).abs() < 4.0 && p.x.abs() < 34.0 && (14.0..21.0).contains(&along);
-        if arch || process || transverse {
-            return Some(Tissue::Bone);
-        }
-        let beside = ((p.x.abs() - 30.0) / 24.0).hypot((p.y - 74.0) / 22.0);
-        let psoas = ((p.x.abs() - 28.0) / 12.0).hypot((p.y - 50.0) / 15.0);
-        (beside < 1.0 && p.y < 93.0 || psoas < 1.0 && p.z < -20.0).then_some(Tissue::Muscle)
     }
 
     fn vessel_or_heart(&self, p: V3) -> Option<Tissue> {
@@ -302,60 +245,31 @@ impl Anatomy {
     }
 }
 
-fn smooth_min(a: f64, b: f64, k: f64) -> f64 {
-    let h = (0.5 + 0.5 * (b - a) / k).clamp(0.0, 1.0);
-    b + (a - b) * h - k * h * (1.0 - h)
-}
-
-fn smooth_max(a: f64, b: f64, k: f64) -> f64 {
-    -smooth_min(-a, -b, k)
-}
-
-fn portal_tree(rng: &mut ChaCha8Rng) -> Vec<Tube> {
-    let at = |rng: &mut ChaCha8Rng, p: [f64; 3]| V3::from(p) + jitter3(rng, 3.0);
-    let (below, hilum) = (V3::new(2.0, -2.0, -52.0), at(rng, [-24.0, 4.0, -14.0]));
-    let (right, left) = (at(rng, [-50.0, 3.0, -10.0]), at(rng, [2.0, -20.0, 8.0]));
-    let trunk =
-        vec![bent(rng, below, hilum, 6.5, 6.0), bent(rng, hilum, right, 5.5, 4.8), bent(rng, hilum, left, 4.6, 3.8)];
-    let ends = [
-        (right, [-68.0, -24.0, 12.0]),
-        (right, [-70.0, -20.0, -30.0]),
-        (right, [-74.0, 24.0, 10.0]),
-        (right, [-72.0, 20.0, -34.0]),
-        (left, [22.0, -38.0, 18.0]),
-        (left, [-4.0, -44.0, 10.0]),
-    ];
-    let stems: Vec<Tube> = ends
-        .into_iter()
-        .map(|(from, to)| {
-            let to = at(rng, to);
-            bent(rng, from, to, 3.6, 2.9)
-        })
-        .collect();
-    trunk.into_iter().chain(branch(rng, &stems, 2)).collect()
-}
-
-fn hepatic_tree(rng: &mut ChaCha8Rng) -> Vec<Tube> {
-    let root = V3::new(-19.0, 15.0, 44.0);
-    let stems: Vec<Tube> = [[-52.0, 18.0, 32.0], [-34.0, -6.0, 28.0], [-6.0, -14.0, 32.0]]
-        .into_iter()
-        .map(|to| {
-            let to = V3::from(to) + jitter3(rng, 4.0);
-            bent(rng, root, to, 5.0, 4.0)
-        })
-        .collect();
-    branch(rng, &stems, 3)
-}
-
-fn lung_vessels(rng: &mut ChaCha8Rng) -> Vec<Tube> {
-    let mut tubes = Vec::new();
-    for side in [-1.0, 1.0] {
-        for _ in 0..7 {
-            let from = V3::new(side * 22.0, between(rng, 0.0, 25.0), between(rng, 75.0, 115.0));
-            let to = V3::new(side * between(rng, 55.0, 80.0), between(rng, -40.0, 50.0), between(rng, 45.0, 85.0));
-            let stem = bent(rng, from, to, 3.0, 1.8);
-            tubes.extend(branch(rng, &[stem], 2));
-        }
+/// Vertebrae, discs, canal and the muscles beside them; the same in everybody.
+fn spine(p: V3) -> Option<Tissue> {
+    if p.y < 32.0 || p.x.abs() > 58.0 {
+        return None;
     }
-    tubes
+    let body = (p.x / 20.0).hypot((p.y - 53.0) / 17.0);
+    let canal = (p.x / 10.0).hypot((p.y - 77.0) / 8.0);
+    let along = (p.z + 400.0).rem_euclid(31.0);
+    if canal < 1.0 {
+        return Some(Tissue::Canal);
+    }
+    if body < 1.0 {
+        return Some(match along {
+            a if a < 6.0 => Tissue::Disc,
+            a if !(7.5..29.5).contains(&a) || body > 0.9 => Tissue::Bone,
+            _ => Tissue::Marrow,
+        });
+    }
+    let arch = canal < 1.45 && p.y > 66.0;
+    let process = p.x.abs() < 3.0 && (80.0..93.0).contains(&p.y) && along > 10.0;
+    let transverse = (p.y - 72.0).abs() < 4.0 && p.x.abs() < 34.0 && (14.0..21.0).contains(&along);
+    if arch || process || transverse {
+        return Some(Tissue::Bone);
+    }
+    let beside = ((p.x.abs() - 30.0) / 24.0).hypot((p.y - 74.0) / 22.0);
+    let psoas = ((p.x.abs() - 28.0) / 12.0).hypot((p.y - 50.0) / 15.0);
+    (beside < 1.0 && p.y < 93.0 || psoas < 1.0 && p.z < -20.0).then_some(Tissue::Muscle)
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::follow_up::lesion_id;
 use crate::plan::PatientPlan;
 use crate::scenario::Diagnosis;
 
@@ -34,7 +35,7 @@ pub fn clinical_tables(patients: &[PatientPlan]) -> ClinicalTables {
         patients_csv += &row;
         patients_csv.push('\n');
         for (n, (told, date)) in p.story.treatments.iter().zip(&p.treatment_dates).enumerate() {
-            let targets: Vec<String> = told.targets.iter().map(|(l, _)| p.lesion_id(*l)).collect();
+            let targets: Vec<String> = told.targets.iter().map(|(l, _)| lesion_id(*l)).collect();
             // Every treatment here is of lesions known at baseline: one cycle.
             writeln!(treatments_csv, "{},{date},{},1,{},{},", p.patient_id, n + 1, told.modality, targets.join(";"))
                 .expect("writing into a String cannot fail");

@@ -10,17 +10,17 @@ use crate::star::Star;
 use crate::tissue::Appearance;
 use crate::truth::{Kind, Organ, Role, State};
 
+/// A lesion's identifier.
+pub(crate) fn lesion_id(lesion: usize) -> String {
+    format!("L{}", lesion + 1)
+}
+
+/// A zone's identifier.
+pub(crate) fn zone_id(zone: usize) -> String {
+    format!("Z{}", zone + 1)
+}
+
 impl PatientPlan {
-    /// A lesion's identifier.
-    pub(crate) fn lesion_id(&self, lesion: usize) -> String {
-        format!("L{}", lesion + 1)
-    }
-
-    /// A zone's identifier.
-    pub(crate) fn zone_id(&self, zone: usize) -> String {
-        format!("Z{}", zone + 1)
-    }
-
     /// What has become of a lesion at a visit.
     pub(crate) fn state(&self, lesion: usize, visit: usize) -> State {
         let scale = &self.lesions[lesion].story.scale;

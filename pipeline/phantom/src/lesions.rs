@@ -15,7 +15,7 @@ use crate::truth::Organ;
 type V3 = Vector3<f64>;
 
 /// Whole draws of all places before the roomiest is taken.
-const ATTEMPTS: usize = 40;
+const ATTEMPTS: usize = 200;
 /// Room that a zone needs around its tumour, mm.
 const ZONE_ROOM_MM: f64 = 12.0;
 /// A new intrahepatic lesion keeps this distance from every zone; others just do not touch, mm.
@@ -91,15 +91,17 @@ fn draw_places(rng: &mut ChaCha8Rng, anatomy: &Anatomy, story: &Story) -> Places
     let mut places =
         Places { room_mm: f64::INFINITY, centres: vec![V3::zeros(); story.lesions.len()], focus_direction: V3::x() };
     let mut taken: Vec<Taken> = Vec::new();
-    // Late comers first: the distant lesion needs the corner that the zone must keep away from.
-    for n in (0..story.lesions.len()).rev() {
+    let has_distant = story.lesions.iter().any(|l| l.organ == Organ::Liver && l.scale[0] == 0.0);
+    let apart_mm = if has_distant { DISTANT_MM } else { APART_MM };
+    // The largest first, unless a distant lesion needs the corner that the zone must keep away from.
+    let mut order: Vec<usize> = (0..story.lesions.len()).collect();
+    order.sort_by(|a, b| reserved_mm(story, *b).total_cmp(&reserved_mm(story, *a)));
+    if has_distant {
+        order.reverse();
+    }
+    for n in order {
         let lesion = &story.lesions[n];
         let radius_mm = reserved_mm(story, n);
-        let apart_mm = if story.lesions.iter().any(|l| l.organ == Organ::Liver && l.scale[0] == 0.0) {
-            DISTANT_MM
-        } else {
-            APART_MM
-        };
         let (room, centre) = match lesion.organ {
             Organ::Liver => placement::in_liver(rng, anatomy, radius_mm, &taken, apart_mm),
             Organ::Lung => placement::in_lung(rng, anatomy, radius_mm, &taken),
@@ -141,7 +143,7 @@ fn shape_lesion(rng: &mut ChaCha8Rng, story: &Story, lesion: &LesionStory, centr
         (Organ::Liver, Diagnosis::HepatocellularCarcinoma) => Appearance::Hypervascular,
         (Organ::Liver, Diagnosis::ColorectalLiverMetastases) => Appearance::Hypovascular,
     };
-    let has_core = lesion.organ == Organ::Liver && lesion.diameter_mm > 20.0;
+    let has_core = lesion.organ == Organ::Liver && lesion.diameter_mm >= 20.0;
     let core = has_core.then(|| {
         let aside = random::direction(rng) * (0.12 * draw.radius_mm);
         shape.scaled(between(rng, 0.36, 0.44)).at(centre + aside)

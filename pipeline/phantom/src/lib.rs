@@ -8,7 +8,10 @@
 mod anatomy;
 mod assess;
 mod clinical;
+#[cfg(test)]
+mod cohort_checks;
 mod ct;
+mod ellipsoid;
 mod follow_up;
 mod lesions;
 mod margin;

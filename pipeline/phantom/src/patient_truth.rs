@@ -3,6 +3,7 @@
 use nalgebra::{Matrix3, Vector3};
 
 use crate::assess::{MRECIST, RECIST_1_1, Reading, assess};
+use crate::follow_up::{lesion_id, zone_id};
 use crate::margin::{minimal_margin, minimal_margin_carved};
 use crate::plan::{PatientPlan, lps};
 use crate::pose::Pose;
@@ -91,7 +92,7 @@ impl PatientPlan {
                 let plan = &self.lesions[lesion];
                 let at = findings.iter().position(|f| f.lesion == lesion);
                 LesionTruth {
-                    lesion_id: self.lesion_id(lesion),
+                    lesion_id: lesion_id(lesion),
                     organ: plan.story.organ,
                     kind: plan.story.kind,
                     role: self.role(lesion),
@@ -109,7 +110,7 @@ impl PatientPlan {
 
     fn size(&self, n: usize, outer: &Star, core: Option<&Star>, enhancing: bool) -> Option<SizeTruth> {
         let plan = &self.visits[n];
-        let found = measure(outer, core, &plan.pose, &plan.grid)?;
+        let found = measure(outer, core.filter(|_| enhancing), &plan.pose, &plan.grid)?;
         Some(SizeTruth {
             long_axis_mm: found.long_mm,
             short_axis_mm: found.short_mm,
@@ -126,9 +127,9 @@ impl PatientPlan {
         let zones = self.zones_at(n);
         let labels = self.zone_labels(n, zones.len());
         let truth = |(z, label): (&crate::scene::ZoneShape, u16)| ZoneTruth {
-            zone_id: self.zone_id(z.zone),
+            zone_id: zone_id(z.zone),
             label,
-            lesion_id: self.lesion_id(self.zones[z.zone].lesion),
+            lesion_id: lesion_id(self.zones[z.zone].lesion),
             session: self.zones[z.zone].treatment as u32 + 1,
         };
         zones.iter().zip(labels).map(truth).collect()
@@ -141,7 +142,7 @@ impl PatientPlan {
                 date: *date,
                 session: n as u32 + 1,
                 modality: told.modality.to_owned(),
-                target_lesions: told.targets.iter().map(|(l, _)| self.lesion_id(*l)).collect(),
+                target_lesions: told.targets.iter().map(|(l, _)| lesion_id(*l)).collect(),
                 margins: (0..self.zones.len())
                     .filter(|z| self.zones[*z].treatment == n)
                     .filter_map(|z| self.margin(z))
@@ -160,8 +161,8 @@ impl PatientPlan {
             None => minimal_margin(&tumour, &shape),
         };
         Some(MarginTruth {
-            lesion_id: self.lesion_id(plan.lesion),
-            zone_id: self.zone_id(zone),
+            lesion_id: lesion_id(plan.lesion),
+            zone_id: zone_id(zone),
             pre_date: self.visits[pre].date,
             post_date: self.visits[post].date,
             min_margin_mm,
@@ -171,9 +172,9 @@ impl PatientPlan {
     fn landmarks(&self, n: usize) -> Vec<LandmarkPair> {
         let (first, here) = (&self.visits[0].pose, &self.visits[n].pose);
         let treated = |p: &Vector3<f64>| self.zones.iter().any(|z| z.shape.contains(*p));
-        let diseased =
-            |p: &Vector3<f64>| self.lesions.iter().any(|l| (l.shape.centre - p).norm() < l.shape.reach_mm() * 1.4);
-        let points = self.anatomy.liver_landmarks().into_iter().filter(|p| !treated(p) && !diseased(p));
+        let reach: Vec<f64> = self.lesions.iter().map(|l| l.shape.reach_mm() * 1.4).collect();
+        let near = |p: &Vector3<f64>| self.lesions.iter().zip(&reach).any(|(l, r)| (l.shape.centre - p).norm() < *r);
+        let points = self.anatomy.liver_landmarks().into_iter().filter(|p| !treated(p) && !near(p));
         points
             .map(|p| LandmarkPair { baseline_lps: lps(first.to_visit(p)), visit_lps: lps(here.to_visit(p)) })
             .collect()
@@ -270,4 +271,45 @@ fn beyond_rigid_mm(pairs: &[LandmarkPair]) -> f64 {
     let sign = (v_t.transpose() * u.transpose()).determinant().signum();
     let rotation = v_t.transpose() * Matrix3::from_diagonal(&Vector3::new(1.0, 1.0, sign)) * u.transpose();
     from.iter().zip(&to).map(|(p, q)| (rotation * (p - a) + b - q).norm()).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pose::Motion;
+    use crate::random;
+    use crate::star::StarDraw;
+
+    #[test]
+    fn volume_in_a_strongly_deformed_visit_agrees_with_counting_points() {
+        for seed in 0..2 {
+            let pose = Pose::random(&mut random::stream(seed, "pose"), Motion::Large);
+            let draw =
+                StarDraw { centre: Vector3::new(-60.0, 0.0, 12.0), radius_mm: 12.0, elongation: 0.2, bumpiness: 0.04 };
+            let star = Star::random(&mut random::stream(seed, "shape"), &draw);
+            let middle = pose.to_visit(star.centre);
+            let step = 0.8;
+            let n = 32_i64;
+            let line = || -n..=n;
+            let points = line().flat_map(|i| {
+                line().flat_map(move |j| line().map(move |k| Vector3::new(i as f64, j as f64, k as f64)))
+            });
+            let counted =
+                points.filter(|p| star.contains(pose.to_reference(middle + p * step))).count() as f64 * step.powi(3);
+            let ratio = volume_mm3(&star, &pose) / counted;
+            assert!((ratio - 1.0).abs() < 0.006, "seed {seed}: {ratio}");
+        }
+    }
+
+    #[test]
+    fn a_rigid_motion_leaves_nothing() {
+        let pose = Pose::random(&mut random::stream(1, "pose"), Motion::Ordinary);
+        let pairs: Vec<LandmarkPair> = directions(30)
+            .map(|d| {
+                let q = nalgebra::Rotation3::from_euler_angles(0.1, -0.2, 0.3) * (d * 40.0) + pose.middle();
+                LandmarkPair { baseline_lps: lps(d * 40.0), visit_lps: lps(q) }
+            })
+            .collect();
+        assert!(beyond_rigid_mm(&pairs) < 1e-9);
+    }
 }

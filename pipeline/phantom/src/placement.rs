@@ -14,7 +14,7 @@ type V3 = Vector3<f64>;
 /// Draws before the best place so far is taken.
 const TRIES: usize = 3000;
 /// Directions in which a sphere's surface is checked.
-const CHECKED: usize = 40;
+const CHECKED: usize = 120;
 
 /// A sphere that something occupies already.
 #[derive(Debug, Clone, Copy)]

@@ -8,7 +8,7 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::anatomy::Anatomy;
 use crate::lesions::{LesionPlan, ZonePlan, place};
-use crate::pose::Pose;
+use crate::pose::{Motion, Pose};
 use crate::random::{self, between, whole};
 use crate::scanner;
 use crate::scenario::{Diagnosis, Scenario, Story};
@@ -142,7 +142,9 @@ fn person(rng: &mut ChaCha8Rng) -> Person {
 
 fn visit_plan(seed: u64, story: &Story, n: usize, date: Date) -> VisitPlan {
     let rng = &mut random::stream(seed, &format!("visit {n}"));
-    let pose = Pose::random(rng, story.motion);
+    // A large deformation is one between baseline and every later visit.
+    let motion = if n == 0 { Motion::Ordinary } else { story.motion };
+    let pose = Pose::random(rng, motion);
     let frame = random::uid(seed, &format!("frame of reference {n}"));
     let grid = scanner::ct_grid(rng, pose.middle(), &frame);
     let table_y_mm = pose.middle().y + between(rng, 99.0, 104.0);

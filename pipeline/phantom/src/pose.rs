@@ -12,7 +12,7 @@ use crate::random::{self, between, jitter};
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Wave {
     amplitude_mm: Vector3<f64>,
-    wave_vector: Vector3<f64>,
+    radians_per_mm: Vector3<f64>,
     phase: f64,
 }
 
@@ -29,7 +29,7 @@ struct Bell {
 pub(crate) enum Motion {
     /// Breathing and repositioning: at most about 3 mm beyond a rigid motion.
     Ordinary,
-    /// 12–15 mm inside the liver beyond a rigid motion.
+    /// 12–15 mm inside the liver, more than half of it beyond any rigid motion.
     Large,
 }
 
@@ -57,7 +57,7 @@ impl Pose {
         let waves = (0..2)
             .map(|_| Wave {
                 amplitude_mm: random::direction(rng) * between(rng, 0.3, 0.6),
-                wave_vector: random::direction(rng) * std::f64::consts::TAU / between(rng, 130.0, 200.0),
+                radians_per_mm: random::direction(rng) * std::f64::consts::TAU / between(rng, 130.0, 200.0),
                 phase: between(rng, 0.0, std::f64::consts::TAU),
             })
             .collect();
@@ -81,7 +81,7 @@ impl Pose {
     fn displacement(&self, y: Vector3<f64>) -> Vector3<f64> {
         let mut u = Vector3::zeros();
         for w in &self.waves {
-            u += w.amplitude_mm * (w.wave_vector.dot(&y) + w.phase).sin();
+            u += w.amplitude_mm * (w.radians_per_mm.dot(&y) + w.phase).sin();
         }
         for b in &self.bells {
             u += b.amplitude_mm * (-(y - b.centre).norm_squared() / (2.0 * b.sigma_mm * b.sigma_mm)).exp();
@@ -128,12 +128,12 @@ fn large_bells(rng: &mut ChaCha8Rng) -> [Bell; 3] {
     let bell = |rng: &mut ChaCha8Rng, centre: [f64; 3], direction: [f64; 3], size: f64| Bell {
         amplitude_mm: Vector3::from(direction).normalize() * (sign * size * between(rng, 0.97, 1.03)),
         centre: Vector3::from(centre) + random::jitter3(rng, 3.0),
-        sigma_mm: 34.0,
+        sigma_mm: 38.0,
     };
     [
-        bell(rng, [-62.0, -5.0, -8.0], [0.2, -0.5, 1.0], 17.0),
-        bell(rng, [5.0, -32.0, 12.0], [0.2, 0.3, -1.0], 8.0),
-        bell(rng, [-60.0, 5.0, -75.0], [0.0, 0.3, -1.0], 6.0),
+        bell(rng, [-62.0, -5.0, -8.0], [0.2, -0.5, 1.0], 15.0),
+        bell(rng, [5.0, -32.0, 12.0], [0.2, 0.3, -1.0], 11.0),
+        bell(rng, [-60.0, 5.0, -75.0], [0.0, 0.3, -1.0], 8.0),
     ]
 }
 

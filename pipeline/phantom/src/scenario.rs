@@ -33,7 +33,7 @@ pub enum Scenario {
     LostToFollowUp,
     /// Margin −1 mm, residual tumour at the first control, ablated again, complete.
     RepeatTreatment,
-    /// One of three tumours ablated; the liver deforms by 12–15 mm between visits.
+    /// One of three tumours ablated; after baseline the liver is deformed by up to 15 mm.
     LargeDeformation,
 }
 
@@ -241,9 +241,9 @@ fn two_ablated() -> Story {
 fn local_progression() -> Story {
     Story {
         diagnosis: Diagnosis::HepatocellularCarcinoma,
-        lesions: vec![liver_lesion(23.0, vec![1.0; 6])],
+        lesions: vec![liver_lesion(26.0, vec![1.0; 6])],
         treatments: vec![ablation(0, "RFA", &[(0, Coverage::Narrow)]), ablation(3, "MWA", &[(0, Coverage::Adequate)])],
-        focus: Some(FocusStory { lesion: 0, visit: 3, diameter_mm: 17.0 }),
+        focus: Some(FocusStory { lesion: 0, visit: 3, diameter_mm: 14.0 }),
         ..ablation_that_holds(6)
     }
 }
@@ -262,9 +262,9 @@ fn large_deformation() -> Story {
     Story {
         diagnosis: Diagnosis::HepatocellularCarcinoma,
         lesions: vec![
-            liver_lesion(28.0, vec![1.0; 4]),
-            liver_lesion(21.0, vec![1.0, 1.0, 1.02, 1.04]),
-            liver_lesion(16.5, vec![1.0, 1.0, 1.02, 1.03]),
+            liver_lesion(24.0, vec![1.0; 4]),
+            liver_lesion(22.5, vec![1.0; 4]),
+            liver_lesion(16.0, vec![1.0; 4]),
         ],
         motion: Motion::Large,
         treatments: vec![ablation(0, "MWA", &[(0, Coverage::Adequate)])],

@@ -121,14 +121,14 @@ impl Scene<'_> {
 
     /// Whether a code belongs to the liver as an organ: its tissue, vessels, lesions and ablation zones.
     pub(crate) fn is_organ(&self, code: u8) -> bool {
-        match self.finding(code) {
+        match finding_of(code) {
             Some(f) => self.findings[f].in_liver,
             None => code >= FIRST_ZONE || Tissue::is_liver(code),
         }
     }
+}
 
-    /// Which of the findings a code belongs to.
-    pub(crate) fn finding(&self, code: u8) -> Option<usize> {
-        (FIRST_LESION..FIRST_ZONE).contains(&code).then(|| usize::from(code - FIRST_LESION) / 2)
-    }
+/// Which of the findings of a scene a code belongs to.
+pub(crate) fn finding_of(code: u8) -> Option<usize> {
+    (FIRST_LESION..FIRST_ZONE).contains(&code).then(|| usize::from(code - FIRST_LESION) / 2)
 }

@@ -55,32 +55,24 @@ impl Plane {
 
 /// Measures a solid with or without a core in the slices of `grid`; `None` when no slice plane cuts it.
 pub(crate) fn measure(outer: &Star, core: Option<&Star>, pose: &Pose, grid: &Grid) -> Option<Diameters> {
-    let level = |star: &Star, plane: &Plane, q: V2| star.level(pose.to_reference(plane.at(q)));
     let slices = cut(outer, pose, grid);
     let coarse: Vec<f64> = slices.iter().map(|s| farthest(&s.points).0).collect();
     let best = coarse.iter().copied().fold(0.0, f64::max);
-    let mut found: Option<Diameters> = None;
-    for (slice, rough) in slices.iter().zip(&coarse) {
-        if *rough < best - COARSE_ERROR_MM {
-            continue;
-        }
-        let points = trace(|q| level(outer, &slice.plane, q), slice.middle, FINE_RAYS);
-        let (long_mm, a, b) = farthest(&points);
-        if found.is_none_or(|f| long_mm > f.long_mm) {
-            found = Some(Diameters {
-                long_mm,
-                short_mm: longest_perpendicular(&points, a, b),
-                viable_long_mm: long_mm,
-                slice_k: slice.plane.k,
-                long_lps: [slice.plane.at(points[a]).into(), slice.plane.at(points[b]).into()],
-            });
-        }
-    }
-    let core_slices = core.map(|c| cut(c, pose, grid)).unwrap_or_default();
-    if let Some(f) = found.as_mut().filter(|_| core.is_some()) {
-        f.viable_long_mm = longest_viable(&slices, &core_slices);
-    }
-    found
+    let candidates = slices.iter().zip(&coarse).filter(|(_, rough)| **rough >= best - COARSE_ERROR_MM);
+    let fine = candidates.map(|(slice, _)| {
+        let level = |q: V2| outer.level(pose.to_reference(slice.plane.at(q)));
+        let points = trace(level, slice.middle, FINE_RAYS);
+        (farthest(&points), points, &slice.plane)
+    });
+    let ((long_mm, a, b), points, plane) = fine.max_by(|x, y| x.0.0.total_cmp(&y.0.0))?;
+    let viable_long_mm = core.map_or(long_mm, |c| longest_viable(&slices, &cut(c, pose, grid)));
+    Some(Diameters {
+        long_mm,
+        short_mm: longest_perpendicular(&points, a, b),
+        viable_long_mm,
+        slice_k: plane.k,
+        long_lps: [plane.at(points[a]).into(), plane.at(points[b]).into()],
+    })
 }
 
 /// A contour in one slice.
@@ -134,14 +126,35 @@ fn descend(level: impl Fn(V2) -> f64, mut q: V2) -> Option<V2> {
 /// The contour point of each of `n_rays` rays from a point inside.
 fn trace(level: impl Fn(V2) -> f64, from: V2, n_rays: usize) -> Vec<V2> {
     let inside = level(from);
+    let mut distance = -inside;
     (0..n_rays)
         .map(|n| {
             let angle = std::f64::consts::TAU * n as f64 / n_rays as f64;
             let (sin, cos) = angle.sin_cos();
             let at = |s: f64| [from[0] + s * cos, from[1] + s * sin];
-            at(root(|s| level(at(s)), inside))
+            let along = |s: f64| level(at(s));
+            distance = root_near(along, distance).unwrap_or_else(|| root(along, inside));
+            at(distance)
         })
         .collect()
+}
+
+/// The root next to a good guess by the secant method, to about 1e-8 mm; `None` when it wanders.
+fn root_near(level: impl Fn(f64) -> f64, guess: f64) -> Option<f64> {
+    let (mut a, mut fa) = (guess, level(guess));
+    let mut b = guess - fa;
+    for _ in 0..8 {
+        if (b - guess).abs() > 0.4 * guess {
+            return None;
+        }
+        let fb = level(b);
+        if fb.abs() < 1e-8 {
+            return Some(b);
+        }
+        let next = b - fb * (b - a) / (fb - fa);
+        (a, fa, b) = (b, fb, next);
+    }
+    None
 }
 
 /// The first distance at which a level that starts at `inside` < 0 becomes 0, to about 1e-7 mm (Illinois method).
@@ -238,6 +251,94 @@ fn cuts(a: V2, b: V2, contour: &[V2]) -> bool {
     let side = |p: V2, q: V2, r: V2| (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]);
     (0..contour.len()).any(|n| {
         let (p, q) = (contour[n], contour[(n + 1) % contour.len()]);
-        side(a, b, p) * side(a, b, q) < 0.0 && side(p, q, a) * side(p, q, b) < 0.0
+        (side(a, b, p) < 0.0) != (side(a, b, q) < 0.0) && (side(p, q, a) < 0.0) != (side(p, q, b) < 0.0)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pose::Motion;
+    use crate::random;
+    use crate::scanner::ct_grid;
+    use crate::star::StarDraw;
+
+    fn oblique(seed: u64) -> (Pose, Grid) {
+        let rng = &mut random::stream(seed, "section");
+        let pose = Pose::random(rng, Motion::Large);
+        let grid = ct_grid(rng, pose.middle(), "section");
+        (pose, grid)
+    }
+
+    #[test]
+    fn a_sphere_with_a_core_has_the_diameters_of_arithmetic() {
+        let (_, grid) = oblique(3);
+        let pose = Pose::identity();
+        // On a slice plane, off the voxel centres in-plane.
+        let centre = grid.center(Index3 { i: 70, j: 60, k: 40 }).coords + Vector3::new(0.3, 0.2, 0.0);
+        let outer = Star::sphere(centre, 13.0);
+        let core = Star::sphere(centre, 5.0);
+        let found = measure(&outer, Some(&core), &pose, &grid).unwrap();
+        assert!((found.long_mm - 26.0).abs() < 1e-3 && (found.short_mm - 26.0).abs() < 2e-3, "{found:?}");
+        assert_eq!(found.slice_k, 40);
+        // Every chord touching the core is 2·sqrt(13² − 5²) = 24 mm long, in whichever slice.
+        assert!((found.viable_long_mm - 24.0).abs() < 0.05, "{found:?}");
+        let between = Star::sphere(centre + Vector3::new(0.0, 0.0, 0.4 * grid.spacing_mm()[2]), 13.0);
+        let off = 0.4 * grid.spacing_mm()[2];
+        let expected = 2.0 * (169.0 - off * off).sqrt();
+        assert!((measure(&between, None, &pose, &grid).unwrap().long_mm - expected).abs() < 1e-3);
+    }
+
+    #[test]
+    fn diameters_of_deformed_shapes_agree_with_a_fine_raster() {
+        for seed in 0..3 {
+            let (pose, grid) = oblique(seed);
+            let centre = Vector3::new(-55.0, 5.0, -10.0);
+            let draw = StarDraw { centre, radius_mm: 11.0, elongation: 0.25, bumpiness: 0.04 };
+            let star = Star::random(&mut random::stream(seed, "shape"), &draw);
+            let found = measure(&star, None, &pose, &grid).unwrap();
+            let (long, short) = raster(&star, &pose, &Plane::of_slice(&grid, found.slice_k));
+            assert!((found.long_mm - long).abs() < 0.15, "long axis {} raster {long}", found.long_mm);
+            assert!((found.short_mm - short).abs() < 0.3, "short axis {} raster {short}", found.short_mm);
+            let others = (0..grid.shape().nk).map(|k| raster_width(&star, &pose, &Plane::of_slice(&grid, k)));
+            assert!(others.fold(0.0, f64::max) < found.long_mm + 0.1);
+        }
+    }
+
+    /// Long and short axis from the inside points of a 0.15 mm raster that have an outside neighbour.
+    fn raster(star: &Star, pose: &Pose, plane: &Plane) -> (f64, f64) {
+        let edge = raster_edge(star, pose, plane, 0.15);
+        let (long, a, b) = farthest(&edge);
+        let e = [(edge[b][0] - edge[a][0]) / long, (edge[b][1] - edge[a][1]) / long];
+        let mut short = 0.0_f64;
+        for p in &edge {
+            for q in &edge {
+                let d = [q[0] - p[0], q[1] - p[1]];
+                if (d[0] * e[0] + d[1] * e[1]).abs() < 0.15 {
+                    short = short.max(d[0].hypot(d[1]));
+                }
+            }
+        }
+        (long, short)
+    }
+
+    fn raster_width(star: &Star, pose: &Pose, plane: &Plane) -> f64 {
+        farthest(&raster_edge(star, pose, plane, 0.8)).0
+    }
+
+    fn raster_edge(star: &Star, pose: &Pose, plane: &Plane, step: f64) -> Vec<V2> {
+        let middle = plane.project(pose.to_visit(star.centre));
+        let n = (24.0 / step) as i64;
+        let at = |i: i64, j: i64| [middle[0] + i as f64 * step, middle[1] + j as f64 * step];
+        let inside = |i: i64, j: i64| star.contains(pose.to_reference(plane.at(at(i, j))));
+        let mut edge = Vec::new();
+        for i in -n..=n {
+            for j in -n..=n {
+                if inside(i, j) && !(inside(i + 1, j) && inside(i - 1, j) && inside(i, j + 1) && inside(i, j - 1)) {
+                    edge.push(at(i, j));
+                }
+            }
+        }
+        edge
+    }
 }

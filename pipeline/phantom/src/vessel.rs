@@ -3,7 +3,7 @@
 use nalgebra::Vector3;
 use rand_chacha::ChaCha8Rng;
 
-use crate::random::{self, between};
+use crate::random::{self, between, jitter3};
 
 /// Straight pieces per curved tube.
 const PIECES: usize = 5;
@@ -61,13 +61,13 @@ impl Tube {
 }
 
 /// A tube from `a` to `b` with a random bend.
-pub(crate) fn bent(rng: &mut ChaCha8Rng, a: Vector3<f64>, b: Vector3<f64>, ra: f64, rb: f64) -> Tube {
+fn bent(rng: &mut ChaCha8Rng, a: Vector3<f64>, b: Vector3<f64>, ra: f64, rb: f64) -> Tube {
     let via = (a + b) * 0.5 + random::jitter3(rng, 5.0);
     Tube::new(a, via, b, ra, rb)
 }
 
 /// Two generations of branches at the free ends of `stems`, appended behind them.
-pub(crate) fn branch(rng: &mut ChaCha8Rng, stems: &[Tube], generations: usize) -> Vec<Tube> {
+fn branch(rng: &mut ChaCha8Rng, stems: &[Tube], generations: usize) -> Vec<Tube> {
     let mut all = stems.to_vec();
     let mut ends = stems.to_vec();
     for _ in 0..generations {
@@ -86,4 +86,56 @@ pub(crate) fn branch(rng: &mut ChaCha8Rng, stems: &[Tube], generations: usize) -
         ends = next;
     }
     all
+}
+
+/// The portal vein and its branches: trunk first.
+pub(crate) fn portal_tree(rng: &mut ChaCha8Rng) -> Vec<Tube> {
+    let at = |rng: &mut ChaCha8Rng, p: [f64; 3]| Vector3::from(p) + jitter3(rng, 3.0);
+    let (below, hilum) = (Vector3::new(2.0, -2.0, -52.0), at(rng, [-24.0, 4.0, -14.0]));
+    let (right, left) = (at(rng, [-50.0, 3.0, -10.0]), at(rng, [2.0, -20.0, 8.0]));
+    let trunk =
+        vec![bent(rng, below, hilum, 6.5, 6.0), bent(rng, hilum, right, 5.5, 4.8), bent(rng, hilum, left, 4.6, 3.8)];
+    let ends = [
+        (right, [-68.0, -24.0, 12.0]),
+        (right, [-70.0, -20.0, -30.0]),
+        (right, [-74.0, 24.0, 10.0]),
+        (right, [-72.0, 20.0, -34.0]),
+        (left, [22.0, -38.0, 18.0]),
+        (left, [-4.0, -44.0, 10.0]),
+    ];
+    let stems: Vec<Tube> = ends
+        .into_iter()
+        .map(|(from, to)| {
+            let to = at(rng, to);
+            bent(rng, from, to, 3.6, 2.9)
+        })
+        .collect();
+    trunk.into_iter().chain(branch(rng, &stems, 2)).collect()
+}
+
+/// The three hepatic veins and their branches.
+pub(crate) fn hepatic_tree(rng: &mut ChaCha8Rng) -> Vec<Tube> {
+    let root = Vector3::new(-19.0, 15.0, 44.0);
+    let stems: Vec<Tube> = [[-52.0, 18.0, 32.0], [-34.0, -6.0, 28.0], [-6.0, -14.0, 32.0]]
+        .into_iter()
+        .map(|to| {
+            let to = Vector3::from(to) + jitter3(rng, 4.0);
+            bent(rng, root, to, 5.0, 4.0)
+        })
+        .collect();
+    branch(rng, &stems, 3)
+}
+
+/// Vessels of both lungs.
+pub(crate) fn lung_vessels(rng: &mut ChaCha8Rng) -> Vec<Tube> {
+    let mut tubes = Vec::new();
+    for side in [-1.0, 1.0] {
+        for _ in 0..7 {
+            let from = Vector3::new(side * 22.0, between(rng, 0.0, 25.0), between(rng, 75.0, 115.0));
+            let to = Vector3::new(side * between(rng, 55.0, 80.0), between(rng, -40.0, 50.0), between(rng, 45.0, 85.0));
+            let stem = bent(rng, from, to, 3.0, 1.8);
+            tubes.extend(branch(rng, &[stem], 2));
+        }
+    }
+    tubes
 }

@@ -5,10 +5,11 @@ use jiff::Span;
 use jiff::civil::{Date, DateTime};
 
 use crate::ct::{CtDraw, ct};
+use crate::follow_up::{lesion_id, zone_id};
 use crate::plan::PatientPlan;
 use crate::random;
 use crate::scenario::Diagnosis;
-use crate::scene::Scene;
+use crate::scene::{Scene, finding_of};
 use crate::tissue::{FIRST_ZONE, Looks, Phase};
 use crate::truth::{Kind, Organ, Role, State};
 
@@ -178,7 +179,7 @@ impl PatientPlan {
             series.extend(self.mr_and_pet(n, &scene, &looks));
         }
         let of = |values| LabelMap::from_values(values, plan.grid.clone()).expect("one value per voxel of the CT");
-        let lesion_label = |c: &u8| scene.finding(*c).map_or(0, |f| lesion_labels[f]);
+        let lesion_label = |c: &u8| finding_of(*c).map_or(0, |f| lesion_labels[f]);
         let zone_label = |c: &u8| if *c >= FIRST_ZONE { zone_labels[usize::from(c - FIRST_ZONE)] } else { 0 };
         let organ = content.codes.iter().map(|c| scene.is_organ(*c)).collect();
         Some(Visit {
@@ -238,7 +239,7 @@ impl PatientPlan {
                 let story = &self.lesions[f.lesion].story;
                 LesionRow {
                     label: *label,
-                    lesion_id: self.lesion_id(f.lesion),
+                    lesion_id: lesion_id(f.lesion),
                     organ: story.organ,
                     kind: story.kind,
                     role: self.role(f.lesion),
@@ -259,8 +260,8 @@ impl PatientPlan {
                 let zone = &self.zones[z.zone];
                 ZoneRow {
                     label: *label,
-                    zone_id: self.zone_id(z.zone),
-                    lesion_id: self.lesion_id(zone.lesion),
+                    zone_id: zone_id(z.zone),
+                    lesion_id: lesion_id(zone.lesion),
                     session: zone.treatment as u32 + 1,
                 }
             })
