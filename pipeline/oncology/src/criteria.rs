@@ -11,6 +11,7 @@ pub mod non_target;
 pub mod patient;
 mod patient_roles;
 mod patient_visits;
+pub mod pet_adjunct;
 pub mod progression_date;
 pub mod response;
 pub mod selection;

@@ -1,14 +1,20 @@
 //! Patients, time points, lesions, tracking, measurements, criteria, events and endpoints. Knows no file, model or page.
 #![warn(clippy::disallowed_methods)]
 
+pub mod case;
 pub mod cohort;
 pub mod criteria;
+pub mod efficacy;
+pub mod endpoint;
 pub mod evaluable;
+pub mod event;
 pub mod exact;
 pub mod lesion;
 pub mod modality;
+pub mod progression;
 pub mod time;
 pub mod tracking;
+pub mod treatment;
 
 pub use cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
 pub use criteria::{CriterionResult, CriterionTable, ResponseInput};

@@ -1,0 +1,161 @@
+//! Worked cases a clinician can read: what a rule gives beside what is expected, and whether they agree.
+//!
+//! Source: the case files' own schema; every leaf of `expected` is compared, numbers within the case's tolerance, `cause`
+//! and `*_note` leaves and whatever a case lists in `not_tested` excepted.
+
+mod endpoint_cases;
+mod event_cases;
+mod response_cases;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+/// One case, run.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CaseOutcome {
+    /// Identifier of the case.
+    pub id: String,
+    /// Category.
+    pub category: String,
+    /// What the rules give, with the keys of `expected`; `{"not_evaluable": reason}` when the case could not be run.
+    pub got: Value,
+    /// What is expected.
+    pub expected: Value,
+    /// Whether they agree.
+    pub pass: bool,
+}
+
+/// Why a case could not be run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CaseError {
+    /// A rule family that is not built.
+    #[error("category {0:?} is not implemented")]
+    NotImplemented(String),
+    /// An input this category does not know.
+    #[error("{category} case: {message}")]
+    Input {
+        /// Category.
+        category: &'static str,
+        /// What was expected and found.
+        message: String,
+    },
+}
+
+/// What every category's function takes.
+struct CaseInput<'a> {
+    input: &'a Value,
+    options: &'a Value,
+}
+
+/// Runs one case of a case file.
+pub fn run_case(case: &Value) -> CaseOutcome {
+    let text = |key: &str| case[key].as_str().unwrap_or_default().to_owned();
+    let (id, category, expected) = (text("id"), text("category"), case["expected"].clone());
+    let got = match run(&category, &CaseInput { input: &case["input"], options: &case["options"] }) {
+        Ok(all) => keep_keys(all, &expected),
+        Err(error) => {
+            let got = serde_json::json!({ "not_evaluable": error.to_string() });
+            return CaseOutcome { id, category, got, expected, pass: false };
+        }
+    };
+    let comparison = Comparison { tolerance: &case["tolerance"], not_tested: &case["not_tested"] };
+    let pass = expected.is_object() && comparison.agrees("", &got, &expected);
+    CaseOutcome { id, category, got, expected, pass }
+}
+
+fn run(category: &str, case: &CaseInput<'_>) -> Result<Map<String, Value>, CaseError> {
+    match category {
+        "recist_target" => response_cases::target(case),
+        "recist_selection" => response_cases::selection(case),
+        "recist_combined" => response_cases::combined(case),
+        "recist_bor" => response_cases::best(case),
+        "mrecist" => response_cases::mrecist(case),
+        "ablation_events" => event_cases::ablation(case),
+        "tte" => endpoint_cases::time_to_event(case),
+        other => Err(CaseError::NotImplemented(other.to_owned())),
+    }
+}
+
+fn keep_keys(all: Map<String, Value>, expected: &Value) -> Value {
+    let is_expected = |key: &String| expected.as_object().is_some_and(|expected| expected.contains_key(key));
+    Value::Object(all.into_iter().filter(|(key, _)| is_expected(key)).collect())
+}
+
+struct Comparison<'a> {
+    tolerance: &'a Value,
+    not_tested: &'a Value,
+}
+
+impl Comparison<'_> {
+    fn agrees(&self, key: &str, got: &Value, expected: &Value) -> bool {
+        if self.is_left_out(key) {
+            return true;
+        }
+        match (got, expected) {
+            (Value::Object(got), Value::Object(expected)) => expected.iter().all(|(key, expected)| {
+                self.agrees(key, got.get(key).unwrap_or(&Value::Null), expected)
+                    && (got.contains_key(key) || self.is_left_out(key))
+            }),
+            (Value::Array(got), Value::Array(expected)) => {
+                got.len() == expected.len()
+                    && got.iter().zip(expected).all(|(got, expected)| self.agrees(key, got, expected))
+            }
+            (Value::Number(got), Value::Number(expected)) => match (got.as_f64(), expected.as_f64()) {
+                (Some(got), Some(expected)) => (got - expected).abs() <= self.tolerance_of(key),
+                _ => false,
+            },
+            (got, expected) => got == expected,
+        }
+    }
+
+    fn is_left_out(&self, key: &str) -> bool {
+        let listed = match self.not_tested {
+            Value::Array(keys) => keys.iter().any(|listed| listed.as_str() == Some(key)),
+            Value::String(listed) => listed == key,
+            _ => false,
+        };
+        key == "cause" || key.ends_with("_note") || listed
+    }
+
+    /// The tolerance whose key is the longest that equals, begins or ends the leaf's key.
+    fn tolerance_of(&self, key: &str) -> f64 {
+        let named = self.tolerance.as_object().into_iter().flatten();
+        let fitting = named.filter(|(name, _)| key.starts_with(name.as_str()) || key.ends_with(name.as_str()));
+        let longest = fitting.max_by_key(|(name, _)| name.len()).and_then(|(_, value)| value.as_f64());
+        longest.or_else(|| self.tolerance["abs"].as_f64()).unwrap_or(1e-9)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn case(expected: &Value, tolerance: &Value) -> Value {
+        json!({"id": "x", "category": "recist_target", "input": {"kinds": ["lesion"], "baseline": [110],
+            "timepoints": [{"day": 56, "values": [77]}]}, "options": {}, "expected": expected, "tolerance": tolerance})
+    }
+
+    #[test]
+    fn a_wrong_expectation_fails_and_a_right_one_passes() {
+        assert!(run_case(&case(&json!({"target": ["PR"], "sum": [77.0]}), &json!({}))).pass);
+        assert!(!run_case(&case(&json!({"target": ["SD"]}), &json!({}))).pass);
+        assert!(!run_case(&case(&json!({"sum": [77.1]}), &json!({"sum": 0.05}))).pass);
+        assert!(run_case(&case(&json!({"sum": [77.1]}), &json!({"sum": 0.2}))).pass);
+        assert!(!run_case(&case(&json!({"no_such_key": 1}), &json!({}))).pass);
+    }
+
+    #[test]
+    fn an_unbuilt_category_does_not_pass() {
+        let outcome = run_case(&json!({"id": "m", "category": "margin", "input": {}, "expected": {}}));
+        assert!(!outcome.pass && outcome.got["not_evaluable"].as_str().unwrap().contains("margin"));
+    }
+
+    #[test]
+    fn an_unknown_option_is_refused() {
+        let mut unknown = case(&json!({"target": ["PR"]}), &json!({}));
+        unknown["options"] = json!({"strictness": 3});
+        assert!(run_case(&unknown).got["not_evaluable"].as_str().unwrap().contains("strictness"));
+    }
+}

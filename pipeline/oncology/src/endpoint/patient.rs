@@ -1,0 +1,337 @@
+//! All endpoints of a patient: units, origins and timelines put together from clinical facts, imaging and events.
+//!
+//! Source: Xu et al. 2021 for cycles as units; Puijk et al. 2021 for treated lesions as units.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imaging::note::{Note, Noted};
+
+use super::derive::derive;
+use super::preset::{Origin, Preset};
+use super::rule::{EndpointRule, Level};
+use super::timeline::{Assessment, LaterTherapy, TherapyAim, Timeline};
+use crate::cohort::{EndpointRow, EventRow};
+use crate::lesion::LesionId;
+use crate::progression::ProgressionClass;
+use crate::time::{Date, Days};
+use crate::treatment::{ClinicalFacts, Cycle, Treatment, cycles_of};
+
+/// One imaging visit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImagingVisit {
+    /// Its date.
+    pub date: Date,
+    /// Whether all targets could be assessed.
+    pub adequate: bool,
+    /// Treated lesions whose site could not be assessed at this visit.
+    pub not_evaluable: BTreeSet<LesionId>,
+}
+
+/// What the endpoints of a patient are made of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EndpointInput {
+    /// What the clinic knows.
+    pub clinical: ClinicalFacts,
+    /// Date of baseline imaging; `None` when there was none.
+    pub baseline_date: Option<Date>,
+    /// Imaging after baseline, chronological.
+    pub imaging: Vec<ImagingVisit>,
+    /// When each lesion was first seen.
+    pub first_seen: BTreeMap<LesionId, Date>,
+    /// The patient's events.
+    pub events: Vec<EventRow>,
+}
+
+/// One unit: what is followed, from when, and which lesions are its targets.
+struct Unit {
+    id: String,
+    origin: Date,
+    targets: BTreeSet<LesionId>,
+    /// Only progression booked on these counts as local; `None` for all lesions.
+    only: Option<BTreeSet<LesionId>>,
+}
+
+/// Every endpoint of the preset, in its order, unit by unit.
+pub fn endpoints(input: &EndpointInput, preset: &Preset) -> Noted<Vec<EndpointRow>> {
+    let patient = input.clinical.patient_id.as_str();
+    let (sessions, cycles) = cycles_of(&input.clinical, &input.first_seen, preset.cycle_rule);
+    let mut notes = Vec::new();
+    let first_progression =
+        input.events.iter().filter(|event| event.event == "progression").map(|event| event.date).min();
+    let mut rows = Vec::new();
+    for rule in &preset.endpoints {
+        let units = match rule.level {
+            Level::Patient => patient_unit(input, &sessions, &cycles, preset, first_progression),
+            Level::Cycle => cycle_units(&sessions, &cycles, preset, first_progression),
+            Level::TreatedLesion => lesion_units(&sessions, &cycles, preset, first_progression),
+        };
+        for unit in units {
+            let timeline = timeline(input, &unit, preset);
+            rows.push(row(patient, &unit, rule, &timeline, preset));
+        }
+    }
+    if sessions.is_empty() {
+        notes.push(match input.baseline_date {
+            Some(_) => Note::warning("no_treatment", patient, "no locoregional treatment is recorded: time starts at baseline imaging, and there are no rows per cycle or treated lesion"),
+            None => Note::error("no_origin", patient, "neither a locoregional treatment nor baseline imaging is recorded: no time origin, so no endpoint; add treatments.csv"),
+        });
+    }
+    if sessions.iter().any(|session| session.target_lesions.is_empty()) {
+        notes.push(Note::warning("treated_lesion_unknown", patient, "a locoregional session names no target lesion: it has no row per treated lesion; fill target_lesions in treatments.csv"));
+    }
+    Noted::new(rows, notes)
+}
+
+fn patient_unit(
+    input: &EndpointInput,
+    sessions: &[Treatment],
+    cycles: &[Cycle],
+    preset: &Preset,
+    first_progression: Option<Date>,
+) -> Vec<Unit> {
+    let id = input.clinical.patient_id.clone();
+    let Some(cycle) = cycles.first() else {
+        let unit = |origin| Unit { id: id.clone(), origin, targets: BTreeSet::new(), only: None };
+        return input.baseline_date.map(unit).into_iter().collect();
+    };
+    let origin = origin_of(sessions, &cycle.sessions, preset, first_progression);
+    vec![Unit { id, origin, targets: targets_of(sessions, &cycle.sessions), only: None }]
+}
+
+fn cycle_units(
+    sessions: &[Treatment],
+    cycles: &[Cycle],
+    preset: &Preset,
+    first_progression: Option<Date>,
+) -> Vec<Unit> {
+    let unit = |(index, cycle): (usize, &Cycle)| {
+        // Only the first cycle precedes all progression: later cycles treat what progressed.
+        let progression = first_progression.filter(|_| index == 0);
+        Unit {
+            id: format!("C{}", index + 1),
+            origin: origin_of(sessions, &cycle.sessions, preset, progression),
+            targets: targets_of(sessions, &cycle.sessions),
+            only: Some(targets_of(sessions, &cycle.sessions)),
+        }
+    };
+    cycles.iter().enumerate().map(unit).collect()
+}
+
+fn lesion_units(
+    sessions: &[Treatment],
+    cycles: &[Cycle],
+    preset: &Preset,
+    first_progression: Option<Date>,
+) -> Vec<Unit> {
+    let mut units: BTreeMap<LesionId, Unit> = BTreeMap::new();
+    for (index, cycle) in cycles.iter().enumerate() {
+        for lesion in targets_of(sessions, &cycle.sessions) {
+            let treats = |session: &&usize| sessions[**session].target_lesions.contains(&lesion);
+            let own: Vec<usize> = cycle.sessions.iter().filter(treats).copied().collect();
+            let progression = first_progression.filter(|_| index == 0);
+            let origin = origin_of(sessions, &own, preset, progression);
+            let of = BTreeSet::from([lesion.clone()]);
+            // A lesion treated again in a later cycle is followed from its first.
+            let unit = Unit { id: lesion.to_string(), origin, targets: of.clone(), only: Some(of) };
+            units.entry(lesion).or_insert(unit);
+        }
+    }
+    units.into_values().collect()
+}
+
+/// Last session that does not follow a progression, or the first session. A session after a documented progression treats
+/// that progression: moving the origin behind it would hide the event.
+fn origin_of(sessions: &[Treatment], of: &[usize], preset: &Preset, first_progression: Option<Date>) -> Date {
+    let dates = || of.iter().map(|session| sessions[*session].date);
+    let first = dates().min().unwrap_or_else(|| sessions[0].date);
+    match preset.origin {
+        Origin::FirstTreatment => first,
+        Origin::CycleCompletion => {
+            let before = dates().filter(|date| first_progression.is_none_or(|progression| *date <= progression));
+            before.max().unwrap_or(first)
+        }
+    }
+}
+
+fn targets_of(sessions: &[Treatment], of: &[usize]) -> BTreeSet<LesionId> {
+    of.iter().flat_map(|session| sessions[*session].target_lesions.iter().cloned()).collect()
+}
+
+fn timeline(input: &EndpointInput, unit: &Unit, preset: &Preset) -> Timeline {
+    let mut therapies: Vec<LaterTherapy> = input
+        .clinical
+        .treatments
+        .iter()
+        .filter(|treatment| treatment.date > unit.origin)
+        .map(|treatment| LaterTherapy { date: treatment.date, aim: aim_of(treatment, unit) })
+        .collect();
+    therapies.sort_by_key(|therapy| therapy.date);
+    Timeline {
+        origin: unit.origin,
+        baseline: input.baseline_date,
+        death: input.clinical.death_date,
+        last_follow_up: input.clinical.last_contact_date,
+        cutoff: preset.cutoff,
+        assessments: assessments(input, unit),
+        therapies,
+    }
+}
+
+fn aim_of(treatment: &Treatment, unit: &Unit) -> TherapyAim {
+    if !treatment.modality.is_locoregional() {
+        TherapyAim::Systemic
+    } else if treatment.target_lesions.iter().any(|lesion| unit.targets.contains(lesion)) {
+        TherapyAim::Target
+    } else {
+        TherapyAim::OtherSite
+    }
+}
+
+/// Imaging visits with what they found, and findings on dates without a visit of their own (a scan of a longer visit).
+fn assessments(input: &EndpointInput, unit: &Unit) -> Vec<Assessment> {
+    let mut by_date: BTreeMap<Date, Assessment> = BTreeMap::new();
+    for visit in &input.imaging {
+        let evaluable = match &unit.only {
+            Some(lesions) => lesions.is_disjoint(&visit.not_evaluable),
+            None => true,
+        };
+        let adequate = if unit.only.is_some() { evaluable } else { visit.adequate };
+        let entry = by_date.entry(visit.date).or_insert_with(|| blank(visit.date));
+        entry.adequate |= adequate;
+    }
+    for event in input.events.iter().filter(|event| event.event == "progression") {
+        let Some(class) = ProgressionClass::from_word(&event.class) else { continue };
+        let is_own = |lesions: &BTreeSet<LesionId>| lesions.contains(&LesionId::new(event.lesion_id.clone()));
+        if class == ProgressionClass::Local && !unit.only.as_ref().is_none_or(is_own) {
+            continue;
+        }
+        by_date.entry(event.date).or_insert_with(|| blank(event.date)).progression.push(class);
+    }
+    by_date.into_values().collect()
+}
+
+fn blank(date: Date) -> Assessment {
+    Assessment { date, adequate: false, progression: Vec::new() }
+}
+
+fn row(patient: &str, unit: &Unit, rule: &EndpointRule, timeline: &Timeline, preset: &Preset) -> EndpointRow {
+    let outcome = derive(timeline, rule, preset.missed_visits);
+    EndpointRow {
+        patient_id: patient.to_owned(),
+        unit_id: unit.id.clone(),
+        endpoint: rule.name.clone(),
+        origin_date: unit.origin,
+        end_date: outcome.end,
+        days: outcome.days,
+        months: Days(outcome.days).months(preset.days_per_month),
+        event: u8::from(outcome.event),
+        cause: outcome.cause,
+        competing: outcome.competing.to_owned(),
+        censor_reason: outcome.censor_reason.to_owned(),
+        interval_low_date: outcome.interval_low,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::modality::Modality;
+    use jiff::civil::date;
+
+    fn ablation(day: Date, lesions: &[&str]) -> Treatment {
+        Treatment {
+            date: day,
+            session: None,
+            cycle: None,
+            modality: Modality::Mwa,
+            target_lesions: lesions.iter().map(|lesion| LesionId::new(*lesion)).collect(),
+            complication_grade: None,
+        }
+    }
+
+    fn progression(lesion: &str, day: Date, class: &str) -> EventRow {
+        EventRow {
+            patient_id: "P1".to_owned(),
+            lesion_id: lesion.to_owned(),
+            date: day,
+            event: "progression".to_owned(),
+            class: class.to_owned(),
+            cause: "new".to_owned(),
+            cycle: Some(1),
+            interval_low_date: None,
+            needs_review: false,
+            why: String::new(),
+        }
+    }
+
+    fn input() -> EndpointInput {
+        let seen = |day: Date| ImagingVisit { date: day, adequate: true, not_evaluable: BTreeSet::new() };
+        EndpointInput {
+            clinical: ClinicalFacts {
+                patient_id: "P1".to_owned(),
+                death_date: Some(date(2025, 1, 10)),
+                last_contact_date: Some(date(2025, 1, 10)),
+                treatments: vec![ablation(date(2024, 1, 10), &["L1", "L2"]), ablation(date(2024, 9, 10), &["L1"])],
+            },
+            baseline_date: Some(date(2024, 1, 2)),
+            imaging: vec![seen(date(2024, 4, 10)), seen(date(2024, 8, 10)), seen(date(2024, 12, 10))],
+            first_seen: [("L1", date(2024, 1, 2)), ("L2", date(2024, 1, 2))]
+                .into_iter()
+                .map(|(lesion, day)| (LesionId::new(lesion), day))
+                .collect(),
+            events: vec![
+                progression("L1", date(2024, 8, 10), "local"),
+                progression("L5", date(2024, 12, 10), "distant_intrahepatic"),
+            ],
+        }
+    }
+
+    fn find<'a>(rows: &'a [EndpointRow], endpoint: &str, unit: &str) -> &'a EndpointRow {
+        rows.iter().find(|row| row.endpoint == endpoint && row.unit_id == unit).unwrap()
+    }
+
+    #[test]
+    fn each_endpoint_of_one_patient_by_hand() {
+        let rows = endpoints(&input(), &Preset::built_in("default").unwrap()).value;
+        let os = find(&rows, "OS", "P1");
+        // 2024-01-10 to 2025-01-10 holds the leap day.
+        assert_eq!((os.days, os.event, os.cause.as_str()), (366, 1, "death"));
+        let pfs = find(&rows, "PFS", "P1");
+        assert_eq!((pfs.end_date, pfs.event, pfs.cause.as_str()), (date(2024, 8, 10), 1, "local"));
+        assert_eq!(pfs.interval_low_date, Some(date(2024, 4, 10)));
+        let distant = find(&rows, "PFS_distant", "P1");
+        assert_eq!((distant.end_date, distant.event), (date(2024, 12, 10), 1));
+        let treated = find(&rows, "LTPFS", "L1");
+        assert_eq!((treated.origin_date, treated.days, treated.event), (date(2024, 1, 10), 213, 1));
+        let quiet = find(&rows, "LTPFS", "L2");
+        assert_eq!((quiet.end_date, quiet.event, quiet.competing.as_str()), (date(2025, 1, 10), 0, "death"));
+    }
+
+    #[test]
+    fn retreatment_of_a_progression_does_not_hide_it() {
+        let rows = endpoints(&input(), &Preset::built_in("xu2021").unwrap()).value;
+        // The session of 2024-09-10 treats a baseline lesion, so it stays in cycle 1, but it follows the local progression.
+        assert_eq!(find(&rows, "PFS", "P1").origin_date, date(2024, 1, 10));
+        assert_eq!(find(&rows, "TTP", "C1").event, 0, "everything lies after the preset's cut-off");
+    }
+
+    #[test]
+    fn without_treatment_time_starts_at_baseline_and_it_is_said() {
+        let mut untreated = input();
+        untreated.clinical.treatments.clear();
+        let noted = endpoints(&untreated, &Preset::built_in("default").unwrap());
+        assert_eq!(find(&noted.value, "OS", "P1").origin_date, date(2024, 1, 2));
+        assert!(noted.value.iter().all(|row| row.endpoint != "LTPFS"));
+        assert_eq!(noted.notes[0].code, "no_treatment");
+    }
+
+    #[test]
+    fn a_site_that_was_not_seen_is_censored_earlier() {
+        let mut unseen = input();
+        unseen.clinical.death_date = None;
+        unseen.imaging[2].not_evaluable.insert(LesionId::new("L2"));
+        let rows = endpoints(&unseen, &Preset::built_in("default").unwrap()).value;
+        let quiet = find(&rows, "LTPFS", "L2");
+        assert_eq!((quiet.end_date, quiet.censor_reason.as_str()), (date(2024, 8, 10), "last_adequate_imaging"));
+    }
+}

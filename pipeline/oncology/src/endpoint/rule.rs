@@ -1,0 +1,141 @@
+//! An endpoint as data: which events count, what death means, where censoring falls, what a new therapy does.
+//!
+//! Source: each endpoint of a preset names its own.
+
+use serde::{Deserialize, Serialize};
+
+use crate::progression::ProgressionClass;
+
+/// What the endpoint counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    /// One row per patient, from the first cycle on.
+    Patient,
+    /// One row per cycle.
+    Cycle,
+    /// One row per treated lesion.
+    TreatedLesion,
+}
+
+/// What death means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Death {
+    /// An event.
+    Event,
+    /// Censored where the endpoint censors, at death at the latest.
+    Censor,
+    /// Ends follow-up on its date as a competing event: censored for Kaplan–Meier, competing for cumulative incidence.
+    Competing,
+}
+
+/// Where a unit without event is censored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CensorAt {
+    /// Last adequate imaging; the origin where there is none.
+    LastAdequateImaging,
+    /// Last follow-up.
+    LastFollowUp,
+}
+
+/// What a therapy given before any event does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NewTherapy {
+    /// Nothing.
+    Ignore,
+    /// Any: censored at the last adequate imaging on or before it.
+    AnyCensorsAtLastImaging,
+    /// Locoregional therapy of the target: censored at the last adequate imaging on or before it.
+    TargetCensorsAtLastImaging,
+    /// Locoregional therapy of the target: censored on its date.
+    TargetCensorsAtTherapy,
+}
+
+/// Progression after missed visits is not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MissedVisits {
+    /// Days between scheduled visits.
+    pub interval_days: i64,
+    /// Days a visit may be late.
+    pub window_days: i64,
+    /// From this many missed visits on, an event is censored at the last adequate imaging before the gap.
+    pub censor_from: i64,
+}
+
+impl MissedVisits {
+    /// Visits missed in a gap: `max(0, ceil((gap − window) / interval) − 1)`.
+    pub fn n_missed(&self, gap_days: i64) -> i64 {
+        let late = gap_days - self.window_days;
+        let scheduled = late.div_euclid(self.interval_days) + i64::from(late.rem_euclid(self.interval_days) > 0);
+        (scheduled - 1).max(0)
+    }
+}
+
+/// One endpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointRule {
+    /// Its name in tables, such as `PFS_local`.
+    pub name: String,
+    /// What it counts.
+    pub level: Level,
+    /// Classes of progression that are events; empty for none.
+    pub progression: Vec<CountedClass>,
+    /// What death means.
+    pub death: Death,
+    /// Where it censors.
+    pub censor_at: CensorAt,
+    /// What a new therapy does.
+    pub new_therapy: NewTherapy,
+    /// Publication or rule it follows.
+    pub source: String,
+}
+
+/// A class of progression an endpoint may count. Residual tumour is no progression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CountedClass {
+    /// At a treated site.
+    Local,
+    /// In the liver elsewhere.
+    DistantIntrahepatic,
+    /// Outside the liver.
+    Extrahepatic,
+    /// Without a class, because the site is not known.
+    Unclassified,
+}
+
+impl EndpointRule {
+    /// Whether a class of progression is an event.
+    pub fn counts(&self, class: ProgressionClass) -> bool {
+        let counted = match class {
+            ProgressionClass::Residual => return false,
+            ProgressionClass::Local => CountedClass::Local,
+            ProgressionClass::DistantIntrahepatic => CountedClass::DistantIntrahepatic,
+            ProgressionClass::Extrahepatic => CountedClass::Extrahepatic,
+            ProgressionClass::Unclassified => CountedClass::Unclassified,
+        };
+        self.progression.contains(&counted)
+    }
+
+    /// Whether the endpoint rests on imaging at all.
+    pub fn rests_on_imaging(&self) -> bool {
+        !self.progression.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gap_of_an_interval_and_its_window_misses_nothing() {
+        let rule = MissedVisits { interval_days: 56, window_days: 7, censor_from: 2 };
+        let missed: Vec<i64> = [0, 63, 64, 119, 120, 175, 176].iter().map(|gap| rule.n_missed(*gap)).collect();
+        assert_eq!(missed, [0, 0, 1, 1, 2, 2, 3]);
+    }
+}

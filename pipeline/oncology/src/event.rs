@@ -1,0 +1,163 @@
+//! Dated events of a patient: treatments, complete ablation, residual tumour, progression with its class, death.
+//!
+//! Source: Puijk et al. 2021 and Ahmed et al. 2014 for the terms; the interval (last negative, first positive] is kept with
+//! every imaging event.
+
+use crate::cohort::EventRow;
+use crate::lesion::LesionId;
+use crate::progression::{FocusFacts, LocalRule, ProgressionClass, classify};
+use crate::time::Date;
+use crate::treatment::{ClinicalFacts, Cycle};
+
+/// The first study that documents complete ablation of a treated lesion.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompleteAblation {
+    /// Which lesion.
+    pub lesion: LesionId,
+    /// Date of the study.
+    pub date: Date,
+}
+
+/// What events are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct EventInput<'a> {
+    /// What the clinic knows.
+    pub clinical: &'a ClinicalFacts,
+    /// Treatment cycles in order.
+    pub cycles: &'a [Cycle],
+    /// Complete ablations, one per lesion at most.
+    pub complete_ablations: &'a [CompleteAblation],
+    /// Foci of progression and of residual tumour, each at its first sight.
+    pub foci: &'a [FocusFacts],
+}
+
+/// All events of a patient, by date, then kind, then lesion.
+pub fn events(input: &EventInput<'_>, rule: LocalRule) -> Vec<EventRow> {
+    let mut rows = treatment_rows(input);
+    rows.extend(input.complete_ablations.iter().map(|complete| EventRow {
+        lesion_id: complete.lesion.to_string(),
+        why: "first study that shows the zone without viable tumour".to_owned(),
+        ..row(input, complete.date, "complete_ablation")
+    }));
+    rows.extend(input.foci.iter().map(|focus| focus_row(input, focus, rule)));
+    rows.extend(input.clinical.death_date.map(|date| row(input, date, "death")));
+    rows.sort_by(|a, b| key(a).cmp(&key(b)));
+    rows.dedup();
+    rows
+}
+
+fn key(row: &EventRow) -> (Date, usize, &str, &str, &str) {
+    let kinds = ["treatment", "complete_ablation", "residual", "progression", "death"];
+    let kind = kinds.iter().position(|kind| *kind == row.event).unwrap_or(kinds.len());
+    (row.date, kind, &row.lesion_id, &row.class, &row.why)
+}
+
+fn row(input: &EventInput<'_>, date: Date, event: &str) -> EventRow {
+    let begun = input.cycles.iter().filter(|cycle| cycle.start <= date).count();
+    EventRow {
+        patient_id: input.clinical.patient_id.clone(),
+        lesion_id: String::new(),
+        date,
+        event: event.to_owned(),
+        class: String::new(),
+        cause: String::new(),
+        cycle: u32::try_from(begun).ok().filter(|begun| *begun > 0),
+        interval_low_date: None,
+        needs_review: false,
+        why: String::new(),
+    }
+}
+
+fn treatment_rows(input: &EventInput<'_>) -> Vec<EventRow> {
+    let mut rows = Vec::new();
+    for treatment in &input.clinical.treatments {
+        let blank = EventRow { cause: treatment.modality.to_string(), ..row(input, treatment.date, "treatment") };
+        if treatment.target_lesions.is_empty() {
+            let missing = if treatment.modality.is_locoregional() { "target lesion not recorded" } else { "" };
+            rows.push(EventRow { why: missing.to_owned(), ..blank });
+            continue;
+        }
+        let of_lesion = |lesion: &LesionId| EventRow { lesion_id: lesion.to_string(), ..blank.clone() };
+        rows.extend(treatment.target_lesions.iter().map(of_lesion));
+    }
+    rows
+}
+
+/// A focus at a zone is booked on the lesion treated there, so that its local control can be followed.
+fn focus_row(input: &EventInput<'_>, focus: &FocusFacts, rule: LocalRule) -> EventRow {
+    let call = classify(focus, rule);
+    let is_residual = call.class == ProgressionClass::Residual;
+    let at_zone = matches!(call.class, ProgressionClass::Residual | ProgressionClass::Local);
+    let booked_on = focus.zone.as_ref().filter(|_| at_zone).map_or(&focus.lesion, |zone| &zone.treated);
+    let prefix = if booked_on == &focus.lesion { String::new() } else { format!("focus {}: ", focus.lesion) };
+    let other = call.other_class.map(|other| format!("; {} on the other side of the rule", other.as_str()));
+    EventRow {
+        lesion_id: booked_on.to_string(),
+        class: call.class.to_string(),
+        cause: focus.cause.as_str().to_owned(),
+        interval_low_date: focus.last_negative_date,
+        needs_review: call.needs_review,
+        why: format!("{prefix}{}{}", call.why, other.unwrap_or_default()),
+        ..row(input, focus.date, if is_residual { "residual" } else { "progression" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evaluable::Evaluable;
+    use crate::lesion::Organ;
+    use crate::modality::Modality;
+    use crate::progression::{ProgressionCause, ZoneRelation};
+    use crate::treatment::Treatment;
+    use jiff::civil::date;
+
+    #[test]
+    fn a_focus_at_a_zone_is_booked_on_the_treated_lesion() {
+        let clinical = ClinicalFacts {
+            patient_id: "P1".to_owned(),
+            death_date: Some(date(2025, 1, 1)),
+            last_contact_date: None,
+            treatments: vec![Treatment {
+                date: date(2024, 1, 10),
+                session: None,
+                cycle: None,
+                modality: Modality::Rfa,
+                target_lesions: vec![LesionId::new("L1")],
+                complication_grade: None,
+            }],
+        };
+        let cycles = [Cycle { sessions: vec![0], start: date(2024, 1, 10), completion: date(2024, 1, 10) }];
+        let complete = [CompleteAblation { lesion: LesionId::new("L1"), date: date(2024, 2, 10) }];
+        let focus = FocusFacts {
+            lesion: LesionId::new("L3"),
+            organ: Organ::Liver,
+            date: date(2024, 8, 1),
+            last_negative_date: Some(date(2024, 5, 1)),
+            cause: ProgressionCause::New,
+            zone: Some(ZoneRelation {
+                treated: LesionId::new("L1"),
+                distance_mm: Evaluable::Value(0.0),
+                interval_mm: None,
+                largest_spacing_mm: 2.5,
+                complete_ablation: Some(date(2024, 2, 10)),
+            }),
+            treated_organ: None,
+        };
+        let input = EventInput { clinical: &clinical, cycles: &cycles, complete_ablations: &complete, foci: &[focus] };
+        let rows = events(&input, LocalRule::Contiguous);
+        let told: Vec<(&str, &str, &str)> =
+            rows.iter().map(|row| (row.event.as_str(), row.lesion_id.as_str(), row.class.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("treatment", "L1", ""),
+                ("complete_ablation", "L1", ""),
+                ("progression", "L1", "local"),
+                ("death", "", "")
+            ]
+        );
+        assert_eq!((rows[2].interval_low_date, rows[2].cycle), (Some(date(2024, 5, 1)), Some(1)));
+        assert!(rows[2].why.starts_with("focus L3: 0.0 mm from the zone of L1"));
+    }
+}
