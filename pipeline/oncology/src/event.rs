@@ -120,11 +120,11 @@ mod tests {
             last_contact_date: None,
             treatments: vec![Treatment {
                 date: date(2024, 1, 10),
-                session: None,
+                session: String::new(),
                 cycle: None,
                 modality: Modality::Rfa,
                 target_lesions: vec![LesionId::new("L1")],
-                complication_grade: None,
+                complication_grade: String::new(),
             }],
         };
         let cycles = [Cycle { sessions: vec![0], start: date(2024, 1, 10), completion: date(2024, 1, 10) }];

@@ -17,16 +17,16 @@ use crate::time::{Date, Days};
 pub struct Treatment {
     /// Its date.
     pub date: Date,
-    /// Number of the session, as recorded.
-    pub session: Option<u32>,
+    /// Session as recorded; empty when not.
+    pub session: String,
     /// Cycle as recorded; the grouping rule decides where empty.
     pub cycle: Option<u32>,
     /// What was done.
     pub modality: Modality,
     /// Lesions treated; empty when not recorded or not local.
     pub target_lesions: Vec<LesionId>,
-    /// Grade of the worst complication.
-    pub complication_grade: Option<u8>,
+    /// Grade of complications as recorded; empty when not.
+    pub complication_grade: String,
 }
 
 /// What the clinic knows of a patient apart from images.
@@ -149,11 +149,11 @@ mod tests {
     fn recorded_cycles_win() {
         let session = |day: Date, cycle: u32| Treatment {
             date: day,
-            session: None,
+            session: String::new(),
             cycle: Some(cycle),
             modality: Modality::Mwa,
             target_lesions: Vec::new(),
-            complication_grade: None,
+            complication_grade: String::new(),
         };
         let clinical = ClinicalFacts {
             patient_id: "P1".to_owned(),

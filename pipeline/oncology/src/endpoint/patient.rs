@@ -241,11 +241,11 @@ mod tests {
     fn ablation(day: Date, lesions: &[&str]) -> Treatment {
         Treatment {
             date: day,
-            session: None,
+            session: String::new(),
             cycle: None,
             modality: Modality::Mwa,
             target_lesions: lesions.iter().map(|lesion| LesionId::new(*lesion)).collect(),
-            complication_grade: None,
+            complication_grade: String::new(),
         }
     }
 
