@@ -10,6 +10,7 @@ pub mod evaluable;
 pub mod event;
 pub mod exact;
 pub mod lesion;
+pub mod measure;
 pub mod modality;
 pub mod progression;
 pub mod time;

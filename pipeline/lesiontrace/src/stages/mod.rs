@@ -1,0 +1,34 @@
+//! The stages of one patient, in order: load, segment, register, measure, track, margin, assess, report. Each is a function from
+//! values to values with notes; `patient.rs` calls them.
+
+pub(crate) mod assess;
+pub(crate) mod find;
+pub(crate) mod key_images;
+pub(crate) mod load;
+pub(crate) mod margin;
+pub(crate) mod measure;
+pub(crate) mod page;
+pub(crate) mod register;
+pub(crate) mod segment;
+pub(crate) mod track;
+
+/// A stage's name, version and the sentence it adds to a report's methods section.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stage {
+    /// Name, as in the ledger.
+    pub(crate) name: &'static str,
+    /// Raised when the same input gives another output.
+    pub(crate) version: u32,
+}
+
+/// Every stage, in order. Names and versions enter the key by which `--resume` knows that nothing changed.
+pub(crate) const ALL: &[Stage] = &[
+    Stage { name: "load", version: 1 },
+    Stage { name: "segment", version: 1 },
+    Stage { name: "register", version: 1 },
+    Stage { name: "measure", version: 1 },
+    Stage { name: "track", version: 1 },
+    Stage { name: "margin", version: 1 },
+    Stage { name: "assess", version: 1 },
+    Stage { name: "report", version: 1 },
+];

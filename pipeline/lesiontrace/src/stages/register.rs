@@ -1,0 +1,102 @@
+//! Stage *register*: every follow-up is carried into the frame of reference of baseline.
+
+use imaging::registration::{Metric, Quality, Registration, RegistrationOptions, TransformKind, register};
+use imaging::{Affine, Grid, Mask, Mm, Note, Patient, Volume, morphology};
+
+use crate::config::RegistrationKeys;
+use crate::stages::load::LoadedSeries;
+use crate::stages::segment::{Found, StageError};
+
+/// The organ is dilated by this much, so that its border counts. Origin: the registration's own advice (5–10 mm).
+const ORGAN_RIM: Mm = Mm(8.0);
+
+/// One side of a pair: an image with what was found in it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Side<'a> {
+    /// The image.
+    pub(crate) series: &'a LoadedSeries,
+    /// What was found.
+    pub(crate) found: &'a Found,
+}
+
+/// Registers `moving` to `fixed`. Lesions and zones of both are taken out of the metric. A pair that cannot be registered gives
+/// no error but quality *fail*, so that everything else of the patient goes on.
+pub(crate) fn to_fixed(
+    fixed: Side<'_>,
+    moving: Side<'_>,
+    keys: &RegistrationKeys,
+    notes: &mut Vec<Note>,
+) -> Result<Registration, StageError> {
+    let (fixed_image, moving_image) = (&fixed.series.image, &moving.series.image);
+    if fixed_image.grid().frame() == moving_image.grid().frame() {
+        return Ok(Registration::identity_same_frame(fixed_image.grid().frame().clone()));
+    }
+    let organ = |found: &Found| found.organ.as_ref().map(|mask| rim(mask)).transpose();
+    let (fixed_organ, moving_organ) = (organ(fixed.found)?, organ(moving.found)?);
+    let (fixed_out, moving_out) = (treated_or_ill(fixed.found), treated_or_ill(moving.found));
+    let same_modality = fixed.series.modality == moving.series.modality;
+    let clamp = |series: &LoadedSeries| (series.unit == "HU").then_some((keys.clamp_hu[0], keys.clamp_hu[1]));
+    let options = RegistrationOptions {
+        transform: if keys.transform == "affine" { TransformKind::Affine } else { TransformKind::Rigid },
+        metric: if same_modality { Metric::NormalisedCorrelation } else { Metric::MutualInformation },
+        fixed_clamp: clamp(fixed.series),
+        moving_clamp: clamp(moving.series),
+        fixed_mask: fixed_organ.as_ref(),
+        moving_mask: moving_organ.as_ref(),
+        fixed_exclusion: Some(&fixed_out).filter(|m| !m.is_empty_mask()),
+        moving_exclusion: Some(&moving_out).filter(|m| !m.is_empty_mask()),
+        seed: keys.seed,
+    };
+    match register(fixed_image, moving_image, &options) {
+        Ok(registration) => Ok(registration),
+        Err(error) => {
+            notes.push(Note::error("registration_failed", moving.series.role.clone(), error.to_string()));
+            Ok(failed(fixed_image, moving_image, error.to_string()))
+        }
+    }
+}
+
+fn rim(organ: &Mask) -> Result<Mask, StageError> {
+    morphology::dilate(organ, ORGAN_RIM).map_err(|error| StageError::new("register", "organ_mask", error.to_string()))
+}
+
+fn treated_or_ill(found: &Found) -> Mask {
+    let pairs = found.lesion_map.values().iter().zip(found.zone_map.values());
+    Mask::from_values(pairs.map(|(lesion, zone)| *lesion != 0 || *zone != 0).collect(), found.lesion_map.grid().clone())
+        .expect("lesion and zone maps lie on one grid")
+}
+
+/// The images as they lie, marked as not registered.
+fn failed(fixed: &Volume<f32>, moving: &Volume<f32>, reason: String) -> Registration {
+    let mut none = Registration::identity_same_frame(fixed.grid().frame().clone());
+    none.moving_frame = moving.grid().frame().clone();
+    none.quality = Quality::Fail;
+    none.reasons = vec![reason];
+    none
+}
+
+/// A mask carried into the fixed frame by restating where its voxels lie: nothing is resampled.
+pub(crate) fn carry_mask(mask: &Mask, registration: &Registration) -> Result<Mask, StageError> {
+    let moving_to_fixed = &registration.moving_to_fixed;
+    restate(mask, moving_to_fixed, registration.fixed_frame.clone())
+}
+
+/// A mask in another frame, by an affine from its own frame to that one.
+pub(crate) fn restate(mask: &Mask, own_to_other: &Affine<Patient, Patient>, frame: imaging::FrameId) -> Result<Mask, StageError> {
+    let grid = mask.grid();
+    let restated = Grid::new(grid.shape(), grid.voxel_to_patient().then(own_to_other), frame);
+    restated
+        .and_then(|grid| mask.clone().with_grid(grid))
+        .map_err(|error| StageError::new("register", "carry", error.to_string()))
+}
+
+/// Standard deviation of the position error, mm, from the registration's own figures: how far points move when it is started
+/// again from elsewhere, and half of what blocks of the region still want to move. `None` for a registration that failed.
+pub(crate) fn position_sigma(registration: &Registration) -> Option<Mm> {
+    if registration.quality == Quality::Fail {
+        return None;
+    }
+    let spread = registration.estimated_error.as_ref().map_or(0.0, |s| s.mean_mm);
+    let residual = registration.residual.as_ref().map_or(0.0, |s| s.mean_mm / 2.0);
+    Some(Mm((spread * spread + residual * residual).sqrt()))
+}

@@ -1,0 +1,234 @@
+//! Stage *segment*: which voxels are liver, lesions and ablation zones; from imported masks or from a model.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use formats::nifti;
+use imaging::{Connectivity, Index3, LabelMap, Mask, Note, Volume, Window, components};
+use inference::{Role, Segmentation, Segmenter};
+use oncology::{LesionKind, Organ};
+use serde::Deserialize;
+
+use crate::plan::MaskPlan;
+
+/// Why a stage has no result for a patient.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct StageError {
+    /// Stage.
+    pub(crate) stage: &'static str,
+    /// Machine-readable reason.
+    pub(crate) code: String,
+    /// What was expected, found, where, and what to do.
+    pub(crate) message: String,
+    /// Whether the same command may succeed later (disk full, file vanished).
+    pub(crate) transient: bool,
+}
+
+impl StageError {
+    /// A fault in the patient's data.
+    pub(crate) fn new(stage: &'static str, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { stage, code: code.into(), message: message.into(), transient: false }
+    }
+}
+
+/// One lesion or zone on the grid of its visit, cut to its own box.
+#[derive(Debug, Clone)]
+pub(crate) struct Instance {
+    /// Label in the visit's map.
+    pub(crate) label: u16,
+    /// Its voxels, with a rim of two background voxels.
+    pub(crate) mask: Mask,
+    /// Organ it lies in (lesions).
+    pub(crate) organ: Organ,
+    /// Lymph node or not (lesions).
+    pub(crate) kind: LesionKind,
+}
+
+/// What was found on one visit's measured series.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// The organ with everything in it, on the series' grid.
+    pub(crate) organ: Option<Mask>,
+    /// Lesions, ascending by label.
+    pub(crate) lesions: Vec<Instance>,
+    /// Ablation zones, ascending by label.
+    pub(crate) zones: Vec<Instance>,
+    /// The lesions as one map, on the series' grid.
+    pub(crate) lesion_map: LabelMap,
+    /// The zones as one map, on the series' grid.
+    pub(crate) zone_map: LabelMap,
+    /// `imported_mask` or `model:<name>-<version>`.
+    pub(crate) source: String,
+}
+
+/// Background voxels kept round an instance, so that outlines and distances have room.
+const RIM: usize = 2;
+
+/// Cuts every label of a map out.
+fn instances(map: &LabelMap, describe: impl Fn(u16) -> (Organ, LesionKind)) -> Vec<Instance> {
+    let labels = map.labels_present();
+    let cut = |label: u16| {
+        let mask = map.label_mask(label);
+        let window = Window::around(&mask, [RIM; 3])?;
+        let (organ, kind) = describe(label);
+        Some(Instance { label, mask: window.cut(&mask, false).ok()?, organ, kind })
+    };
+    labels.into_iter().filter_map(cut).collect()
+}
+
+/// One row of a mask folder's `lesions.csv`.
+#[derive(Debug, Deserialize)]
+struct MaskRow {
+    label: u16,
+    #[serde(default)]
+    organ: String,
+    #[serde(default)]
+    kind: String,
+}
+
+/// Reads imported masks; they must lie on the measured series' grid.
+pub(crate) fn import(masks: &MaskPlan, image: &Volume<f32>, notes: &mut Vec<Note>) -> Result<Found, StageError> {
+    let lesion_map = read_labels(&masks.lesions, image)?;
+    let zone_map = match &masks.ablation_zone {
+        Some(path) => read_labels(path, image)?,
+        None => LabelMap::filled(image.grid().clone(), 0),
+    };
+    let organ = masks.organ.as_ref().map(|path| read_labels(path, image)).transpose()?.map(|map| map.map(|v| *v != 0));
+    let rows = read_rows(masks.rows.as_deref())?;
+    let describe = |label: u16| match rows.get(&label) {
+        Some(row) => {
+            let kind = if row.kind == "node" { LesionKind::Node } else { LesionKind::Lesion };
+            (Organ::from(row.organ.clone()), kind)
+        }
+        None => (Organ::Unknown, LesionKind::Lesion),
+    };
+    for label in lesion_map.labels_present().iter().filter(|label| !rows.contains_key(label)) {
+        let message = format!("lesion label {label} has no row in lesions.csv: its organ is unknown and it is measured as non-nodal");
+        notes.push(Note::warning("lesion_without_row", masks.lesions.display().to_string(), message));
+    }
+    let lesions = instances(&lesion_map, describe);
+    let zones = instances(&zone_map, |_| (Organ::Unknown, LesionKind::Lesion));
+    Ok(Found { organ, lesions, zones, lesion_map, zone_map, source: "imported_mask".to_owned() })
+}
+
+fn read_labels(path: &Path, image: &Volume<f32>) -> Result<LabelMap, StageError> {
+    let wrong = |code: &str, message: String| StageError::new("segment", code, message);
+    let map = nifti::read_labels(path, image.grid().frame().clone()).map_err(|e| wrong("imported_mask", e.to_string()))?;
+    let distance = image.grid().max_distance_mm(map.grid());
+    if distance > imaging::grid::GRID_TOLERANCE_MM {
+        let message = format!(
+            "{} lies {distance:.3} mm off the grid of the measured series (shapes {:?} and {:?}); resample the mask onto the series, or measure the series it was drawn on",
+            path.display(),
+            map.shape(),
+            image.shape()
+        );
+        return Err(wrong("mask_off_grid", message));
+    }
+    map.with_grid(image.grid().clone()).map_err(|e| wrong("imported_mask", e.to_string()))
+}
+
+fn read_rows(path: Option<&Path>) -> Result<BTreeMap<u16, MaskRow>, StageError> {
+    let Some(path) = path else { return Ok(BTreeMap::new()) };
+    let rows: Vec<MaskRow> = formats::tables::read_csv(path)
+        .map_err(|e| StageError::new("segment", "mask_rows", format!("{e}; expected columns label,organ,kind")))?;
+    Ok(rows.into_iter().map(|row| (row.label, row)).collect())
+}
+
+/// Below this mean the tissue round a finding is lung. Origin: aerated lung lies near −800 HU, fat near −100 HU.
+const LUNG_BELOW_HU: f32 = -350.0;
+/// Half-width of the shell looked at round a finding, voxels.
+const SHELL: usize = 2;
+
+/// Runs the model; every connected finding becomes one instance.
+pub(crate) fn infer(
+    segmenter: &Segmenter,
+    image: &Volume<f32>,
+    min_volume_mm3: f64,
+    notes: &mut Vec<Note>,
+) -> Result<Found, StageError> {
+    let segmentation = segmenter
+        .segment(image)
+        .map_err(|error| StageError::new("segment", "model", error.to_string()))?
+        .note_into(notes);
+    let provenance = &segmentation.provenance;
+    let source = format!("model:{}-{}", provenance.model, provenance.model_version);
+    let lesion_map = separate(&segmentation, Role::Lesion, min_volume_mm3, notes);
+    let zone_map = separate(&segmentation, Role::AblationZone, min_volume_mm3, notes);
+    let organ_labels = labels_of(&segmentation, Role::Organ);
+    let in_organ = segmentation.labels.map(|v| organ_labels.contains(v));
+    let lesions = instances(&lesion_map, |label| place(&lesion_map, label, &in_organ, &zone_map, image));
+    let zones = instances(&zone_map, |_| (Organ::Liver, LesionKind::Lesion));
+    let mut organ = in_organ;
+    for (set, (lesion, zone)) in organ.values_mut().iter_mut().zip(lesion_map.values().iter().zip(zone_map.values())) {
+        let in_liver = lesions.iter().any(|l| l.label == *lesion && l.organ == Organ::Liver);
+        *set |= *zone != 0 || (*lesion != 0 && in_liver);
+    }
+    let organ = (!organ.is_empty_mask()).then_some(organ);
+    if organ.is_none() {
+        notes.push(Note::warning("no_organ", source.clone(), "the model found no liver in this image; margins have no capsule and registration no organ to fit"));
+    }
+    Ok(Found { organ, lesions, zones, lesion_map, zone_map, source })
+}
+
+fn labels_of(segmentation: &Segmentation, role: Role) -> Vec<u16> {
+    segmentation.structures.iter().filter(|s| s.role == role).map(|s| s.index).collect()
+}
+
+/// One label per connected component, in the order of their first voxel; small ones are noted and dropped.
+fn separate(segmentation: &Segmentation, role: Role, min_volume_mm3: f64, notes: &mut Vec<Note>) -> LabelMap {
+    let labels = labels_of(segmentation, role);
+    let mask = segmentation.labels.map(|v| labels.contains(v));
+    let found = components(&mask, Connectivity::TwentySix);
+    let voxel_mm3 = mask.grid().voxel_volume_mm3();
+    let mut new_label = vec![0_u16; found.list.len() + 1];
+    let (mut n_kept, mut n_dropped) = (0_u16, 0_usize);
+    for component in &found.list {
+        if component.n_voxels as f64 * voxel_mm3 >= min_volume_mm3 && n_kept < u16::MAX {
+            n_kept += 1;
+            new_label[component.label as usize] = n_kept;
+        } else {
+            n_dropped += 1;
+        }
+    }
+    if n_dropped > 0 {
+        let message = format!("{n_dropped} findings below {min_volume_mm3} mm³ are not followed ([models] min_lesion_volume_mm3)");
+        notes.push(Note::info("small_findings", "model", message));
+    }
+    found.labels.map(|v| new_label[*v as usize])
+}
+
+/// Where a model's finding lies, from what surrounds it: liver or zone, aerated lung, or elsewhere.
+fn place(map: &LabelMap, label: u16, in_organ: &Mask, zones: &LabelMap, image: &Volume<f32>) -> (Organ, LesionKind) {
+    let mask = map.label_mask(label);
+    let Some(window) = Window::around(&mask, [SHELL; 3]).and_then(|w| w.within(map.shape())) else {
+        return (Organ::Unknown, LesionKind::Lesion);
+    };
+    let (mut n, mut n_organ, mut sum) = (0_usize, 0_usize, 0.0_f64);
+    for linear in 0..window.shape.n_voxels() {
+        let Some(at) = window.to_volume(window.shape.index(linear), map.shape()) else { continue };
+        if *map.at(at) == label || !touches(&mask, at) {
+            continue;
+        }
+        n += 1;
+        n_organ += usize::from(*in_organ.at(at) || *zones.at(at) != 0);
+        sum += f64::from(*image.at(at));
+    }
+    let organ = if n_organ * 3 >= n && n > 0 {
+        Organ::Liver
+    } else if n > 0 && (sum / n as f64) < f64::from(LUNG_BELOW_HU) {
+        Organ::Lung
+    } else {
+        Organ::Other("extrahepatic_soft_tissue".to_owned())
+    };
+    (organ, LesionKind::Lesion)
+}
+
+/// Whether a voxel within the shell's half-width belongs to the mask.
+fn touches(mask: &Mask, at: Index3) -> bool {
+    let range = |x: usize, n: usize| x.saturating_sub(SHELL)..(x + SHELL + 1).min(n);
+    let shape = mask.shape();
+    range(at.k, shape.nk).any(|k| {
+        range(at.j, shape.nj).any(|j| range(at.i, shape.ni).any(|i| *mask.at(Index3 { i, j, k })))
+    })
+}
