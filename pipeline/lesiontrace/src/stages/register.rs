@@ -38,7 +38,7 @@ pub(crate) fn to_fixed(
     let clamp = |series: &LoadedSeries| (series.unit == "HU").then_some((keys.clamp_hu[0], keys.clamp_hu[1]));
     let options = RegistrationOptions {
         transform: if keys.transform == "affine" { TransformKind::Affine } else { TransformKind::Rigid },
-        metric: if same_modality { Metric::NormalisedCorrelation } else { Metric::MutualInformation },
+        metric: if same_modality { Metric::NormalizedCorrelation } else { Metric::MattesMutualInformation { n_bins: 32 } },
         fixed_clamp: clamp(fixed.series),
         moving_clamp: clamp(moving.series),
         fixed_mask: fixed_organ.as_ref(),

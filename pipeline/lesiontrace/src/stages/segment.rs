@@ -37,7 +37,7 @@ impl StageError {
 pub(crate) struct Instance {
     /// Label in the visit's map.
     pub(crate) label: u16,
-    /// Its voxels, with a rim of two background voxels.
+    /// Its voxels, with a rim of background voxels.
     pub(crate) mask: Mask,
     /// Organ it lies in (lesions).
     pub(crate) organ: Organ,
@@ -63,7 +63,7 @@ pub(crate) struct Found {
 }
 
 /// Background voxels kept round an instance, so that outlines and distances have room.
-const RIM: usize = 2;
+const RIM: usize = 4;
 
 /// Cuts every label of a map out.
 fn instances(map: &LabelMap, describe: impl Fn(u16) -> (Organ, LesionKind)) -> Vec<Instance> {
@@ -179,7 +179,7 @@ fn labels_of(segmentation: &Segmentation, role: Role) -> Vec<u16> {
 fn separate(segmentation: &Segmentation, role: Role, min_volume_mm3: f64, notes: &mut Vec<Note>) -> LabelMap {
     let labels = labels_of(segmentation, role);
     let mask = segmentation.labels.map(|v| labels.contains(v));
-    let found = components(&mask, Connectivity::TwentySix);
+    let found = components(&mask, Connectivity::Corners);
     let voxel_mm3 = mask.grid().voxel_volume_mm3();
     let mut new_label = vec![0_u16; found.list.len() + 1];
     let (mut n_kept, mut n_dropped) = (0_u16, 0_usize);

@@ -1,0 +1,96 @@
+//! Everything that is known of one visit once its images have been let go: masks cut to their boxes, sizes, and the way to
+//! baseline.
+
+use imaging::registration::{Quality, Registration};
+use imaging::{Grid, Note};
+use oncology::Date;
+
+use crate::plan::VisitPlan;
+use crate::stages::load::LoadedSeries;
+use crate::stages::measure::Sizes;
+use crate::stages::segment::Instance;
+
+/// One visit without its images.
+#[derive(Debug, Clone)]
+pub(crate) struct VisitFacts {
+    /// Its date.
+    pub(crate) date: Date,
+    /// Folder name below the patient's.
+    pub(crate) folder: String,
+    /// Role, description and modality of the measured series.
+    pub(crate) measured: SeriesFacts,
+    /// The arterial series, if one was used.
+    pub(crate) arterial: Option<SeriesFacts>,
+    /// The PET, if one was used.
+    pub(crate) pet: Option<SeriesFacts>,
+    /// Lesions found, ascending by label.
+    pub(crate) lesions: Vec<Instance>,
+    /// Zones found, ascending by label.
+    pub(crate) zones: Vec<Instance>,
+    /// Sizes of the lesions, in the same order.
+    pub(crate) sizes: Vec<Sizes>,
+    /// The organ cut to its box, if it was found.
+    pub(crate) organ: Option<imaging::Mask>,
+    /// From this visit into the baseline frame.
+    pub(crate) to_baseline: Registration,
+    /// Where the masks come from.
+    pub(crate) source: String,
+    /// Notes of this visit.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// One series that was used.
+#[derive(Debug, Clone)]
+pub(crate) struct SeriesFacts {
+    /// Its role.
+    pub(crate) role: String,
+    /// Series Description.
+    pub(crate) description: String,
+    /// Its grid.
+    pub(crate) grid: Grid,
+    /// SOP Instance UID of each slice.
+    pub(crate) sop_instance_uids: Vec<String>,
+    /// `HU`, `SUVbw`, `BQML` or `stored`.
+    pub(crate) unit: &'static str,
+}
+
+impl SeriesFacts {
+    /// What remains of a series when its voxels are let go.
+    pub(crate) fn of(series: &LoadedSeries) -> Self {
+        Self {
+            role: series.role.clone(),
+            description: series.description.clone(),
+            grid: series.image.grid().clone(),
+            sop_instance_uids: series.sop_instance_uids.clone(),
+            unit: series.unit,
+        }
+    }
+}
+
+impl VisitFacts {
+    /// Why absence cannot be judged at this visit; `None` when it can.
+    pub(crate) fn not_evaluable(&self) -> Option<String> {
+        (self.to_baseline.quality == Quality::Fail)
+            .then(|| format!("registration to baseline failed: {}", self.to_baseline.reasons.join("; ")))
+    }
+
+    /// The sizes of a label.
+    pub(crate) fn sizes_of(&self, label: u16) -> Option<&Sizes> {
+        self.sizes.iter().find(|s| s.label == label)
+    }
+
+    /// The lesion of a label.
+    pub(crate) fn lesion(&self, label: u16) -> Option<&Instance> {
+        self.lesions.iter().find(|l| l.label == label)
+    }
+}
+
+/// The folder of each visit: its date, with `-2`, `-3`… for further visits of one day.
+pub(crate) fn folders(visits: &[VisitPlan]) -> Vec<String> {
+    let mut folders = Vec::with_capacity(visits.len());
+    for (n, visit) in visits.iter().enumerate() {
+        let earlier = visits[..n].iter().filter(|v| v.date == visit.date).count();
+        folders.push(if earlier == 0 { visit.date.to_string() } else { format!("{}-{}", visit.date, earlier + 1) });
+    }
+    folders
+}

@@ -1,0 +1,128 @@
+//! Stage *measure*: the sizes of every lesion found at one visit.
+
+use imaging::diameter::mask_volume;
+use imaging::{Affine, Chord, Interpolation, Mask, Mm3, Note, PlanarDiameters, Volume, max_3d_diameter, planar_diameters, resample};
+use oncology::Evaluable;
+use oncology::measure::uptake::suv_max;
+use oncology::measure::viable::{liver_reference, viable};
+
+use crate::stages::load::LoadedSeries;
+use crate::stages::segment::{Found, Instance};
+
+/// Air, where a window reaches beyond the arterial image.
+const OUTSIDE_HU: f32 = -1024.0;
+
+/// The viable part of one lesion.
+#[derive(Debug, Clone)]
+pub(crate) struct ViablePart {
+    /// Longest chord inside it and the arterial slice it lies in; `None` when nothing enhances.
+    pub(crate) chord: Option<Chord>,
+    /// Its volume.
+    pub(crate) volume: Mm3,
+    /// Its voxels, on the lesion's own window.
+    pub(crate) mask: Mask,
+}
+
+/// What was measured of one lesion at one visit.
+#[derive(Debug, Clone)]
+pub(crate) struct Sizes {
+    /// Label in the visit's map.
+    pub(crate) label: u16,
+    /// Long and short axis; the slice index is the series' own.
+    pub(crate) planar: Evaluable<PlanarDiameters>,
+    /// Slice of the planar diameters on the series' grid.
+    pub(crate) slice_k: Option<usize>,
+    /// Volume by voxels.
+    pub(crate) volume: Mm3,
+    /// Longest diameter in space, mm.
+    pub(crate) max_3d_mm: Evaluable<f64>,
+    /// Viable part.
+    pub(crate) viable: Evaluable<ViablePart>,
+    /// Largest standardised uptake value.
+    pub(crate) suv_max: Evaluable<f64>,
+}
+
+/// The arterial phase with its reference, ready to measure viable tumour.
+pub(crate) struct Arterial<'a> {
+    series: &'a LoadedSeries,
+    liver_hu: Evaluable<f64>,
+}
+
+/// Prepares the arterial phase: the liver's mean without lesions and zones.
+pub(crate) fn arterial<'a>(series: &'a LoadedSeries, measured: &LoadedSeries, found: &Found) -> Arterial<'a> {
+    let liver_hu = match &found.organ {
+        None => Evaluable::not("no outline of the liver to compare enhancement with"),
+        Some(_) if series.image.grid().frame() != measured.image.grid().frame() => {
+            Evaluable::not("the arterial phase lies in another frame of reference than the measured series")
+        }
+        Some(organ) => {
+            let healthy = organ.values().iter().zip(found.lesion_map.values().iter().zip(found.zone_map.values()));
+            let healthy = healthy.map(|(set, (lesion, zone))| *set && *lesion == 0 && *zone == 0).collect();
+            let healthy = Mask::from_values(healthy, organ.grid().clone()).expect("organ and lesion maps lie on one grid");
+            let on_arterial = if series.image.grid().max_distance_mm(organ.grid()) <= imaging::grid::GRID_TOLERANCE_MM {
+                healthy.with_grid(series.image.grid().clone()).expect("the shapes are equal")
+            } else {
+                resample::resample_mask(&healthy, series.image.grid(), &Affine::identity())
+            };
+            liver_reference(&series.image, &on_arterial)
+        }
+    };
+    Arterial { series, liver_hu }
+}
+
+/// Measures every lesion of a visit.
+pub(crate) fn measure(
+    measured: &LoadedSeries,
+    found: &Found,
+    arterial: Option<&Arterial<'_>>,
+    pet: Option<&LoadedSeries>,
+    notes: &mut Vec<Note>,
+) -> Vec<Sizes> {
+    if let Some(pet) = pet.filter(|pet| pet.unit != "SUVbw") {
+        notes.push(Note::warning("pet_without_suv", pet.role.clone(), format!("the PET holds {}; no uptake value is reported", pet.unit)));
+    }
+    found.lesions.iter().map(|lesion| sizes(lesion, measured, arterial, pet)).collect()
+}
+
+fn sizes(lesion: &Instance, measured: &LoadedSeries, arterial: Option<&Arterial<'_>>, pet: Option<&LoadedSeries>) -> Sizes {
+    let planar = planar_diameters(&lesion.mask);
+    let slice_k = planar.as_ref().and_then(|found| {
+        let k = measured.image.grid().patient_to_voxel().apply(found.long_axis.start).coords.z;
+        let k = k.round();
+        (k >= 0.0 && k < measured.image.shape().nk as f64).then_some(k as usize)
+    });
+    Sizes {
+        label: lesion.label,
+        planar: planar.map_or_else(|| Evaluable::not("the lesion's mask is empty"), Evaluable::Value),
+        slice_k,
+        volume: mask_volume(&lesion.mask),
+        max_3d_mm: max_3d_diameter(&lesion.mask)
+            .map_or_else(|| Evaluable::not("the lesion's mask is empty"), |chord| Evaluable::Value(chord.length().0)),
+        viable: match arterial {
+            None => Evaluable::not("no arterial phase at this visit"),
+            Some(arterial) => viable_part(lesion, arterial),
+        },
+        suv_max: match pet {
+            None => Evaluable::not("no PET at this visit"),
+            Some(pet) if pet.unit == "SUVbw" => suv_max(&pet.image, &lesion.mask),
+            Some(pet) => Evaluable::not(format!("the PET holds {}, not SUVbw", pet.unit)),
+        },
+    }
+}
+
+fn viable_part(lesion: &Instance, arterial: &Arterial<'_>) -> Evaluable<ViablePart> {
+    let liver_hu = match &arterial.liver_hu {
+        Evaluable::Value(liver_hu) => *liver_hu,
+        Evaluable::NotEvaluable(reason) => return Evaluable::not(reason.clone()),
+    };
+    let window = arterial_window(&arterial.series.image, lesion);
+    viable(&window, &lesion.mask, liver_hu).map(|found| ViablePart {
+        chord: found.chord.map(|c| c.chord),
+        volume: found.volume,
+        mask: found.mask,
+    })
+}
+
+fn arterial_window(image: &Volume<f32>, lesion: &Instance) -> Volume<f32> {
+    resample::resample(image, lesion.mask.grid(), &Affine::identity(), Interpolation::Linear, OUTSIDE_HU)
+}

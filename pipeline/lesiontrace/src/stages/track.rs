@@ -1,0 +1,244 @@
+//! Stage *track*: findings of all visits become lesions over time. The matching is `oncology::tracking`; here the geometry is
+//! prepared: centres in the baseline frame, distances to ablation zones, and which lesion a zone was made for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use formats::clinical::TreatmentRecord;
+use imaging::{
+    Affine, FrameId, Index3, Mask, Mm, Mm3, Note, Patient, Point, Refinement, Surface, TriangleTree, diameter::mask_centroid,
+};
+use oncology::tracking::{Finding, LesionTrack, TrackingOptions, VisitFindings, ZoneContact, follow, name_merges};
+use oncology::{Date, LesionId};
+
+use crate::config::Tracking;
+use crate::stages::find::VisitFacts;
+use crate::stages::register::restate;
+use crate::stages::segment::{Instance, StageError};
+
+/// A zone belongs to a lesion when it covers this share of where the lesion was before treatment. Origin: a third leaves room
+/// for a mis-registration of half a diameter and still tells neighbours apart.
+const ZONE_COVERS: f64 = 1.0 / 3.0;
+
+/// The contiguous rule: a focus within this distance of a zone belongs to it (or within the largest spacing, if larger).
+/// Source: criteria conventions §5.1.
+const CONTIGUOUS: Mm = Mm(2.0);
+
+/// Everything of a patient that tracking made.
+#[derive(Debug, Clone)]
+pub(crate) struct Tracked {
+    /// The lesions.
+    pub(crate) tracks: Vec<LesionTrack>,
+    /// Zones seen, by visit and treated lesion: the zone's label.
+    pub(crate) zones: BTreeMap<(usize, LesionId), u16>,
+    /// Dates on which a lesion was treated locally, with the index of the treatment.
+    pub(crate) treated: BTreeMap<LesionId, Vec<Date>>,
+    /// What to doubt.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Follows every lesion of a patient over the visits.
+pub(crate) fn track(visits: &[VisitFacts], treatments: &[TreatmentRecord], keys: &Tracking) -> Result<Tracked, StageError> {
+    let options = TrackingOptions { max_distance: Mm(keys.max_distance_mm), uncertain_ratio: keys.uncertain_ratio };
+    let mut tracked = Tracked { tracks: Vec::new(), zones: BTreeMap::new(), treated: BTreeMap::new(), notes: Vec::new() };
+    for (n, visit) in visits.iter().enumerate() {
+        link_zones(visits, n, treatments, &mut tracked)?;
+        let seen = findings(visits, n, &tracked)?;
+        let followed = follow(std::mem::take(&mut tracked.tracks), &seen, &options);
+        let mut notes = Vec::new();
+        tracked.tracks = followed.note_into(&mut notes);
+        for note in &mut notes {
+            note.message = format!("{}: {}", visit.date, note.message);
+        }
+        tracked.notes.extend(notes);
+    }
+    name_merges(&mut tracked.tracks);
+    unmatched_treatments(visits, treatments, &mut tracked);
+    Ok(tracked)
+}
+
+/// From a visit's own frame into another visit's, through baseline.
+fn between(from: &VisitFacts, to: &VisitFacts) -> Result<Affine<Patient, Patient>, StageError> {
+    let to_baseline = from.to_baseline.moving_to_fixed;
+    let from_baseline = to.to_baseline.moving_to_fixed.inverse();
+    let from_baseline =
+        from_baseline.ok_or_else(|| StageError::new("track", "registration", "a registration cannot be inverted"))?;
+    Ok(to_baseline.then(&from_baseline))
+}
+
+/// A mask of one visit in the frame of another.
+pub(crate) fn carried(mask: &Mask, from: &VisitFacts, to: &VisitFacts) -> Result<Mask, StageError> {
+    let frame: FrameId = to.measured.grid.frame().clone();
+    if from.measured.grid.frame() == &frame {
+        return Ok(mask.clone());
+    }
+    restate(mask, &between(from, to)?, frame)
+}
+
+/// The last visit before a date at which a lesion was present, with its labels there.
+fn last_sight<'a>(track: &'a LesionTrack, before: usize) -> Option<(usize, &'a [u16])> {
+    let mut earlier = track.sightings.range(..before).rev();
+    earlier.find(|(_, s)| !s.labels.is_empty()).map(|(visit, s)| (*visit, s.labels.as_slice()))
+}
+
+/// Decides which lesion each zone of a visit was made for: the one whose place before treatment it covers.
+fn link_zones(visits: &[VisitFacts], n: usize, treatments: &[TreatmentRecord], tracked: &mut Tracked) -> Result<(), StageError> {
+    let visit = &visits[n];
+    let mut linked = BTreeMap::new();
+    for zone in &visit.zones {
+        let mut best: Vec<(LesionId, f64)> = Vec::new();
+        for track in &tracked.tracks {
+            let share = covered_share(track, zone, visits, n, tracked)?;
+            if share >= ZONE_COVERS {
+                best.push((track.id.clone(), share));
+            }
+        }
+        if best.is_empty() {
+            tracked.notes.push(Note::warning(
+                "zone_without_lesion",
+                format!("zone {}", zone.label),
+                format!("{}: an ablation zone covers no lesion seen before; its margin is not evaluable", visit.date),
+            ));
+        }
+        for (lesion, _) in best {
+            linked.insert(lesion, zone.label);
+        }
+    }
+    for (lesion, label) in linked {
+        note_treatment(visits, n, &lesion, treatments, tracked);
+        tracked.zones.insert((n, lesion), label);
+    }
+    Ok(())
+}
+
+/// The share of a lesion, as last seen before its first zone, that lies inside a zone of visit `n`.
+fn covered_share(
+    track: &LesionTrack,
+    zone: &Instance,
+    visits: &[VisitFacts],
+    n: usize,
+    tracked: &Tracked,
+) -> Result<f64, StageError> {
+    let first_zone = tracked.zones.keys().filter(|(_, id)| *id == track.id).map(|(visit, _)| *visit).min().unwrap_or(n);
+    let Some((seen_at, labels)) = last_sight(track, first_zone) else { return Ok(0.0) };
+    let (mut inside, mut all) = (0_usize, 0_usize);
+    for lesion in labels.iter().filter_map(|label| visits[seen_at].lesion(*label)) {
+        let here = carried(&lesion.mask, &visits[seen_at], &visits[n])?;
+        for at in here.indices_set() {
+            all += 1;
+            inside += usize::from(contains(&zone.mask, here.grid().center(at)));
+        }
+    }
+    Ok(if all == 0 { 0.0 } else { inside as f64 / all as f64 })
+}
+
+fn contains(mask: &Mask, p: Point<Patient>) -> bool {
+    mask.grid().nearest(p).is_some_and(|at| *mask.at(at))
+}
+
+/// A lesion is treated when its zone first shows, and again when a further ablation follows viable tumour at the zone.
+fn note_treatment(visits: &[VisitFacts], n: usize, lesion: &LesionId, treatments: &[TreatmentRecord], tracked: &mut Tracked) {
+    let dates = tracked.treated.entry(lesion.clone()).or_default();
+    let since = dates.last().copied();
+    let before = n.checked_sub(1).map(|n| visits[n].date);
+    let ablations = treatments.iter().filter(|t| t.modality.leaves_ablation_zone() && t.date <= visits[n].date);
+    let new: Vec<Date> = ablations.map(|t| t.date).filter(|d| since.is_none_or(|s| *d > s)).collect();
+    let viable_before = n > 0
+        && tracked.tracks.iter().any(|t| t.id == *lesion && t.sightings.get(&(n - 1)).is_some_and(|s| !s.labels.is_empty()));
+    match (since, new.iter().rev().find(|d| before.is_none_or(|b| **d >= b))) {
+        (None, Some(date)) => dates.push(*date),
+        (Some(_), Some(date)) if viable_before => dates.push(*date),
+        (None, None) => tracked.notes.push(Note::warning(
+            "zone_without_treatment",
+            lesion.as_str(),
+            format!("{}: an ablation zone stands at {lesion}, but treatments.csv has no ablation before it", visits[n].date),
+        )),
+        _ => {}
+    }
+}
+
+fn unmatched_treatments(visits: &[VisitFacts], treatments: &[TreatmentRecord], tracked: &mut Tracked) {
+    let matched: BTreeSet<Date> = tracked.treated.values().flatten().copied().collect();
+    let last = visits.last().map(|v| v.date);
+    for treatment in treatments.iter().filter(|t| t.modality.leaves_ablation_zone() && !matched.contains(&t.date)) {
+        let message = if last.is_some_and(|last| treatment.date > last) {
+            format!("no imaging after the {} of {}: its result is not evaluable", treatment.modality, treatment.date)
+        } else {
+            format!("no ablation zone was found for the {} of {} (treatments.csv, line {})", treatment.modality, treatment.date, treatment.line)
+        };
+        tracked.notes.push(Note::warning("treatment_without_zone", treatment.date.to_string(), message));
+    }
+}
+
+/// The findings of visit `n` with everything tracking wants to know of them.
+fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitFindings, StageError> {
+    let visit = &visits[n];
+    let zones = zone_surfaces(visits, n, tracked)?;
+    let spacing = visit.measured.grid.spacing_mm();
+    let contiguous = Mm(CONTIGUOUS.0.max(spacing[0]).max(spacing[1]).max(spacing[2]));
+    let mut findings = Vec::new();
+    for lesion in &visit.lesions {
+        let Some(center) = mask_centroid(&lesion.mask) else { continue };
+        let mut covers = BTreeSet::new();
+        for track in &tracked.tracks {
+            if let Some(last) = track.last_center() {
+                let here = visit.to_baseline.moving_to_fixed.inverse().map(|inverse| inverse.apply(last));
+                if here.is_some_and(|p| contains(&lesion.mask, p)) {
+                    covers.insert(track.id.clone());
+                }
+            }
+        }
+        findings.push(Finding {
+            label: lesion.label,
+            center: visit.to_baseline.moving_to_fixed.apply(center),
+            volume: Mm3(lesion.mask.n_voxels_set() as f64 * lesion.mask.grid().voxel_volume_mm3()),
+            organ: lesion.organ.clone(),
+            kind: lesion.kind,
+            contact: nearest_zone(lesion, &zones, contiguous),
+            covers,
+        });
+    }
+    let zones_visible = tracked.zones.keys().filter(|(visit, _)| *visit == n).map(|(_, id)| id.clone()).collect();
+    Ok(VisitFindings { visit: n, findings, zones_visible, not_evaluable: visit.not_evaluable() })
+}
+
+/// A zone's surface in the frame of the visit under study.
+struct ZoneSurface {
+    treated: LesionId,
+    mask: Mask,
+    tree: TriangleTree,
+}
+
+/// Zones of this visit and of the one before it, carried here: the zone may have shrunk since.
+fn zone_surfaces(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<Vec<ZoneSurface>, StageError> {
+    let mut surfaces = Vec::new();
+    for ((at, treated), label) in tracked.zones.iter().filter(|((at, _), _)| *at == n || *at + 1 == n) {
+        let Some(zone) = visits[*at].zones.iter().find(|z| z.label == *label) else { continue };
+        if *at != n && visits[n].not_evaluable().is_some() {
+            continue;
+        }
+        let mask = carried(&zone.mask, &visits[*at], &visits[n])?;
+        let surface = Surface::of_mask(&mask, Refinement::OwnGrid);
+        let tree = surface.ok().and_then(|s| TriangleTree::new(s.triangles().to_vec()));
+        if let Some(tree) = tree {
+            surfaces.push(ZoneSurface { treated: treated.clone(), mask, tree });
+        }
+    }
+    Ok(surfaces)
+}
+
+/// Edge-to-edge distance: from the lesion's own surface to the zone's; 0 where one voxel of the lesion lies inside the zone.
+fn nearest_zone(lesion: &Instance, zones: &[ZoneSurface], contiguous: Mm) -> Option<ZoneContact> {
+    let inside = |zone: &ZoneSurface, at: Index3| contains(&zone.mask, lesion.mask.grid().center(at));
+    let edge: Vec<Point<Patient>> = match Surface::of_mask(&lesion.mask, Refinement::OwnGrid) {
+        Ok(surface) => surface.triangles().iter().flatten().copied().collect(),
+        Err(_) => lesion.mask.indices_set().map(|at| lesion.mask.grid().center(at)).collect(),
+    };
+    let distance = |zone: &ZoneSurface| {
+        if lesion.mask.indices_set().any(|at| inside(zone, at)) {
+            return 0.0;
+        }
+        zone.tree.distances(&edge).into_iter().fold(f64::INFINITY, f64::min)
+    };
+    let nearest = zones.iter().map(|zone| (zone, distance(zone))).min_by(|a, b| a.1.total_cmp(&b.1))?;
+    Some(ZoneContact { treated: nearest.0.treated.clone(), distance: Mm(nearest.1), contiguous })
+}
