@@ -181,7 +181,10 @@ fn note_of_file(root: &Path, path: &Path, error: &HeaderError) -> Note {
         HeaderError::Damaged { .. } => "truncated_file",
         HeaderError::Missing { .. } => "missing_attribute",
     };
-    Note::error(code, relative(root, path), format!("{error}; the file is left out"))
+    let file = relative(root, path);
+    // The path below the archive: notes must not depend on where the archive is mounted.
+    let message = error.to_string().replace(&*path.to_string_lossy(), &file);
+    Note::error(code, file, format!("{message}; the file is left out"))
 }
 
 /// The same SOP Instance twice (a copied folder): the first path stays, with a note.

@@ -144,6 +144,7 @@ fn truncated_files_make_notes_and_never_a_silent_volume() {
     let noted = index(dir.path()).unwrap();
     assert_eq!(noted.notes.len(), 1, "{:?}", noted.notes);
     assert_eq!((noted.notes[0].code.as_str(), noted.notes[0].subject.as_str()), ("truncated_file", "IM0001.dcm"));
+    assert!(noted.notes[0].message.starts_with("IM0001.dcm is damaged or truncated"), "{}", noted.notes[0].message);
     let row = &noted.value.rows()[0];
     assert!(!row.usable && row.reasons[0].contains("IM0006.dcm is truncated"), "{:?}", row.reasons);
     // Every possible cut of a file: never a panic, never a whole header from half a file.

@@ -4,7 +4,7 @@
 //! position + i · row direction · column spacing + j · column direction · row spacing, where Pixel Spacing is written
 //! \[row spacing, column spacing\].
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use imaging::{Affine, FrameId, Grid, GridError, Note, Noted, Shape};
 use nalgebra::{Matrix3, Vector3};
@@ -42,7 +42,10 @@ pub enum GeometryError {
     #[error("no image files given; name a folder that holds one image series")]
     Empty,
     /// A tag without which the geometry is unknown.
-    #[error("series {series}: {} has no usable {attribute}; export the series again with this attribute", file.display())]
+    #[error(
+        "series {series}: {} has no usable {attribute}; export the series again with this attribute",
+        name_of(file)
+    )]
     Missing {
         /// Series Instance UID.
         series: String,
@@ -52,7 +55,7 @@ pub enum GeometryError {
         attribute: &'static str,
     },
     /// A file is shorter than its header promises.
-    #[error("series {series}: {} is truncated; copy or export the file again", file.display())]
+    #[error("series {series}: {} is truncated; copy or export the file again", name_of(file))]
     Truncated {
         /// Series Instance UID.
         series: String,
@@ -62,7 +65,7 @@ pub enum GeometryError {
     /// Row and column directions that are no directions.
     #[error(
         "series {series}: {} has an Image Orientation (0020,0037) that is not two perpendicular unit vectors; export the series again",
-        file.display()
+        name_of(file)
     )]
     Orientation {
         /// Series Instance UID.
@@ -71,7 +74,10 @@ pub enum GeometryError {
         file: PathBuf,
     },
     /// The slices do not agree with each other.
-    #[error("series {series}: {what} differs between slices ({first} and {other} in {}); split the series", file.display())]
+    #[error(
+        "series {series}: {what} differs between slices ({first} and {other} in {}); split the series",
+        name_of(file)
+    )]
     Mixed {
         /// Series Instance UID.
         series: String,
@@ -149,7 +155,7 @@ pub enum GeometryError {
     /// Several frames in one file.
     #[error(
         "series {series}: {} is an enhanced multi-frame object ({n_frames} frames), which this version does not stack; convert it to single-frame files first (dcm4che emf2sf or highdicom do this)",
-        file.display()
+        name_of(file)
     )]
     MultiFrame {
         /// Series Instance UID.
@@ -197,6 +203,11 @@ pub struct SliceStack {
     pub order: Vec<usize>,
     /// Shape, voxel-to-patient map (LPS, mm), frame of reference.
     pub grid: Grid,
+}
+
+/// A file's name without its folders, which differ between machines; the error itself holds the whole path.
+pub(super) fn name_of(file: &Path) -> std::borrow::Cow<'_, str> {
+    file.file_name().unwrap_or_default().to_string_lossy()
 }
 
 /// One slice's place.

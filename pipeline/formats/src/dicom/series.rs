@@ -8,7 +8,7 @@ use imaging::{BqPerMl, Grid, GridError, Hu, Intensity, Note, Noted, SuvBw, Volum
 use rayon::prelude::*;
 use thiserror::Error;
 
-use super::geometry::{GeometryError, SliceStack, stack};
+use super::geometry::{GeometryError, SliceStack, name_of, stack};
 use super::header::SliceHeader;
 use super::pet::{SuvFactor, SuvOptions, suv_factor};
 use super::pixels;
@@ -91,7 +91,7 @@ pub enum SeriesError {
         reason: String,
     },
     /// Pixels of one file cannot be read.
-    #[error("series {series}: {} cannot be used: {reason}", file.display())]
+    #[error("series {series}: {} cannot be used: {reason}", name_of(file))]
     Pixels {
         /// Series Instance UID.
         series: String,

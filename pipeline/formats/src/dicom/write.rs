@@ -20,6 +20,9 @@ use data_set::Slice;
 
 mod data_set;
 
+/// The program as a UID in files it wrote (root 2.25, derived from its name).
+const IMPLEMENTATION_CLASS_UID: &str = "2.25.27792482320989826934964834080048974812";
+
 /// The program's name in files it wrote.
 const IMPLEMENTATION_VERSION: &str =
     concat!("LESIONTRACE", env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
@@ -258,6 +261,7 @@ fn slice_bytes(series: &SeriesToWrite<'_>, plane: &PlaneGeometry, k: usize) -> R
         .transfer_syntax(uids::EXPLICIT_VR_LITTLE_ENDIAN)
         .media_storage_sop_class_uid(sop_class)
         .media_storage_sop_instance_uid(&*series.sop_instance_uids[k])
+        .implementation_class_uid(IMPLEMENTATION_CLASS_UID)
         .implementation_version_name(IMPLEMENTATION_VERSION)
         .build()
         .map_err(|e| encode(reason_of(&e)))?;
