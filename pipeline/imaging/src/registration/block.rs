@@ -33,6 +33,9 @@ const MIN_CONTRAST: f64 = 0.01;
 const MIN_STRUCTURE: f64 = 0.3;
 /// Correlation at 4 mm from which a block counts as matched.
 const MATCHED_CORRELATION: f64 = 0.5;
+/// A block that moved farther than this, mm, was not found again: the grid of shifts reaches 8 mm along each axis (14 mm across),
+/// and what lies beyond is a chance likeness.
+const MAX_SHIFT_MM: f64 = 16.0;
 /// A direction is judged when its standard error is at most this, mm; along a smooth surface it is not (aperture problem).
 const MAX_STANDARD_ERROR_MM: f64 = 1.0;
 /// Samples that count as one independent observation when standard errors are computed (neighbours share blur and noise).
@@ -52,7 +55,7 @@ pub struct BlockResidual {
     pub n_directions: usize,
     /// Correlation of the block after its own shift, at 4 mm.
     pub correlation: f64,
-    /// Whether the two images show the same structure here.
+    /// Whether the two images show the same structure here, within the reach of the search.
     pub matched: bool,
 }
 
@@ -60,13 +63,14 @@ pub struct BlockResidual {
 pub(super) fn blocks(prepared: &Prepared<'_>, fixed_to_moving: &Affine<Patient, Patient>) -> Vec<BlockResidual> {
     let (middle, finest) = (1, SPACINGS_MM.len() - 1);
     let n_max = region_blocks(prepared) * SAMPLES_PER_BLOCK;
-    let samples = translated(prepared, finest, prepared.samples(finest, n_max as usize, false), fixed_to_moving);
+    let translations = [middle, finest].map(|level| Translation::new(prepared, level, fixed_to_moving));
+    let samples = translations[1].apply(prepared.samples(finest, n_max as usize, false));
     let to_fixed = fixed_to_moving.linear().try_inverse().unwrap_or_else(Matrix3::identity);
     by_block(&samples)
         .into_par_iter()
         .filter(|block| block.len() >= MIN_SAMPLES && has_structure(prepared, block))
         .filter_map(|fine| {
-            let coarse = translated(prepared, middle, reread(&prepared.fixed[middle], &fine), fixed_to_moving);
+            let coarse = translations[0].apply(reread(&prepared.fixed[middle], &fine));
             let coarse_problem = correlated(prepared.problem(middle, &coarse));
             let placed = place(&coarse_problem, &correlated(prepared.problem(finest, &fine)), fixed_to_moving)?;
             Some(residual(&fine, &placed, fixed_to_moving, &to_fixed))
@@ -99,20 +103,26 @@ fn reread(level: &Level, samples: &[Sample]) -> Vec<Sample> {
 }
 
 /// Of two modalities, the fixed values are replaced by the moving values expected there, so that correlation applies.
-fn translated(
-    prepared: &Prepared<'_>,
-    level: usize,
-    mut samples: Vec<Sample>,
-    fixed_to_moving: &Affine<Patient, Patient>,
-) -> Vec<Sample> {
-    if !prepared.one_modality() {
+struct Translation(Option<(Joint, Vec<f64>)>);
+
+impl Translation {
+    fn new(prepared: &Prepared<'_>, level: usize, fixed_to_moving: &Affine<Patient, Patient>) -> Self {
+        if prepared.one_modality() {
+            return Self(None);
+        }
         let joint = prepared.joint(level, fixed_to_moving);
         let means = joint.mean_moving();
-        for sample in &mut samples {
-            sample.value = joint.translate(&means, sample.value);
-        }
+        Self(Some((joint, means)))
     }
-    samples
+
+    fn apply(&self, mut samples: Vec<Sample>) -> Vec<Sample> {
+        if let Some((joint, means)) = &self.0 {
+            for sample in &mut samples {
+                sample.value = joint.translate(means, sample.value);
+            }
+        }
+        samples
+    }
 }
 
 fn correlated(problem: Problem<'_>) -> Problem<'_> {
@@ -176,7 +186,7 @@ fn residual(
         displacement: Vector::from_coords(to_fixed * told),
         n_directions,
         correlation: *correlation,
-        matched: *correlation >= MATCHED_CORRELATION,
+        matched: *correlation >= MATCHED_CORRELATION && told.norm() <= MAX_SHIFT_MM,
     }
 }
 
@@ -191,7 +201,7 @@ impl Prepared<'_> {
 
     /// Correlation at 4 mm over the whole region, of two modalities after translation of the values.
     pub(super) fn correlation(&self, fixed_to_moving: &Affine<Patient, Patient>) -> Option<f64> {
-        let samples = translated(self, 1, self.samples(1, 40_000, false), fixed_to_moving);
+        let samples = Translation::new(self, 1, fixed_to_moving).apply(self.samples(1, 40_000, false));
         correlated(self.problem(1, &samples)).cost(fixed_to_moving).map(|(cost, _)| 1.0 - cost)
     }
 }

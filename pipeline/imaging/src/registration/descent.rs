@@ -9,7 +9,7 @@ use crate::{Affine, Patient, Point};
 /// Steps tried at most on one level.
 const MAX_STEPS: usize = 40;
 /// Where the descent stops: damping beyond this means no direction lowers the cost any more.
-const MAX_DAMPING: f64 = 1e7;
+const MAX_DAMPING: f64 = 1e3;
 
 /// How far a descent may go.
 #[derive(Debug, Clone, Copy)]

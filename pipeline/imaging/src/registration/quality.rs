@@ -17,9 +17,10 @@ use crate::{Affine, Patient, Point, Volume};
 pub const MIN_OVERLAP: f64 = 0.25;
 /// Part of the region from which coverage raises no doubt.
 pub const OVERLAP_PASS: f64 = 0.6;
-/// Up to this 95th percentile of block residuals, mm, the pair counts as rigid: about one slice of abdominal CT, and below the
-/// 5 mm margin that an ablation is judged by.
-pub const RESIDUAL_PASS_MM: f64 = 3.0;
+/// Up to this 95th percentile of block residuals, mm, the pair counts as rigid. Measured inside a liver with a smooth bulge of
+/// 45 mm width (part of which the rigid map takes up): 3 mm peak leaves 1.0 mm on abdominal CT and 2.3 mm on the noisier phantom
+/// of the tests, 10 mm peak leaves 2.9 and 4.6 mm. No deformation: 0.4 and 0.9 mm.
+pub const RESIDUAL_PASS_MM: f64 = 2.5;
 /// Beyond this 95th percentile of block residuals, mm, the blocks contradict one another.
 pub const RESIDUAL_FAIL_MM: f64 = 15.0;
 /// Part of the structured blocks that must match for a pass.

@@ -170,7 +170,7 @@ impl<'a> Prepared<'a> {
     /// The placement on the coarsest level.
     fn start(&self) -> Result<Affine<Patient, Patient>, RegistrationError> {
         let (few, many) = (self.samples(0, N_SEARCH, true), self.samples(0, N_SAMPLES[0], true));
-        self.enough(&many)?;
+        Self::enough(&many)?;
         let mass = center_of_mass(&self.fixed[0], self.fixed_range.0);
         let fixed_center = mass.unwrap_or_else(|| self.fixed[0].center());
         let mut shifts = vec![Vector3::zeros()];
@@ -199,9 +199,9 @@ impl<'a> Prepared<'a> {
         motion: Motion,
     ) -> Result<Affine<Patient, Patient>, RegistrationError> {
         let mut placement = start;
-        for level in 0..SPACINGS_MM.len() {
-            let samples = self.samples(level, N_SAMPLES[level], false);
-            self.enough(&samples)?;
+        for (level, n_max) in N_SAMPLES.into_iter().enumerate() {
+            let samples = self.samples(level, n_max, false);
+            Self::enough(&samples)?;
             placement = descend(&self.problem(level, &samples), placement, motion, limits(level))
                 .ok_or(RegistrationError::NoOverlap { needed_percent: 100.0 * MIN_OVERLAP })?
                 .fixed_to_moving;
@@ -209,7 +209,7 @@ impl<'a> Prepared<'a> {
         Ok(placement)
     }
 
-    fn enough(&self, samples: &[Sample]) -> Result<(), RegistrationError> {
+    fn enough(samples: &[Sample]) -> Result<(), RegistrationError> {
         if samples.len() < MIN_SAMPLES {
             return Err(RegistrationError::TooFewSamples { n_samples: samples.len(), needed: MIN_SAMPLES });
         }

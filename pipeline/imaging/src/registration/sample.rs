@@ -3,6 +3,7 @@
 use nalgebra::Vector3;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::level::Level;
 use crate::{Grid, Index3, Mask, Patient, Point, Shape};
@@ -22,10 +23,17 @@ const BODY_ABOVE: f32 = 0.1;
 
 /// Draws at most about `n_max` points of a level where `inside` holds, each placed at random within its voxel, so that fixed and
 /// moving image are interpolated alike and no placement is favoured because voxels fall on voxels.
-pub(super) fn draw(level: &Level, inside: impl Fn(Point<Patient>) -> bool, n_max: usize, seed: u64) -> Vec<Sample> {
+pub(super) fn draw(
+    level: &Level,
+    inside: impl Fn(Point<Patient>) -> bool + Sync,
+    n_max: usize,
+    seed: u64,
+) -> Vec<Sample> {
     let shape = level.shape();
-    let eligible: Vec<usize> =
-        (0..shape.n_voxels()).filter(|at| inside(level.voxel_to_patient().apply(shape.index(*at).center()))).collect();
+    let eligible: Vec<usize> = (0..shape.n_voxels())
+        .into_par_iter()
+        .filter(|at| inside(level.voxel_to_patient().apply(shape.index(*at).center())))
+        .collect();
     let keep = (n_max as f64 / eligible.len().max(1) as f64).min(1.0);
     let mut random = ChaCha8Rng::seed_from_u64(seed);
     let mut samples = Vec::with_capacity(n_max.min(eligible.len()));

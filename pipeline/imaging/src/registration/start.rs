@@ -18,7 +18,7 @@ const TURNS_DEGREES: [f64; 3] = [-12.0, 0.0, 12.0];
 /// Cost of not covering the region, per unit of missing overlap: among like placements the fuller one is tried first.
 const MISSING_OVERLAP_COST: f64 = 0.2;
 /// Placements from which a descent is tried.
-const N_DESCENTS: usize = 8;
+const N_DESCENTS: usize = 5;
 /// Two centres closer than this give one start, mm.
 const SAME_CENTER_MM: f64 = 5.0;
 
