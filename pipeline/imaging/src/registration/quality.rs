@@ -21,12 +21,13 @@ pub const OVERLAP_PASS: f64 = 0.6;
 /// 45 mm width (part of which the rigid map takes up): 3 mm peak leaves 1.0 mm on abdominal CT and 2.3 mm on the noisier phantom
 /// of the tests, 10 mm peak leaves 2.9 and 4.6 mm. No deformation: 0.4 and 0.9 mm.
 pub const RESIDUAL_PASS_MM: f64 = 2.5;
-/// Beyond this 95th percentile of block residuals, mm, the blocks contradict one another.
-pub const RESIDUAL_FAIL_MM: f64 = 15.0;
-/// Part of the structured blocks that must match for a pass.
-pub const MATCHED_PASS: f64 = 0.8;
-/// Fewer matched blocks than this part: not the same anatomy.
-pub const MATCHED_FAIL: f64 = 0.5;
+/// Beyond this 95th percentile of block residuals, mm, the blocks contradict one another. Measured: 11.5 mm for
+/// another body.
+pub const RESIDUAL_FAIL_MM: f64 = 10.0;
+/// Part of the structured blocks that must match for a pass. Measured: every phantom and CT pair of one body, deformed or not, 1.0.
+pub const MATCHED_PASS: f64 = 0.9;
+/// Fewer matched blocks than this part: not the same anatomy. Measured: the liver of another body 0.57.
+pub const MATCHED_FAIL: f64 = 0.7;
 /// Up to this 95th percentile of disagreement between repeated registrations, mm.
 pub const ERROR_PASS_MM: f64 = 2.0;
 /// Beyond this 95th percentile of disagreement between repeated registrations, mm, the result is a matter of chance.

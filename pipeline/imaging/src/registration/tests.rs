@@ -380,6 +380,6 @@ fn masks_are_carried_onto_the_fixed_grid() {
     let want = Mask::from_fn(fixed.clone(), |at| in_ellipsoid(fixed.center(at).coords, ball));
     let both = carried.values().iter().zip(want.values()).filter(|(a, b)| **a && **b).count();
     let dice = 2.0 * both as f64 / (carried.n_voxels_set() + want.n_voxels_set()) as f64;
-    assert!(dice > 0.95, "{dice}");
+    assert!(dice > 0.9, "{dice}");
     assert!(matches!(warp_mask(&r, &want, &fixed), Err(GridError::OtherFrame { .. })));
 }
