@@ -13,6 +13,7 @@ pub mod lesion;
 pub mod measure;
 pub mod modality;
 pub mod progression;
+pub mod sdtm;
 pub mod time;
 pub mod tracking;
 pub mod treatment;

@@ -1,0 +1,241 @@
+//! Whole patients: by hand, after ablation, without an arterial phase, and properties that hold for any patient.
+
+use jiff::civil::{Date, date};
+use lesiontrace_oncology::criteria::response::{OverallResponse, TargetResponse};
+use lesiontrace_oncology::criteria::table::AblatedTarget;
+use lesiontrace_oncology::criteria::{
+    CriterionResult, CriterionTable, LesionVisit, ReaderCall, ResponseInput, TrackedLesion, VisitInfo, assess,
+};
+use lesiontrace_oncology::{Exact, LesionId, LesionKind, LesionRole, LesionState, Organ, Size};
+use proptest::prelude::*;
+
+const DATES: [Date; 4] = [date(2024, 1, 2), date(2024, 3, 1), date(2024, 5, 1), date(2024, 7, 1)];
+
+fn mm(text: &str) -> Size {
+    match text {
+        "absent" => Size::Absent,
+        "NE" => Size::NotEvaluable("no arterial phase".to_owned()),
+        number => Size::Measured(number.parse().unwrap_or_else(|_| panic!("{number} is a number"))),
+    }
+}
+
+fn visit(size: &Size, viable: &Size, state: LesionState) -> LesionVisit {
+    LesionVisit { size: size.clone(), viable: viable.clone(), state, scan_date: None, reader: None }
+}
+
+/// A lesion given by (whole diameter, viable diameter, state) at every visit.
+fn lesion(id: &str, organ: Organ, first_seen: usize, visits: &[(&str, &str, LesionState)]) -> TrackedLesion {
+    let visits = visits.iter().map(|(size, viable, state)| visit(&mm(size), &mm(viable), *state)).collect();
+    TrackedLesion::new(LesionId::new(id), organ, LesionKind::Lesion, first_seen, visits)
+}
+
+fn patient(n_visits: usize, lesions: Vec<TrackedLesion>) -> ResponseInput {
+    let visits = DATES[..n_visits].iter().map(|date| VisitInfo { date: *date, adequate: true }).collect();
+    ResponseInput { patient_id: "P1".to_owned(), origin_date: None, visits, lesions }
+}
+
+fn by(criterion: &str, input: &ResponseInput) -> CriterionResult {
+    let table = CriterionTable::built_in(criterion).expect("a built-in criterion");
+    assess(input, &table).expect("a well-formed patient")
+}
+
+fn overall(result: &CriterionResult) -> Vec<&'static str> {
+    result.visits.iter().map(|visit| visit.verdict.overall.as_str()).collect()
+}
+
+use LesionState::{Ablated, Absent, LocalProgression, NotEvaluable, Present};
+
+fn ablated() -> ResponseInput {
+    let mut treated = lesion(
+        "L1",
+        Organ::Liver,
+        0,
+        &[("30", "30", Present), ("45", "absent", Ablated), ("40", "absent", Ablated), ("38", "14", LocalProgression)],
+    );
+    treated.treated_dates = vec![date(2024, 1, 20)];
+    let other = lesion("L2", Organ::Lung, 0, &[("20", "NE", Present); 4]);
+    patient(4, vec![treated, other])
+}
+
+#[test]
+fn a_zone_is_never_measured_as_tumour() {
+    let result = by("recist_1_1", &ablated());
+    let sums: Vec<Option<f64>> = result.rows.iter().map(|row| row.sum_mm).collect();
+    assert_eq!(sums, [Some(50.0), Some(20.0), Some(20.0), Some(34.0)]);
+    assert_eq!(overall(&result), ["PR", "PR", "PD"]);
+    assert_eq!(result.rows[0].target, "BASELINE");
+    assert_eq!(result.rows[3].why, "sum 34 mm is 70.0 % above the nadir 20 mm (≥ 20 % and ≥ 5 mm): PD");
+    assert_eq!(result.rows[3].flips_if, "PD would become PR if the sum were more than 9 mm smaller");
+    assert_eq!(result.visits[2].progressed.iter().map(|(id, _)| id.as_str()).collect::<Vec<_>>(), ["L1"]);
+    assert_eq!(result.progression_date, Some(DATES[3]));
+}
+
+#[test]
+fn the_other_rules_for_ablated_targets_give_other_sums() {
+    let mut table = CriterionTable::built_in("recist_1_1").expect("built in");
+    table.options.ablated_target.value = AblatedTarget::Whole;
+    let whole = assess(&ablated(), &table).expect("well formed");
+    assert_eq!(whole.rows[1].sum_mm, Some(65.0));
+    assert_eq!(overall(&whole)[0], "PD");
+    table.options.ablated_target.value = AblatedTarget::Rebaseline;
+    let again = assess(&ablated(), &table).expect("well formed");
+    let baselines: Vec<Option<f64>> = again.rows.iter().map(|row| row.baseline_mm).collect();
+    assert_eq!(baselines, [Some(50.0), Some(65.0), Some(65.0), Some(65.0)]);
+    assert_eq!(overall(&again), ["SD", "SD", "SD"]);
+}
+
+#[test]
+fn without_an_arterial_phase_nothing_is_guessed() {
+    let no_phase = lesion("L1", Organ::Liver, 0, &[("30", "28", Present), ("30", "NE", Present)]);
+    let result = by("mrecist", &patient(2, vec![no_phase.clone()]));
+    assert_eq!(overall(&result), ["NE"]);
+    assert!(result.rows[1].why.contains("no arterial phase"), "{}", result.rows[1].why);
+    assert_eq!(overall(&by("recist_1_1", &patient(2, vec![no_phase]))), ["SD"]);
+    let never = lesion("L1", Organ::Liver, 0, &[("30", "NE", Present), ("30", "20", Present)]);
+    let result = by("mrecist", &patient(2, vec![never]));
+    assert_eq!(result.roles[0].role, LesionRole::Target);
+    assert_eq!(overall(&result), ["NE"]);
+}
+
+#[test]
+fn an_ablated_target_without_a_viability_reading_is_not_evaluable() {
+    let mut unread = lesion("L1", Organ::Liver, 0, &[("30", "30", Present), ("45", "NE", Ablated)]);
+    unread.treated_dates = vec![date(2024, 1, 20)];
+    assert_eq!(overall(&by("recist_1_1", &patient(2, vec![unread]))), ["NE"]);
+}
+
+#[test]
+fn the_two_criteria_part_where_tumour_dies_without_shrinking() {
+    let necrotic = lesion("L1", Organ::Liver, 0, &[("45", "45", Present), ("44", "absent", Present)]);
+    let input = patient(2, vec![necrotic]);
+    assert_eq!(overall(&by("recist_1_1", &input)), ["SD"]);
+    assert_eq!(overall(&by("mrecist", &input)), ["CR"]);
+}
+
+#[test]
+fn an_equivocal_node_that_is_confirmed_dates_back() {
+    let target = lesion("L1", Organ::Liver, 0, &[("30", "NE", Present); 4]);
+    let sizes = ["absent", "11", "13", "16"];
+    let mut node = lesion("L2", Organ::LymphNode, 1, &sizes.map(|size| (size, "NE", Present)));
+    node.kind = LesionKind::Node;
+    assert_eq!(overall(&by("recist_1_1", &patient(4, vec![target.clone(), node.clone()]))), ["PD", "PD", "PD"]);
+    node.visits.truncate(3);
+    let mut short = target;
+    short.visits.truncate(3);
+    let result = by("recist_1_1", &patient(3, vec![short, node]));
+    assert_eq!(overall(&result), ["SD", "SD"]);
+    assert_eq!(result.rows[2].new_lesion, "E");
+}
+
+#[test]
+fn a_reader_decides_on_non_targets_where_there_are_targets() {
+    let target = lesion("L1", Organ::Liver, 0, &[("30", "NE", Present); 2]);
+    let mut small = lesion("L2", Organ::Lung, 0, &[("9", "NE", Present), ("19", "NE", Present)]);
+    let result = by("recist_1_1", &patient(2, vec![target.clone(), small.clone()]));
+    assert_eq!(result.roles[1].role, LesionRole::NonTarget);
+    assert_eq!(overall(&result), ["SD"]);
+    assert!(result.rows[1].why.contains("a reader decides"), "{}", result.rows[1].why);
+    small.visits[1].reader = Some(ReaderCall::Progression);
+    assert_eq!(overall(&by("recist_1_1", &patient(2, vec![target, small]))), ["PD"]);
+    let alone = lesion("L2", Organ::Lung, 0, &[("9", "NE", Present), ("19", "NE", Present)]);
+    assert_eq!(overall(&by("recist_1_1", &patient(2, vec![alone]))), ["PD"]);
+}
+
+#[test]
+fn a_visit_that_missed_a_target_is_not_evaluable() {
+    let whole = lesion("L1", Organ::Liver, 0, &[("30", "NE", Present), ("20", "NE", Present), ("30", "NE", Present)]);
+    let missed =
+        lesion("L2", Organ::Lung, 0, &[("20", "NE", Present), ("NE", "NE", NotEvaluable), ("20", "NE", Present)]);
+    let result = by("recist_1_1", &patient(3, vec![whole, missed]));
+    assert_eq!(overall(&result), ["NE", "SD"]);
+    assert_eq!(result.rows[2].nadir_mm, Some(50.0), "an incomplete sum is no nadir");
+}
+
+/// Badness of an overall response, for "never improves".
+fn badness(response: OverallResponse) -> u8 {
+    match response {
+        OverallResponse::NoDisease | OverallResponse::Complete => 0,
+        OverallResponse::Partial => 1,
+        OverallResponse::Stable | OverallResponse::NonTargetPersistent => 2,
+        OverallResponse::NotEvaluable => 3,
+        OverallResponse::Progressive => 4,
+    }
+}
+
+fn any_size() -> impl Strategy<Value = Size> {
+    prop_oneof![
+        6 => (0_i64..90_000).prop_map(|um| Size::Measured(Exact::from_millionths(um * 1000))),
+        1 => Just(Size::Absent),
+        1 => Just(Size::TooSmallToMeasure),
+        1 => Just(Size::NotEvaluable("not imaged".to_owned())),
+    ]
+}
+
+fn any_lesion(id: usize) -> impl Strategy<Value = TrackedLesion> {
+    let organ = prop_oneof![Just(Organ::Liver), Just(Organ::Lung), Just(Organ::LymphNode)];
+    (10_000_i64..80_000, prop::collection::vec(any_size(), 3), organ).prop_map(move |(first, later, organ)| {
+        let kind = if organ == Organ::LymphNode { LesionKind::Node } else { LesionKind::Lesion };
+        let sizes = std::iter::once(Size::Measured(Exact::from_millionths(first * 1000))).chain(later);
+        let state = |size: &Size| if *size == Size::Absent { Absent } else { Present };
+        let visits = sizes.map(|size| visit(&size, &size, state(&size))).collect();
+        TrackedLesion::new(LesionId::new(format!("L{id}")), organ, kind, 0, visits)
+    })
+}
+
+fn any_patient() -> impl Strategy<Value = ResponseInput> {
+    (1_usize..6).prop_flat_map(|n| {
+        (0..n).map(|id| any_lesion(id).boxed()).collect::<Vec<_>>().prop_map(|lesions| patient(4, lesions))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_new_lesion_never_improves_a_response(
+        input in any_patient(), size in any_size(), at in 1_usize..4, mrecist in any::<bool>()
+    ) {
+        let criterion = if mrecist { "mrecist" } else { "recist_1_1" };
+        let before = by(criterion, &input);
+        let mut worse = input;
+        let seen = |visit_index: usize| if visit_index < at { Size::Absent } else { size.clone() };
+        let visits = (0..4).map(|index| visit(&seen(index), &seen(index), Present)).collect();
+        worse.lesions.push(TrackedLesion::new(LesionId::new("new"), Organ::Liver, LesionKind::Lesion, at, visits));
+        let after = by(criterion, &worse);
+        for (before, after) in before.visits.iter().zip(&after.visits) {
+            prop_assert!(badness(after.verdict.overall) >= badness(before.verdict.overall));
+        }
+    }
+
+    #[test]
+    fn the_order_of_lesions_does_not_matter(input in any_patient()) {
+        let mut turned = input.clone();
+        turned.lesions.reverse();
+        for criterion in ["recist_1_1", "mrecist"] {
+            prop_assert_eq!(by(criterion, &input).rows, by(criterion, &turned).rows);
+        }
+    }
+
+    #[test]
+    fn scale_does_not_matter_where_no_rule_is_in_millimetres(
+        sizes in prop::collection::vec(prop::collection::vec(1_i64..60_000, 4), 1..5), factor in 1_i64..9
+    ) {
+        let mut table = CriterionTable::built_in("recist_1_1").expect("built in");
+        // Only ratios are left: the 5 mm rule is taken out, and every lesion is a target whatever its size.
+        table.thresholds.pd_abs_mm.value = Exact::ZERO;
+        let scaled = |factor: i64| {
+            let mut input = patient(4, Vec::new());
+            for (id, row) in sizes.iter().enumerate() {
+                let size = |um: &i64| Size::Measured(Exact::from_millionths(um * 1000 * factor));
+                let visits = row.iter().map(|um| visit(&size(um), &size(um), Present)).collect();
+                let id = LesionId::new(format!("L{id}"));
+                let mut one = TrackedLesion::new(id, Organ::Liver, LesionKind::Lesion, 0, visits);
+                one.role_override = Some(LesionRole::Target);
+                input.lesions.push(one);
+            }
+            let result = assess(&input, &table).expect("well formed");
+            result.visits.into_iter().map(|visit| visit.verdict.target).collect::<Vec<TargetResponse>>()
+        };
+        prop_assert_eq!(scaled(1), scaled(factor));
+    }
+}

@@ -1,0 +1,54 @@
+//! Responses from the public SDTM example (pharmaversesdtm TU, TR, RS; Apache-2.0) agree with its RS domain.
+//!
+//! Read from `$LESIONTRACE_DATA/sdtm`; skipped where the data set is not at hand.
+#![expect(clippy::disallowed_methods, reason = "the data set lies outside the repository and is read where it lies")]
+
+use std::collections::BTreeMap;
+
+use lesiontrace_oncology::criteria::CriterionTable;
+use lesiontrace_oncology::sdtm::{TrRow, TuRow, assess_sdtm, rs_rows};
+
+/// Rows of a CSV file without quoted commas, by column.
+fn rows(folder: &str, name: &str) -> Vec<BTreeMap<String, String>> {
+    let text = std::fs::read_to_string(format!("{folder}/sdtm/{name}.csv")).expect("the data set holds this table");
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().expect("a CSV file has a header").split(',').collect();
+    let row =
+        |line: &str| header.iter().map(|name| (*name).to_owned()).zip(line.split(',').map(str::to_owned)).collect();
+    lines.map(row).collect()
+}
+
+#[test]
+fn sixty_five_of_sixty_six_overall_responses_agree() {
+    let Ok(folder) = std::env::var("LESIONTRACE_DATA") else {
+        println!("LESIONTRACE_DATA is not set: skipped");
+        return;
+    };
+    let column = |row: &BTreeMap<String, String>, name: &str| row.get(name).cloned().unwrap_or_default();
+    let tu: Vec<TuRow> = rows(&folder, "tu_onco_recist")
+        .iter()
+        .map(|row| TuRow::from_columns(|name| row.get(name).map(String::as_str)).unwrap())
+        .collect();
+    let tr: Vec<TrRow> = rows(&folder, "tr_onco_recist")
+        .iter()
+        .map(|row| TrRow::from_columns(|name| row.get(name).map(String::as_str)).unwrap())
+        .collect();
+    let assessed = assess_sdtm(&tu, &tr, &CriterionTable::built_in("recist_1_1").unwrap());
+    let mut differing = Vec::new();
+    let expected = rows(&folder, "rs_onco_recist");
+    for rs in &expected {
+        let [subject, visit, evaluator, id, response] =
+            ["USUBJID", "VISIT", "RSEVAL", "RSEVALID", "RSORRES"].map(|name| column(rs, name));
+        let own = assessed.iter().find(|one| {
+            (&one.subject, &one.visit, &one.evaluator, &one.evaluator_id) == (&subject, &visit, &evaluator, &id)
+        });
+        let got = own.map_or("no row", |one| one.overall.as_str());
+        if got != response {
+            differing.push(format!("{subject} {id} {visit}: {got} for {response}"));
+        }
+    }
+    assert_eq!(expected.len(), 66);
+    // A diameter of 4.95 mm after an overall CR: PD by our rule, PR in the example.
+    assert_eq!(differing, ["01-701-1133 RADIOLOGIST 2 WEEK 9: PD for PR"]);
+    assert!(rs_rows(&assessed).iter().all(|row| !row.result.is_empty()));
+}
