@@ -6,7 +6,7 @@ use oncology::Evaluable;
 use serde::Serialize;
 
 use crate::cohort_page::{CohortPage, Count, EndpointCurves, KmCurve, LedgerRow, PatientLine, ResponseTable};
-use crate::doubts::{Doubt, NoteGroup, doubts_title, note_groups, of_notes};
+use crate::doubts::{Doubt, NoteGroup, doubts_title, keep_first, note_groups, of_notes};
 use crate::error::{ReportError, finite};
 use crate::figure::{SpiderLine, SpiderPlot, kaplan_meier, spider, swimmer, waterfall};
 use crate::numerals::{fixed, share};
@@ -20,12 +20,15 @@ pub(crate) struct CohortView<'a> {
     counts: &'a [Count],
     doubts_title: String,
     doubts: Vec<Doubt>,
+    n_more_doubts: usize,
     responses: Vec<ResponseView>,
     endpoints: Vec<EndpointView>,
     swimmer_svg: Option<String>,
     criteria: Vec<&'a str>,
     patients: Vec<PatientView>,
+    /// Everything but `done`.
     ledger: Vec<LedgerView<'a>>,
+    done: Vec<&'a str>,
     notes: Vec<NoteGroup>,
     methods: &'a [String],
     provenance: &'a Provenance,
@@ -100,18 +103,27 @@ struct LedgerView<'a> {
 
 /// Shapes a page for its template; refuses numbers that are none and lists that do not fit each other.
 pub(crate) fn cohort_view(page: &CohortPage) -> Result<CohortView<'_>, ReportError> {
-    let doubts = of_notes(&page.notes);
+    let mut doubts = of_notes(&page.notes);
+    let doubts_title = doubts_title(doubts.len());
+    let n_more_doubts = keep_first(&mut doubts);
     Ok(CohortView {
         title: &page.title,
         counts: &page.counts,
-        doubts_title: doubts_title(doubts.len()),
+        doubts_title,
         doubts,
+        n_more_doubts,
         responses: page.responses.iter().map(|table| response_view(page, table)).collect::<Result<_, _>>()?,
         endpoints: page.endpoints.iter().map(endpoint_view).collect::<Result<_, _>>()?,
         swimmer_svg: (!page.swimmer.is_empty()).then(|| swimmer(&page.swimmer)),
         criteria: page.criteria.iter().map(|criterion| criterion.title.as_str()).collect(),
         patients: page.patients.iter().map(|line| patient_line(page, line)).collect::<Result<_, _>>()?,
-        ledger: page.ledger.iter().map(|row| LedgerView { row, class: ledger_class(&row.state) }).collect(),
+        ledger: page
+            .ledger
+            .iter()
+            .filter(|row| row.state != "done")
+            .map(|row| LedgerView { row, class: ledger_class(&row.state) })
+            .collect(),
+        done: page.ledger.iter().filter(|row| row.state == "done").map(|row| row.patient_id.as_str()).collect(),
         notes: note_groups(&page.notes),
         methods: &page.methods,
         provenance: &page.provenance,
@@ -159,7 +171,7 @@ fn sums(page: &CohortPage, table: &ResponseTable) -> Result<Option<String>, Repo
     let criterion = page.criteria.iter().find(|criterion| criterion.id == table.criterion);
     let plot = SpiderPlot {
         label: format!("Sum of diameters over time, {} patients, in percent of baseline", lines.len()),
-        width: 620.0,
+        width: 450.0,
         response_percent: criterion.and_then(|criterion| criterion.response_percent),
         // From baseline a progression has no level line: it counts from each patient's own nadir.
         progression_percent: None,
@@ -232,9 +244,8 @@ fn address(folder: &str) -> String {
 
 fn ledger_class(state: &str) -> &'static str {
     match state {
-        "done" => "response",
         "failed" => "progression",
-        "running" => "neutral",
+        "done" | "running" => "neutral",
         _ => "unconfirmed",
     }
 }

@@ -4,7 +4,7 @@ use imaging::{Note, Severity};
 use serde::Serialize;
 
 use crate::patient_page::{PatientPage, Quality};
-use crate::wording::{counted, words};
+use crate::wording::{counted, words, words_or_empty};
 
 /// One thing to doubt.
 #[derive(Debug, Serialize)]
@@ -88,6 +88,16 @@ pub(crate) fn of_notes(notes: &[Note]) -> Vec<Doubt> {
     of(Severity::Error, "missing", "error").chain(of(Severity::Warning, "look", "warning")).collect()
 }
 
+/// Doubts shown at the top of a page; the tables and notes below have all of them.
+const SHOWN: usize = 8;
+
+/// Cuts the list to what is shown at the top and says how many were left off.
+pub(crate) fn keep_first(doubts: &mut Vec<Doubt>) -> usize {
+    let n_more = doubts.len().saturating_sub(SHOWN);
+    doubts.truncate(SHOWN);
+    n_more
+}
+
 /// `2 things to doubt`.
 pub(crate) fn doubts_title(n: usize) -> String {
     if n == 0 { "Nothing noted to doubt".to_owned() } else { counted(n, "thing to doubt", "things to doubt") }
@@ -115,8 +125,4 @@ pub(crate) fn note_groups(notes: &[Note]) -> Vec<NoteGroup> {
     .into_iter()
     .filter(|group| !group.notes.is_empty())
     .collect()
-}
-
-fn words_or_empty(code: &str) -> String {
-    if code.is_empty() { String::new() } else { words(code) }
 }

@@ -10,6 +10,9 @@ use crate::numerals::{change_percent, millilitres, mm, signed_percent};
 use crate::patient_page::PatientPage;
 use crate::wording::{is_zone, quantity, words};
 
+/// The viable part's longest diameter.
+const VIABLE: &str = "viable_long_axis";
+
 /// One lesion.
 #[derive(Debug, Serialize)]
 pub(crate) struct LesionLine {
@@ -94,6 +97,9 @@ fn cell(lesion: &LesionRow, rows: &[&MeasurementRow], date: Date) -> LesionCell 
     match row.value.filter(|_| row.evaluable) {
         Some(value) => {
             cell.main = main(value, axis(&here, other), read);
+            if is_zone(state) {
+                cell.main = format!("whole {}", cell.main);
+            }
             cell.changes = changes(rows, row, value);
             cell.doubt.clone_from(&row.reason);
         }
@@ -101,7 +107,20 @@ fn cell(lesion: &LesionRow, rows: &[&MeasurementRow], date: Date) -> LesionCell 
         None => cell.not_evaluable = not_evaluable(&row.reason),
     }
     cell.details = details(&here, &[read, other]);
+    viable_first(&mut cell, &here, state);
     cell
+}
+
+/// In a treated lesion the viable part is the number to read; the whole of it comes second.
+fn viable_first(cell: &mut LesionCell, here: &[&MeasurementRow], state: &str) {
+    let Some(viable) = axis(here, VIABLE).filter(|_| is_zone(state) && !cell.main.is_empty()) else { return };
+    let shown = viable_words(viable);
+    cell.details.retain(|detail| *detail != shown);
+    cell.details.insert(0, std::mem::replace(&mut cell.main, shown));
+}
+
+fn viable_words(viable_mm: f64) -> String {
+    if viable_mm == 0.0 { "no viable tumour".to_owned() } else { format!("viable {} mm", mm(viable_mm)) }
 }
 
 fn without_rows(lesion: &LesionRow, date: Date) -> LesionCell {
@@ -139,11 +158,9 @@ fn details(here: &[&MeasurementRow], shown: &[&str; 2]) -> Vec<String> {
             !(shown.contains(&row.quantity.as_str()) && row.series_role == role)
         })
         .map(|row| {
-            let name = match row.quantity.as_str() {
-                "viable_long_axis" => "viable".to_owned(),
-                other => quantity(other),
-            };
+            let name = quantity(&row.quantity);
             match row.value.filter(|_| row.evaluable) {
+                Some(value) if row.quantity == VIABLE => viable_words(value),
                 Some(value) => format!("{name} {}", with_unit(value, &row.unit)),
                 None => format!("{name}: {}", not_evaluable(&row.reason)),
             }

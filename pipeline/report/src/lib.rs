@@ -7,17 +7,20 @@
 
 pub mod cohort_page;
 mod cohort_view;
+mod course_view;
 mod doubts;
 mod error;
 pub mod figure;
 pub mod key_image;
 mod lesion_table;
+mod margin_view;
 mod numerals;
 pub mod patient_page;
 mod patient_view;
 pub mod provenance;
 mod render;
 mod strip;
+mod verdict_view;
 mod wording;
 
 pub use cohort_page::{

@@ -5,12 +5,19 @@ const DECISIVE_PERCENT: [f64; 4] = [-30.0, -65.0, 20.0, 73.0];
 
 /// `decimals` digits behind the point, with U+2212 as minus; never `−0`.
 pub(crate) fn fixed(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
+    let text = rounded(value, decimals);
     match text.strip_prefix('-') {
         Some(digits) if digits.bytes().any(|byte| (b'1'..=b'9').contains(&byte)) => format!("\u{2212}{digits}"),
         Some(digits) => digits.to_owned(),
         None => text,
     }
+}
+
+/// Rounds half away from zero in decimal, as a reader with a pencil does: 66.25 reads 66.3, whatever its binary form.
+fn rounded(value: f64, decimals: usize) -> String {
+    /// Far below the last digit printed, far above the error of a few binary operations on sizes in mm.
+    const NUDGE: f64 = 1e-9;
+    format!("{:.decimals$}", value + NUDGE.copysign(value))
 }
 
 /// Millimetres with one decimal, without the unit.
@@ -33,7 +40,7 @@ pub(crate) fn millilitres(mm3: f64) -> String {
 pub(crate) fn share(fraction: f64) -> String {
     match fraction {
         f if f > 0.0 && f < 0.005 => "< 1\u{a0}%".to_owned(),
-        f if f < 1.0 && f >= 0.995 => "> 99\u{a0}%".to_owned(),
+        f if (0.995..1.0).contains(&f) => "> 99\u{a0}%".to_owned(),
         f => format!("{}\u{a0}%", fixed(100.0 * f, 0)),
     }
 }
@@ -42,7 +49,7 @@ pub(crate) fn share(fraction: f64) -> String {
 pub(crate) fn signed_percent(percent: f64) -> String {
     let decimals = (1..=6)
         .find(|&decimals| {
-            let shown: f64 = format!("{percent:.decimals$}").parse().unwrap_or(percent);
+            let shown: f64 = rounded(percent, decimals).parse().unwrap_or(percent);
             !DECISIVE_PERCENT.iter().any(|&edge| shown == edge && (percent - edge).abs() > 1e-9)
         })
         .unwrap_or(6);
@@ -80,6 +87,13 @@ mod tests {
         assert_eq!(signed_percent(-29.999), "\u{2212}29.999\u{a0}%");
         assert_eq!(signed_percent(-30.0), "\u{2212}30.0\u{a0}%");
         assert_eq!(signed_percent(0.0), "0.0\u{a0}%");
+    }
+
+    #[test]
+    fn halves_round_away_from_zero() {
+        assert_eq!(signed_percent(-66.25), "\u{2212}66.3\u{a0}%");
+        assert_eq!(mm(0.25), "0.3");
+        assert_eq!(mm(2.675 * 10.0), "26.8");
     }
 
     #[test]

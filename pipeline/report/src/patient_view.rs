@@ -1,17 +1,22 @@
 //! A patient's page as the template reads it: words, badges and drawings in the order of the page.
 
-use oncology::{AssessmentRow, MarginRow};
+use oncology::AssessmentRow;
 use serde::Serialize;
 
-use crate::doubts::{Doubt, NoteGroup, doubts, doubts_title, note_groups};
+use crate::course_view::{EndpointLine, EventLine, TreatmentLine, endpoint_lines, event_lines, treatment_lines};
+use crate::doubts::{Doubt, NoteGroup, doubts, doubts_title, keep_first, note_groups};
 use crate::error::{ReportError, finite};
-use crate::figure::{MarginHistogram, SpiderLine, SpiderPlot, margin_histogram, spider, timeline};
+use crate::figure::{SpiderLine, SpiderPlot, spider, timeline};
 use crate::lesion_table::{LesionLine, lesion_lines};
-use crate::numerals::{change_percent, fixed, mm, share, signed_mm, signed_percent};
-use crate::patient_page::{Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Quality, Verdict};
+use crate::margin_view::{MarginView, margin};
+use crate::numerals::{change_percent, mm};
+use crate::patient_page::{
+    Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Quality, Verdict, Visit,
+};
 use crate::provenance::{Provenance, RunBlock};
 use crate::strip::{Strips, strips};
-use crate::wording::{badge, counted, response, tone, words};
+use crate::verdict_view::{Headline, VerdictBox, check_sums, headline, verdict_box};
+use crate::wording::{badge, counted, words};
 
 /// What the template `patient.html` reads.
 #[derive(Serialize)]
@@ -24,6 +29,7 @@ pub(crate) struct PatientView<'a> {
     headlines: Vec<Headline>,
     doubts_title: String,
     doubts: Vec<Doubt>,
+    n_more_doubts: usize,
     timeline_svg: String,
     strips: Option<Strips>,
     criteria: Vec<String>,
@@ -38,36 +44,6 @@ pub(crate) struct PatientView<'a> {
     methods: &'a [String],
     provenance: &'a Provenance,
     run: &'a RunBlock,
-}
-
-#[derive(Serialize)]
-struct Headline {
-    criterion: String,
-    date: String,
-    study_day: i64,
-    box_: VerdictBox,
-    prior: Option<Badge>,
-}
-
-#[derive(Serialize)]
-struct Badge {
-    code: String,
-    class: &'static str,
-    date: String,
-}
-
-#[derive(Serialize)]
-struct VerdictBox {
-    code: String,
-    words: String,
-    class: &'static str,
-    sum: String,
-    changes: Vec<String>,
-    parts: String,
-    why: String,
-    flips_if: String,
-    what_changed: Vec<String>,
-    ablated: String,
 }
 
 #[derive(Serialize)]
@@ -90,78 +66,25 @@ struct Drawing {
     svg: String,
 }
 
-#[derive(Serialize)]
-struct MarginView {
-    lesion_id: String,
-    treatment_date: String,
-    study_date: String,
-    minimum: String,
-    interval: String,
-    p5: String,
-    bands: Vec<Band>,
-    coverage: String,
-    excluded: String,
-    verdict: String,
-    class: &'static str,
-    reasons: String,
-    histogram_svg: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Band {
-    name: &'static str,
-    share: String,
-    class: &'static str,
-}
-
-#[derive(Serialize)]
-struct EventLine {
-    date: String,
-    what: String,
-    lesion_id: String,
-    cause: String,
-    cycle: String,
-    free_until: String,
-    needs_review: bool,
-    why: String,
-}
-
-#[derive(Serialize)]
-struct EndpointLine {
-    endpoint: String,
-    unit_id: String,
-    origin: String,
-    end: String,
-    days: i64,
-    months: String,
-    outcome: String,
-    event: bool,
-    detail: String,
-}
-
-#[derive(Serialize)]
-struct TreatmentLine {
-    date: String,
-    study_day: i64,
-    modality: String,
-    cycle: String,
-    targets: String,
-    complication: String,
-}
-
 /// Shapes a page for its template; refuses numbers that are none and images that do not fit.
 pub(crate) fn patient_view(page: &PatientPage) -> Result<PatientView<'_>, ReportError> {
     page.verdicts.iter().try_for_each(check_sums)?;
-    let doubts = doubts(page);
+    let mut doubts = doubts(page);
+    let doubts_title = doubts_title(doubts.len());
+    let n_more_doubts = keep_first(&mut doubts);
     Ok(PatientView {
         patient_id: &page.patient_id,
         diagnosis: &page.diagnosis,
         covariates: &page.covariates,
         span: span(page),
         end: page.follow_up_end.as_ref().map_or_else(|| "end of follow-up not stated".to_owned(), end),
-        headlines: criteria(page).iter().filter_map(|criterion| headline(page, criterion)).collect(),
-        doubts_title: doubts_title(doubts.len()),
+        headlines: criteria(page)
+            .iter()
+            .filter_map(|criterion| headline(&verdicts_of(page, &criterion.id), criterion))
+            .collect(),
+        doubts_title,
         doubts,
+        n_more_doubts,
         timeline_svg: timeline(page),
         strips: strips(page)?,
         criteria: criteria(page).into_iter().map(|criterion| criterion.title).collect(),
@@ -177,14 +100,6 @@ pub(crate) fn patient_view(page: &PatientPage) -> Result<PatientView<'_>, Report
         provenance: &page.provenance,
         run: &page.run,
     })
-}
-
-fn check_sums(verdict: &Verdict) -> Result<(), ReportError> {
-    let row = &verdict.row;
-    for value in [row.sum_mm, row.baseline_mm, row.nadir_mm].into_iter().flatten() {
-        finite(value, "sum of diameters", &format!("{} at {}", row.criterion, row.date))?;
-    }
-    Ok(())
 }
 
 /// Criteria named by the page, then those only its verdicts name: no verdict is left out.
@@ -227,75 +142,9 @@ fn verdicts_of<'a>(page: &'a PatientPage, criterion: &str) -> Vec<&'a Verdict> {
     page.verdicts.iter().filter(|verdict| verdict.row.criterion == criterion).collect()
 }
 
-fn headline(page: &PatientPage, criterion: &CriterionInfo) -> Option<Headline> {
-    let verdicts = verdicts_of(page, &criterion.id);
-    let latest = verdicts.iter().max_by_key(|verdict| verdict.row.date)?;
-    let prior =
-        verdicts.iter().filter(|verdict| verdict.row.date < latest.row.date).max_by_key(|verdict| verdict.row.date);
-    Some(Headline {
-        criterion: criterion.title.clone(),
-        date: latest.row.date.to_string(),
-        study_day: latest.row.study_day,
-        box_: verdict_box(latest),
-        prior: prior.map(|verdict| Badge {
-            code: badge(&verdict.row.overall),
-            class: tone(&verdict.row.overall).class(),
-            date: verdict.row.date.to_string(),
-        }),
-    })
-}
-
-fn verdict_box(verdict: &Verdict) -> VerdictBox {
-    let row = &verdict.row;
-    VerdictBox {
-        code: badge(&row.overall),
-        words: response(&row.overall),
-        class: tone(&row.overall).class(),
-        sum: row.sum_mm.map_or_else(|| "no complete sum".to_owned(), |sum| format!("sum {} mm", mm(sum))),
-        changes: sum_changes(row),
-        parts: parts(row),
-        why: row.why.clone(),
-        flips_if: row.flips_if.clone(),
-        what_changed: verdict.what_changed.clone(),
-        ablated: if row.ablated_target.is_empty() {
-            String::new()
-        } else {
-            format!("ablated targets counted as {}", words(&row.ablated_target))
-        },
-    }
-}
-
-fn sum_changes(row: &AssessmentRow) -> Vec<String> {
-    let Some(sum) = row.sum_mm.filter(|_| row.overall != "BASELINE") else { return Vec::new() };
-    let against = |reference: Option<f64>, name: &str| {
-        let reference = reference?;
-        let percent = change_percent(sum, reference)?;
-        Some(format!(
-            "{} ({} mm) from {name} {} mm",
-            signed_percent(percent),
-            signed_mm(sum - reference),
-            mm(reference)
-        ))
-    };
-    [against(row.baseline_mm, "baseline"), against(row.nadir_mm, "nadir")].into_iter().flatten().collect()
-}
-
-fn parts(row: &AssessmentRow) -> String {
-    let new_lesion = match row.new_lesion.as_str() {
-        "Y" => "new lesion: yes",
-        "N" => "new lesion: no",
-        "E" => "new lesion: equivocal",
-        _ => "new lesion: not stated",
-    };
-    if row.overall == "BASELINE" {
-        return String::new();
-    }
-    format!("target {}, non-target {}, {new_lesion}", badge(&row.target), badge(&row.non_target))
-}
-
 fn visit_lines(page: &PatientPage) -> Result<Vec<VisitLine>, ReportError> {
     let criteria = criteria(page);
-    let line = |visit: &crate::patient_page::Visit| {
+    let line = |visit: &Visit| {
         let boxes = criteria.iter().map(|criterion| {
             let found = page.verdicts.iter().find(|v| v.row.criterion == criterion.id && v.row.date == visit.date);
             found.map(verdict_box)
@@ -372,122 +221,4 @@ fn sum_over_time(page: &PatientPage, criterion: &CriterionInfo) -> Option<Drawin
         lines: vec![line],
     };
     (plot.lines[0].points.len() > 1).then(|| Drawing { title: criterion.title.clone(), svg: spider(&plot) })
-}
-
-fn margin(row: &MarginRow, threshold_mm: Option<f64>) -> Result<MarginView, ReportError> {
-    let subject = format!("{} treated on {}", row.lesion_id, row.treatment_date);
-    for value in [row.min_margin_mm, row.low_mm, row.high_mm, row.p5_mm, threshold_mm].into_iter().flatten() {
-        finite(value, "margin", &subject)?;
-    }
-    let fractions =
-        [row.frac_lt0, row.frac_0_5, row.frac_5_10, row.frac_ge10, row.excluded_capsule_fraction, row.tumour_coverage];
-    for value in fractions.into_iter().flatten() {
-        finite(value, "share of the surface", &subject)?;
-    }
-    let none = || "not evaluable".to_owned();
-    let bands = [
-        ("below 0 mm", row.frac_lt0, "lt0"),
-        ("0 to 5 mm", row.frac_0_5, "m0to5"),
-        ("5 to 10 mm", row.frac_5_10, "m5to10"),
-        ("10 mm and more", row.frac_ge10, "ge10"),
-    ];
-    Ok(MarginView {
-        lesion_id: row.lesion_id.clone(),
-        treatment_date: row.treatment_date.to_string(),
-        study_date: row.study_date.to_string(),
-        minimum: row.min_margin_mm.map_or_else(none, |value| format!("{} mm", mm(value))),
-        interval: row
-            .low_mm
-            .zip(row.high_mm)
-            .map_or_else(|| "interval unknown".to_owned(), |(low, high)| format!("{} to {} mm", mm(low), mm(high))),
-        p5: row.p5_mm.map_or_else(none, |value| format!("{} mm", mm(value))),
-        bands: bands
-            .map(|(name, fraction, class)| Band { name, share: fraction.map_or_else(none, share), class })
-            .into(),
-        coverage: row.tumour_coverage.map_or_else(none, share),
-        excluded: row.excluded_capsule_fraction.map_or_else(none, share),
-        verdict: words(&row.verdict),
-        class: margin_class(&row.verdict),
-        reasons: row.reasons.clone(),
-        histogram_svg: histogram(row, threshold_mm)?,
-    })
-}
-
-fn margin_class(verdict: &str) -> &'static str {
-    match verdict {
-        "adequate" => "response",
-        "inadequate" => "progression",
-        "borderline" => "unconfirmed",
-        _ => "not-evaluable",
-    }
-}
-
-/// The row's counts: 1 mm bins from −15 mm, as the column says.
-fn histogram(row: &MarginRow, threshold_mm: Option<f64>) -> Result<Option<String>, ReportError> {
-    let counts: Option<Vec<u64>> = row.histogram_counts.split_whitespace().map(|word| word.parse().ok()).collect();
-    let Some(counts) = counts else {
-        let subject = format!("{} treated on {}", row.lesion_id, row.treatment_date);
-        return Err(ReportError::Histogram { subject, found: row.histogram_counts.clone() });
-    };
-    let label = format!("Histogram of the margin around {}; the table beside it has the shares", row.lesion_id);
-    let input =
-        MarginHistogram { label, from_mm: -15.0, bin_mm: 1.0, counts, min_margin_mm: row.min_margin_mm, threshold_mm };
-    Ok((input.counts.iter().sum::<u64>() > 0).then(|| margin_histogram(&input)))
-}
-
-fn event_lines(page: &PatientPage) -> Vec<EventLine> {
-    page.events
-        .iter()
-        .map(|event| EventLine {
-            date: event.date.to_string(),
-            what: if event.class.is_empty() {
-                words(&event.event)
-            } else {
-                format!("{}, {}", words(&event.event), words(&event.class))
-            },
-            lesion_id: event.lesion_id.clone(),
-            cause: if event.cause.is_empty() { String::new() } else { words(&event.cause) },
-            cycle: event.cycle.map_or_else(String::new, |cycle| cycle.to_string()),
-            free_until: event.interval_low_date.map_or_else(String::new, |date| date.to_string()),
-            needs_review: event.needs_review,
-            why: event.why.clone(),
-        })
-        .collect()
-}
-
-fn endpoint_lines(page: &PatientPage) -> Result<Vec<EndpointLine>, ReportError> {
-    let line = |row: &oncology::EndpointRow| {
-        finite(row.months, "time in months", &format!("{} of {}", row.endpoint, row.unit_id))?;
-        let parts = [words_or_empty(&row.cause), words_or_empty(&row.competing), row.censor_reason.clone()];
-        Ok(EndpointLine {
-            endpoint: row.endpoint.replace('_', " "),
-            unit_id: row.unit_id.clone(),
-            origin: row.origin_date.to_string(),
-            end: row.end_date.to_string(),
-            days: row.days,
-            months: fixed(row.months, 1),
-            outcome: if row.event == 1 { "event" } else { "censored" }.to_owned(),
-            event: row.event == 1,
-            detail: parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; "),
-        })
-    };
-    page.endpoints.iter().map(line).collect()
-}
-
-fn words_or_empty(code: &str) -> String {
-    if code.is_empty() { String::new() } else { words(code) }
-}
-
-fn treatment_lines(page: &PatientPage) -> Vec<TreatmentLine> {
-    page.treatments
-        .iter()
-        .map(|treatment| TreatmentLine {
-            date: treatment.date.to_string(),
-            study_day: treatment.study_day,
-            modality: treatment.modality.clone(),
-            cycle: treatment.cycle.map_or_else(String::new, |cycle| cycle.to_string()),
-            targets: treatment.target_lesions.join(", "),
-            complication: treatment.complication_grade.clone(),
-        })
-        .collect()
 }

@@ -50,6 +50,8 @@ struct Cell {
     images: Vec<Picture>,
     /// Why there is no image.
     missing: String,
+    /// The lesion had not appeared yet: nothing is missing.
+    not_yet: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,9 +102,9 @@ fn columns(page: &PatientPage) -> (Vec<&Visit>, Vec<&Visit>) {
     let latest = n.saturating_sub(COLUMNS - 1);
     page.visits.iter().enumerate().fold((Vec::new(), Vec::new()), |(mut shown, mut folded), (index, visit)| {
         if index == 0 || index >= latest {
-            shown.push(visit)
+            shown.push(visit);
         } else {
-            folded.push(visit)
+            folded.push(visit);
         }
         (shown, folded)
     })
@@ -134,15 +136,18 @@ fn cells(row: &Row<'_>, visits: &[&Visit]) -> Result<Vec<Cell>, ReportError> {
             .map(|image| picture(image, row.px_per_mm))
             .collect::<Result<_, _>>()?;
         let missing = if images.is_empty() { why_missing(row, visit.date) } else { String::new() };
-        Ok(Cell { heading: column(row.page, visit), images, missing })
+        Ok(Cell { heading: column(row.page, visit), images, missing, not_yet: not_yet(row, visit.date) })
     };
     visits.iter().map(cell).collect()
 }
 
+fn not_yet(row: &Row<'_>, date: Date) -> bool {
+    row.page.lesions.iter().any(|lesion| lesion.lesion_id == row.lesion_id && date < lesion.first_seen_date)
+}
+
 fn why_missing(row: &Row<'_>, date: Date) -> String {
-    let lesion = row.page.lesions.iter().find(|lesion| lesion.lesion_id == row.lesion_id);
-    if lesion.is_some_and(|lesion| date < lesion.first_seen_date) {
-        return "not seen at this visit".to_owned();
+    if not_yet(row, date) {
+        return "not yet seen".to_owned();
     }
     let reason = row
         .page

@@ -99,6 +99,11 @@ pub(crate) fn words(code: &str) -> String {
     }
 }
 
+/// A snake-case code as words; nothing for none.
+pub(crate) fn words_or_empty(code: &str) -> String {
+    if code.is_empty() { String::new() } else { words(code) }
+}
+
 /// A quantity of a measurement row in words.
 pub(crate) fn quantity(code: &str) -> String {
     match code {

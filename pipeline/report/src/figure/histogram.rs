@@ -25,7 +25,7 @@ pub struct MarginHistogram {
 }
 
 const SIZE: [f64; 2] = [420.0, 190.0];
-const PLOT: [f64; 4] = [44.0, 14.0, 408.0, 132.0];
+const PLOT: [f64; 4] = [44.0, 26.0, 408.0, 132.0];
 
 /// Below 0: vermilion, hatched. 0–5 mm: amber, ruled. 5–10 mm: light blue. 10 mm and more: dark blue.
 fn fill(lower_mm: f64) -> &'static str {
@@ -56,7 +56,7 @@ pub fn margin_histogram(input: &MarginHistogram) -> String {
         bar(
             &mut svg,
             [x.at(lower_mm), x.at(lower_mm + input.bin_mm)],
-            Bar { lower_mm, count, share: count as f64 / total, y },
+            &Bar { lower_mm, count, share: count as f64 / total, y },
         );
     }
     axis(&mut svg, &x, bottom);
@@ -71,7 +71,7 @@ struct Bar {
     y: Scale,
 }
 
-fn bar(svg: &mut Svg, x: [f64; 2], bar: Bar) {
+fn bar(svg: &mut Svg, x: [f64; 2], bar: &Bar) {
     if bar.count == 0 {
         return;
     }
@@ -109,7 +109,7 @@ fn marks(svg: &mut Svg, input: &MarginHistogram, x: &Scale) {
     if let Some(threshold) = input.threshold_mm {
         let at = x.at(inside(threshold));
         svg.line([at, top], [at, bottom], &format!(r#"stroke="{INK}" stroke-dasharray="4 3""#));
-        svg.text([at + 4.0, top + 4.0], "", &format!("wanted {} mm", fixed(threshold, 0)));
+        svg.text([at, top - 8.0], r#"text-anchor="middle""#, &format!("wanted {} mm", fixed(threshold, 0)));
     }
     if let Some(minimum) = input.min_margin_mm {
         let at = x.at(inside(minimum));

@@ -39,6 +39,8 @@ pub struct SpiderLine {
     pub progression: Vec<[f64; 2]>,
 }
 
+/// A label beside a point: white around the letters keeps them readable across lines.
+const LABEL: &str = r##"text-anchor="middle" font-size="11" stroke="#ffffff" stroke-width="3" paint-order="stroke""##;
 const HEIGHT: f64 = 250.0;
 const LEFT: f64 = 54.0;
 const TOP: f64 = 16.0;
@@ -61,7 +63,7 @@ pub fn spider(plot: &SpiderPlot) -> String {
 fn scales(plot: &SpiderPlot) -> [Scale; 2] {
     let points = || plot.lines.iter().flat_map(|line| line.points.iter().chain(&line.progression));
     let last_day = points().map(|point| point[0]).fold(30.0, f64::max);
-    let low = points().map(|point| point[1]).fold(-40.0, f64::min) - 4.0;
+    let low = points().map(|point| point[1]).fold(-40.0, f64::min) - 16.0;
     let high = points().map(|point| point[1]).fold(30.0, f64::max) + 6.0;
     [
         Scale { values: [0.0, last_day / DAYS_PER_MONTH], pixels: [LEFT, plot.width - 92.0] },
@@ -129,15 +131,16 @@ fn draw(svg: &mut Svg, line: &SpiderLine, [x, y]: &[Scale; 2]) {
             svg.circle([cx, cy], 2.5, &format!(r#"fill="{INK}""#));
             continue;
         };
-        let attributes = format!(r##"fill="{}" stroke="{INK}" stroke-width="1.2""##, tone(code).fill());
+        let attributes = format!(r#"fill="{}" stroke="{INK}" stroke-width="1.2""#, tone(code).fill());
         if tone(code) == crate::wording::Tone::Progression {
             svg.rect([cx - 5.0, cy - 5.0], [10.0, 10.0], &attributes);
         } else {
             svg.circle([cx, cy], 5.0, &attributes);
         }
         let text = if index == 0 { String::new() } else { format!("{code} {}", signed_percent(line.points[index][1])) };
-        let above = cy - 10.0 > TOP + 6.0;
-        svg.text([cx, if above { cy - 10.0 } else { cy + 20.0 }], r#"text-anchor="middle" font-size="11""#, &text);
+        let falls = index > 0 && line.points[index][1] < line.points[index - 1][1];
+        let above = !falls && cy - 10.0 > TOP + 6.0;
+        svg.text([cx, if above { cy - 10.0 } else { cy + 20.0 }], LABEL, &text);
     }
 }
 

@@ -65,6 +65,7 @@ fn draw(svg: &mut Svg, lane: &SwimmerLane, place: &Place) {
     svg.text([LEFT - 10.0, y + 4.0], r#"text-anchor="end""#, &name);
     let (from, to) = (place.day(0), place.day(lane.end_day));
     svg.rect([from, y - 8.0], [to - from, 16.0], r##"fill="#eef1f5""##);
+    let mut before = "";
     for segment in &lane.segments {
         let (from, to) = (place.day(segment.from_day), place.day(segment.to_day));
         let look = tone(&segment.response);
@@ -72,10 +73,11 @@ fn draw(svg: &mut Svg, lane: &SwimmerLane, place: &Place) {
         if look == Tone::NotEvaluable {
             svg.hatch([from, y - 8.0], [to - from, 16.0], r##"stroke="#a9b7c4""##);
         }
-        if to - from > 30.0 {
+        if to - from > 40.0 && segment.response != before {
             let ink = if matches!(look, Tone::Response | Tone::Progression) { "#ffffff" } else { INK };
-            svg.text([from + 8.0, y + 4.0], &format!(r#"font-size="11" fill="{ink}""#), &segment.response);
+            svg.text([from + 14.0, y + 4.0], &format!(r#"font-size="11" fill="{ink}""#), &segment.response);
         }
+        before = &segment.response;
     }
     svg.rect([from, y - 8.0], [to - from, 16.0], r##"fill="none" stroke="#7b8794""##);
     for mark in &lane.marks {
@@ -99,7 +101,7 @@ fn treatment(svg: &mut Svg, [x, y]: [f64; 2]) {
 }
 
 fn progression(svg: &mut Svg, [x, y]: [f64; 2]) {
-    svg.rect([x - 5.0, y - 5.0], [10.0, 10.0], &format!(r##"fill="#ffffff" stroke="#b3401f" stroke-width="3""##));
+    svg.rect([x - 5.0, y - 5.0], [10.0, 10.0], r##"fill="#ffffff" stroke="#b3401f" stroke-width="3""##);
 }
 
 fn end(svg: &mut Svg, end: SwimmerEnd, [x, y]: [f64; 2]) {
@@ -110,7 +112,7 @@ fn end(svg: &mut Svg, end: SwimmerEnd, [x, y]: [f64; 2]) {
             svg.line([x + 4.0, y + 5.0], [x + 14.0, y - 5.0], &stroke);
         }
         SwimmerEnd::Ongoing => {
-            svg.polygon(&[[x + 4.0, y - 6.0], [x + 15.0, y], [x + 4.0, y + 6.0]], &format!(r#"fill="{INK}""#))
+            svg.polygon(&[[x + 4.0, y - 6.0], [x + 15.0, y], [x + 4.0, y + 6.0]], &format!(r#"fill="{INK}""#));
         }
         SwimmerEnd::Censored => svg.line([x + 5.0, y - 8.0], [x + 5.0, y + 8.0], &stroke),
     }
@@ -135,7 +137,7 @@ fn legend(svg: &mut Svg, y: f64) {
         ("progression", Tone::Progression),
     ] {
         word(svg, text, &|svg, [x, y]| {
-            svg.rect([x - 6.0, y - 6.0], [18.0, 12.0], &format!(r#"fill="{}""#, look.fill()))
+            svg.rect([x - 6.0, y - 6.0], [18.0, 12.0], &format!(r#"fill="{}""#, look.fill()));
         });
     }
 }

@@ -180,7 +180,7 @@ fn shape(svg: &mut Svg, shape: Shape, [x, y]: [f64; 2]) {
     match shape {
         Shape::Verdict(look) => svg.circle([x, y], 7.0, &format!(r#"fill="{}" {ink}"#, look.fill())),
         Shape::Treatment => {
-            svg.polygon(&[[x, y + 7.0], [x - 8.0, y - 6.0], [x + 8.0, y - 6.0]], &format!(r##"fill="#e0a526" {ink}"##))
+            svg.polygon(&[[x, y + 7.0], [x - 8.0, y - 6.0], [x + 8.0, y - 6.0]], &format!(r##"fill="#e0a526" {ink}"##));
         }
         Shape::Progression => svg.rect([x - 6.0, y - 6.0], [12.0, 12.0], &format!(r##"fill="#b3401f" {ink}"##)),
         Shape::Event => svg
@@ -190,7 +190,7 @@ fn shape(svg: &mut Svg, shape: Shape, [x, y]: [f64; 2]) {
             svg.line([x - 6.0, y + 6.0], [x + 6.0, y - 6.0], &format!(r#"stroke="{INK}" stroke-width="3""#));
         }
         Shape::LastContact => {
-            svg.polygon(&[[x - 5.0, y - 7.0], [x + 8.0, y], [x - 5.0, y + 7.0]], &format!(r#"fill="{INK}""#))
+            svg.polygon(&[[x - 5.0, y - 7.0], [x + 8.0, y], [x - 5.0, y + 7.0]], &format!(r#"fill="{INK}""#));
         }
         Shape::Censored => svg.line([x, y - 8.0], [x, y + 8.0], &format!(r#"stroke="{INK}" stroke-width="3""#)),
     }

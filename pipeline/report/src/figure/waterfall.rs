@@ -9,9 +9,9 @@ use crate::patient_page::CriterionInfo;
 use crate::wording::{Tone, tone};
 
 const HEIGHT: f64 = 270.0;
-const WIDTH: f64 = 620.0;
+const WIDTH: f64 = 450.0;
 const LEFT: f64 = 54.0;
-const RIGHT: f64 = 572.0;
+const RIGHT: f64 = 402.0;
 const TOP: f64 = 18.0;
 const BOTTOM: f64 = 222.0;
 
@@ -39,7 +39,7 @@ fn draw(criterion: &CriterionInfo, bars: &[(&BestResponse, Option<f64>)]) -> Str
     );
     let values = || bars.iter().filter_map(|bar| bar.1);
     let y = Scale {
-        values: [values().fold(-40.0, f64::min) - 4.0, values().fold(30.0, f64::max) + 10.0],
+        values: [values().fold(-40.0, f64::min) - 18.0, values().fold(30.0, f64::max) + 10.0],
         pixels: [BOTTOM, TOP],
     };
     for tick in y.ticks(6) {
@@ -86,22 +86,19 @@ fn bar(svg: &mut Svg, bar: &Bar<'_>) {
     let (left, width, middle) = (bar.left + gap, bar.width - 2.0 * gap, bar.left + bar.width / 2.0);
     let roomy = bar.width > 44.0;
     let look = tone(&bar.response.response);
-    match bar.value {
-        Some(percent) => {
-            let at = bar.y.at(percent);
-            svg.rect([left, at.min(zero)], [width, (at - zero).abs().max(1.5)], &format!(r#"fill="{}""#, look.fill()));
-            if look == Tone::Progression {
-                svg.hatch([left, at.min(zero)], [width, (at - zero).abs()], r##"stroke="#ffffff" stroke-width="1""##);
-            }
-            if roomy {
-                let above = if percent >= 0.0 { at - 5.0 } else { at + 14.0 };
-                svg.text([middle, above], r#"text-anchor="middle" font-size="11""#, &signed_percent(percent));
-            }
+    if let Some(percent) = bar.value {
+        let at = bar.y.at(percent);
+        svg.rect([left, at.min(zero)], [width, (at - zero).abs().max(1.5)], &format!(r#"fill="{}""#, look.fill()));
+        if look == Tone::Progression {
+            svg.hatch([left, at.min(zero)], [width, (at - zero).abs()], r##"stroke="#ffffff" stroke-width="1""##);
         }
-        None => {
-            svg.rect([left, zero - 14.0], [width, 28.0], &format!(r##"fill="#ffffff" stroke="{MUTED}""##));
-            svg.hatch([left, zero - 14.0], [width, 28.0], r##"stroke="#a9b7c4""##);
+        if roomy {
+            let above = if percent >= 0.0 { at - 5.0 } else { at + 14.0 };
+            svg.text([middle, above], r#"text-anchor="middle" font-size="11""#, &signed_percent(percent));
         }
+    } else {
+        svg.rect([left, zero - 14.0], [width, 28.0], &format!(r##"fill="#ffffff" stroke="{MUTED}""##));
+        svg.hatch([left, zero - 14.0], [width, 28.0], r##"stroke="#a9b7c4""##);
     }
     if roomy {
         svg.text([middle, BOTTOM + 18.0], r#"text-anchor="middle" font-weight="600""#, &bar.response.response);

@@ -1,0 +1,96 @@
+//! Ablative margins as the template reads them.
+
+use oncology::MarginRow;
+use serde::Serialize;
+
+use crate::error::{ReportError, finite};
+use crate::figure::{MarginHistogram, margin_histogram};
+use crate::numerals::{mm, share};
+use crate::wording::words;
+
+/// One margin.
+#[derive(Serialize)]
+pub(crate) struct MarginView {
+    lesion_id: String,
+    treatment_date: String,
+    study_date: String,
+    minimum: String,
+    interval: String,
+    p5: String,
+    bands: Vec<Band>,
+    coverage: String,
+    excluded: String,
+    verdict: String,
+    class: &'static str,
+    reasons: String,
+    histogram_svg: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Band {
+    name: &'static str,
+    share: String,
+    class: &'static str,
+}
+
+/// A row in words, with its histogram.
+pub(crate) fn margin(row: &MarginRow, threshold_mm: Option<f64>) -> Result<MarginView, ReportError> {
+    let subject = format!("{} treated on {}", row.lesion_id, row.treatment_date);
+    for value in [row.min_margin_mm, row.low_mm, row.high_mm, row.p5_mm, threshold_mm].into_iter().flatten() {
+        finite(value, "margin", &subject)?;
+    }
+    let fractions =
+        [row.frac_lt0, row.frac_0_5, row.frac_5_10, row.frac_ge10, row.excluded_capsule_fraction, row.tumour_coverage];
+    for value in fractions.into_iter().flatten() {
+        finite(value, "share of the surface", &subject)?;
+    }
+    let none = || "not evaluable".to_owned();
+    let bands = [
+        ("below 0 mm", row.frac_lt0, "lt0"),
+        ("0 to 5 mm", row.frac_0_5, "m0to5"),
+        ("5 to 10 mm", row.frac_5_10, "m5to10"),
+        ("10 mm and more", row.frac_ge10, "ge10"),
+    ];
+    Ok(MarginView {
+        lesion_id: row.lesion_id.clone(),
+        treatment_date: row.treatment_date.to_string(),
+        study_date: row.study_date.to_string(),
+        minimum: row.min_margin_mm.map_or_else(none, |value| format!("{} mm", mm(value))),
+        interval: row
+            .low_mm
+            .zip(row.high_mm)
+            .map_or_else(|| "interval unknown".to_owned(), |(low, high)| format!("{} to {} mm", mm(low), mm(high))),
+        p5: row.p5_mm.map_or_else(none, |value| format!("{} mm", mm(value))),
+        bands: bands
+            .map(|(name, fraction, class)| Band { name, share: fraction.map_or_else(none, share), class })
+            .into(),
+        coverage: row.tumour_coverage.map_or_else(none, share),
+        excluded: row.excluded_capsule_fraction.map_or_else(none, share),
+        verdict: words(&row.verdict),
+        class: margin_class(&row.verdict),
+        reasons: row.reasons.clone(),
+        histogram_svg: histogram(row, threshold_mm)?,
+    })
+}
+
+fn margin_class(verdict: &str) -> &'static str {
+    match verdict {
+        "adequate" => "response",
+        "inadequate" => "progression",
+        "borderline" => "unconfirmed",
+        _ => "not-evaluable",
+    }
+}
+
+/// The row's counts: 1 mm bins from −15 mm, as the column says.
+fn histogram(row: &MarginRow, threshold_mm: Option<f64>) -> Result<Option<String>, ReportError> {
+    let counts: Option<Vec<u64>> = row.histogram_counts.split_whitespace().map(|word| word.parse().ok()).collect();
+    let Some(counts) = counts else {
+        let subject = format!("{} treated on {}", row.lesion_id, row.treatment_date);
+        return Err(ReportError::Histogram { subject, found: row.histogram_counts.clone() });
+    };
+    let label = format!("Histogram of the margin around {}; the table beside it has the shares", row.lesion_id);
+    let input =
+        MarginHistogram { label, from_mm: -15.0, bin_mm: 1.0, counts, min_margin_mm: row.min_margin_mm, threshold_mm };
+    Ok((input.counts.iter().sum::<u64>() > 0).then(|| margin_histogram(&input)))
+}

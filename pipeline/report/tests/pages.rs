@@ -1,0 +1,241 @@
+//! Whole pages: what they say, what they refuse, and that nothing hostile or foreign gets in.
+#![expect(clippy::unwrap_used, reason = "the sample pages are fixed input")]
+
+use imaging::Note;
+use lesiontrace_report::figure::{MarginHistogram, kaplan_meier, margin_histogram, standalone};
+use lesiontrace_report::{
+    KeyImage, Outline, OutlineRole, PatientPage, RESEARCH_USE_NOTICE, ReportError, RunBlock, render_cohort,
+    render_patient,
+};
+
+#[path = "../examples/sample_page/cohort.rs"]
+mod cohort;
+#[path = "../examples/sample_page/image.rs"]
+mod image;
+#[path = "../examples/sample_page/patient.rs"]
+mod patient;
+
+/// Two visits, one lesion with one image of 2 × 2 pixels.
+fn small_page() -> PatientPage {
+    let mut page = patient::page();
+    page.visits.truncate(2);
+    page.lesions.truncate(1);
+    page.criteria.truncate(1);
+    page.margins.clear();
+    page.events.clear();
+    page.endpoints.truncate(1);
+    let last = page.visits[1].date;
+    page.verdicts.retain(|verdict| verdict.row.criterion == "recist_1_1" && verdict.row.date <= last);
+    page.measurements.retain(|row| row.lesion_id == "L1" && row.date <= last);
+    page.key_images = vec![KeyImage {
+        width: 2,
+        height: 2,
+        pixels: vec![0, 80, 160, 255],
+        pixel_mm: [10.0, 5.0],
+        outlines: vec![Outline { role: OutlineRole::Lesion, points: vec![[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]] }],
+        calipers: vec![[[0.0, 0.0], [1.0, 0.0]]],
+        ..page.key_images[0].clone()
+    }];
+    page
+}
+
+fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+    let start = text.find(from).unwrap();
+    let end = start + text[start..].find(to).unwrap();
+    &text[start..end]
+}
+
+#[test]
+fn a_small_page_reads_as_it_did() {
+    let html = render_patient(&small_page()).unwrap();
+    insta::assert_snapshot!("small_patient_page", between(&html, "<header class=\"page\">", "</main>"));
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes_and_only_the_run_block_differs_between_runs() {
+    let page = patient::page();
+    let html = render_patient(&page).unwrap();
+    assert_eq!(html, render_patient(&page).unwrap());
+    let run = RunBlock { generated_at: Some("another day".into()), ..RunBlock::default() };
+    let other = render_patient(&PatientPage { run, ..page }).unwrap();
+    let without_run = |html: &str| html.replace(between(html, "<footer class=\"run\"", "</footer>"), "");
+    assert_ne!(html, other);
+    assert_eq!(without_run(&html), without_run(&other));
+}
+
+#[test]
+fn a_page_survives_its_own_json() {
+    let page = small_page();
+    let text = serde_json::to_string(&page).unwrap();
+    assert_eq!(serde_json::from_str::<PatientPage>(&text).unwrap(), page);
+    assert!(text.contains(r#""pixels":"AFCg/w==""#), "grey values are base64");
+}
+
+#[test]
+fn pages_need_no_network_and_say_what_they_are_for() {
+    for html in [render_patient(&patient::page()).unwrap(), render_cohort(&cohort::page()).unwrap()] {
+        // What is inside the images is letters by chance.
+        let html: String = html
+            .split("data:image")
+            .enumerate()
+            .map(|(n, part)| if n == 0 { part } else { &part[part.find('"').unwrap()..] })
+            .collect();
+        for foreign in ["http:", "https:", "//www", "url(", "@import", "<script", "<link", "<iframe", "NaN"] {
+            assert!(!html.contains(foreign), "{foreign}");
+        }
+        assert!(html.contains(RESEARCH_USE_NOTICE));
+        assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));
+        assert_eq!(html.matches("<img ").count(), html.matches("alt=\"Key image of ").count());
+        assert_eq!(
+            html.matches("<th>").count() + html.matches("<th class").count(),
+            0,
+            "every header cell has a scope"
+        );
+    }
+}
+
+#[test]
+fn hostile_text_stays_text() {
+    const HOSTILE: &str = r"</title></text>'><script>alert(1)</script><img src=x onerror='alert(2)'>{{ 7*7 }}";
+    let hostile = || HOSTILE.replacen('\'', "\"", 1);
+    let mut page = small_page();
+    page.patient_id = hostile();
+    page.diagnosis = hostile();
+    page.covariates[0].value = hostile();
+    page.notes = vec![Note::warning(&hostile(), hostile(), hostile())];
+    page.visits[0].label = hostile();
+    page.visits[0].series[0].description = hostile();
+    page.treatments[0].modality = hostile();
+    page.lesions[0].organ = hostile();
+    page.verdicts[1].row.overall = hostile();
+    page.verdicts[1].row.why = hostile();
+    page.measurements[0].reason = hostile();
+    page.key_images[0].caption = hostile();
+    page.key_images[0].orientation.left = hostile();
+    page.methods = vec![hostile()];
+    page.run.command_line = Some(hostile());
+    let mut cohort = cohort::page();
+    cohort.title = hostile();
+    cohort.patients[0].patient_id = hostile();
+    cohort.patients[0].folder = Some(hostile());
+    cohort.swimmer[0].patient_id = hostile();
+    cohort.endpoints[1].curves[0].group = hostile();
+    cohort.best_responses[0].response = hostile();
+    cohort.ledger[5].message = hostile();
+    for html in [render_patient(&page).unwrap(), render_cohort(&cohort).unwrap()] {
+        assert!(!html.contains("<script"), "a script got in");
+        assert!(!html.contains("<img src=x"), "an element got in");
+        assert!(html.contains("{{ 7*7 }}"), "the text was run as a template");
+        assert!(html.contains("&lt;script&gt;alert"), "the text is no longer there");
+        assert_eq!(html.matches("</title>").count(), 1);
+    }
+}
+
+#[test]
+fn what_is_not_evaluable_has_its_reason_in_a_hatched_cell() {
+    let html = render_patient(&patient::page()).unwrap();
+    let cell = between(&html, "<td class=\"hatched\">", "</td>");
+    assert!(cell.contains("not evaluable: motion: breathing doubled"), "{cell}");
+    let mut page = patient::page();
+    page.measurements.retain(|row| row.evaluable);
+    page.verdicts.retain(|verdict| verdict.row.criterion != "mrecist" || verdict.row.study_day == 0);
+    let html = render_patient(&page).unwrap();
+    assert!(html.contains("not evaluable: no measurement of this visit was handed in"));
+    assert_eq!(html.matches("not evaluable: this criterion did not assess the visit").count(), 4);
+    assert!(!html.contains("<td></td>"), "no cell is blank");
+}
+
+#[test]
+fn doubts_are_counted_at_the_top() {
+    let html = render_patient(&patient::page()).unwrap();
+    assert!(html.contains("4 things to doubt"), "one error, one warning, one registration, one event to review");
+    let mut page = patient::page();
+    page.notes.clear();
+    page.events.clear();
+    page.visits[3].registration = None;
+    assert!(render_patient(&page).unwrap().contains("Nothing noted to doubt"));
+}
+
+#[test]
+fn a_zone_is_not_compared_with_a_tumour() {
+    let html = render_patient(&patient::page()).unwrap();
+    let zone = between(&html, "<b>L1</b>", "</tr>");
+    assert!(zone.contains("no viable tumour") && zone.contains("whole 44.2 × 38.0 mm"), "{zone}");
+    assert!(!zone.contains("class=\"change\""), "{zone}");
+    let other = between(&html, "<b>L2</b>", "</tr>");
+    // 21.3 against 19.6 at baseline and 16.2 at nadir.
+    assert!(other.contains("<b>+8.7\u{a0}%</b> baseline · <b>+31.5\u{a0}%</b> nadir"), "{other}");
+}
+
+#[test]
+fn outlines_and_calipers_lie_where_the_pixels_are() {
+    // Pixels of 10 × 5 mm: the centre of pixel (1, 1) lies at 15, 7.5 mm of a field of 20 × 10 mm.
+    let html = render_patient(&small_page()).unwrap();
+    assert!(html.contains(r#"viewBox="0 0 20 10""#));
+    assert!(html.contains(r#"<path d="M5 2.5L15 2.5L15 7.5Z""#));
+    assert!(html.contains(r#"class="caliper" d="M5 2.5L15 2.5M5 2.06L5 2.94M15 2.06L15 2.94""#));
+}
+
+#[test]
+fn images_and_numbers_that_are_none_are_refused() {
+    let mut page = small_page();
+    page.key_images[0].pixels.pop();
+    let error = render_patient(&page).unwrap_err();
+    assert_eq!(error.to_string(), "key image of L1 at 2024-01-10: expected 4 grey values (2 x 2), found 3");
+    let mut page = small_page();
+    page.measurements[0].value = Some(f64::NAN);
+    assert!(matches!(render_patient(&page), Err(ReportError::NotFinite { .. })));
+    let mut page = patient::page();
+    page.margins[0].histogram_counts = "1 2 x".into();
+    assert!(matches!(render_patient(&page), Err(ReportError::Histogram { .. })));
+    let mut cohort = cohort::page();
+    cohort.endpoints[0].curves[0].n_risk.pop();
+    assert!(matches!(render_cohort(&cohort), Err(ReportError::Length { expected: 4, found: 3, .. })));
+}
+
+#[test]
+fn histogram_bars_add_up_to_the_counts() {
+    let counts = vec![0, 3, 0, 7, 12, 5];
+    let input = MarginHistogram {
+        label: "test".into(),
+        from_mm: -2.0,
+        bin_mm: 2.0,
+        counts: counts.clone(),
+        min_margin_mm: None,
+        threshold_mm: Some(5.0),
+    };
+    let svg = margin_histogram(&input);
+    let bar = |bar: &str| -> (u64, f64) {
+        let value = |key: &str| bar.split(&format!("{key}=\"")).nth(1).unwrap().split('"').next().unwrap().to_owned();
+        (value("data-count").parse().unwrap(), value(" height").parse().unwrap())
+    };
+    let bars: Vec<(u64, f64)> = svg.split("<rect ").skip(1).map(bar).collect();
+    assert_eq!(bars.iter().map(|bar| bar.0).sum::<u64>(), counts.iter().sum::<u64>());
+    assert_eq!(bars.len(), 4, "empty bins have no bar");
+    // Heights are proportional to the counts; coordinates have two decimals.
+    assert!(bars.iter().all(|bar| (bar.1 / bars[2].1 - bar.0 as f64 / 12.0).abs() < 1e-3), "{bars:?}");
+}
+
+#[test]
+fn numbers_at_risk_stand_below_their_times() {
+    let cohort = cohort::page();
+    let svg = kaplan_meier(&cohort.endpoints[0]).unwrap();
+    let at_risk: Vec<(&str, &str)> = svg
+        .split("<text ")
+        .filter(|text| text.contains("class=\"at-risk\""))
+        .map(|text| (&between(text, "x=\"", "\" y=")[3..], &between(text, ">", "</text>")[1..]))
+        .collect();
+    // 0 to 15.4 months over 490 pixels from 110: 5 months are 159.09 pixels.
+    assert_eq!(at_risk, [("110", "5"), ("269.09", "4"), ("428.18", "2"), ("587.27", "1")]);
+    assert_eq!(svg.matches("class=\"censor\"").count(), 2);
+    assert!(standalone(&svg).starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox="));
+}
+
+#[test]
+fn the_patient_list_leads_to_the_folder_on_disk() {
+    let mut page = cohort::page();
+    page.patients[0].folder = Some("P%2F1".into());
+    let html = render_cohort(&page).unwrap().replace("&#x2f;", "/");
+    assert!(html.contains("href=\"../patients/P%252F1/report.html\""));
+    assert!(html.contains("(no report)"), "a patient without a report has no link");
+}
