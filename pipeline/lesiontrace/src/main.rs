@@ -9,6 +9,7 @@ mod config;
 mod exit;
 mod ledger;
 mod out;
+mod phantom_archive;
 mod session;
 mod shard;
 

@@ -103,9 +103,9 @@ pub struct SeriesToWrite<'a> {
     pub series_uid: String,
     /// SOP Instance UID of each slice k.
     pub sop_instance_uids: Vec<String>,
-    /// Study Date and Time, and Series and Content Date and Time.
+    /// Study Date and Time.
     pub study_datetime: DateTime,
-    /// Acquisition Date and Time.
+    /// Acquisition, Content and Series Date and Time (a PET's decay is corrected to the start of its series).
     pub acquisition_datetime: DateTime,
     /// Study Description.
     pub study_description: String,

@@ -43,7 +43,7 @@ impl Slice {
         self.text(tags::SOP_CLASS_UID, VR::UI, sop_class);
         self.text(tags::SOP_INSTANCE_UID, VR::UI, &series.sop_instance_uids[k]);
         self.datetime(tags::STUDY_DATE, tags::STUDY_TIME, series.study_datetime);
-        self.datetime(tags::SERIES_DATE, tags::SERIES_TIME, series.study_datetime);
+        self.datetime(tags::SERIES_DATE, tags::SERIES_TIME, series.acquisition_datetime);
         self.datetime(tags::CONTENT_DATE, tags::CONTENT_TIME, series.acquisition_datetime);
         self.datetime(tags::ACQUISITION_DATE, tags::ACQUISITION_TIME, series.acquisition_datetime);
         self.text(tags::ACCESSION_NUMBER, VR::SH, "");
