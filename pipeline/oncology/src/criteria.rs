@@ -5,6 +5,7 @@
 
 pub mod best_response;
 pub mod course;
+pub mod input;
 pub mod matrix;
 pub mod new_lesion;
 pub mod non_target;
@@ -15,6 +16,7 @@ pub mod pet_adjunct;
 pub mod progression_date;
 pub mod response;
 pub mod selection;
+pub mod settings;
 pub mod size;
 pub mod table;
 pub mod target;

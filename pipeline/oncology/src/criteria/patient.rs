@@ -5,7 +5,6 @@
 use std::collections::BTreeSet;
 
 use imaging::note::Note;
-use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::best_response::{BestResponseRules, best_response};
@@ -13,128 +12,15 @@ use super::course::{VisitVerdict, follow};
 use super::patient_roles::choose_roles;
 use super::patient_visits::{course_visits, new_lesion_courses, progressed_lesions};
 use super::response::OverallResponse;
-use super::selection::{MeasuredOn, Subtype};
 use super::table::{Confirmation, CriterionTable};
 use crate::cohort::AssessmentRow;
+use crate::evaluable::Evaluable;
 use crate::exact::Exact;
-use crate::lesion::{LesionId, LesionKind, LesionRole, LesionState, Organ, Size};
+use crate::lesion::{LesionId, LesionRole};
 use crate::time::{Date, Days};
 
+pub use super::input::{LesionVisit, NodulePattern, ReaderCall, ResponseInput, TrackedLesion, VisitInfo};
 pub use super::selection::PriorTherapy;
-
-/// A reader's word on one lesion at one visit, where the program may not decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ReaderCall {
-    /// Unequivocal progression of a non-target; an unequivocal new lesion.
-    Progression,
-    /// No progression; no new lesion.
-    NoProgression,
-    /// Equivocal.
-    Equivocal,
-}
-
-/// Vascular pattern of a new nodule of the liver, as read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NodulePattern {
-    /// Arterial enhancement and washout.
-    Typical,
-    /// Anything else.
-    Atypical,
-    /// Not read; arterial enhancement of measurable size stands for it.
-    Unread,
-}
-
-/// One visit (time point).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VisitInfo {
-    /// Its date.
-    pub date: Date,
-    /// Whether all targets could be assessed; carried along for the endpoints.
-    pub adequate: bool,
-}
-
-/// One lesion at one visit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LesionVisit {
-    /// Longest diameter or short axis, as coded.
-    pub size: Size,
-    /// Longest viable (enhancing) diameter, as coded; not evaluable without an arterial phase or a reader's word.
-    pub viable: Size,
-    /// What became of it.
-    pub state: LesionState,
-    /// Date of the scan that shows it, where it is not the visit's.
-    pub scan_date: Option<Date>,
-    /// A reader's word.
-    pub reader: Option<ReaderCall>,
-}
-
-/// One lesion over all visits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrackedLesion {
-    /// Which.
-    pub id: LesionId,
-    /// Where.
-    pub organ: Organ,
-    /// Node or not.
-    pub kind: LesionKind,
-    /// What kind of finding.
-    pub subtype: Subtype,
-    /// How it was measured.
-    pub measured_on: MeasuredOn,
-    /// Slice thickness or interval at baseline, whichever is larger, mm.
-    pub slice_mm: Option<Exact>,
-    /// Local treatment before baseline.
-    pub prior_therapy: PriorTherapy,
-    /// Dates of local treatment of this lesion.
-    pub treated_dates: Vec<Date>,
-    /// A reader's choice of role, which overrides the rules.
-    pub role_override: Option<LesionRole>,
-    /// Vascular pattern, for new nodules of the liver.
-    pub pattern: NodulePattern,
-    /// Index of the visit that first showed it; 0 is baseline.
-    pub first_seen: usize,
-    /// One entry per visit of the patient.
-    pub visits: Vec<LesionVisit>,
-}
-
-impl TrackedLesion {
-    /// A lesion of soft tissue on CT or MRI, untreated, without a reader's word; set the other fields where more is known.
-    pub fn new(id: LesionId, organ: Organ, kind: LesionKind, first_seen: usize, visits: Vec<LesionVisit>) -> Self {
-        Self {
-            id,
-            organ,
-            kind,
-            subtype: Subtype::Soft,
-            measured_on: MeasuredOn::CrossSection,
-            slice_mm: None,
-            prior_therapy: PriorTherapy::None,
-            treated_dates: Vec::new(),
-            role_override: None,
-            pattern: NodulePattern::Unread,
-            first_seen,
-            visits,
-        }
-    }
-}
-
-/// Everything a criterion needs of one patient. Visit 0 is baseline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ResponseInput {
-    /// Patient identifier or pseudonym.
-    pub patient_id: String,
-    /// Start of treatment, from which the best response counts its days; baseline imaging where empty.
-    pub origin_date: Option<Date>,
-    /// Visits in chronological order.
-    pub visits: Vec<VisitInfo>,
-    /// Lesions in any order.
-    pub lesions: Vec<TrackedLesion>,
-}
 
 /// Why a patient cannot be assessed at all.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -290,7 +176,7 @@ fn check(input: &ResponseInput) -> Result<(), ResponseError> {
 
 fn rows(
     input: &ResponseInput,
-    baseline: &crate::evaluable::Evaluable<Exact>,
+    baseline: &Evaluable<Exact>,
     roles: &[ChosenRole],
     visits: &[AssessedVisit],
     table: &CriterionTable,
