@@ -181,19 +181,19 @@ mod tests {
     fn enclosed_background_is_filled_and_other_labels_stay() {
         let mut card = card();
         card.labels[1].fill_holes = true;
-        let mut labels = map(&["11111100", "10121010", "11111100"]);
+        let mut labels = map(&["11111000", "10121010", "11111000"]);
         // A slice alone is open above and below: three slices close it.
         let mut notes = Vec::new();
         clean_up(&mut labels, &card, &mut notes);
-        assert_eq!(labels, map(&["11111100", "10121010", "11111100"]));
+        assert_eq!(labels, map(&["11111000", "10121010", "11111000"]));
         let shape = Shape { ni: 8, nj: 3, nk: 3 };
         let grid = Grid::new(shape, *labels.grid().voxel_to_patient(), FrameId::new("f")).unwrap();
-        let middle = map(&["11111100", "10121010", "11111100"]);
+        let middle = map(&["11111000", "10121010", "11111000"]);
         let mut closed =
             LabelMap::from_fn(
                 grid,
                 |at| {
-                    if at.k == 1 { *middle.at(Index3 { k: 0, ..at }) } else { u16::from(at.i < 6) }
+                    if at.k == 1 { *middle.at(Index3 { k: 0, ..at }) } else { u16::from(at.i < 5) }
                 },
             );
         clean_up(&mut closed, &card, &mut notes);

@@ -103,7 +103,7 @@ pub fn list_models(root: &Path) -> io::Result<Vec<(PathBuf, Result<Card, ModelEr
 }
 
 /// SHA-256 in lower-case hexadecimal.
-fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     use std::fmt::Write;
     Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut text, byte| {
         write!(text, "{byte:02x}").expect("a string can always be written to");

@@ -7,11 +7,14 @@ use thiserror::Error;
 /// Where a network really ran.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Execution {
-    /// The runtime and its version.
+    /// The runtime and its build.
     pub runtime: String,
     /// The library it was loaded from, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub library: Option<String>,
+    /// SHA-256 of that library: which release it is, beyond doubt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub library_sha256: Option<String>,
     /// The device asked for, such as `cuda:0`.
     pub device: String,
     /// The runtime's own name of what computed, such as `CUDAExecutionProvider`.

@@ -3,7 +3,8 @@
 //! The device asked for is the device used, or there is an error: the runtime's silent way back to the CPU is closed.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::{Mutex, PoisonError};
 
@@ -15,6 +16,7 @@ use ort::value::{DynValue, Outlet, Tensor, TensorElementType};
 use thiserror::Error;
 
 use crate::card::{Axes, Card, OutputKind, Patch};
+use crate::model_folder::sha256;
 use crate::network::{Execution, Network, NetworkError};
 use crate::runtime_library::{FETCH_COMMAND, LibraryError, Surroundings};
 
@@ -155,28 +157,37 @@ pub enum RuntimeError {
     },
 }
 
-/// The library in use and its environment, which lives as long as the process.
-static LOADED: Mutex<Option<(PathBuf, Environment)>> = Mutex::new(None);
+/// The library in use and its environment, which live as long as the process.
+#[derive(Clone)]
+struct Loaded {
+    library: PathBuf,
+    sha256: String,
+    environment: Environment,
+}
 
-fn environment(library: &Path) -> Result<Environment, RuntimeError> {
-    let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((path, environment)) = loaded.as_ref() {
-        return if path == library {
-            Ok(environment.clone())
+static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
+
+fn load(library: PathBuf) -> Result<Loaded, RuntimeError> {
+    let mut slot = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(loaded) = slot.as_ref() {
+        return if loaded.library == library {
+            Ok(loaded.clone())
         } else {
-            Err(RuntimeError::OtherLoaded { loaded: path.clone(), wanted: library.to_owned() })
+            Err(RuntimeError::OtherLoaded { loaded: loaded.library.clone(), wanted: library })
         };
     }
-    let failed = |message: String| RuntimeError::Load { library: library.to_owned(), message };
-    let environment = ort::init_from(library)
+    let failed = |message: String| RuntimeError::Load { library: library.clone(), message };
+    let bytes = fs::read(&library).map_err(|e| failed(e.to_string()))?;
+    let environment = ort::init_from(&library)
         .map_err(|e| failed(e.to_string()))?
         .with_name("lesiontrace")
         .with_telemetry(false)
         .build()
         .map_err(|e| failed(e.to_string()))?;
     tracing::debug!(library = %library.display(), "ONNX Runtime loaded");
-    *loaded = Some((library.to_owned(), environment.clone()));
-    Ok(environment)
+    let loaded = Loaded { library, sha256: sha256(&bytes), environment };
+    *slot = Some(loaded.clone());
+    Ok(loaded)
 }
 
 /// A network in ONNX Runtime. One session serves many images; windows follow one another, threads work inside the operators.
@@ -192,12 +203,13 @@ impl OnnxNetwork {
     /// Loads a network and checks it against its card: names, types, number of axes, fixed sizes.
     pub fn load(network: &[u8], card: &Card, options: &RuntimeOptions) -> Result<Self, RuntimeError> {
         let library = Surroundings::of_this_process().find(options.library.as_deref())?;
-        let environment = environment(&library)?;
-        let (session, some_operators_on_cpu) = commit(&environment, network, card, options, &library)?;
+        let loaded = load(library)?;
+        let (session, some_operators_on_cpu) = commit(&loaded, network, card, options)?;
         check_against_card(&session, card)?;
         let execution = Execution {
-            runtime: format!("ONNX Runtime {}", version()),
-            library: Some(library.display().to_string()),
+            runtime: format!("ONNX Runtime, {}", ort::info()),
+            library: Some(loaded.library.display().to_string()),
+            library_sha256: Some(loaded.sha256),
             device: options.device.to_string(),
             execution_provider: options.device.execution_provider().to_owned(),
             some_operators_on_cpu,
@@ -228,29 +240,36 @@ impl Network for OnnxNetwork {
 /// First with every operator bound to the device, then, where the runtime refuses that, with some on the CPU; which of the two it
 /// was is the second value. A device that cannot be used at all is an error either way.
 fn commit(
-    environment: &Environment,
+    loaded: &Loaded,
     network: &[u8],
     card: &Card,
     options: &RuntimeOptions,
-    library: &Path,
 ) -> Result<(Session, bool), RuntimeError> {
     let device = options.device;
+    let environment = &loaded.environment;
+    let refused = |(step, message)| match step {
+        Step::Device => RuntimeError::Device { device, library: loaded.library.clone(), message },
+        Step::Network => RuntimeError::Network { model: card.name.clone(), message },
+    };
     if device == Device::Cpu {
-        let failed = |e: String| RuntimeError::Network { model: card.name.clone(), message: e };
-        return session(environment, network, options, false).map(|s| (s, false)).map_err(|e| failed(e.1));
+        return session(environment, network, options, Placement::Free).map(|s| (s, false)).map_err(refused);
     }
-    match session(environment, network, options, true) {
+    match session(environment, network, options, Placement::DeviceOnly) {
         Ok(session) => Ok((session, false)),
-        Err((Step::Device, message)) => Err(RuntimeError::Device { device, library: library.to_owned(), message }),
-        Err((Step::Network, strict)) => match session(environment, network, options, false) {
-            Ok(session) => {
-                tracing::info!(%device, reason = strict, "some operators run on the CPU");
-                Ok((session, true))
-            }
-            Err((Step::Device, message)) => Err(RuntimeError::Device { device, library: library.to_owned(), message }),
-            Err((Step::Network, message)) => Err(RuntimeError::Network { model: card.name.clone(), message }),
-        },
+        Err((Step::Device, message)) => Err(refused((Step::Device, message))),
+        Err((Step::Network, strict)) => {
+            let session = session(environment, network, options, Placement::Free).map_err(refused)?;
+            tracing::info!(%device, reason = strict, "some operators run on the CPU");
+            Ok((session, true))
+        }
     }
+}
+
+/// Where the runtime may put operators the device does not know.
+#[derive(PartialEq)]
+enum Placement {
+    DeviceOnly,
+    Free,
 }
 
 /// What a session failed at.
@@ -263,7 +282,7 @@ fn session(
     environment: &Environment,
     network: &[u8],
     options: &RuntimeOptions,
-    device_only: bool,
+    placement: Placement,
 ) -> Result<Session, (Step, String)> {
     // The builder's errors carry the builder, which may not leave the thread: only their words go on.
     let text = |e: ort::Error<ort::session::builder::SessionBuilder>| (Step::Device, e.to_string());
@@ -275,20 +294,10 @@ fn session(
         .and_then(|b| b.with_deterministic_compute(true))
         .and_then(|b| b.with_execution_providers(options.device.providers(options.n_threads.max(1))))
         .map_err(text)?;
-    if device_only {
+    if placement == Placement::DeviceOnly {
         builder = builder.with_disable_cpu_fallback().map_err(text)?;
     }
     builder.commit_from_memory(network).map_err(|e| (Step::Network, e.to_string()))
-}
-
-/// The runtime's version out of its build description, such as `1.31.1`.
-fn version() -> String {
-    let api = ort::MINOR_VERSION;
-    let info = ort::info();
-    info.split("git-branch=rel-")
-        .nth(1)
-        .and_then(|rest| rest.split(',').next())
-        .map_or_else(|| format!("(API 1.{api} or newer)"), str::to_owned)
 }
 
 fn check_against_card(session: &Session, card: &Card) -> Result<(), RuntimeError> {

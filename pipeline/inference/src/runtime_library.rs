@@ -140,6 +140,7 @@ mod tests {
             current_dir: Some(at("repo/data")),
             system: vec![at("usr/lib")],
         };
+        fs::create_dir_all(at("repo/data")).unwrap();
         for path in ["flag.so", "named/own.so"] {
             touch(&at(path));
         }
