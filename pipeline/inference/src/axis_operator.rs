@@ -4,6 +4,8 @@
 //! it is made coarser, and its answer comes back plane by plane, so that the probabilities of all labels never stand in memory
 //! at the image's own resolution.
 
+#![expect(clippy::needless_pass_by_value, reason = "an array view is a reference already")]
+
 use ndarray::parallel::prelude::*;
 use ndarray::{Array2, Array3, ArrayView2, ArrayView3, Axis, s};
 

@@ -3,7 +3,9 @@
 //! Components hang together over faces, edges and corners (26 neighbours); a hole is background from which no path over faces
 //! (6 neighbours) leads round the label.
 
-use imaging::{Index3, LabelMap, Note, Shape};
+use imaging::components::{Connectivity, components};
+use imaging::morphology;
+use imaging::{LabelMap, Note};
 
 use crate::card::{Card, Label};
 
@@ -19,109 +21,40 @@ pub(crate) fn clean_up(labels: &mut LabelMap, card: &Card, notes: &mut Vec<Note>
     }
 }
 
-/// A box of voxels, both ends inclusive.
-#[derive(Clone, Copy)]
-struct Bounds {
-    low: Index3,
-    high: Index3,
-}
-
-impl Bounds {
-    fn of(labels: &LabelMap, label: u16) -> Option<Self> {
-        let (low, high) = labels.label_mask(label).bounding_box()?;
-        Some(Self { low, high })
-    }
-    fn shape(self) -> Shape {
-        let n = |low: usize, high: usize| high - low + 1;
-        Shape { ni: n(self.low.i, self.high.i), nj: n(self.low.j, self.high.j), nk: n(self.low.k, self.high.k) }
-    }
-    /// The whole image's voxel for one counted in the box.
-    fn outside(self, inside: Index3) -> Index3 {
-        Index3 { i: inside.i + self.low.i, j: inside.j + self.low.j, k: inside.k + self.low.k }
-    }
-}
-
-/// The voxels of a box that hang together with `seed`, in the order they are found; `open` is cleared on the way. A neighbour is
-/// one step away along at most `n_axes` axes: 1 for faces, 3 for faces, edges and corners.
-fn flood(open: &mut [bool], shape: Shape, seed: usize, n_axes: usize) -> Vec<usize> {
-    open[seed] = false;
-    let mut found = vec![seed];
-    let mut next = 0;
-    let around = |at: usize, n: usize| at.saturating_sub(1)..=(at + 1).min(n - 1);
-    while next < found.len() {
-        let at = shape.index(found[next]);
-        next += 1;
-        for k in around(at.k, shape.nk) {
-            for j in around(at.j, shape.nj) {
-                for i in around(at.i, shape.ni) {
-                    let steps = usize::from(k != at.k) + usize::from(j != at.j) + usize::from(i != at.i);
-                    let neighbour = shape.linear(Index3 { i, j, k });
-                    if steps <= n_axes && open[neighbour] {
-                        open[neighbour] = false;
-                        found.push(neighbour);
-                    }
-                }
-            }
-        }
-    }
-    found
-}
-
-fn in_box(labels: &LabelMap, bounds: Bounds, wanted: impl Fn(u16) -> bool) -> Vec<bool> {
-    let shape = bounds.shape();
-    (0..shape.n_voxels()).map(|n| wanted(*labels.at(bounds.outside(shape.index(n))))).collect()
-}
-
 fn drop_components(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
-    let Some(bounds) = Bounds::of(labels, label.index) else { return };
-    let shape = bounds.shape();
-    let mut open = in_box(labels, bounds, |v| v == label.index);
-    let mut components = Vec::new();
-    for seed in 0..open.len() {
-        if open[seed] {
-            components.push(flood(&mut open, shape, seed, 3));
-        }
-    }
-    let largest = components.iter().map(Vec::len).max().unwrap_or(0);
-    let first_largest = components.iter().position(|c| c.len() == largest);
+    let found = components(&labels.label_mask(label.index), Connectivity::Corners);
+    let largest = found.largest().map(|component| component.label);
     let voxel_mm3 = labels.grid().voxel_volume_mm3();
-    let (mut n_dropped, mut dropped_mm3) = (0, 0.0);
-    for (n, component) in components.iter().enumerate() {
-        let mm3 = component.len() as f64 * voxel_mm3;
-        let beaten = label.keep_largest && Some(n) != first_largest;
+    let mut dropped = vec![false; found.list.len() + 1];
+    let mut dropped_mm3 = 0.0;
+    for component in &found.list {
+        let mm3 = component.n_voxels as f64 * voxel_mm3;
+        let beaten = label.keep_largest && Some(component.label) != largest;
         if beaten || label.min_volume_mm3.is_some_and(|least| mm3 < least) {
-            n_dropped += 1;
+            dropped[component.label as usize] = true;
             dropped_mm3 += mm3;
-            for voxel in component {
-                let Index3 { i, j, k } = bounds.outside(shape.index(*voxel));
-                labels.data_mut()[[k, j, i]] = label.dropped_becomes;
-            }
         }
     }
-    if n_dropped > 0 {
-        let message =
-            format!("{n_dropped} of {} components ({dropped_mm3:.1} mm³) dropped as the card asks", components.len());
-        notes.push(Note::info("components_dropped", &label.name, message));
+    let n_dropped = dropped.iter().filter(|d| **d).count();
+    if n_dropped == 0 {
+        return;
     }
+    for (to, component) in labels.values_mut().iter_mut().zip(found.labels.values()) {
+        if dropped[*component as usize] {
+            *to = label.dropped_becomes;
+        }
+    }
+    let message =
+        format!("{n_dropped} of {} components ({dropped_mm3:.1} mm³) dropped as the card asks", found.list.len());
+    notes.push(Note::info("components_dropped", &label.name, message));
 }
 
 fn fill_holes(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
-    let Some(bounds) = Bounds::of(labels, label.index) else { return };
-    let shape = bounds.shape();
-    let mut open = in_box(labels, bounds, |v| v != label.index);
-    for seed in 0..open.len() {
-        let Index3 { i, j, k } = shape.index(seed);
-        let on_face = |at: usize, n: usize| at == 0 || at + 1 == n;
-        if open[seed] && (on_face(i, shape.ni) || on_face(j, shape.nj) || on_face(k, shape.nk)) {
-            flood(&mut open, shape, seed, 1);
-        }
-    }
+    let filled = morphology::fill_holes(&labels.label_mask(label.index));
     let mut n_filled = 0;
-    for enclosed in (0..open.len()).filter(|n| open[*n]) {
-        let Index3 { i, j, k } = bounds.outside(shape.index(enclosed));
-        let voxel = &mut labels.data_mut()[[k, j, i]];
-        if *voxel == 0 {
-            *voxel = label.index;
+    for (to, inside) in labels.values_mut().iter_mut().zip(filled.values()) {
+        if *inside && *to == 0 {
+            *to = label.index;
             n_filled += 1;
         }
     }
@@ -134,7 +67,7 @@ fn fill_holes(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imaging::{Affine, FrameId, Grid};
+    use imaging::{Affine, FrameId, Grid, Index3, Shape};
     use nalgebra::{Matrix3, Vector3};
 
     fn card() -> Card {

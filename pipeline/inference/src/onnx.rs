@@ -266,7 +266,7 @@ fn commit(
 }
 
 /// Where the runtime may put operators the device does not know.
-#[derive(PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 enum Placement {
     DeviceOnly,
     Free,
@@ -278,6 +278,10 @@ enum Step {
     Network,
 }
 
+#[expect(
+    clippy::result_large_err,
+    reason = "the binding's own error carries its builder; its words alone leave this function"
+)]
 fn session(
     environment: &Environment,
     network: &[u8],

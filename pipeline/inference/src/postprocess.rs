@@ -3,7 +3,7 @@
 use imaging::LabelMap;
 use imaging::{Grid, GridError};
 use ndarray::parallel::prelude::*;
-use ndarray::{Array2, Array3, Array4, ArrayView4, Axis, Zip};
+use ndarray::{Array2, Array3, Array4, Axis, Zip};
 
 use crate::axis_operator::AxisOperator;
 use crate::card::{Activation, Card, OutputKind};
@@ -34,7 +34,7 @@ pub(crate) fn activate(answer: &mut Array4<f32>, card: &Card) {
 /// The likeliest label of every voxel of the image: probabilities `[channel, z, y, x]` are interpolated linearly, slab by slab, so
 /// that only a few planes of them exist at the image's resolution at any time.
 pub(crate) fn onto_image(
-    probabilities: ArrayView4<'_, f32>,
+    probabilities: &Array4<f32>,
     model: &ModelGrid,
     image: &Grid,
     card: &Card,
@@ -100,7 +100,7 @@ mod tests {
         let input = Input { spacing_mm: Spacing::Mm([3.0, 1.0, 1.0]), ..card.input.clone() };
         let model = ModelGrid::over(&image, &input).unwrap();
         let answer = Array4::from_shape_vec((n_channels, 1, 1, 2), values).unwrap();
-        onto_image(answer.view(), &model, &image, card).unwrap().values().to_vec()
+        onto_image(&answer, &model, &image, card).unwrap().values().to_vec()
     }
 
     #[test]
@@ -132,6 +132,6 @@ mod tests {
         let model = ModelGrid::over(&image, &card.input).unwrap();
         let answer = array![[[[0.9, 0.1], [0.1, 0.1]]], [[[0.1, 0.9], [0.1, 0.1]]], [[[0.0, 0.0], [0.8, 0.8]]]];
         // x runs against the columns and y against the rows.
-        assert_eq!(onto_image(answer.view(), &model, &image, &card).unwrap().values(), [2, 2, 1, 0]);
+        assert_eq!(onto_image(&answer, &model, &image, &card).unwrap().values(), [2, 2, 1, 0]);
     }
 }

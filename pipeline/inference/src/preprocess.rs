@@ -50,7 +50,7 @@ pub(crate) fn prepare(
     notes: &mut Vec<Note>,
 ) -> Result<Array3<f32>, PreprocessError> {
     refuse_non_finite(image)?;
-    let mut seen = carry(model.orient(image.data().view()), &to_model(model, &card.input));
+    let mut seen = carry(model.orient(image.data()), &to_model(model, &card.input));
     doubt_unit(&seen, card, notes);
     normalise(&mut seen, card.input.normalisation)?;
     Ok(seen)

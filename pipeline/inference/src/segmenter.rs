@@ -139,7 +139,7 @@ impl Segmenter {
         let windows = Windows::over(model.size(), &self.card);
         let mut answer = self.answer(image, &model, &windows, &mut notes, watch)?;
         activate(&mut answer, &self.card);
-        let mut labels = onto_image(answer.view(), &model, image.grid(), &self.card)?;
+        let mut labels = onto_image(&answer, &model, image.grid(), &self.card)?;
         drop(answer);
         clean_up(&mut labels, &self.card, &mut notes);
         let structures = structures(&labels, &self.card);
@@ -209,7 +209,7 @@ fn structures(labels: &LabelMap, card: &Card) -> Vec<Structure> {
 /// the blended output with its weights and one window on the way in and out, then labels and components on the image's grid.
 ///
 /// `image` and `on_model_grid` are shapes, `window` that of the patch. Not in it: what the runtime takes for the network's inner
-/// layers, which only the network decides, and a few image planes per thread.
+/// layers, which only the network decides, a few image planes per thread, and the list of components, which is long only for noise.
 pub fn memory_bound_bytes(image: Shape, on_model_grid: Shape, window: Shape, n_channels: usize) -> u64 {
     const F32: u64 = 4;
     let voxels = |shape: Shape| shape.ni as u64 * shape.nj as u64 * shape.nk as u64;
@@ -219,8 +219,8 @@ pub fn memory_bound_bytes(image: Shape, on_model_grid: Shape, window: Shape, n_c
     let between = on_model_grid.ni as u64 * on_model_grid.nj as u64 * longest;
     let resampling = F32 * (between + n_model);
     let blending = F32 * (n_model * (1 + c + 1) + n_window * (3 + 4 * c));
-    // u16 twice while axes are turned back; bool mask, bool open and a list of 8-byte positions while components are found.
+    // u16 twice while axes are turned back; masks, component numbers and their table while components are found.
     let labelling = F32 * n_model * c + n_image * 4;
-    let cleaning = n_image * (2 + 1 + 1 + 8 + 8);
+    let cleaning = n_image * (2 + 2 + 4 + 4 + 8);
     F32 * n_image + resampling.max(blending).max(labelling).max(cleaning)
 }

@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow;
 
-use ndarray::{Array1, Array3, Array4, ArrayD, ArrayView4, Axis, IxDyn, s};
+use ndarray::{Array1, Array3, Array4, ArrayD, Axis, IxDyn, s};
 use thiserror::Error;
 
 use crate::card::{Axes, Card, OutputKind, Patch};
@@ -142,7 +142,7 @@ pub(crate) fn blend(
             source,
         })?;
         let answer = from_card_axes(answer, card, windows.patch, (n + 1, of))?;
-        add(&mut sum, &mut weight_sum, answer.view(), windows, start, &gaussian);
+        add(&mut sum, &mut weight_sum, &answer, windows, start, &gaussian);
     }
     for mut channel in sum.axis_iter_mut(Axis(0)) {
         channel /= &weight_sum;
@@ -245,7 +245,7 @@ fn votes(labels: &Array4<f32>, n_labels: usize, (n, of): (usize, usize)) -> Resu
 fn add(
     sum: &mut Array4<f32>,
     weight_sum: &mut Array3<f32>,
-    answer: ArrayView4<'_, f32>,
+    answer: &Array4<f32>,
     windows: &Windows,
     start: [usize; 3],
     [gx, gy, gz]: &[Array1<f32>; 3],

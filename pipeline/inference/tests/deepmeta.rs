@@ -4,6 +4,8 @@
 //! j = row, i = column of a volume, which is how the volume is built here, and the card's orientation is `native`, so that the
 //! network sees rows as y and columns as x. Needs `LESIONTRACE_DATA` and ONNX Runtime; says loudly what is missing.
 
+#![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
+
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
@@ -86,6 +88,7 @@ fn deepmeta_gives_the_logits_and_labels_of_python() {
     let segmentation = segmenter.segment(&image).unwrap().value;
     let differing = segmentation.labels.values().iter().zip(&wanted).filter(|(a, b)| **a != u16::from(**b)).count();
     assert_eq!(differing, 0);
-    assert_eq!(segmentation.structures[1].n_voxels, wanted.iter().filter(|v| **v == 2).count());
+    // numpy 2.4.6: (labels == 2).sum()
+    assert_eq!(segmentation.structures[1].n_voxels, 1180);
     assert_eq!(segmentation.provenance.n_windows, 20);
 }

@@ -1,6 +1,8 @@
 //! The whole way through ONNX Runtime. Where its library is absent these tests say so loudly and check nothing: run
 //! `scripts/fetch_onnxruntime` first (the project's own checks do).
 
+#![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
