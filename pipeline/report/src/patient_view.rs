@@ -11,7 +11,7 @@ use crate::lesion_table::{LesionLine, lesion_lines};
 use crate::margin_view::{MarginView, margin};
 use crate::numerals::{change_percent, mm};
 use crate::patient_page::{
-    Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Quality, Verdict, Visit,
+    Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Quality, RegistrationQuality, Verdict, Visit,
 };
 use crate::provenance::{Provenance, RunBlock};
 use crate::strip::{Strips, strips};
@@ -172,11 +172,19 @@ fn visit_lines(page: &PatientPage) -> Result<Vec<VisitLine>, ReportError> {
                 .collect(),
             quality: registration.map_or("reference", |registration| quality(registration.quality).0).to_owned(),
             quality_class: registration.map_or("neutral", |registration| quality(registration.quality).1),
-            residual: residual.map_or_else(String::new, |residual| format!("{} mm", mm(residual))),
+            residual: residual_words(registration, residual),
             reasons: registration.map_or_else(Vec::new, |registration| registration.reasons.clone()),
         })
     };
     page.visits.iter().map(line).collect()
+}
+
+fn residual_words(registration: Option<&RegistrationQuality>, residual_mm: Option<f64>) -> String {
+    match (registration, residual_mm) {
+        (_, Some(residual)) => format!("{} mm", mm(residual)),
+        (Some(_), None) => "not evaluable".to_owned(),
+        (None, None) => "does not apply".to_owned(),
+    }
 }
 
 fn quality(quality: Quality) -> (&'static str, &'static str) {
