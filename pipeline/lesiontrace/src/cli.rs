@@ -228,6 +228,9 @@ pub(crate) struct Convert {
     pub(crate) series: PathBuf,
     /// NIfTI file to write.
     pub(crate) out: PathBuf,
+    /// Unit Radionuclide Total Dose is really written in: bq (as the standard says), kbq, mbq, mci.
+    #[arg(long, default_value = "bq")]
+    pub(crate) dose_unit: String,
     /// One JSON document on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -237,6 +240,9 @@ pub(crate) struct Convert {
 pub(crate) struct Suv {
     /// Folder with one PET series.
     pub(crate) series: PathBuf,
+    /// Unit Radionuclide Total Dose is really written in: bq (as the standard says), kbq, mbq, mci.
+    #[arg(long, default_value = "bq")]
+    pub(crate) dose_unit: String,
     /// One JSON document on stdout.
     #[arg(long)]
     pub(crate) json: bool,
@@ -260,6 +266,15 @@ pub(crate) struct Segment {
     pub(crate) json: bool,
 }
 
+/// How likeness of two images is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Likeness {
+    /// Normalised correlation: two images of one modality.
+    Correlation,
+    /// Mutual information: two modalities.
+    MutualInformation,
+}
+
 /// What a registration may do to the moving image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transform {
@@ -281,6 +296,12 @@ pub(crate) struct Register {
     /// What the registration may do.
     #[arg(long, value_enum, default_value = "rigid")]
     pub(crate) transform: Transform,
+    /// How likeness is measured (default: correlation; mutual information for DICOM series of two modalities).
+    #[arg(long, value_enum)]
+    pub(crate) metric: Option<Likeness>,
+    /// Cut the values of both images to LOW,HIGH first (default: -150,250 for DICOM CT, else 1st to 99.9th percentile).
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "LOW,HIGH")]
+    pub(crate) clamp: Vec<f32>,
     /// Where the fixed image counts.
     #[arg(long)]
     pub(crate) fixed_mask: Option<PathBuf>,
@@ -380,15 +401,39 @@ pub(crate) struct Survival {
     /// Column that splits the table into groups.
     #[arg(long)]
     pub(crate) group: Option<String>,
+    /// Column of states: 0 censored, 1 event of interest, 2 and above competing.
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    /// Columns of numbers (or COLUMN=VALUE) for the regression models, comma-separated.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) covariates: Vec<String>,
+    /// Column that says which rows belong together (patient).
+    #[arg(long)]
+    pub(crate) cluster: Option<String>,
+    /// Unit of the time column.
+    #[arg(long, value_enum, default_value = "months")]
+    pub(crate) time_unit: TimeUnit,
     /// Convention of intervals and medians.
     #[arg(long, value_enum, default_value = "r")]
     pub(crate) profile: Profile,
     /// Times at which survival is wanted, comma-separated, in the unit of the time column.
     #[arg(long, value_delimiter = ',')]
     pub(crate) landmarks: Vec<f64>,
+    /// Write the Kaplan–Meier figure to this file (.svg).
+    #[arg(long)]
+    pub(crate) plot: Option<PathBuf>,
     /// One JSON document on stdout.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Unit of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimeUnit {
+    /// Days.
+    Days,
+    /// Months.
+    Months,
 }
 
 /// Convention of intervals and medians.
@@ -416,11 +461,17 @@ pub(crate) enum ModelAction {
         /// Folder of model folders.
         #[arg(default_value = "models")]
         folder: PathBuf,
+        /// One JSON document on stdout.
+        #[arg(long)]
+        json: bool,
     },
     /// Checks one model folder: card, digest, and that it runs.
     Check {
         /// Model folder.
         folder: PathBuf,
+        /// One JSON document on stdout.
+        #[arg(long)]
+        json: bool,
     },
 }
 

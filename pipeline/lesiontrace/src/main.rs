@@ -7,11 +7,14 @@ mod cli;
 mod command;
 mod config;
 mod exit;
+mod image_input;
 mod ledger;
 mod out;
 mod phantom_archive;
 mod session;
 mod shard;
+mod survival_table;
+mod suv_peak;
 
 use std::process::ExitCode;
 

@@ -73,12 +73,7 @@ fn write_images(patient: &PatientPlan, visit: &Visit, out: &Path) -> anyhow::Res
     })
 }
 
-fn to_write<'a>(
-    patient: &PatientPlan,
-    visit: &Visit,
-    series: &Series,
-    volume: &'a Volume<f32>,
-) -> SeriesToWrite<'a> {
+fn to_write<'a>(patient: &PatientPlan, visit: &Visit, series: &Series, volume: &'a Volume<f32>) -> SeriesToWrite<'a> {
     let person = patient.person();
     let (modality, image_type) = modality_of(series);
     SeriesToWrite {

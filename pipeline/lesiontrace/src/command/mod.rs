@@ -1,8 +1,20 @@
 //! One file per command: checks what was written on the command line, calls the crates, prints or writes what came out.
 
+mod assess;
+mod case;
+mod convert;
+mod criterion;
+mod index;
 mod init;
+mod margin;
+mod measure;
+mod model;
 mod phantom;
+mod register;
+mod segment;
 mod status;
+mod survival;
+mod suv;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Failure;
@@ -13,6 +25,18 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Status(args) => status::run(args),
         Command::Init(args) => init::run(args),
         Command::Phantom(args) => phantom::run(args, &cli.global),
+        Command::Index(args) => index::run(args),
+        Command::Convert(args) => convert::run(args),
+        Command::Suv(args) => suv::run(args),
+        Command::Segment(args) => segment::run(args, &cli.global),
+        Command::Register(args) => register::run(args),
+        Command::Measure(args) => measure::run(args),
+        Command::Margin(args) => margin::run(args),
+        Command::Assess(args) => assess::run(args),
+        Command::Case(args) => case::run(args),
+        Command::Survival(args) => survival::run(args),
+        Command::Model(args) => model::run(args, &cli.global),
+        Command::Criterion(args) => criterion::run(args),
         _ => Err(Failure::internal(anyhow::anyhow!("not reached"))),
     }
 }

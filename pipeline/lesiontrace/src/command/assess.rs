@@ -1,0 +1,137 @@
+//! `assess`: SDTM tumour tables in, responses out, without images.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use oncology::Evaluable;
+use oncology::sdtm::{RowError, SdtmAssessment, TrRow, TuRow, assess_sdtm, rs_rows};
+
+use crate::cli::Assess;
+use crate::command::criterion;
+use crate::exit::{self, Failure};
+use crate::out;
+
+const RS_COLUMNS: [&str; 13] = [
+    "STUDYID", "DOMAIN", "USUBJID", "RSSEQ", "RSTESTCD", "RSTEST", "RSORRES", "RSSTRESC", "RSEVAL", "RSEVALID",
+    "VISITNUM", "VISIT", "RSDTC",
+];
+
+/// Reads TU and TR, assesses, writes RS.
+pub(crate) fn run(args: &Assess) -> Result<u8, Failure> {
+    let table = criterion::table(&args.criterion)?;
+    let tu = Columns::read(&args.tu).map_err(Failure::io)?;
+    let tr = Columns::read(&args.tr).map_err(Failure::io)?;
+    let tu_rows = tu.rows(|column| TuRow::from_columns(column)).map_err(Failure::bad_input)?;
+    let tr_rows = tr.rows(|column| TrRow::from_columns(column)).map_err(Failure::bad_input)?;
+    let assessments = assess_sdtm(&tu_rows, &tr_rows, &table);
+    if let Some(path) = &args.out {
+        let bytes = rs_table(&assessments, &tu.trials()).map_err(Failure::internal)?;
+        out::write_atomic(path, &bytes).map_err(Failure::io)?;
+    }
+    if args.json {
+        out::print_json(&assessments).map_err(Failure::io)?;
+    } else {
+        out::print(&as_text(&assessments)).map_err(Failure::io)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// A table by column name.
+struct Columns {
+    path: String,
+    positions: HashMap<String, usize>,
+    records: Vec<csv::StringRecord>,
+}
+
+impl Columns {
+    fn read(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display().to_string();
+        let file = std::fs::File::open(path).with_context(|| format!("opening {name}"))?;
+        let mut reader = csv::Reader::from_reader(file);
+        let header = reader.headers().with_context(|| format!("{name} is not a CSV table"))?.clone();
+        let positions = header
+            .iter()
+            .enumerate()
+            .map(|(at, column)| (column.trim_start_matches('\u{feff}').trim().to_uppercase(), at))
+            .collect();
+        let records =
+            reader.records().collect::<Result<_, _>>().with_context(|| format!("{name} is not a CSV table"))?;
+        Ok(Self { path: name, positions, records })
+    }
+
+    fn get<'a>(&'a self, record: &'a csv::StringRecord, column: &str) -> Option<&'a str> {
+        self.positions.get(column).and_then(|at| record.get(*at))
+    }
+
+    fn rows<'a, T>(
+        &'a self,
+        read: impl Fn(&dyn Fn(&str) -> Option<&'a str>) -> Result<T, RowError>,
+    ) -> anyhow::Result<Vec<T>> {
+        let row = |(at, record): (usize, &'a csv::StringRecord)| {
+            read(&|column| self.get(record, column)).with_context(|| format!("{} line {}", self.path, at + 2))
+        };
+        self.records.iter().enumerate().map(row).collect()
+    }
+
+    /// STUDYID by subject, where the table states it.
+    fn trials(&self) -> BTreeMap<String, String> {
+        let pair = |record| {
+            let subject = self.get(record, "USUBJID")?.trim().to_owned();
+            Some((subject, self.get(record, "STUDYID")?.trim().to_owned()))
+        };
+        self.records.iter().filter_map(pair).collect()
+    }
+}
+
+fn rs_table(assessments: &[SdtmAssessment], trials: &BTreeMap<String, String>) -> anyhow::Result<Vec<u8>> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(RS_COLUMNS)?;
+    let mut sequence: BTreeMap<String, usize> = BTreeMap::new();
+    for row in rs_rows(assessments) {
+        let number = sequence.entry(row.subject.clone()).or_default();
+        *number += 1;
+        let trial = trials.get(&row.subject).cloned().unwrap_or_default();
+        table.write_record([
+            trial.as_str(),
+            "RS",
+            &row.subject,
+            &number.to_string(),
+            row.test,
+            row.test_name,
+            &row.result,
+            &row.result,
+            &row.evaluator,
+            &row.evaluator_id,
+            &row.visit_num.to_string(),
+            &row.visit,
+            &row.date,
+        ])?;
+    }
+    Ok(table.into_inner()?)
+}
+
+fn as_text(assessments: &[SdtmAssessment]) -> String {
+    let mut text = String::new();
+    for one in assessments {
+        let sum = match &one.sum_mm {
+            Evaluable::Value(mm) => format!("{mm:.1} mm"),
+            Evaluable::NotEvaluable(reason) => format!("not evaluable ({reason})"),
+        };
+        let reader = [one.evaluator.as_str(), &one.evaluator_id].join(" ");
+        let _ = writeln!(
+            text,
+            "{} {} [{}] {}: sum {sum}; target {}, non-target {}, new lesion {} → {}",
+            one.subject,
+            one.visit,
+            reader.trim(),
+            one.date,
+            one.target,
+            one.non_target,
+            one.new_lesion,
+            one.overall
+        );
+    }
+    text
+}

@@ -1,0 +1,192 @@
+//! `measure`: size, position and uptake of every lesion of a mask.
+
+use std::fmt::Write as _;
+
+use formats::nifti;
+use imaging::{
+    Aligned, Chord, Component, Connectivity, FrameId, LabelMap, Mask, Shape, Volume, Window, components, intensity,
+    max_3d_diameter, planar_diameters,
+};
+use oncology::Evaluable;
+use serde::Serialize;
+
+use crate::cli::Measure;
+use crate::exit::{self, Failure};
+use crate::image_input::{self, or_reason};
+use crate::{out, suv_peak};
+
+/// All lesions of one mask.
+#[derive(Serialize)]
+struct Document {
+    /// Unit of `mean` and `max`.
+    unit: Evaluable<String>,
+    lesions: Vec<Lesion>,
+}
+
+/// One component of one label.
+#[derive(Serialize)]
+struct Lesion {
+    label: u16,
+    component: u32,
+    kind: &'static str,
+    voxels: usize,
+    volume_mm3: f64,
+    long_axis_mm: f64,
+    short_axis_mm: f64,
+    slice_k: i64,
+    long_axis_lps: [[f64; 3]; 2],
+    short_axis_lps: [[f64; 3]; 2],
+    max_3d_diameter_mm: f64,
+    centroid_lps: [f64; 3],
+    mean: Evaluable<f64>,
+    max: Evaluable<f32>,
+    suv_peak: Evaluable<f64>,
+}
+
+/// The image measured on, if there is one.
+struct Values {
+    image: Volume<f32>,
+    unit: Evaluable<String>,
+}
+
+/// Measures every 26-connected component of every label.
+pub(crate) fn run(args: &Measure) -> Result<u8, Failure> {
+    let values = values(args).map_err(|error| image_input::refuse(args.json, error))?;
+    let frame = values.as_ref().map_or_else(|| FrameId::new("mask"), |found| found.image.grid().frame().clone());
+    let labels = nifti::read_labels(&args.mask, frame).map_err(|error| image_input::refuse(args.json, error))?;
+    if let Some(values) = &values {
+        let on_one_grid = Aligned::new(&values.image, &labels).map(drop);
+        on_one_grid.map_err(|error| image_input::refuse(args.json, error))?;
+    }
+    let mut lesions = Vec::new();
+    for label in labels.labels_present().into_iter().filter(|label| *label != 0) {
+        let kind = if args.nodes.contains(&label) { "node" } else { "lesion" };
+        measure_label(&labels, label, kind, values.as_ref(), &mut lesions).map_err(Failure::internal)?;
+    }
+    let unit = values.map_or_else(|| Evaluable::not("no --image was given"), |values| values.unit);
+    let document = Document { unit, lesions };
+    if args.json {
+        out::print_json(&document).map_err(Failure::io)?;
+    } else {
+        out::print(&as_text(&document)).map_err(Failure::io)?;
+    }
+    Ok(exit::DONE)
+}
+
+fn values(args: &Measure) -> anyhow::Result<Option<Values>> {
+    let Some(path) = &args.image else { return Ok(None) };
+    let input = image_input::read(path, "image")?;
+    image_input::say(&input.notes);
+    let unit = match (input.unit, &args.unit) {
+        (Some(found), Some(stated)) if found != stated => {
+            anyhow::bail!("--unit says {stated}, but the series holds {found}; leave --unit out")
+        }
+        (Some(found), _) => Evaluable::Value(found.to_owned()),
+        (None, Some(stated)) => Evaluable::Value(stated.clone()),
+        (None, None) => Evaluable::not("a NIfTI file does not state its unit; name it with --unit"),
+    };
+    Ok(Some(Values { image: input.image, unit }))
+}
+
+fn measure_label(
+    labels: &LabelMap,
+    label: u16,
+    kind: &'static str,
+    values: Option<&Values>,
+    lesions: &mut Vec<Lesion>,
+) -> anyhow::Result<()> {
+    let found = components(&labels.label_mask(label), Connectivity::Corners);
+    for component in &found.list {
+        let window = box_of(component);
+        let mask = window.cut(&found.labels, 0)?.map(|value| *value == component.label);
+        let lesion = measure_component(component, &mask, &window, values)?;
+        lesions.push(Lesion { label, kind, ..lesion });
+    }
+    Ok(())
+}
+
+/// The component's box with a rim of one background voxel, so that work on a lesion costs what the lesion costs.
+fn box_of(component: &Component) -> Window {
+    let (low, high) = (component.low, component.high);
+    Window {
+        low: [low.i, low.j, low.k].map(|index| index as i64 - 1),
+        shape: Shape { ni: high.i - low.i + 3, nj: high.j - low.j + 3, nk: high.k - low.k + 3 },
+    }
+}
+
+fn measure_component(
+    component: &Component,
+    mask: &Mask,
+    window: &Window,
+    values: Option<&Values>,
+) -> anyhow::Result<Lesion> {
+    let (Some(planar), Some(in_space)) = (planar_diameters(mask), max_3d_diameter(mask)) else {
+        anyhow::bail!("component {} holds voxels but has no outline", component.label)
+    };
+    let ends = |chord: &Chord| [chord.start.to_array(), chord.end.to_array()];
+    let (mean, max, peak) = uptake(mask, window, values)?;
+    Ok(Lesion {
+        label: 0,
+        component: component.label,
+        kind: "lesion",
+        voxels: component.n_voxels,
+        volume_mm3: component.n_voxels as f64 * mask.grid().voxel_volume_mm3(),
+        long_axis_mm: planar.long_axis.length().0,
+        short_axis_mm: planar.short_axis.length().0,
+        slice_k: planar.slice_k as i64 + window.low[2],
+        long_axis_lps: ends(&planar.long_axis),
+        short_axis_lps: ends(&planar.short_axis),
+        max_3d_diameter_mm: in_space.length().0,
+        centroid_lps: component.centroid.to_array(),
+        mean,
+        max,
+        suv_peak: peak,
+    })
+}
+
+type Uptake = (Evaluable<f64>, Evaluable<f32>, Evaluable<f64>);
+
+fn uptake(mask: &Mask, window: &Window, values: Option<&Values>) -> anyhow::Result<Uptake> {
+    let Some(Values { image, unit }) = values else {
+        let none = "no --image was given";
+        return Ok((Evaluable::not(none), Evaluable::not(none), Evaluable::not(none)));
+    };
+    let cut = window.cut(image, f32::NAN)?;
+    let statistics = intensity::statistics(&Aligned::new(&cut, mask)?);
+    let no_number = "a voxel of the lesion holds no number";
+    let peak = match unit {
+        Evaluable::Value(unit) if unit.eq_ignore_ascii_case("SUVbw") => {
+            let mut whole = Mask::filled(image.grid().clone(), false);
+            window.paste(mask, &mut whole);
+            suv_peak::suv_peak(image, &whole)
+        }
+        Evaluable::Value(unit) => Evaluable::not(format!("the image holds {unit}, not SUVbw")),
+        Evaluable::NotEvaluable(reason) => Evaluable::not(reason.clone()),
+    };
+    Ok((or_reason(statistics.map(|s| s.mean), no_number), or_reason(statistics.map(|s| s.max), no_number), peak))
+}
+
+fn as_text(document: &Document) -> String {
+    let mut text = String::from("label component   long mm  short mm  volume mm³  slice\n");
+    for lesion in &document.lesions {
+        let _ = write!(
+            text,
+            "{:>5} {:>9} {:>9.2} {:>9.2} {:>11.1} {:>6}",
+            lesion.label,
+            lesion.component,
+            lesion.long_axis_mm,
+            lesion.short_axis_mm,
+            lesion.volume_mm3,
+            lesion.slice_k
+        );
+        if let (Some(mean), Some(max)) = (lesion.mean.value(), lesion.max.value()) {
+            let unit = document.unit.value().map_or("(unit not stated)", String::as_str);
+            let _ = write!(text, "  mean {mean:.2}, max {max:.2} {unit}");
+        }
+        text.push('\n');
+    }
+    if document.lesions.is_empty() {
+        text.push_str("the mask holds no voxel that is not 0\n");
+    }
+    text
+}

@@ -1,0 +1,131 @@
+//! `survival`: estimates of a table of times and events.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use oncology::Evaluable;
+use report::figure;
+use report::{EndpointCurves, KmCurve};
+use survival::{Estimate, Profile, SummaryOptions, SurvivalSummary, TimeUnit, summarise};
+
+use crate::cli::{self, Survival};
+use crate::exit::{self, Failure};
+use crate::survival_table::{Columns, read};
+use crate::{image_input, out};
+
+/// Reads the table, works out everything it allows.
+pub(crate) fn run(args: &Survival) -> Result<u8, Failure> {
+    let columns = Columns {
+        time: &args.time,
+        event: &args.event,
+        state: args.state.as_deref(),
+        group: args.group.as_deref(),
+        covariates: &args.covariates,
+        cluster: args.cluster.as_deref(),
+    };
+    let table = read(&args.table, &columns).map_err(|error| image_input::refuse(args.json, error))?;
+    let options = SummaryOptions {
+        profile: match args.profile {
+            cli::Profile::R => Profile::R,
+            cli::Profile::Spss => Profile::Spss,
+            cli::Profile::Lifelines => Profile::Lifelines,
+        },
+        time_unit: match args.time_unit {
+            cli::TimeUnit::Days => TimeUnit::Days,
+            cli::TimeUnit::Months => TimeUnit::Months,
+        },
+        landmarks: args.landmarks.clone(),
+        rmst_tau: None,
+        terms: args.covariates.clone(),
+    };
+    let mut summary = summarise(&table.records, &options).map_err(|error| image_input::refuse(args.json, error))?;
+    summary.cautions.extend(table.cautions);
+    if let Some(path) = &args.plot {
+        plot(path, args, &summary)?;
+    }
+    if args.json {
+        out::print_json(&summary).map_err(Failure::io)?;
+    } else {
+        out::print(&as_text(&summary)).map_err(Failure::io)?;
+    }
+    Ok(exit::DONE)
+}
+
+fn as_text(summary: &SurvivalSummary) -> String {
+    let unit = summary.time_unit;
+    let or_not = |value: Option<f64>| value.map_or_else(|| "not reached".to_owned(), |v| format!("{v:.2}"));
+    let mut text = String::new();
+    for (group, curve) in &summary.km {
+        let [low, high] = curve.median.median_ci;
+        let _ = writeln!(
+            text,
+            "{group}: {} of {} with an event, median {} {unit} (95 % interval {} to {})",
+            curve.curve.events,
+            curve.curve.n,
+            or_not(curve.median.median),
+            or_not(low),
+            or_not(high)
+        );
+    }
+    let _ = match &summary.logrank {
+        Estimate::Value(test) => writeln!(text, "log-rank χ² {:.3}, {} df, p = {:.4}", test.chisq, test.df, test.p),
+        Estimate::NotEvaluable { not_evaluable } => writeln!(text, "log-rank: not evaluable, {not_evaluable}"),
+    };
+    let _ = match &summary.cox {
+        None => Ok(()),
+        Some(Estimate::NotEvaluable { not_evaluable }) => writeln!(text, "Cox: not evaluable, {not_evaluable}"),
+        Some(Estimate::Value(cox)) => {
+            let fit = &cox.fit;
+            (0..fit.terms.len()).try_for_each(|n| {
+                let (low, high) = (fit.lower[n], fit.upper[n]);
+                writeln!(
+                    text,
+                    "{}: hazard ratio {:.3} ({low:.3} to {high:.3}), p = {:.4}",
+                    fit.terms[n], fit.hr[n], fit.p[n]
+                )
+            })
+        }
+    };
+    for caution in &summary.cautions {
+        let _ = writeln!(text, "caution: {caution}");
+    }
+    text
+}
+
+/// The Kaplan–Meier figure as an SVG file.
+fn plot(path: &Path, args: &Survival, summary: &SurvivalSummary) -> Result<(), Failure> {
+    let last = summary.km.values().map(|group| group.curve.last_time()).fold(0.0, f64::max);
+    let risk_times = ticks(last);
+    let one = summary.km.len() == 1;
+    let curves = summary.km.iter().map(|(group, found)| {
+        let median = match found.median.median {
+            Some(median) => Evaluable::Value(median),
+            None => Evaluable::not(found.median.median_reason.clone().unwrap_or_else(|| "not reached".to_owned())),
+        };
+        KmCurve::from_estimate(if one { "" } else { group.as_str() }, &found.curve, &risk_times)
+            .with_median(median, found.median.median_ci)
+    });
+    let comparison = match &summary.logrank {
+        Estimate::Value(test) => format!("log-rank p = {:.4}", test.p),
+        Estimate::NotEvaluable { .. } => String::new(),
+    };
+    let endpoint = EndpointCurves {
+        endpoint: args.event.clone(),
+        title: args.event.clone(),
+        definition: format!("{} by {}", args.event, args.time),
+        time_unit: summary.time_unit.to_string(),
+        curves: curves.collect(),
+        risk_times: risk_times.clone(),
+        comparison,
+    };
+    let svg = figure::kaplan_meier(&endpoint).map_err(Failure::internal)?;
+    out::write_atomic(path, figure::standalone(&svg).as_bytes()).map_err(Failure::io)
+}
+
+/// From 0 in five to ten round steps (1, 2 or 5 times a power of ten).
+fn ticks(last: f64) -> Vec<f64> {
+    let coarse = (last / 5.0).max(f64::MIN_POSITIVE);
+    let power = 10.0_f64.powf(coarse.log10().floor());
+    let step = [5.0, 2.0, 1.0].into_iter().map(|n| n * power).find(|step| *step <= coarse).unwrap_or(power);
+    (0..=(last / step).floor() as u32).map(|n| f64::from(n) * step).collect()
+}

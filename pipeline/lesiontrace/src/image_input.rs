@@ -1,0 +1,116 @@
+//! Images named on the command line: a NIfTI file, or a folder with exactly one DICOM series.
+//!
+//! A NIfTI file states neither frame of reference nor unit: the caller gives the frame, and the unit stays unknown.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use formats::dicom::{DoseUnit, SliceHeader, SuvOptions, read_series};
+use formats::{archive, nifti};
+use imaging::{FrameId, Mask, Note, Noted, Severity, Volume};
+use oncology::Evaluable;
+use serde::Serialize;
+
+use crate::exit::Failure;
+use crate::out;
+
+/// An image with what its file proves about it.
+#[derive(Debug, Clone)]
+pub(crate) struct InputImage {
+    /// The numbers, in `unit`.
+    pub(crate) image: Volume<f32>,
+    /// `HU`, `SUVbw`, `BQML` or `stored`; `None` for NIfTI.
+    pub(crate) unit: Option<&'static str>,
+    /// DICOM modality; `None` for NIfTI.
+    pub(crate) modality: Option<String>,
+    /// What to doubt.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Reads an image; `frame` is the frame of a NIfTI file, a DICOM series has its own.
+pub(crate) fn read(path: &Path, frame: &str) -> anyhow::Result<InputImage> {
+    if !path.is_dir() {
+        let image = nifti::read_image(path, FrameId::new(frame))?;
+        return Ok(InputImage { image, unit: None, modality: None, notes: Vec::new() });
+    }
+    let mut notes = Vec::new();
+    let headers = series_headers(path)?.note_into(&mut notes);
+    let series = read_series(&headers, &SuvOptions::STANDARD)
+        .with_context(|| format!("reading the series in {}", path.display()))?
+        .note_into(&mut notes);
+    let unit = Some(series.volume.unit());
+    Ok(InputImage { image: series.volume.to_values(), unit, modality: Some(series.modality), notes })
+}
+
+/// Reads a mask that belongs to an image: every voxel that is not 0, in the image's frame.
+pub(crate) fn read_mask_of(path: &Path, image: &Volume<f32>) -> anyhow::Result<Mask> {
+    Ok(nifti::read_mask(path, image.grid().frame().clone())?)
+}
+
+/// The headers of the one image series in a folder.
+pub(crate) fn series_headers(folder: &Path) -> anyhow::Result<Noted<Vec<SliceHeader>>> {
+    let mut notes = Vec::new();
+    let index = archive::index(folder)?.note_into(&mut notes);
+    let mut all: Vec<_> = index.series().collect();
+    match all.as_slice() {
+        [one] => Ok(Noted::new(one.headers.clone(), notes)),
+        [] => anyhow::bail!(
+            "expected one DICOM series in {}, found none that can be read: {}",
+            folder.display(),
+            if notes.is_empty() { "there are only NIfTI files".to_owned() } else { joined(&notes) }
+        ),
+        _ => {
+            all.truncate(6);
+            let named: Vec<String> = all
+                .iter()
+                .map(|s| format!("{} \"{}\" {}", s.row.modality, s.row.description, s.row.series_uid))
+                .collect();
+            anyhow::bail!(
+                "expected one DICOM series in {}, found {}: {}; name a folder that holds one series alone",
+                folder.display(),
+                index.series().count(),
+                named.join(", ")
+            )
+        }
+    }
+}
+
+/// The unit a PET's dose is written in, by the word used on the command line.
+pub(crate) fn dose_unit(word: &str) -> Result<DoseUnit, Failure> {
+    match word {
+        "bq" => Ok(DoseUnit::Bq),
+        "kbq" => Ok(DoseUnit::Kbq),
+        "mbq" => Ok(DoseUnit::Mbq),
+        "mci" => Ok(DoseUnit::Mci),
+        other => Err(Failure::usage(anyhow::anyhow!("--dose-unit: expected bq, kbq, mbq or mci, found {other:?}"))),
+    }
+}
+
+/// Says every note that is more than information on stderr.
+pub(crate) fn say(notes: &[Note]) {
+    for note in notes.iter().filter(|note| note.severity > Severity::Info) {
+        tracing::warn!("{}: {}", note.subject, note.message);
+    }
+}
+
+fn joined(notes: &[Note]) -> String {
+    notes.iter().map(|note| note.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
+/// A result that is refused: with `--json` the reason is the one document on stdout; the exit code says bad input either way.
+pub(crate) fn refuse(json: bool, error: impl Into<anyhow::Error>) -> Failure {
+    #[derive(Serialize)]
+    struct Refused {
+        not_evaluable: String,
+    }
+    let failure = Failure::io(error);
+    if json && let Err(printing) = out::print_json(&Refused { not_evaluable: failure.to_string() }) {
+        return Failure::io(printing);
+    }
+    failure
+}
+
+/// A value, or the reason why there is none, for JSON.
+pub(crate) fn or_reason<T>(value: Option<T>, reason: &str) -> Evaluable<T> {
+    value.map_or_else(|| Evaluable::not(reason), Evaluable::Value)
+}

@@ -1,0 +1,109 @@
+//! SUVpeak: the largest mean uptake in a sphere of 1 cm³ centred at a voxel of the lesion.
+//!
+//! Source: Wahl et al. 2009 (PERCIST), a sphere of 1 cm³; voxels count by the part of them that lies inside the sphere. The
+//! sphere may reach beyond the lesion, but not beyond the image: such a centre is left out.
+
+use imaging::{Grid, Index3, Mask, Vector, Volume, Voxel};
+use oncology::Evaluable;
+
+/// Volume of the sphere, mm³.
+const SPHERE_MM3: f64 = 1000.0;
+
+/// Points along each axis that probe how much of a voxel lies inside the sphere. Origin: at 4 mm voxels the sphere's volume then
+/// comes out within 0.1 %.
+const N_PROBES: i32 = 10;
+
+/// One voxel of the sphere: its offset from the centre, and the part of it inside.
+struct Part {
+    offset: [i64; 3],
+    weight: f64,
+}
+
+/// The largest mean over 1 cm³; image and lesion lie on one grid.
+pub(crate) fn suv_peak(image: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
+    let sphere = sphere(image.grid());
+    let means = lesion.indices_set().filter_map(|centre| mean_around(image, centre, &sphere));
+    match means.reduce(f64::max) {
+        Some(peak) => Evaluable::Value(peak),
+        None => Evaluable::not("at no voxel of the lesion does a sphere of 1 cm³ lie wholly inside the image"),
+    }
+}
+
+fn sphere(grid: &Grid) -> Vec<Part> {
+    let radius = (SPHERE_MM3 * 3.0 / (4.0 * std::f64::consts::PI)).cbrt();
+    let to_patient = grid.voxel_to_patient();
+    let reach = grid.spacing_mm().map(|mm| (radius / mm + 0.5).ceil() as i64);
+    let mut parts = Vec::new();
+    for k in -reach[2]..=reach[2] {
+        for j in -reach[1]..=reach[1] {
+            for i in -reach[0]..=reach[0] {
+                let offset = [i as f64, j as f64, k as f64];
+                let inside =
+                    probes().filter(|at| to_patient.apply_vector(between(offset, *at)).norm() <= radius).count();
+                if inside > 0 {
+                    parts.push(Part { offset: [i, j, k], weight: inside as f64 / f64::from(N_PROBES.pow(3)) });
+                }
+            }
+        }
+    }
+    parts
+}
+
+/// Points spread evenly over a voxel, in voxels from its centre.
+fn probes() -> impl Iterator<Item = [f64; 3]> {
+    let at = |n: i32| (f64::from(n) + 0.5) / f64::from(N_PROBES) - 0.5;
+    (0..N_PROBES.pow(3)).map(move |n| [at(n % N_PROBES), at(n / N_PROBES % N_PROBES), at(n / N_PROBES.pow(2))])
+}
+
+fn between(offset: [f64; 3], within: [f64; 3]) -> Vector<Voxel> {
+    Vector::new(offset[0] + within[0], offset[1] + within[1], offset[2] + within[2])
+}
+
+fn mean_around(image: &Volume<f32>, centre: Index3, sphere: &[Part]) -> Option<f64> {
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for part in sphere {
+        let along = |at: usize, offset: i64| usize::try_from(at as i64 + offset).ok();
+        let at = Index3 {
+            i: along(centre.i, part.offset[0])?,
+            j: along(centre.j, part.offset[1])?,
+            k: along(centre.k, part.offset[2])?,
+        };
+        sum += part.weight * f64::from(*image.get(at)?);
+        weights += part.weight;
+    }
+    Some(sum / weights)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use imaging::{Affine, FrameId, Shape};
+
+    fn grid(n: usize) -> Grid {
+        let shape = Shape { ni: n, nj: n, nk: n };
+        let rows = [[4.0, 0.0, 0.0, 3.0], [0.0, 4.0, 0.0, -7.0], [0.0, 0.0, 3.0, 11.0], [0.0, 0.0, 0.0, 1.0]];
+        Grid::new(shape, Affine::from_rows(rows).unwrap(), FrameId::new("f")).unwrap()
+    }
+
+    #[test]
+    fn the_sphere_has_one_cubic_centimetre() {
+        let volume: f64 = sphere(&grid(9)).iter().map(|part| part.weight * 48.0).sum();
+        assert!((volume - 1000.0).abs() < 5.0, "{volume}");
+    }
+
+    #[test]
+    fn one_hot_voxel_is_diluted_by_its_share_of_the_sphere() {
+        let hot = Index3 { i: 5, j: 4, k: 4 };
+        let image = Volume::from_fn(grid(9), |at| if at == hot { 10.0 } else { 0.0 });
+        let lesion = Mask::from_fn(grid(9), |at| at == hot);
+        let peak = *suv_peak(&image, &lesion).value().unwrap();
+        assert!((peak - 10.0 * 48.0 / 1000.0).abs() < 0.01, "{peak}");
+    }
+
+    #[test]
+    fn a_sphere_beyond_the_image_is_not_evaluable() {
+        let corner = Index3 { i: 0, j: 4, k: 4 };
+        let image = Volume::from_fn(grid(9), |_| 1.0);
+        assert!(suv_peak(&image, &Mask::from_fn(grid(9), |at| at == corner)).reason().is_some());
+    }
+}
