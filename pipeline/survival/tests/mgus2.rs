@@ -4,18 +4,12 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at a missing value; its helpers are not marked as tests")]
 #![expect(clippy::disallowed_methods, reason = "this test reads reference data that is not committed")]
 
-use std::path::PathBuf;
-
 use lesiontrace_survival::{FineGraySubject, Group, TimeToState, cumulative_incidence, fine_gray, gray_test};
 use serde_json::Value;
 
 /// The reference values and the rows with a measured M-spike.
 fn reference() -> Option<(Value, Vec<csv::StringRecord>)> {
-    let Ok(folder) = std::env::var("LESIONTRACE_DATA") else {
-        println!("not run: LESIONTRACE_DATA is unset");
-        return None;
-    };
-    let folder = PathBuf::from(folder).join("survival");
+    let folder = testkit::real_data("survival")?;
     let reference = serde_json::from_slice(&std::fs::read(folder.join("mgus2_reference.json")).unwrap()).unwrap();
     let mut table = csv::Reader::from_path(folder.join("mgus2.csv")).unwrap();
     let rows = table.records().map(Result::unwrap).filter(|row| row[6].parse::<f64>().is_ok()).collect();

@@ -4,8 +4,6 @@
 #![expect(clippy::unwrap_used, reason = "a test may stop at a missing value; its helpers are not marked as tests")]
 #![expect(clippy::disallowed_methods, reason = "this test reads reference data that is not committed")]
 
-use std::path::PathBuf;
-
 use lesiontrace_survival::{
     Convention, CoxSubject, Group, IntervalScale, Profile, Ranked, Record, SummaryOptions, Ties, TimeToEvent, TimeUnit,
     Weighting, concordance, follow_up, kaplan_meier, log_rank, proportional_hazards, quantile, restricted_mean,
@@ -13,17 +11,9 @@ use lesiontrace_survival::{
 };
 use serde_json::Value;
 
-fn folder() -> Option<PathBuf> {
-    let folder = std::env::var("LESIONTRACE_DATA").ok();
-    if folder.is_none() {
-        println!("not run: LESIONTRACE_DATA is unset");
-    }
-    Some(PathBuf::from(folder?).join("survival"))
-}
-
 /// The reference values and the rows of the randomised patients.
 fn reference() -> Option<(Value, Vec<csv::StringRecord>)> {
-    let folder = folder()?;
+    let folder = testkit::real_data("survival")?;
     let reference = serde_json::from_slice(&std::fs::read(folder.join("pbc_reference.json")).unwrap()).unwrap();
     let mut table = csv::Reader::from_path(folder.join("pbc.csv")).unwrap();
     let rows = table.records().map(Result::unwrap).filter(|row| row[3].parse::<f64>().is_ok()).collect();
