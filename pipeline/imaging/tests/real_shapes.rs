@@ -3,19 +3,11 @@
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that reads real files")]
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lesiontrace_imaging::diameter::{mask_volume, max_3d_diameter, planar_diameters, planar_diameters_across_pieces};
 use lesiontrace_imaging::{Affine, Connectivity, FrameId, Grid, Mask, Mm, Shape, components, longest_inside_chord};
 use nalgebra::{Matrix3, Vector3};
-
-fn shapes() -> Option<PathBuf> {
-    let folder = std::env::var_os("LESIONTRACE_DATA").map(|root| Path::new(&root).join("shapes"));
-    if folder.is_none() {
-        eprintln!("NOT RUN: LESIONTRACE_DATA is unset, real lesion shapes were not measured");
-    }
-    folder
-}
 
 /// Reads a gzip NRRD label image in LPS, as these files are.
 fn label(path: &Path) -> Mask {
@@ -42,7 +34,7 @@ fn label(path: &Path) -> Mask {
 /// pieces and of slice 12 as a whole: all pairs of pixel-edge mid-points, numpy 2.
 #[test]
 fn long_axes_of_three_real_lesions() {
-    let Some(folder) = shapes() else { return };
+    let Some(folder) = testkit::real_data("shapes") else { return };
     let expected: [(&str, &[f64], f64); 3] = [
         ("brain2", &[16.312_978_92], 16.312_978_92),
         ("breast1", &[8.399_793_71], 8.399_793_71),
@@ -68,7 +60,7 @@ fn long_axes_of_three_real_lesions() {
 
 #[test]
 fn diameters_in_space_and_volumes_equal_pyradiomics() {
-    let Some(folder) = shapes() else { return };
+    let Some(folder) = testkit::real_data("shapes") else { return };
     let table = std::fs::read_to_string(folder.join("baseline_shape.csv")).unwrap();
     let columns: Vec<&str> = table.lines().next().unwrap().split(',').collect();
     for name in ["brain1", "brain2", "breast1"] {

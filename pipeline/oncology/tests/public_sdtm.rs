@@ -1,16 +1,17 @@
 //! Responses from the public SDTM example (pharmaversesdtm TU, TR, RS; Apache-2.0) agree with its RS domain.
 //!
-//! Read from `$LESIONTRACE_DATA/sdtm`; skipped where the data set is not at hand.
+//! Read from `$LESIONTRACE_DATA/sdtm`; where there is none, the test says so.
 #![expect(clippy::disallowed_methods, reason = "the data set lies outside the repository and is read where it lies")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use lesiontrace_oncology::criteria::CriterionTable;
 use lesiontrace_oncology::sdtm::{TrRow, TuRow, assess_sdtm, rs_rows};
 
 /// Rows of a CSV file without quoted commas, by column.
-fn rows(folder: &str, name: &str) -> Vec<BTreeMap<String, String>> {
-    let text = std::fs::read_to_string(format!("{folder}/sdtm/{name}.csv")).expect("the data set holds this table");
+fn rows(folder: &Path, name: &str) -> Vec<BTreeMap<String, String>> {
+    let text = std::fs::read_to_string(folder.join(format!("{name}.csv"))).expect("the data set holds this table");
     let mut lines = text.lines();
     let header: Vec<&str> = lines.next().expect("a CSV file has a header").split(',').collect();
     let row =
@@ -20,10 +21,7 @@ fn rows(folder: &str, name: &str) -> Vec<BTreeMap<String, String>> {
 
 #[test]
 fn sixty_five_of_sixty_six_overall_responses_agree() {
-    let Ok(folder) = std::env::var("LESIONTRACE_DATA") else {
-        println!("LESIONTRACE_DATA is not set: skipped");
-        return;
-    };
+    let Some(folder) = testkit::real_data("sdtm") else { return };
     let column = |row: &BTreeMap<String, String>, name: &str| row.get(name).cloned().unwrap_or_default();
     let tu: Vec<TuRow> = rows(&folder, "tu_onco_recist")
         .iter()

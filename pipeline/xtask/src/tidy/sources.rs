@@ -93,7 +93,7 @@ mod tests {
     fn a_number_without_its_own_source_is_found() {
         let text = "id = \"a\"\nversion = 1\nsource = \"whole file\"\ncells = [[\"CR\"]]\n[thresholds]\n\
                     good_mm = { value = 10, source = \"Author 2009\" }\nbad_mm = { value = 10, source = \" \" }\nbare_mm = 5\n\
-                    window = { value = { days = 7 }, source = "Author 2018" }\n";
+                    window = { value = { days = 7 }, source = \"Author 2018\" }\n";
         let repository = Repository::of(&[("configs/criteria/a.toml", text)]);
         let messages: Vec<String> = numbers(&repository).into_iter().map(|v| v.message).collect();
         assert_eq!(messages.len(), 2);
