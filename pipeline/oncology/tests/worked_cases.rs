@@ -3,7 +3,7 @@
 use lesiontrace_oncology::case::run_case;
 use serde_json::Value;
 
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     ("recist_target", include_str!("../../../test_data/criteria/recist_target.json")),
     ("recist_selection", include_str!("../../../test_data/criteria/recist_selection.json")),
     ("recist_combined", include_str!("../../../test_data/criteria/recist_combined.json")),
@@ -11,6 +11,7 @@ const FILES: [(&str, &str); 7] = [
     ("mrecist", include_str!("../../../test_data/criteria/mrecist.json")),
     ("ablation_events", include_str!("../../../test_data/criteria/ablation_events.json")),
     ("tte", include_str!("../../../test_data/criteria/tte.json")),
+    ("presets", include_str!("../../../test_data/criteria/presets.json")),
 ];
 
 #[test]
@@ -29,5 +30,5 @@ fn every_case_of_every_built_category_passes() {
         }
     }
     assert!(failures.is_empty(), "{} of {n_cases} fail:\n{}", failures.len(), failures.join("\n"));
-    assert_eq!(n_cases, 42);
+    assert_eq!(n_cases, 46);
 }
