@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use formats::archive::{self, SeriesEntry};
 use formats::dicom::{DoseUnit, SliceHeader, SuvOptions, read_series};
-use formats::{archive, nifti};
+use formats::nifti;
 use imaging::{FrameId, Mask, Note, Noted, Severity, Volume};
 use oncology::Evaluable;
 use serde::Serialize;
@@ -51,29 +52,36 @@ pub(crate) fn read_mask_of(path: &Path, image: &Volume<f32>) -> anyhow::Result<M
 pub(crate) fn series_headers(folder: &Path) -> anyhow::Result<Noted<Vec<SliceHeader>>> {
     let mut notes = Vec::new();
     let index = archive::index(folder)?.note_into(&mut notes);
-    let mut all: Vec<_> = index.series().collect();
-    match all.as_slice() {
+    let (images, others): (Vec<&SeriesEntry>, Vec<&SeriesEntry>) =
+        index.series().partition(|series| series.headers.iter().any(SliceHeader::is_image));
+    notes.extend(others.iter().map(|other| {
+        let message = format!("a series of modality {} lies beside the images; it was not read", other.row.modality);
+        Note::info("other_series", other.row.series_uid.clone(), message)
+    }));
+    match images.as_slice() {
         [one] => Ok(Noted::new(one.headers.clone(), notes)),
         [] => anyhow::bail!(
-            "expected one DICOM series in {}, found none that can be read: {}",
+            "expected one DICOM image series in {}, found none that can be read: {}",
             folder.display(),
             if notes.is_empty() { "there are only NIfTI files".to_owned() } else { joined(&notes) }
         ),
-        _ => {
-            all.truncate(6);
-            let named: Vec<String> = all
-                .iter()
-                .map(|s| format!("{} \"{}\" {}", s.row.modality, s.row.description, s.row.series_uid))
-                .collect();
+        several => {
+            let named = several.iter().take(SERIES_NAMED).map(|series| {
+                let row = &series.row;
+                format!("{} \"{}\" {}", row.modality, row.description, row.series_uid)
+            });
             anyhow::bail!(
-                "expected one DICOM series in {}, found {}: {}; name a folder that holds one series alone",
+                "expected one DICOM image series in {}, found {}: {}; name a folder that holds one series alone",
                 folder.display(),
-                index.series().count(),
-                named.join(", ")
+                several.len(),
+                named.collect::<Vec<_>>().join(", ")
             )
         }
     }
 }
+
+/// How many of several series an error names.
+const SERIES_NAMED: usize = 6;
 
 /// The unit a PET's dose is written in, by the word used on the command line.
 pub(crate) fn dose_unit(word: &str) -> Result<DoseUnit, Failure> {

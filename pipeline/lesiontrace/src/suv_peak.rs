@@ -3,7 +3,7 @@
 //! Source: Wahl et al. 2009 (PERCIST), a sphere of 1 cm³; voxels count by the part of them that lies inside the sphere. The
 //! sphere may reach beyond the lesion, but not beyond the image: such a centre is left out.
 
-use imaging::{Grid, Index3, Mask, Vector, Volume, Voxel};
+use imaging::{Grid, Index3, Mask, Volume};
 use oncology::Evaluable;
 
 /// Volume of the sphere, mm³.
@@ -31,17 +31,25 @@ pub(crate) fn suv_peak(image: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
 
 fn sphere(grid: &Grid) -> Vec<Part> {
     let radius = (SPHERE_MM3 * 3.0 / (4.0 * std::f64::consts::PI)).cbrt();
-    let to_patient = grid.voxel_to_patient();
-    let reach = grid.spacing_mm().map(|mm| (radius / mm + 0.5).ceil() as i64);
+    let rows = grid.voxel_to_patient().to_rows();
+    let spacing = grid.spacing_mm();
+    let half_diagonal = spacing.iter().map(|mm| mm * mm).sum::<f64>().sqrt() / 2.0;
+    let reach = spacing.map(|mm| (radius / mm + 0.5).ceil() as i64);
     let mut parts = Vec::new();
     for k in -reach[2]..=reach[2] {
         for j in -reach[1]..=reach[1] {
             for i in -reach[0]..=reach[0] {
                 let offset = [i as f64, j as f64, k as f64];
-                let inside =
-                    probes().filter(|at| to_patient.apply_vector(between(offset, *at)).norm() <= radius).count();
-                if inside > 0 {
-                    parts.push(Part { offset: [i, j, k], weight: inside as f64 / f64::from(N_PROBES.pow(3)) });
+                let distance = distance_mm(&rows, offset);
+                let weight = if distance > radius + half_diagonal {
+                    0.0
+                } else if distance < radius - half_diagonal {
+                    1.0
+                } else {
+                    share_inside(&rows, offset, radius)
+                };
+                if weight > 0.0 {
+                    parts.push(Part { offset: [i, j, k], weight });
                 }
             }
         }
@@ -49,14 +57,24 @@ fn sphere(grid: &Grid) -> Vec<Part> {
     parts
 }
 
-/// Points spread evenly over a voxel, in voxels from its centre.
-fn probes() -> impl Iterator<Item = [f64; 3]> {
+/// Part of a voxel that lies inside the sphere, by points spread evenly over it.
+fn share_inside(rows: &[[f64; 4]; 4], offset: [f64; 3], radius: f64) -> f64 {
     let at = |n: i32| (f64::from(n) + 0.5) / f64::from(N_PROBES) - 0.5;
-    (0..N_PROBES.pow(3)).map(move |n| [at(n % N_PROBES), at(n / N_PROBES % N_PROBES), at(n / N_PROBES.pow(2))])
+    let probe = |n: i32| [at(n % N_PROBES), at(n / N_PROBES % N_PROBES), at(n / N_PROBES.pow(2))];
+    let is_inside = |n: &i32| {
+        let [i, j, k] = probe(*n);
+        distance_mm(rows, [offset[0] + i, offset[1] + j, offset[2] + k]) <= radius
+    };
+    (0..N_PROBES.pow(3)).filter(is_inside).count() as f64 / f64::from(N_PROBES.pow(3))
 }
 
-fn between(offset: [f64; 3], within: [f64; 3]) -> Vector<Voxel> {
-    Vector::new(offset[0] + within[0], offset[1] + within[1], offset[2] + within[2])
+/// Length in mm of a step in voxels.
+fn distance_mm(rows: &[[f64; 4]; 4], step: [f64; 3]) -> f64 {
+    let squared = |row: &[f64; 4]| {
+        let along = row[0] * step[0] + row[1] * step[1] + row[2] * step[2];
+        along * along
+    };
+    (squared(&rows[0]) + squared(&rows[1]) + squared(&rows[2])).sqrt()
 }
 
 fn mean_around(image: &Volume<f32>, centre: Index3, sphere: &[Part]) -> Option<f64> {

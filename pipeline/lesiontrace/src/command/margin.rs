@@ -1,6 +1,7 @@
 //! `margin`: the ablative margin between a tumour and an ablation zone.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use formats::nifti;
@@ -157,9 +158,9 @@ fn as_text(document: &Document) -> String {
     };
     let mut text =
         format!("minimal margin {minimal}\nverdict against {} mm: {}\n", document.threshold_mm, document.verdict);
-    text += &format!("tumour covered: {:.1} %\n", 100.0 * document.tumour_coverage);
+    let _ = writeln!(text, "tumour covered: {:.1} %", 100.0 * document.tumour_coverage);
     for reason in &document.reasons {
-        text += &format!("- {reason}\n");
+        let _ = writeln!(text, "- {reason}");
     }
     text
 }

@@ -1,5 +1,7 @@
 //! `segment`: one image through one model, onto the image's own grid.
 
+use std::fmt::Write as _;
+
 use formats::nifti;
 use imaging::Note;
 use inference::{Device, Provenance, Role, RuntimeOptions, SegmentError, Segmenter};
@@ -68,7 +70,7 @@ pub(crate) fn run(args: &Segment, global: &Global) -> Result<u8, Failure> {
         let mut text =
             format!("{} by {} {}\n", args.out.display(), document.provenance.model, document.provenance.model_version);
         for s in &document.structures {
-            text += &format!("{:>3} {:<20} {:>9} voxels {:>12.1} mm³\n", s.index, s.name, s.voxels, s.volume_mm3);
+            let _ = writeln!(text, "{:>3} {:<20} {:>9} voxels {:>12.1} mm³", s.index, s.name, s.voxels, s.volume_mm3);
         }
         out::print(&text).map_err(Failure::io)?;
     }
