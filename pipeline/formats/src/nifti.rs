@@ -1,6 +1,6 @@
 //! NIfTI-1 images, masks and label maps, in and out.
 //!
-//! NIfTI coordinates are RAS mm; the program's are LPS mm. The two meet in this file only, in the private type [`Ras`].
+//! NIfTI coordinates are RAS mm; the program's are LPS mm. The two meet in this file only, in the private type `Ras`.
 //! A NIfTI file names no frame of reference, so the caller states one.
 //!
 //! Source: NIfTI-1.1 header (Cox et al. 2004, nifti1.h): sform before qform before pixdim.

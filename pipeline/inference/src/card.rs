@@ -1,6 +1,6 @@
 //! A model's card: what the network expects, what its outputs mean, where it was trained and how well it did.
 //!
-//! The format is described for readers in `models/README.md`. Unknown keys are refused; [`crate::card_rules`] checks what the
+//! The format is described for readers in `models/README.md`. Unknown keys are refused; `card_rules` checks what the
 //! types alone cannot.
 
 use std::fmt;

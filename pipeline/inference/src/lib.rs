@@ -2,7 +2,7 @@
 //!
 //! The card says what a network expects and what its answers mean ([`card`], [`model_folder`]); the image is brought onto the
 //! network's grid ([`model_grid`], [`preprocess`]), shown window by window ([`sliding_window`]) to whatever runs it ([`network`],
-//! [`onnx`]), and the answer becomes labels again ([`postprocess`], [`clean_up`]). [`Segmenter`] is all of it in one call.
+//! [`onnx`]), and the answer becomes labels again (`postprocess`, `clean_up`). [`Segmenter`] is all of it in one call.
 
 mod axis_operator;
 pub mod card;
