@@ -2,21 +2,12 @@
 //! say that they did not run.
 #![expect(clippy::unwrap_used, reason = "tests may unwrap and say what was not run")]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use imaging::Volume;
 use lesiontrace_formats::archive::index;
 use lesiontrace_formats::dicom::{SeriesVolume, SuvOptions, read_rtstruct, read_series};
 use nifti::{IntoNdArray, NiftiObject, ReaderOptions};
-
-/// A folder of the real data; `None`, said loudly, where there are none.
-fn data(folder: &str) -> Option<PathBuf> {
-    let Some(root) = std::env::var_os("LESIONTRACE_DATA") else {
-        eprintln!("NOT RUN: set LESIONTRACE_DATA to the folder of real data to check {folder}");
-        return None;
-    };
-    Some(Path::new(&root).join(folder))
-}
 
 fn series(folder: &Path) -> SeriesVolume {
     let archive = index(folder).unwrap().value;
@@ -30,7 +21,7 @@ fn largest_difference(a: &Volume<f32>, b: impl Iterator<Item = f32>) -> f32 {
 
 #[test]
 fn suv_factor_of_a_ge_scan() {
-    let Some(folder) = data("suv/STS_001_FDG_PET_raw/image") else { return };
+    let Some(folder) = testkit::real_data("suv/STS_001_FDG_PET_raw/image") else { return };
     let raw = series(&folder);
     let suv = raw.suv.unwrap();
     // 2.429030e-4: 71 kg, 388.777472 MBq, 45 min 11 s of a half-life of 6588 s (data set's own documentation).
@@ -40,7 +31,9 @@ fn suv_factor_of_a_ge_scan() {
 
 #[test]
 fn suv_from_activity_equals_the_same_scan_stored_as_suv() {
-    let (Some(raw), Some(stored)) = (data("suv/STS_001_FDG_PET_raw/image"), data("sts_dicom/STS_001/PET/image")) else {
+    let (Some(raw), Some(stored)) =
+        (testkit::real_data("suv/STS_001_FDG_PET_raw/image"), testkit::real_data("sts_dicom/STS_001/PET/image"))
+    else {
         return;
     };
     let (raw, stored) = (series(&raw), series(&stored));
@@ -67,13 +60,13 @@ fn suv_from_activity_equals_the_same_scan_stored_as_suv() {
 #[test]
 fn contours_on_the_pet_grid_equal_the_published_masks() {
     for patient in ["STS_001", "STS_002", "STS_004"] {
-        let Some(folder) = data(&format!("sts_dicom/{patient}/PET")) else { return };
+        let Some(folder) = testkit::real_data(&format!("sts_dicom/{patient}/PET")) else { return };
         let pet = series(&folder.join("image"));
         let structures = read_rtstruct(&folder.join("mask/RS.dcm")).unwrap().value;
         assert_eq!(structures.rois.len(), 1);
         let noted = structures.rois[0].to_mask(pet.volume.grid()).unwrap();
         let mask = noted.value.map(|v| f32::from(u8::from(*v)));
-        let Some(published) = data(&format!("sts/{patient}/pet_mask.nii.gz")) else { return };
+        let Some(published) = testkit::real_data(&format!("sts/{patient}/pet_mask.nii.gz")) else { return };
         let published = ReaderOptions::new().read_file(published).unwrap().into_volume().into_ndarray::<f32>().unwrap();
         // NIfTI is i fastest in RAS; the same grid in LPS has the same index order when the affine's signs differ only.
         let shape = mask.shape();

@@ -6,8 +6,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use imaging::{FrameId, Grid, Point, Shape, Volume};
 use lesiontrace_inference::{Device, RuntimeOptions, Segmenter, Surroundings};
@@ -33,16 +33,12 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 }
 
 fn data() -> Option<PathBuf> {
-    let Some(root) = env::var_os("LESIONTRACE_DATA") else {
-        eprintln!("NOT RUN: LESIONTRACE_DATA names no folder with onnx/deepmeta_unet3plus.onnx");
-        return None;
-    };
+    let folder = testkit::real_data("onnx")?;
     if let Err(error) = Surroundings::of_this_process().find(None) {
         eprintln!("NOT RUN: {error}");
         return None;
     }
-    // Relative to the repository, from wherever the tests are run.
-    Some(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(root).join("onnx"))
+    Some(folder)
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Names the folder of real data; its contents are listed in `test_data/README.md`.
+/// Names the folder of real data, absolute or from the top of the repository; its contents stand in `test_data/README.md`.
 pub const VARIABLE: &str = "LESIONTRACE_DATA";
 
 /// The file or folder `path` of the real data, or `None` where there is none, said on stderr past the test's capture.
@@ -14,7 +14,8 @@ pub const VARIABLE: &str = "LESIONTRACE_DATA";
 /// ```
 #[must_use]
 pub fn real_data(path: &str) -> Option<PathBuf> {
-    let found = find(std::env::var_os(VARIABLE).as_deref().map(Path::new), path);
+    let root = std::env::var_os(VARIABLE).filter(|root| !root.is_empty());
+    let found = find(root.as_deref().map(Path::new), path);
     if let Err(reason) = &found {
         // Not `eprintln!`: the harness hides what a passing test prints. A closed stderr is nobody's error.
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
@@ -25,7 +26,8 @@ pub fn real_data(path: &str) -> Option<PathBuf> {
 
 fn find(root: Option<&Path>, path: &str) -> Result<PathBuf, String> {
     let root = root.ok_or_else(|| format!("{VARIABLE} is unset; set it to the folder that holds {path}"))?;
-    let found = root.join(path);
+    // Each test runs in the folder of its crate; the variable is read from the top.
+    let found = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(root).join(path);
     if found.exists() { Ok(found) } else { Err(format!("{VARIABLE} is {}, which holds no {path}", root.display())) }
 }
 
@@ -38,6 +40,7 @@ mod tests {
         assert!(find(None, "survival").unwrap_err().contains("LESIONTRACE_DATA is unset"));
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         assert_eq!(find(Some(here), "src/lib.rs"), Ok(here.join("src/lib.rs")));
+        assert_eq!(find(Some(Path::new("pipeline")), "testkit").map(|found| found.join("src").is_dir()), Ok(true));
         assert!(find(Some(here), "gone").unwrap_err().ends_with("holds no gone"));
     }
 }
