@@ -155,8 +155,8 @@ pub(crate) struct Run {
     #[arg(long)]
     pub(crate) fail_fast: bool,
     /// Say what would be done, and stop.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    #[arg(long = "dry-run")]
+    pub(crate) only_say: bool,
     /// Memory the patients in work may need together.
     #[arg(long, default_value = "8GiB")]
     pub(crate) memory: String,

@@ -4,17 +4,25 @@
 //! `imaging`, `oncology` and `survival`, and files are read and written by `formats`.
 
 mod cli;
+mod collect;
 mod command;
 mod config;
 mod exit;
 mod image_input;
 mod ledger;
+mod manifest;
 mod out;
+mod patient;
 mod phantom_archive;
+mod plan;
+mod run;
+mod schedule;
 mod session;
 mod shard;
+mod stages;
 mod survival_table;
 mod suv_peak;
+mod truth_table;
 
 use std::process::ExitCode;
 

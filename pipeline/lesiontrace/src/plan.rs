@@ -125,10 +125,7 @@ fn plan_patient(
     let mut notes: Vec<Note> = archive_notes.iter().filter(|n| n.subject == *id).cloned().collect();
     let mut visits = Vec::new();
     for timepoint in &images.timepoints {
-        match plan_visit(archive, id, timepoint, study, &mut notes) {
-            Some(visit) => visits.push(visit),
-            None => tracing::debug!("patient {id}: a time point has nothing to measure"),
-        }
+        visits.extend(plan_visit(archive, id, timepoint, study, &mut notes));
     }
     let mut faults: Vec<String> = clinical.problems_of(id).iter().map(ToString::to_string).collect();
     if visits.is_empty() {
@@ -155,7 +152,11 @@ fn plan_visit(
         notes.push(Note::warning("series_not_usable", series.row.series_uid.clone(), message));
     }
     let Some(date) = timepoint.study_date else {
-        notes.push(Note::error("no_study_date", id, "images without a Study Date (0008,0020) cannot be placed in time; set it"));
+        notes.push(Note::error(
+            "no_study_date",
+            id,
+            "images without a Study Date (0008,0020) cannot be placed in time; set it",
+        ));
         return None;
     };
     let measure = best_of(timepoint, &study.series.measure)?;
@@ -194,12 +195,17 @@ fn imported_masks(masks: &Path, id: &str, date: Date) -> Option<MaskPlan> {
 }
 
 /// Images count by SOP instance and file size, masks and clinical rows by their content.
-fn digest(visits: &[VisitPlan], record: Option<&PatientRecord>, treatments: &[TreatmentRecord]) -> anyhow::Result<String> {
+fn digest(
+    visits: &[VisitPlan],
+    record: Option<&PatientRecord>,
+    treatments: &[TreatmentRecord],
+) -> anyhow::Result<String> {
     let mut text = String::new();
     for visit in visits {
         let series = [Some(&visit.measure), visit.arterial.as_ref(), visit.pet.as_ref()];
         for header in series.into_iter().flatten().flat_map(|s| &s.entry.headers) {
-            let size = std::fs::metadata(&header.path).with_context(|| format!("reading {}", header.path.display()))?.len();
+            let size =
+                std::fs::metadata(&header.path).with_context(|| format!("reading {}", header.path.display()))?.len();
             text.push_str(&format!("{} {} {size}\n", visit.date, header.sop_instance_uid));
         }
         for (name, path) in mask_files(visit) {

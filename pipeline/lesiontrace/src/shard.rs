@@ -24,6 +24,13 @@ impl FromStr for Shard {
     }
 }
 
+impl std::fmt::Display for Shard {
+    /// As part of a file name: `3-of-8`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}-of-{}", self.index, self.count)
+    }
+}
+
 impl Shard {
     /// Whether this shard takes a patient: by a hash of the identifier, so that a patient added to the archive moves nobody.
     pub(crate) fn takes(self, patient_id: &str) -> bool {

@@ -34,7 +34,7 @@ pub struct Finding {
 }
 
 /// How near a finding stands to an ablation zone.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ZoneContact {
     /// The lesion treated there.
     pub treated: LesionId,
@@ -81,8 +81,8 @@ pub struct Sighting {
     pub runner_up: Option<LesionId>,
     /// The lesion it grew together with.
     pub merged_into: Option<LesionId>,
-    /// Edge-to-edge distance to the nearest zone, if one is known.
-    pub zone_distance: Option<Mm>,
+    /// The nearest ablation zone, if one is known.
+    pub contact: Option<ZoneContact>,
     /// Why the state is not evaluable or uncertain; empty otherwise.
     pub reason: String,
 }
@@ -246,7 +246,7 @@ fn sighting_of(finding: &Finding, state: LesionState) -> Sighting {
         confidence: 1.0,
         runner_up: None,
         merged_into: None,
-        zone_distance: finding.contact.as_ref().map(|c| c.distance),
+        contact: finding.contact.clone(),
         reason: String::new(),
     }
 }
@@ -259,7 +259,7 @@ fn unmatched(track: &LesionTrack, seen: &VisitFindings, foci: &[usize]) -> Sight
         confidence: 1.0,
         runner_up: None,
         merged_into: None,
-        zone_distance: None,
+        contact: None,
         reason,
     };
     let largest =

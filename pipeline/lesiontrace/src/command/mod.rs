@@ -2,8 +2,10 @@
 
 mod assess;
 mod case;
+mod collect;
 mod convert;
 mod criterion;
+mod demo;
 mod index;
 mod init;
 mod margin;
@@ -11,6 +13,7 @@ mod measure;
 mod model;
 mod phantom;
 mod register;
+mod run;
 mod segment;
 mod status;
 mod survival;
@@ -23,6 +26,8 @@ use crate::exit::Failure;
 pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
     match &cli.command {
         Command::Status(args) => status::run(args),
+        Command::Run(args) => run::run(args, &cli.global),
+        Command::Collect(args) => collect::run(args),
         Command::Init(args) => init::run(args),
         Command::Phantom(args) => phantom::run(args, &cli.global),
         Command::Index(args) => index::run(args),
@@ -37,6 +42,6 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Survival(args) => survival::run(args),
         Command::Model(args) => model::run(args, &cli.global),
         Command::Criterion(args) => criterion::run(args),
-        _ => Err(Failure::internal(anyhow::anyhow!("not reached"))),
+        Command::Demo(args) => demo::run(args, &cli.global),
     }
 }

@@ -50,8 +50,6 @@ pub(crate) struct SeriesFacts {
     pub(crate) grid: Grid,
     /// SOP Instance UID of each slice.
     pub(crate) sop_instance_uids: Vec<String>,
-    /// `HU`, `SUVbw`, `BQML` or `stored`.
-    pub(crate) unit: &'static str,
 }
 
 impl SeriesFacts {
@@ -62,7 +60,6 @@ impl SeriesFacts {
             description: series.description.clone(),
             grid: series.image.grid().clone(),
             sop_instance_uids: series.sop_instance_uids.clone(),
-            unit: series.unit,
         }
     }
 }

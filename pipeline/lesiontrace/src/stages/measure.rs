@@ -1,7 +1,10 @@
 //! Stage *measure*: the sizes of every lesion found at one visit.
 
 use imaging::diameter::mask_volume;
-use imaging::{Affine, Chord, Interpolation, Mask, Mm3, Note, PlanarDiameters, Volume, max_3d_diameter, planar_diameters, resample};
+use imaging::{
+    Affine, Chord, Interpolation, Mask, Mm3, Note, PlanarDiameters, Volume, max_3d_diameter, resample,
+    smooth_planar_diameters,
+};
 use oncology::Evaluable;
 use oncology::measure::uptake::suv_max;
 use oncology::measure::viable::{liver_reference, viable};
@@ -58,7 +61,8 @@ pub(crate) fn arterial<'a>(series: &'a LoadedSeries, measured: &LoadedSeries, fo
         Some(organ) => {
             let healthy = organ.values().iter().zip(found.lesion_map.values().iter().zip(found.zone_map.values()));
             let healthy = healthy.map(|(set, (lesion, zone))| *set && *lesion == 0 && *zone == 0).collect();
-            let healthy = Mask::from_values(healthy, organ.grid().clone()).expect("organ and lesion maps lie on one grid");
+            let healthy =
+                Mask::from_values(healthy, organ.grid().clone()).expect("organ and lesion maps lie on one grid");
             let on_arterial = if series.image.grid().max_distance_mm(organ.grid()) <= imaging::grid::GRID_TOLERANCE_MM {
                 healthy.with_grid(series.image.grid().clone()).expect("the shapes are equal")
             } else {
@@ -79,13 +83,22 @@ pub(crate) fn measure(
     notes: &mut Vec<Note>,
 ) -> Vec<Sizes> {
     if let Some(pet) = pet.filter(|pet| pet.unit != "SUVbw") {
-        notes.push(Note::warning("pet_without_suv", pet.role.clone(), format!("the PET holds {}; no uptake value is reported", pet.unit)));
+        notes.push(Note::warning(
+            "pet_without_suv",
+            pet.role.clone(),
+            format!("the PET holds {}; no uptake value is reported", pet.unit),
+        ));
     }
     found.lesions.iter().map(|lesion| sizes(lesion, measured, arterial, pet)).collect()
 }
 
-fn sizes(lesion: &Instance, measured: &LoadedSeries, arterial: Option<&Arterial<'_>>, pet: Option<&LoadedSeries>) -> Sizes {
-    let planar = planar_diameters(&lesion.mask);
+fn sizes(
+    lesion: &Instance,
+    measured: &LoadedSeries,
+    arterial: Option<&Arterial<'_>>,
+    pet: Option<&LoadedSeries>,
+) -> Sizes {
+    let planar = smooth_planar_diameters(&lesion.mask);
     let slice_k = planar.as_ref().and_then(|found| {
         let k = measured.image.grid().patient_to_voxel().apply(found.long_axis.start).coords.z;
         let k = k.round();

@@ -9,6 +9,7 @@ pub(crate) mod margin;
 pub(crate) mod measure;
 pub(crate) mod page;
 pub(crate) mod register;
+pub(crate) mod rows;
 pub(crate) mod segment;
 pub(crate) mod track;
 

@@ -31,14 +31,18 @@ pub(crate) fn to_fixed(
     if fixed_image.grid().frame() == moving_image.grid().frame() {
         return Ok(Registration::identity_same_frame(fixed_image.grid().frame().clone()));
     }
-    let organ = |found: &Found| found.organ.as_ref().map(|mask| rim(mask)).transpose();
+    let organ = |found: &Found| found.organ.as_ref().map(rim).transpose();
     let (fixed_organ, moving_organ) = (organ(fixed.found)?, organ(moving.found)?);
     let (fixed_out, moving_out) = (treated_or_ill(fixed.found), treated_or_ill(moving.found));
     let same_modality = fixed.series.modality == moving.series.modality;
     let clamp = |series: &LoadedSeries| (series.unit == "HU").then_some((keys.clamp_hu[0], keys.clamp_hu[1]));
     let options = RegistrationOptions {
         transform: if keys.transform == "affine" { TransformKind::Affine } else { TransformKind::Rigid },
-        metric: if same_modality { Metric::NormalizedCorrelation } else { Metric::MattesMutualInformation { n_bins: 32 } },
+        metric: if same_modality {
+            Metric::NormalizedCorrelation
+        } else {
+            Metric::MattesMutualInformation { n_bins: 32 }
+        },
         fixed_clamp: clamp(fixed.series),
         moving_clamp: clamp(moving.series),
         fixed_mask: fixed_organ.as_ref(),
@@ -75,14 +79,12 @@ fn failed(fixed: &Volume<f32>, moving: &Volume<f32>, reason: String) -> Registra
     none
 }
 
-/// A mask carried into the fixed frame by restating where its voxels lie: nothing is resampled.
-pub(crate) fn carry_mask(mask: &Mask, registration: &Registration) -> Result<Mask, StageError> {
-    let moving_to_fixed = &registration.moving_to_fixed;
-    restate(mask, moving_to_fixed, registration.fixed_frame.clone())
-}
-
-/// A mask in another frame, by an affine from its own frame to that one.
-pub(crate) fn restate(mask: &Mask, own_to_other: &Affine<Patient, Patient>, frame: imaging::FrameId) -> Result<Mask, StageError> {
+/// A mask in another frame, by an affine from its own frame to that one: where its voxels lie is restated, nothing is resampled.
+pub(crate) fn restate(
+    mask: &Mask,
+    own_to_other: &Affine<Patient, Patient>,
+    frame: imaging::FrameId,
+) -> Result<Mask, StageError> {
     let grid = mask.grid();
     let restated = Grid::new(grid.shape(), grid.voxel_to_patient().then(own_to_other), frame);
     restated

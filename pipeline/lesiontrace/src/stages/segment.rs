@@ -104,7 +104,9 @@ pub(crate) fn import(masks: &MaskPlan, image: &Volume<f32>, notes: &mut Vec<Note
         None => (Organ::Unknown, LesionKind::Lesion),
     };
     for label in lesion_map.labels_present().iter().filter(|label| !rows.contains_key(label)) {
-        let message = format!("lesion label {label} has no row in lesions.csv: its organ is unknown and it is measured as non-nodal");
+        let message = format!(
+            "lesion label {label} has no row in lesions.csv: its organ is unknown and it is measured as non-nodal"
+        );
         notes.push(Note::warning("lesion_without_row", masks.lesions.display().to_string(), message));
     }
     let lesions = instances(&lesion_map, describe);
@@ -114,7 +116,8 @@ pub(crate) fn import(masks: &MaskPlan, image: &Volume<f32>, notes: &mut Vec<Note
 
 fn read_labels(path: &Path, image: &Volume<f32>) -> Result<LabelMap, StageError> {
     let wrong = |code: &str, message: String| StageError::new("segment", code, message);
-    let map = nifti::read_labels(path, image.grid().frame().clone()).map_err(|e| wrong("imported_mask", e.to_string()))?;
+    let map =
+        nifti::read_labels(path, image.grid().frame().clone()).map_err(|e| wrong("imported_mask", e.to_string()))?;
     let distance = image.grid().max_distance_mm(map.grid());
     if distance > imaging::grid::GRID_TOLERANCE_MM {
         let message = format!(
@@ -166,7 +169,11 @@ pub(crate) fn infer(
     }
     let organ = (!organ.is_empty_mask()).then_some(organ);
     if organ.is_none() {
-        notes.push(Note::warning("no_organ", source.clone(), "the model found no liver in this image; margins have no capsule and registration no organ to fit"));
+        notes.push(Note::warning(
+            "no_organ",
+            source.clone(),
+            "the model found no liver in this image; margins have no capsule and registration no organ to fit",
+        ));
     }
     Ok(Found { organ, lesions, zones, lesion_map, zone_map, source })
 }
@@ -192,7 +199,9 @@ fn separate(segmentation: &Segmentation, role: Role, min_volume_mm3: f64, notes:
         }
     }
     if n_dropped > 0 {
-        let message = format!("{n_dropped} findings below {min_volume_mm3} mm³ are not followed ([models] min_lesion_volume_mm3)");
+        let message = format!(
+            "{n_dropped} findings below {min_volume_mm3} mm³ are not followed ([models] min_lesion_volume_mm3)"
+        );
         notes.push(Note::info("small_findings", "model", message));
     }
     found.labels.map(|v| new_label[*v as usize])
@@ -228,7 +237,6 @@ fn place(map: &LabelMap, label: u16, in_organ: &Mask, zones: &LabelMap, image: &
 fn touches(mask: &Mask, at: Index3) -> bool {
     let range = |x: usize, n: usize| x.saturating_sub(SHELL)..(x + SHELL + 1).min(n);
     let shape = mask.shape();
-    range(at.k, shape.nk).any(|k| {
-        range(at.j, shape.nj).any(|j| range(at.i, shape.ni).any(|i| *mask.at(Index3 { i, j, k })))
-    })
+    range(at.k, shape.nk)
+        .any(|k| range(at.j, shape.nj).any(|j| range(at.i, shape.ni).any(|i| *mask.at(Index3 { i, j, k }))))
 }

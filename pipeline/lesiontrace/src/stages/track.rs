@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use formats::clinical::TreatmentRecord;
 use imaging::{
-    Affine, FrameId, Index3, Mask, Mm, Mm3, Note, Patient, Point, Refinement, Surface, TriangleTree, diameter::mask_centroid,
+    Affine, FrameId, Index3, Mask, Mm, Mm3, Note, Patient, Point, Refinement, Surface, TriangleTree,
+    diameter::mask_centroid,
 };
 use oncology::tracking::{Finding, LesionTrack, TrackingOptions, VisitFindings, ZoneContact, follow, name_merges};
 use oncology::{Date, LesionId};
@@ -28,8 +29,8 @@ const CONTIGUOUS: Mm = Mm(2.0);
 pub(crate) struct Tracked {
     /// The lesions.
     pub(crate) tracks: Vec<LesionTrack>,
-    /// Zones seen, by visit and treated lesion: the zone's label.
-    pub(crate) zones: BTreeMap<(usize, LesionId), u16>,
+    /// Zones seen, by visit and treated lesion: their labels, the one that covers most of the lesion first.
+    pub(crate) zones: BTreeMap<(usize, LesionId), Vec<u16>>,
     /// Dates on which a lesion was treated locally, with the index of the treatment.
     pub(crate) treated: BTreeMap<LesionId, Vec<Date>>,
     /// What to doubt.
@@ -37,9 +38,14 @@ pub(crate) struct Tracked {
 }
 
 /// Follows every lesion of a patient over the visits.
-pub(crate) fn track(visits: &[VisitFacts], treatments: &[TreatmentRecord], keys: &Tracking) -> Result<Tracked, StageError> {
+pub(crate) fn track(
+    visits: &[VisitFacts],
+    treatments: &[TreatmentRecord],
+    keys: &Tracking,
+) -> Result<Tracked, StageError> {
     let options = TrackingOptions { max_distance: Mm(keys.max_distance_mm), uncertain_ratio: keys.uncertain_ratio };
-    let mut tracked = Tracked { tracks: Vec::new(), zones: BTreeMap::new(), treated: BTreeMap::new(), notes: Vec::new() };
+    let mut tracked =
+        Tracked { tracks: Vec::new(), zones: BTreeMap::new(), treated: BTreeMap::new(), notes: Vec::new() };
     for (n, visit) in visits.iter().enumerate() {
         link_zones(visits, n, treatments, &mut tracked)?;
         let seen = findings(visits, n, &tracked)?;
@@ -75,42 +81,46 @@ pub(crate) fn carried(mask: &Mask, from: &VisitFacts, to: &VisitFacts) -> Result
 }
 
 /// The last visit before a date at which a lesion was present, with its labels there.
-fn last_sight<'a>(track: &'a LesionTrack, before: usize) -> Option<(usize, &'a [u16])> {
+fn last_sight(track: &LesionTrack, before: usize) -> Option<(usize, &[u16])> {
     let mut earlier = track.sightings.range(..before).rev();
     earlier.find(|(_, s)| !s.labels.is_empty()).map(|(visit, s)| (*visit, s.labels.as_slice()))
 }
 
 /// Decides which lesion each zone of a visit was made for: the one whose place before treatment it covers.
-fn link_zones(visits: &[VisitFacts], n: usize, treatments: &[TreatmentRecord], tracked: &mut Tracked) -> Result<(), StageError> {
+fn link_zones(
+    visits: &[VisitFacts],
+    n: usize,
+    treatments: &[TreatmentRecord],
+    tracked: &mut Tracked,
+) -> Result<(), StageError> {
     let visit = &visits[n];
-    let mut linked = BTreeMap::new();
+    let mut linked: BTreeMap<LesionId, Vec<(f64, u16)>> = BTreeMap::new();
     for zone in &visit.zones {
-        let mut best: Vec<(LesionId, f64)> = Vec::new();
+        let mut is_linked = false;
         for track in &tracked.tracks {
             let share = covered_share(track, zone, visits, n, tracked)?;
             if share >= ZONE_COVERS {
-                best.push((track.id.clone(), share));
+                linked.entry(track.id.clone()).or_default().push((share, zone.label));
+                is_linked = true;
             }
         }
-        if best.is_empty() {
+        if !is_linked {
             tracked.notes.push(Note::warning(
                 "zone_without_lesion",
                 format!("zone {}", zone.label),
                 format!("{}: an ablation zone covers no lesion seen before; its margin is not evaluable", visit.date),
             ));
         }
-        for (lesion, _) in best {
-            linked.insert(lesion, zone.label);
-        }
     }
-    for (lesion, label) in linked {
+    for (lesion, mut labels) in linked {
         note_treatment(visits, n, &lesion, treatments, tracked);
-        tracked.zones.insert((n, lesion), label);
+        labels.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        tracked.zones.insert((n, lesion), labels.into_iter().map(|(_, label)| label).collect());
     }
     Ok(())
 }
 
-/// The share of a lesion, as last seen before its first zone, that lies inside a zone of visit `n`.
+/// The larger share that lies inside a zone of visit `n`: of the lesion as it was before its first zone, or of the focus seen last.
 fn covered_share(
     track: &LesionTrack,
     zone: &Instance,
@@ -119,13 +129,30 @@ fn covered_share(
     tracked: &Tracked,
 ) -> Result<f64, StageError> {
     let first_zone = tracked.zones.keys().filter(|(_, id)| *id == track.id).map(|(visit, _)| *visit).min().unwrap_or(n);
-    let Some((seen_at, labels)) = last_sight(track, first_zone) else { return Ok(0.0) };
+    let mut largest = 0.0_f64;
+    for before in [first_zone, n] {
+        if let Some((seen_at, labels)) = last_sight(track, before) {
+            let share = share_inside(labels, &zone.mask, visits, seen_at, n)?;
+            largest = largest.max(share);
+        }
+    }
+    Ok(largest)
+}
+
+/// The share of lesions of visit `seen_at` that lies inside a mask of visit `n`.
+pub(crate) fn share_inside(
+    labels: &[u16],
+    zone: &Mask,
+    visits: &[VisitFacts],
+    seen_at: usize,
+    n: usize,
+) -> Result<f64, StageError> {
     let (mut inside, mut all) = (0_usize, 0_usize);
     for lesion in labels.iter().filter_map(|label| visits[seen_at].lesion(*label)) {
         let here = carried(&lesion.mask, &visits[seen_at], &visits[n])?;
         for at in here.indices_set() {
             all += 1;
-            inside += usize::from(contains(&zone.mask, here.grid().center(at)));
+            inside += usize::from(contains(zone, here.grid().center(at)));
         }
     }
     Ok(if all == 0 { 0.0 } else { inside as f64 / all as f64 })
@@ -136,21 +163,33 @@ fn contains(mask: &Mask, p: Point<Patient>) -> bool {
 }
 
 /// A lesion is treated when its zone first shows, and again when a further ablation follows viable tumour at the zone.
-fn note_treatment(visits: &[VisitFacts], n: usize, lesion: &LesionId, treatments: &[TreatmentRecord], tracked: &mut Tracked) {
+fn note_treatment(
+    visits: &[VisitFacts],
+    n: usize,
+    lesion: &LesionId,
+    treatments: &[TreatmentRecord],
+    tracked: &mut Tracked,
+) {
     let dates = tracked.treated.entry(lesion.clone()).or_default();
     let since = dates.last().copied();
     let before = n.checked_sub(1).map(|n| visits[n].date);
     let ablations = treatments.iter().filter(|t| t.modality.leaves_ablation_zone() && t.date <= visits[n].date);
     let new: Vec<Date> = ablations.map(|t| t.date).filter(|d| since.is_none_or(|s| *d > s)).collect();
     let viable_before = n > 0
-        && tracked.tracks.iter().any(|t| t.id == *lesion && t.sightings.get(&(n - 1)).is_some_and(|s| !s.labels.is_empty()));
+        && tracked
+            .tracks
+            .iter()
+            .any(|t| t.id == *lesion && t.sightings.get(&(n - 1)).is_some_and(|s| !s.labels.is_empty()));
     match (since, new.iter().rev().find(|d| before.is_none_or(|b| **d >= b))) {
         (None, Some(date)) => dates.push(*date),
         (Some(_), Some(date)) if viable_before => dates.push(*date),
         (None, None) => tracked.notes.push(Note::warning(
             "zone_without_treatment",
             lesion.as_str(),
-            format!("{}: an ablation zone stands at {lesion}, but treatments.csv has no ablation before it", visits[n].date),
+            format!(
+                "{}: an ablation zone stands at {lesion}, but treatments.csv has no ablation before it",
+                visits[n].date
+            ),
         )),
         _ => {}
     }
@@ -163,7 +202,10 @@ fn unmatched_treatments(visits: &[VisitFacts], treatments: &[TreatmentRecord], t
         let message = if last.is_some_and(|last| treatment.date > last) {
             format!("no imaging after the {} of {}: its result is not evaluable", treatment.modality, treatment.date)
         } else {
-            format!("no ablation zone was found for the {} of {} (treatments.csv, line {})", treatment.modality, treatment.date, treatment.line)
+            format!(
+                "no ablation zone was found for the {} of {} (treatments.csv, line {})",
+                treatment.modality, treatment.date, treatment.line
+            )
         };
         tracked.notes.push(Note::warning("treatment_without_zone", treatment.date.to_string(), message));
     }
@@ -211,7 +253,8 @@ struct ZoneSurface {
 /// Zones of this visit and of the one before it, carried here: the zone may have shrunk since.
 fn zone_surfaces(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<Vec<ZoneSurface>, StageError> {
     let mut surfaces = Vec::new();
-    for ((at, treated), label) in tracked.zones.iter().filter(|((at, _), _)| *at == n || *at + 1 == n) {
+    let near = tracked.zones.iter().filter(|((at, _), _)| *at == n || *at + 1 == n);
+    for ((at, treated), label) in near.flat_map(|(key, labels)| labels.iter().map(move |label| (key, label))) {
         let Some(zone) = visits[*at].zones.iter().find(|z| z.label == *label) else { continue };
         if *at != n && visits[n].not_evaluable().is_some() {
             continue;

@@ -1,0 +1,41 @@
+//! `run`: the main job.
+
+use crate::cli::{Global, Only, Run};
+use crate::collect::collect;
+use crate::exit::{self, Failure};
+use crate::run::{RunRequest, run as run_cohort};
+use crate::{config, out};
+
+/// Runs the study on the archive; without a shard it ends with collecting.
+pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
+    let study = config::load(args.study.as_deref()).map_err(Failure::usage)?;
+    let request = RunRequest {
+        study,
+        archive: args.archive.clone(),
+        out: args.out.clone(),
+        shard: args.shard,
+        resume: args.resume,
+        fail_fast: args.fail_fast,
+        memory: args.memory.clone(),
+        only_failed: args.only == Some(Only::Failed),
+        dry_run: args.only_say,
+    };
+    let outcome = run_cohort(&request, global)?;
+    if request.dry_run || outcome.signal.is_some() {
+        return Ok(outcome.code());
+    }
+    if request.shard.is_none() {
+        let collected = collect(&request.out).map_err(Failure::io)?;
+        let text = format!(
+            "{} patients done, {} failed; tables and report in {}\n",
+            collected.results.len(),
+            outcome.n_failed,
+            request.out.join("cohort").display()
+        );
+        out::print(&text).map_err(Failure::io)?;
+    }
+    if outcome.n_failed == 0 && outcome.n_done == 0 && outcome.n_kept == 0 {
+        return Ok(exit::DONE);
+    }
+    Ok(outcome.code())
+}

@@ -1,0 +1,295 @@
+//! Stage *assess*: sizes and states become responses, dated events and times to event.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use imaging::Note;
+use oncology::criteria::patient::{LesionVisit, TrackedLesion, VisitInfo};
+use oncology::criteria::{CriterionResult, CriterionTable, ResponseInput, assess};
+use oncology::endpoint::{EndpointInput, ImagingVisit, Preset, endpoints};
+use oncology::event::{CompleteAblation, EventInput, events};
+use oncology::progression::{FocusFacts, ProgressionCause, ZoneRelation};
+use oncology::tracking::{LesionTrack, Sighting};
+use oncology::treatment::{ClinicalFacts, Treatment, cycles_of};
+use oncology::{
+    Date, EndpointRow, Evaluable, EventRow, Exact, LesionId, LesionKind, LesionRole, LesionState, Organ, Size,
+};
+
+use crate::plan::PatientPlan;
+use crate::stages::find::VisitFacts;
+use crate::stages::segment::StageError;
+use crate::stages::track::Tracked;
+
+/// Everything assessed of one patient.
+#[derive(Debug, Clone)]
+pub(crate) struct Assessed {
+    /// One result per criterion, the leading one first.
+    pub(crate) criteria: Vec<CriterionResult>,
+    /// Dated events.
+    pub(crate) events: Vec<EventRow>,
+    /// Times to event.
+    pub(crate) endpoints: Vec<EndpointRow>,
+    /// What to doubt.
+    pub(crate) notes: Vec<Note>,
+}
+
+/// Assesses a patient by every criterion; the first one leads: its progressions become events.
+pub(crate) fn assess_patient(
+    patient: &PatientPlan,
+    visits: &[VisitFacts],
+    tracked: &Tracked,
+    tables: &[CriterionTable],
+    preset: &Preset,
+) -> Result<Assessed, StageError> {
+    let input = response_input(patient, visits, tracked);
+    let mut notes = Vec::new();
+    let mut criteria = Vec::new();
+    for table in tables {
+        let result = assess(&input, table).map_err(|e| StageError::new("assess", "criterion", e.to_string()))?;
+        notes.extend(result.notes.iter().cloned());
+        criteria.push(result);
+    }
+    let clinical = clinical_facts(patient, tracked, &mut notes);
+    let first_seen: BTreeMap<LesionId, Date> =
+        tracked.tracks.iter().map(|t| (t.id.clone(), visits[t.first_visit].date)).collect();
+    let (_, cycles) = cycles_of(&clinical, &first_seen, preset.cycle_rule);
+    let complete_ablations = complete_ablations(visits, tracked);
+    let foci = foci(visits, tracked, criteria.first());
+    let input =
+        EventInput { clinical: &clinical, cycles: &cycles, complete_ablations: &complete_ablations, foci: &foci };
+    let events = events(&input, preset.local_rule);
+    let endpoints = endpoints(
+        &EndpointInput {
+            clinical,
+            baseline_date: visits.first().map(|v| v.date),
+            imaging: imaging_visits(visits, tracked, criteria.first()),
+            first_seen,
+            events: events.clone(),
+        },
+        preset,
+    )
+    .note_into(&mut notes);
+    Ok(Assessed { criteria, events, endpoints, notes })
+}
+
+/// Sizes and states of every lesion at every visit, coded as the criteria want them.
+fn response_input(patient: &PatientPlan, visits: &[VisitFacts], tracked: &Tracked) -> ResponseInput {
+    let lesions = tracked.tracks.iter().map(|track| tracked_lesion(track, visits, tracked)).collect();
+    let visits = visits.iter().map(|v| VisitInfo { date: v.date, adequate: v.not_evaluable().is_none() }).collect();
+    let origin_date = patient.treatments.first().map(|t| t.date);
+    ResponseInput { patient_id: patient.id.clone(), origin_date, visits, lesions }
+}
+
+fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked) -> TrackedLesion {
+    let enhanced = enhances_at_first_sight(track, visits);
+    let coded = (0..visits.len()).map(|n| coded_visit(track, visits, n, enhanced)).collect();
+    let mut lesion = TrackedLesion::new(track.id.clone(), track.organ.clone(), track.kind, track.first_visit, coded);
+    let slice = visits[track.first_visit].measured.grid.spacing_mm()[2];
+    lesion.slice_mm = Exact::from_image(slice);
+    lesion.treated_dates = tracked.treated.get(&track.id).cloned().unwrap_or_default();
+    lesion
+}
+
+/// Whether the lesion showed arterial hyperenhancement when it was first seen; without it mRECIST does not apply to it.
+fn enhances_at_first_sight(track: &LesionTrack, visits: &[VisitFacts]) -> Option<bool> {
+    let sighting = track.sightings.get(&track.first_visit)?;
+    let sizes = visits[track.first_visit].sizes_of(*sighting.labels.first()?)?;
+    sizes.viable.value().map(|v| v.chord.is_some())
+}
+
+fn coded_visit(track: &LesionTrack, visits: &[VisitFacts], n: usize, enhanced: Option<bool>) -> LesionVisit {
+    let blank = |size: Size, viable: Size, state| LesionVisit { size, viable, state, scan_date: None, reader: None };
+    let Some(sighting) = track.sightings.get(&n) else {
+        return blank(Size::Absent, Size::Absent, LesionState::Absent);
+    };
+    match sighting.state {
+        LesionState::Absent | LesionState::Ablated => blank(Size::Absent, Size::Absent, sighting.state),
+        LesionState::NotEvaluable => {
+            let reason = Size::NotEvaluable(sighting.reason.clone());
+            blank(reason.clone(), reason, sighting.state)
+        }
+        LesionState::Merged => {
+            let untold = || Size::NotEvaluable("grown together with another lesion, which cannot be told".to_owned());
+            let size = sighting.merged_into.clone().map_or_else(untold, Size::MergedInto);
+            blank(size.clone(), size, sighting.state)
+        }
+        // A focus at a zone is outlined as viable tumour: its whole diameter is the viable one.
+        LesionState::Residual | LesionState::LocalProgression => {
+            let size = diameter(track.kind, sighting, &visits[n]);
+            blank(size.clone(), size, sighting.state)
+        }
+        LesionState::Present | LesionState::Uncertain => {
+            let size = diameter(track.kind, sighting, &visits[n]);
+            blank(size, viable_diameter(sighting, &visits[n], enhanced), sighting.state)
+        }
+    }
+}
+
+/// The largest of the lesion's pieces: longest diameter, or short axis of a node.
+fn diameter(kind: LesionKind, sighting: &Sighting, visit: &VisitFacts) -> Size {
+    let of_label = |label: &u16| {
+        let planar = visit.sizes_of(*label)?.planar.value()?;
+        let chord = if kind == LesionKind::Node { planar.short_axis } else { planar.long_axis };
+        Exact::from_image(chord.length().0)
+    };
+    match sighting.labels.iter().filter_map(of_label).max() {
+        Some(size) => Size::Measured(size),
+        None => Size::NotEvaluable("the lesion's mask has no measurable slice".to_owned()),
+    }
+}
+
+fn viable_diameter(sighting: &Sighting, visit: &VisitFacts, enhanced: Option<bool>) -> Size {
+    let Some(sizes) = sighting.labels.first().and_then(|label| visit.sizes_of(*label)) else {
+        return Size::NotEvaluable("the lesion has no mask at this visit".to_owned());
+    };
+    match &sizes.viable {
+        Evaluable::NotEvaluable(reason) => Size::NotEvaluable(reason.clone()),
+        Evaluable::Value(_) if enhanced == Some(false) => {
+            Size::NotEvaluable("no arterial hyperenhancement when first seen; followed by RECIST 1.1".to_owned())
+        }
+        Evaluable::Value(part) => match &part.chord {
+            None => Size::Absent,
+            Some(chord) => Exact::from_image(chord.length().0)
+                .map_or_else(|| Size::NotEvaluable("the viable part has no length".to_owned()), Size::Measured),
+        },
+    }
+}
+
+/// Treatments with the lesions they were found to have treated. Names in `treatments.csv` are the clinic's own and are not taken
+/// for the program's.
+fn clinical_facts(patient: &PatientPlan, tracked: &Tracked, notes: &mut Vec<Note>) -> ClinicalFacts {
+    let treatments = patient.treatments.iter().map(|record| {
+        let targets: Vec<LesionId> = tracked
+            .treated
+            .iter()
+            .filter(|(_, dates)| dates.contains(&record.date))
+            .map(|(id, _)| id.clone())
+            .collect();
+        if !record.target_lesions.is_empty() && record.target_lesions.len() != targets.len() {
+            notes.push(Note::warning(
+                "treated_lesions_differ",
+                record.date.to_string(),
+                format!(
+                    "treatments.csv (line {}) names {} target lesions, {} were found at an ablation zone",
+                    record.line,
+                    record.target_lesions.len(),
+                    targets.len()
+                ),
+            ));
+        }
+        Treatment {
+            date: record.date,
+            session: record.session.clone(),
+            cycle: record.cycle,
+            modality: record.modality,
+            target_lesions: targets,
+            complication_grade: record.complication_grade.clone(),
+        }
+    });
+    let treatments = treatments.collect();
+    let record = patient.record.as_ref();
+    if record.is_none() {
+        notes.push(Note::warning("no_clinical_row", patient.id.as_str(), "patients.csv has no row of this patient: death and last contact are unknown, survival ends at the last imaging"));
+    }
+    ClinicalFacts {
+        patient_id: patient.id.clone(),
+        death_date: record.and_then(|r| r.death_date),
+        last_contact_date: record.and_then(|r| r.last_contact_date),
+        treatments,
+    }
+}
+
+fn complete_ablations(visits: &[VisitFacts], tracked: &Tracked) -> Vec<CompleteAblation> {
+    let first =
+        |track: &LesionTrack| track.sightings.iter().find(|(_, s)| s.state == LesionState::Ablated).map(|(n, _)| *n);
+    let of_track =
+        |track: &LesionTrack| first(track).map(|n| CompleteAblation { lesion: track.id.clone(), date: visits[n].date });
+    tracked.tracks.iter().filter_map(of_track).collect()
+}
+
+/// Every focus of progression or residual tumour at its first sight: foci at zones by their state, the rest by the leading
+/// criterion.
+fn foci(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&CriterionResult>) -> Vec<FocusFacts> {
+    let mut foci = Vec::new();
+    for track in &tracked.tracks {
+        for n in 1..visits.len() {
+            if at_zone(track.state_at(n)) && !at_zone(track.state_at(n - 1)) {
+                foci.push(focus(track, n, ProgressionCause::New, visits, tracked));
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    for visit in leading.map_or(&[][..], |result| result.visits.as_slice()) {
+        for (lesion, part) in &visit.progressed {
+            let Some(track) = tracked.tracks.iter().find(|t| t.id == *lesion) else { continue };
+            if at_zone(track.state_at(visit.visit)) || !seen.insert(lesion.clone()) {
+                continue;
+            }
+            let treated = tracked.treated.get(lesion).is_some_and(|dates| dates.iter().any(|d| *d < visit.date));
+            let cause = match part {
+                oncology::criteria::patient::ProgressionPart::New => ProgressionCause::New,
+                _ if treated => ProgressionCause::GrowthOfTreated,
+                _ => ProgressionCause::GrowthOfKnownUntreated,
+            };
+            foci.push(focus(track, visit.visit, cause, visits, tracked));
+        }
+    }
+    foci
+}
+
+fn at_zone(state: Option<LesionState>) -> bool {
+    matches!(state, Some(LesionState::Residual | LesionState::LocalProgression))
+}
+
+fn focus(
+    track: &LesionTrack,
+    n: usize,
+    cause: ProgressionCause,
+    visits: &[VisitFacts],
+    tracked: &Tracked,
+) -> FocusFacts {
+    let negative = (0..n).rev().find(|m| visits[*m].not_evaluable().is_none());
+    let contact = track.sightings.get(&n).and_then(|s| s.contact.as_ref());
+    let spacing = visits[n].measured.grid.spacing_mm().into_iter().fold(0.0, f64::max);
+    let zone = contact.map(|contact| {
+        // The edge of either outline is known to half a voxel.
+        let reach = 1.959_963_984_540_054 * spacing / 2.0;
+        let treated = tracked.tracks.iter().find(|t| t.id == contact.treated);
+        let complete = treated.and_then(|t| t.sightings.range(..n).find(|(_, s)| s.state == LesionState::Ablated));
+        ZoneRelation {
+            treated: contact.treated.clone(),
+            distance_mm: Evaluable::Value(contact.distance.0),
+            interval_mm: Some(((contact.distance.0 - reach).max(0.0), contact.distance.0 + reach)),
+            largest_spacing_mm: spacing,
+            complete_ablation: complete.map(|(m, _)| visits[*m].date),
+        }
+    });
+    let treated_organ: Option<Organ> =
+        tracked.tracks.iter().find(|t| tracked.treated.contains_key(&t.id)).map(|t| t.organ.clone());
+    FocusFacts {
+        lesion: track.id.clone(),
+        organ: track.organ.clone(),
+        date: visits[n].date,
+        last_negative_date: negative.map(|m| visits[m].date),
+        cause,
+        zone,
+        treated_organ,
+    }
+}
+
+fn imaging_visits(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&CriterionResult>) -> Vec<ImagingVisit> {
+    let targets: Vec<&LesionId> = leading.map_or_else(Vec::new, |result| {
+        result.roles.iter().filter(|r| r.role == LesionRole::Target).map(|r| &r.lesion).collect()
+    });
+    let not_evaluable = |n: usize| -> BTreeSet<LesionId> {
+        let failed = tracked.tracks.iter().filter(|t| t.state_at(n) == Some(LesionState::NotEvaluable));
+        failed.map(|t| t.id.clone()).collect()
+    };
+    (1..visits.len())
+        .map(|n| {
+            let unseen = not_evaluable(n);
+            let adequate = visits[n].not_evaluable().is_none() && !targets.iter().any(|id| unseen.contains(*id));
+            let treated = unseen.into_iter().filter(|id| tracked.treated.contains_key(id)).collect();
+            ImagingVisit { date: visits[n].date, adequate, not_evaluable: treated }
+        })
+        .collect()
+}

@@ -1,0 +1,175 @@
+//! Stage *margin*: the ablative margin of every treated lesion, from the last study before ablation to the first after it.
+
+use imaging::margin::verdict::{Evidence, RegistrationEvidence, judge, measurement_sigma};
+use imaging::margin::{AblationMargin, CAPSULE_EXCLUSION, MarginInput, ablation_margin};
+use imaging::registration::{Quality, Registration};
+use imaging::{Mask, Mm, Note};
+use oncology::tracking::LesionTrack;
+use oncology::{Date, LesionId, MarginRow};
+
+use crate::stages::find::VisitFacts;
+use crate::stages::register::{position_sigma, restate};
+use crate::stages::segment::{Instance, StageError};
+use crate::stages::track::{Tracked, share_inside};
+
+/// One margin to be measured: which lesion, before and after which treatment.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Pair {
+    /// Which lesion.
+    pub(crate) lesion: LesionId,
+    /// Date of the ablation.
+    pub(crate) treated: Date,
+    /// Visit that shows the tumour before it.
+    pub(crate) before: usize,
+    /// Visit that shows the zone after it.
+    pub(crate) after: usize,
+}
+
+/// Every pair of studies round an ablation.
+pub(crate) fn pairs(visits: &[VisitFacts], tracked: &Tracked) -> Vec<Pair> {
+    let mut pairs = Vec::new();
+    for (lesion, dates) in &tracked.treated {
+        let Some(track) = tracked.tracks.iter().find(|t| t.id == *lesion) else { continue };
+        for treated in dates {
+            let before = (0..visits.len()).rev().find(|n| visits[*n].date <= *treated && has_labels(track, *n));
+            let after = (0..visits.len()).find(|n| {
+                visits[*n].date >= *treated && Some(*n) != before && tracked.zones.contains_key(&(*n, lesion.clone()))
+            });
+            if let (Some(before), Some(after)) = (before, after) {
+                pairs.push(Pair { lesion: lesion.clone(), treated: *treated, before, after });
+            }
+        }
+    }
+    pairs
+}
+
+fn has_labels(track: &LesionTrack, visit: usize) -> bool {
+    track.sightings.get(&visit).is_some_and(|s| !s.labels.is_empty())
+}
+
+/// Measures one margin; `after_to_before` carries the study after ablation into the frame of the one before it.
+pub(crate) fn measure(
+    patient_id: &str,
+    pair: &Pair,
+    visits: &[VisitFacts],
+    tracked: &Tracked,
+    after_to_before: &Registration,
+    threshold_mm: f64,
+    notes: &mut Vec<Note>,
+) -> Result<MarginRow, StageError> {
+    let tumour = tumour_of(pair, visits, tracked);
+    let zone = zone_of(pair, visits, tracked)?;
+    let (Some(tumour), Some(zone)) = (tumour, zone) else {
+        return Err(StageError::new("margin", "masks", format!("{}: tumour or zone has no mask", pair.lesion)));
+    };
+    let zone = restate(&zone.mask, &after_to_before.moving_to_fixed, tumour.grid().frame().clone())?;
+    let input = MarginInput {
+        tumour: &tumour,
+        ablation: &zone,
+        organ: visits[pair.before].organ.as_ref(),
+        capsule_exclusion: CAPSULE_EXCLUSION,
+    };
+    match ablation_margin(&input) {
+        Ok(margin) => Ok(row(patient_id, pair, visits, &margin, after_to_before, threshold_mm)),
+        Err(error) => {
+            notes.push(Note::error("margin_not_measured", pair.lesion.as_str(), error.to_string()));
+            Ok(MarginRow { reasons: error.to_string(), ..blank(patient_id, pair, visits) })
+        }
+    }
+}
+
+/// The tumour before ablation: all labels of the lesion at that visit, in the frame of that visit.
+fn tumour_of(pair: &Pair, visits: &[VisitFacts], tracked: &Tracked) -> Option<Mask> {
+    let track = tracked.tracks.iter().find(|t| t.id == pair.lesion)?;
+    let labels = &track.sightings.get(&pair.before)?.labels;
+    let label =
+        labels.iter().filter_map(|label| visits[pair.before].lesion(*label)).max_by_key(|l| l.mask.n_voxels_set())?;
+    Some(label.mask.clone())
+}
+
+/// Of the lesion's zones after ablation, the one that covers most of the tumour before it.
+fn zone_of<'a>(pair: &Pair, visits: &'a [VisitFacts], tracked: &Tracked) -> Result<Option<&'a Instance>, StageError> {
+    let tumour = tracked.tracks.iter().find(|t| t.id == pair.lesion).and_then(|t| t.sightings.get(&pair.before));
+    let labels = tracked.zones.get(&(pair.after, pair.lesion.clone()));
+    let mut best: Option<(f64, &Instance)> = None;
+    for label in labels.into_iter().flatten() {
+        let Some(zone) = visits[pair.after].zones.iter().find(|z| z.label == *label) else { continue };
+        let lesion = tumour.map_or(&[][..], |s| s.labels.as_slice());
+        let share = share_inside(lesion, &zone.mask, visits, pair.before, pair.after)?;
+        if best.is_none_or(|(most, _)| share > most) {
+            best = Some((share, zone));
+        }
+    }
+    Ok(best.map(|(_, zone)| zone))
+}
+
+fn blank(patient_id: &str, pair: &Pair, visits: &[VisitFacts]) -> MarginRow {
+    MarginRow {
+        patient_id: patient_id.to_owned(),
+        lesion_id: pair.lesion.to_string(),
+        treatment_date: pair.treated,
+        study_date: visits[pair.after].date,
+        min_margin_mm: None,
+        low_mm: None,
+        high_mm: None,
+        p5_mm: None,
+        frac_lt0: None,
+        frac_0_5: None,
+        frac_5_10: None,
+        frac_ge10: None,
+        excluded_capsule_fraction: None,
+        verdict: "not_reportable".to_owned(),
+        reasons: String::new(),
+        tumour_coverage: None,
+        histogram_counts: String::new(),
+    }
+}
+
+fn row(
+    patient_id: &str,
+    pair: &Pair,
+    visits: &[VisitFacts],
+    margin: &AblationMargin,
+    registration: &Registration,
+    threshold_mm: f64,
+) -> MarginRow {
+    let evidence = Evidence {
+        threshold: Mm(threshold_mm),
+        registration: match registration.quality {
+            Quality::Fail => RegistrationEvidence::Failed,
+            _ => position_sigma(registration).map_or(RegistrationEvidence::Unknown, RegistrationEvidence::Sigma),
+        },
+        measurement_sigma: measurement_sigma(margin.resolution),
+    };
+    let verdict = judge(margin, &evidence);
+    let mut reasons: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();
+    if registration.quality == Quality::Review {
+        reasons.push(format!("the registration needs review: {}", registration.reasons.join("; ")));
+    }
+    let round = |value: f64| (value * 100.0).round() / 100.0;
+    let mut row = MarginRow {
+        low_mm: verdict.interval.map(|[low, _]| round(low.0)),
+        high_mm: verdict.interval.map(|[_, high]| round(high.0)),
+        excluded_capsule_fraction: margin.excluded_capsule_fraction.map(round4),
+        verdict: verdict.verdict.label().to_owned(),
+        reasons: reasons.join("; "),
+        tumour_coverage: Some(round4(margin.tumour_coverage)),
+        ..blank(patient_id, pair, visits)
+    };
+    if let Some(distribution) = &margin.distribution {
+        let fractions = distribution.fractions();
+        row.min_margin_mm = Some(round(distribution.min().0));
+        row.p5_mm = Some(round(distribution.percentile(5.0).0));
+        row.frac_lt0 = Some(round4(fractions.lt0));
+        row.frac_0_5 = Some(round4(fractions.from_0_to_5));
+        row.frac_5_10 = Some(round4(fractions.from_5_to_10));
+        row.frac_ge10 = Some(round4(fractions.ge10));
+        let counts: Vec<String> = distribution.histogram().weights.iter().map(|w| format!("{w:.0}")).collect();
+        row.histogram_counts = counts.join(" ");
+    }
+    row
+}
+
+fn round4(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}

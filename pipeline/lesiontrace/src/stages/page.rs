@@ -1,0 +1,202 @@
+//! Stage *report*: what was found becomes the patient's page.
+
+use imaging::registration::Quality;
+use oncology::criteria::CriterionTable;
+use oncology::criteria::table::Quantity;
+use oncology::{AssessmentRow, Days, LesionState};
+use report::{
+    Component, Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Provenance, RegistrationQuality,
+    RunBlock, SeriesUsed, Treatment, Verdict, Visit,
+};
+
+use crate::manifest::Part;
+use crate::patient::PatientResult;
+use crate::plan::PatientPlan;
+use crate::stages::find::{SeriesFacts, VisitFacts};
+use crate::stages::track::Tracked;
+
+/// Criteria as the pages call them.
+pub(crate) fn criterion_infos(tables: &[CriterionTable]) -> Vec<CriterionInfo> {
+    let info = |table: &CriterionTable| CriterionInfo {
+        id: table.id.clone(),
+        title: table.title.clone(),
+        response_percent: Some(-f64::from(table.thresholds.pr_decrease_percent.value)),
+        progression_percent: Some(f64::from(table.thresholds.pd_increase_percent.value)),
+    };
+    tables.iter().map(info).collect()
+}
+
+/// The page without key images; they are added by the caller.
+pub(crate) fn page(
+    patient: &PatientPlan,
+    visits: &[VisitFacts],
+    tracked: &Tracked,
+    result: &PatientResult,
+    tables: &[CriterionTable],
+    threshold_mm: f64,
+) -> PatientPage {
+    let day = |date| visits.first().map_or(0, |first| Days::between(first.date, date).0);
+    PatientPage {
+        patient_id: patient.id.clone(),
+        diagnosis: patient.record.as_ref().map(|r| r.diagnosis.clone()).unwrap_or_default(),
+        covariates: covariates(patient),
+        criteria: criterion_infos(tables),
+        visits: visits.iter().enumerate().map(|(n, v)| visit(v, n, day(v.date))).collect(),
+        treatments: treatments(patient, tracked, &day),
+        follow_up_end: follow_up_end(patient, &day),
+        verdicts: verdicts(result, visits, tracked),
+        lesions: result.lesions.clone(),
+        measurements: result.measurements.clone(),
+        margins: result.margins.clone(),
+        margin_threshold_mm: Some(threshold_mm),
+        events: result.events.clone(),
+        endpoints: result.endpoints.clone(),
+        key_images: Vec::new(),
+        notes: result.notes.clone(),
+        methods: methods(visits, result, tables),
+        provenance: Provenance { components: Vec::new() },
+        run: RunBlock { generated_at: None, command_line: None, hardware: None, duration: None },
+    }
+}
+
+fn covariates(patient: &PatientPlan) -> Vec<Covariate> {
+    let Some(record) = &patient.record else { return Vec::new() };
+    let given = record.covariates.iter().filter(|(_, value)| !value.is_empty());
+    given.map(|(name, value)| Covariate { name: name.replace('_', " "), value: value.clone() }).collect()
+}
+
+fn series(facts: &SeriesFacts) -> SeriesUsed {
+    let [i, j, k] = facts.grid.spacing_mm();
+    SeriesUsed {
+        role: facts.role.clone(),
+        description: facts.description.clone(),
+        spacing: format!("{i:.2} × {j:.2} × {k:.2} mm"),
+    }
+}
+
+fn visit(facts: &VisitFacts, n: usize, study_day: i64) -> Visit {
+    let all = [Some(&facts.measured), facts.arterial.as_ref(), facts.pet.as_ref()];
+    let registration = &facts.to_baseline;
+    Visit {
+        date: facts.date,
+        study_day,
+        label: if n == 0 { "baseline".to_owned() } else { format!("follow-up {n}") },
+        series: all.into_iter().flatten().map(series).collect(),
+        registration: (n > 0).then(|| RegistrationQuality {
+            quality: match registration.quality {
+                Quality::Pass => report::Quality::Pass,
+                Quality::Review => report::Quality::Review,
+                Quality::Fail => report::Quality::Fail,
+            },
+            residual_mm: registration.residual.as_ref().map(|r| r.p95_mm),
+            reasons: registration.reasons.clone(),
+        }),
+    }
+}
+
+fn treatments(patient: &PatientPlan, tracked: &Tracked, day: &dyn Fn(oncology::Date) -> i64) -> Vec<Treatment> {
+    let targets = |date| {
+        let treated = tracked.treated.iter().filter(move |(_, dates)| dates.contains(&date));
+        treated.map(|(id, _)| id.to_string()).collect()
+    };
+    let one = |t: &formats::clinical::TreatmentRecord| Treatment {
+        date: t.date,
+        study_day: day(t.date),
+        cycle: t.cycle,
+        modality: t.modality.to_string(),
+        target_lesions: targets(t.date),
+        complication_grade: t.complication_grade.clone(),
+    };
+    patient.treatments.iter().map(one).collect()
+}
+
+fn follow_up_end(patient: &PatientPlan, day: &dyn Fn(oncology::Date) -> i64) -> Option<FollowUpEnd> {
+    let record = patient.record.as_ref()?;
+    let end = |date, kind| FollowUpEnd { date, study_day: day(date), kind, detail: String::new() };
+    match (record.death_date, record.last_contact_date) {
+        (Some(date), _) => Some(end(date, FollowUpEndKind::Death)),
+        (None, Some(date)) => Some(end(date, FollowUpEndKind::LastContact)),
+        (None, None) => None,
+    }
+}
+
+fn verdicts(result: &PatientResult, visits: &[VisitFacts], tracked: &Tracked) -> Vec<Verdict> {
+    let one = |row: &AssessmentRow| {
+        let n = visits.iter().position(|v| v.date == row.date);
+        Verdict { row: row.clone(), what_changed: n.map(|n| changes(n, tracked)).unwrap_or_default() }
+    };
+    result.assessments.iter().map(one).collect()
+}
+
+/// What changed since the visit before: new lesions, lesions gone, zones, foci, events.
+fn changes(n: usize, tracked: &Tracked) -> Vec<String> {
+    if n == 0 {
+        return Vec::new();
+    }
+    let mut changes = Vec::new();
+    for track in &tracked.tracks {
+        let (before, now) = (track.state_at(n - 1), track.state_at(n));
+        let phrase = match (before, now) {
+            (None, Some(_)) => format!("{} is new ({})", track.id, track.organ),
+            (a, b) if a == b => continue,
+            (_, Some(LesionState::Absent)) => format!("{} is no longer seen", track.id),
+            (_, Some(LesionState::Ablated)) => format!("{} is ablated, no viable tumour at the zone", track.id),
+            (_, Some(LesionState::Residual)) => format!("{}: residual tumour at the zone", track.id),
+            (_, Some(LesionState::LocalProgression)) => format!("{}: new viable tumour at the zone's edge", track.id),
+            (_, Some(LesionState::Merged)) => format!("{} has grown together with a neighbour", track.id),
+            (_, Some(LesionState::Uncertain)) => format!("{}: identity uncertain", track.id),
+            (_, Some(LesionState::NotEvaluable)) => format!("{} is not evaluable", track.id),
+            (_, Some(LesionState::Present)) => format!("{} is seen again", track.id),
+            (_, None) => continue,
+        };
+        changes.push(phrase);
+    }
+    changes
+}
+
+/// One sentence per stage that really ran.
+fn methods(visits: &[VisitFacts], result: &PatientResult, tables: &[CriterionTable]) -> Vec<String> {
+    let mut sentences = vec![
+        "Images were read from DICOM; slices were ordered along their normal and refused where a position was missing; coordinates are DICOM LPS in mm.".to_owned(),
+    ];
+    let mut sources: Vec<&str> = visits.iter().map(|v| v.source.as_str()).collect();
+    sources.sort_unstable();
+    sources.dedup();
+    for source in sources {
+        sentences.push(match source.strip_prefix("model:") {
+            Some(model) => format!("Liver, lesions and ablation zones were segmented by the network {model} through ONNX Runtime, with Gaussian-weighted sliding windows; connected findings are lesions."),
+            None => "Lesions, organ and ablation zones were taken from imported label maps.".to_owned(),
+        });
+    }
+    if visits.len() > 1 {
+        sentences.push("Follow-ups were registered rigidly to baseline by normalised correlation, coarse to fine, with lesions and zones taken out of the metric; the error was estimated from repeated starts, from the inverse registration and from what blocks of the region still wanted to move.".to_owned());
+        sentences.push("Findings were matched one to one with known lesions in the baseline frame by optimal assignment (Kuhn 1955); a focus within 2 mm of an ablation zone, or within the largest voxel spacing if larger, belongs to the zone.".to_owned());
+    }
+    sentences.push("Long axis: farthest two points of the 0.5 iso-contour of the anti-aliased mask (0.7 pixels) in one acquired slice; short axis: longest chord perpendicular to it in that slice (Eisenhauer et al. 2009).".to_owned());
+    if visits.iter().any(|v| v.arterial.is_some()) {
+        sentences.push("Viable tumour: part of the lesion that enhances more than the liver in the arterial phase; its diameter is the longest chord inside it (Lencioni and Llovet 2010).".to_owned());
+    }
+    if !result.margins.is_empty() {
+        sentences.push("Ablative margin: signed distance from the tumour's surface before ablation to the zone's surface after it, both anti-aliased, area-weighted, without the part within 5 mm of the liver's capsule; interval from registration and measurement error.".to_owned());
+    }
+    for table in tables {
+        let what = if table.quantity == Quantity::ViableDiameter { "viable diameters" } else { "diameters" };
+        sentences.push(format!(
+            "Response by {} ({}) on {what}; ablated targets counted as {}.",
+            table.title,
+            table.source,
+            table.options.ablated_target.value.as_str()
+        ));
+    }
+    sentences
+}
+
+/// Versions and digests for a page's footer.
+pub(crate) fn provenance(parts: &[Part]) -> Provenance {
+    let component = |part: &Part| Component {
+        what: part.what.clone(),
+        version: part.version.clone(),
+        digest: part.sha256.as_ref().map(|d| format!("sha256:{d}")).unwrap_or_default(),
+    };
+    Provenance { components: parts.iter().map(component).collect() }
+}

@@ -1,0 +1,189 @@
+//! Lesions and measurements as table rows.
+
+use imaging::{Chord, Mm3};
+use oncology::criteria::CriterionResult;
+use oncology::tracking::{LesionTrack, Sighting};
+use oncology::{Days, Evaluable, LesionRow, LesionState, MeasurementRow};
+
+use crate::out;
+use crate::stages::find::{SeriesFacts, VisitFacts};
+use crate::stages::track::Tracked;
+
+/// A tracking UID under the UUID-derived root 2.25, from patient and lesion, so that the same lesion always gets the same one.
+pub(crate) fn tracking_uid(patient_id: &str, lesion_id: &str) -> String {
+    let digest = out::sha256_hex(format!("lesiontrace tracking {patient_id} {lesion_id}").as_bytes());
+    let number = u128::from_str_radix(&digest[..32], 16).expect("32 hexadecimal digits fit into 128 bits");
+    format!("2.25.{number}")
+}
+
+/// One row per lesion.
+pub(crate) fn lesions(
+    patient_id: &str,
+    visits: &[VisitFacts],
+    tracked: &Tracked,
+    leading: Option<&CriterionResult>,
+) -> Vec<LesionRow> {
+    let row = |track: &LesionTrack| {
+        let center = track.sightings.values().find_map(|s| s.center)?;
+        let role =
+            leading.and_then(|r| r.roles.iter().find(|role| role.lesion == track.id)).map(|r| r.role.to_string());
+        let state = track.sightings.values().next_back().map_or(LesionState::NotEvaluable, |s| s.state);
+        let [x_mm, y_mm, z_mm] = center.to_array().map(hundredth);
+        Some(LesionRow {
+            patient_id: patient_id.to_owned(),
+            lesion_id: track.id.to_string(),
+            tracking_uid: tracking_uid(patient_id, track.id.as_str()),
+            organ: track.organ.to_string(),
+            kind: track.kind.to_string(),
+            role: role.unwrap_or_default(),
+            first_seen_date: visits[track.first_visit].date,
+            state: state.to_string(),
+            x_mm,
+            y_mm,
+            z_mm,
+            source: visits[track.first_visit].source.clone(),
+        })
+    };
+    tracked.tracks.iter().filter_map(row).collect()
+}
+
+/// One row per lesion, visit and quantity.
+pub(crate) fn measurements(patient_id: &str, visits: &[VisitFacts], tracked: &Tracked) -> Vec<MeasurementRow> {
+    let mut rows = Vec::new();
+    for track in &tracked.tracks {
+        for (n, sighting) in &track.sightings {
+            rows.extend(of_sighting(patient_id, track, sighting, visits, *n));
+        }
+    }
+    rows
+}
+
+fn of_sighting(
+    patient_id: &str,
+    track: &LesionTrack,
+    sighting: &Sighting,
+    visits: &[VisitFacts],
+    n: usize,
+) -> Vec<MeasurementRow> {
+    let visit = &visits[n];
+    let blank = MeasurementRow {
+        patient_id: patient_id.to_owned(),
+        lesion_id: track.id.to_string(),
+        date: visit.date,
+        study_day: Days::between(visits[0].date, visit.date).0,
+        series_role: visit.measured.role.clone(),
+        quantity: "long_axis".to_owned(),
+        value: None,
+        unit: "mm".to_owned(),
+        low: None,
+        high: None,
+        method: String::new(),
+        evaluable: false,
+        reason: sighting.reason.clone(),
+        state: sighting.state.to_string(),
+        caliper_lps_mm: String::new(),
+        sop_instance_uid: String::new(),
+    };
+    match sighting.state {
+        LesionState::Absent => {
+            vec![MeasurementRow { value: Some(0.0), evaluable: true, method: "absent".to_owned(), ..blank }]
+        }
+        LesionState::Ablated => vec![MeasurementRow {
+            quantity: "viable_long_axis".to_owned(),
+            value: Some(0.0),
+            evaluable: true,
+            method: "ablated".to_owned(),
+            reason: "ablation zone without viable tumour; the zone is never measured as tumour".to_owned(),
+            ..blank
+        }],
+        LesionState::NotEvaluable | LesionState::Merged => vec![blank],
+        _ => sighting.labels.iter().flat_map(|label| of_label(*label, &blank, visit)).collect(),
+    }
+}
+
+fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<MeasurementRow> {
+    let Some(sizes) = visit.sizes_of(label) else { return Vec::new() };
+    let mut rows = Vec::new();
+    match &sizes.planar {
+        Evaluable::NotEvaluable(reason) => rows.push(MeasurementRow { reason: reason.clone(), ..blank.clone() }),
+        Evaluable::Value(planar) => {
+            let sop = sizes.slice_k.and_then(|k| visit.measured.sop_instance_uids.get(k)).cloned().unwrap_or_default();
+            for (quantity, chord) in [("long_axis", planar.long_axis), ("short_axis", planar.short_axis)] {
+                rows.push(MeasurementRow { sop_instance_uid: sop.clone(), ..diameter(blank, quantity, &chord) });
+            }
+        }
+    }
+    rows.push(volume(blank, "volume", sizes.volume));
+    rows.push(number(blank, "max_3d_diameter", "mm", "farthest pair of surface points", &sizes.max_3d_mm));
+    if let Some(arterial) = &visit.arterial {
+        rows.extend(viable(blank, &sizes.viable, arterial));
+    }
+    if let Some(pet) = &visit.pet {
+        let row = number(blank, "suv_max", "SUVbw", "hottest voxel", &sizes.suv_max);
+        rows.push(MeasurementRow { series_role: pet.role.clone(), ..row });
+    }
+    rows
+}
+
+fn viable(
+    blank: &MeasurementRow,
+    viable: &Evaluable<crate::stages::measure::ViablePart>,
+    arterial: &SeriesFacts,
+) -> Vec<MeasurementRow> {
+    let blank =
+        MeasurementRow { series_role: arterial.role.clone(), quantity: "viable_long_axis".to_owned(), ..blank.clone() };
+    match viable {
+        Evaluable::NotEvaluable(reason) => vec![MeasurementRow { reason: reason.clone(), ..blank }],
+        Evaluable::Value(part) => {
+            let length = match &part.chord {
+                Some(chord) => diameter(&blank, "viable_long_axis", chord),
+                None => MeasurementRow {
+                    value: Some(0.0),
+                    evaluable: true,
+                    method: "no arterial hyperenhancement".to_owned(),
+                    ..blank.clone()
+                },
+            };
+            vec![length, volume(&blank, "viable_volume", part.volume)]
+        }
+    }
+}
+
+fn diameter(blank: &MeasurementRow, quantity: &str, chord: &Chord) -> MeasurementRow {
+    let at = |p: [f64; 3]| p.map(|v| format!("{v:.2}")).join(" ");
+    MeasurementRow {
+        quantity: quantity.to_owned(),
+        value: oncology::Exact::from_image(chord.length().0).map(oncology::Exact::to_f64),
+        evaluable: true,
+        method: "0.5 iso-contour of the anti-aliased mask in one slice".to_owned(),
+        caliper_lps_mm: format!("{}; {}", at(chord.start.to_array()), at(chord.end.to_array())),
+        ..blank.clone()
+    }
+}
+
+fn volume(blank: &MeasurementRow, quantity: &str, volume: Mm3) -> MeasurementRow {
+    MeasurementRow {
+        quantity: quantity.to_owned(),
+        value: Some(hundredth(volume.0)),
+        unit: "mm3".to_owned(),
+        evaluable: true,
+        method: "voxels".to_owned(),
+        ..blank.clone()
+    }
+}
+
+fn number(blank: &MeasurementRow, quantity: &str, unit: &str, method: &str, value: &Evaluable<f64>) -> MeasurementRow {
+    MeasurementRow {
+        quantity: quantity.to_owned(),
+        value: value.value().map(|v| hundredth(*v)),
+        unit: unit.to_owned(),
+        evaluable: value.value().is_some(),
+        reason: value.reason().map_or_else(|| blank.reason.clone(), ToOwned::to_owned),
+        method: method.to_owned(),
+        ..blank.clone()
+    }
+}
+
+fn hundredth(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}
