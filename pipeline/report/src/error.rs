@@ -15,8 +15,11 @@ pub enum ReportError {
         /// The number.
         found: f64,
     },
-    /// The grey values of a key image do not fill its width and height.
-    #[error("key image of {subject}: expected {expected} grey values ({width} x {height}), found {found}")]
+    /// A contact sheet of nothing.
+    #[error("contact sheet: expected at least one tile, found none")]
+    NoTiles,
+    /// The grey values of an image do not fill its width and height.
+    #[error("image of {subject}: expected {expected} grey values ({width} x {height}), found {found}")]
     ImageSize {
         /// Lesion and date.
         subject: String,
@@ -29,16 +32,16 @@ pub enum ReportError {
         /// Values handed in.
         found: usize,
     },
-    /// A key image without extent, or with pixels of no size.
-    #[error("key image of {subject}: expected at least one pixel, each larger than 0 mm, found {found}")]
+    /// An image without extent, or with pixels of no size.
+    #[error("image of {subject}: expected at least one pixel, each larger than 0 mm, found {found}")]
     ImageExtent {
         /// Lesion and date.
         subject: String,
         /// Size and pixel spacing as found.
         found: String,
     },
-    /// A key image could not be coded as PNG.
-    #[error("key image of {subject}: {source}")]
+    /// An image could not be coded as PNG.
+    #[error("image of {subject}: {source}")]
     Png {
         /// Lesion and date.
         subject: String,

@@ -76,6 +76,26 @@ impl OutlineRole {
         }
     }
 
+    /// Colour, as red, green and blue; the same as in [`Self::stroke`].
+    pub(crate) fn color(self) -> [u8; 3] {
+        match self {
+            Self::Lesion => [0x56, 0xb4, 0xe9],
+            Self::Zone => [0xe6, 0x9f, 0x00],
+            Self::Viable => [0xff, 0x8c, 0xc6],
+            Self::Organ => [0xff, 0xff, 0xff],
+        }
+    }
+
+    /// Pixels drawn and pixels left out; `None` for an unbroken line. The same as in [`Self::stroke`].
+    pub(crate) fn dash(self) -> Option<[f64; 2]> {
+        match self {
+            Self::Lesion => None,
+            Self::Zone => Some([7.0, 4.0]),
+            Self::Viable => Some([3.0, 2.0]),
+            Self::Organ => Some([1.0, 4.0]),
+        }
+    }
+
     /// Colour and dash; told apart in grey and by the colour-blind (after Okabe & Ito 2008).
     pub(crate) fn stroke(self) -> &'static str {
         match self {
@@ -161,5 +181,21 @@ mod pixel_text {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         STANDARD.decode(text).map_err(|error| D::Error::custom(format!("pixels: expected base64, {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn drawn_and_painted_outlines_look_the_same() {
+        for role in OutlineRole::ALL {
+            let [r, g, b] = role.color();
+            assert!(role.stroke().contains(&format!("#{r:02x}{g:02x}{b:02x}")), "{role:?}");
+            let dash = role.dash().map(|[on, off]| format!("stroke-dasharray=\"{on} {off}\""));
+            assert_eq!(dash.is_some(), role.stroke().contains("dasharray"), "{role:?}");
+            assert!(dash.is_none_or(|dash| role.stroke().contains(&dash)), "{role:?}");
+        }
     }
 }

@@ -7,6 +7,7 @@
 
 pub mod cohort_page;
 mod cohort_view;
+pub mod contact_sheet;
 mod course_view;
 mod doubts;
 mod error;
@@ -27,6 +28,7 @@ pub use cohort_page::{
     BestResponse, CohortPage, Count, EndpointCurves, KmCurve, LedgerRow, PatientLine, ResponseCount, ResponseTable,
     SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment,
 };
+pub use contact_sheet::{Tile, contact_sheet};
 pub use error::ReportError;
 pub use key_image::{KeyImage, Orientation, Outline, OutlineRole};
 pub use patient_page::{

@@ -181,7 +181,7 @@ fn images_and_numbers_that_are_none_are_refused() {
     let mut page = small_page();
     page.key_images[0].pixels.pop();
     let error = render_patient(&page).unwrap_err();
-    assert_eq!(error.to_string(), "key image of L1 at 2024-01-10: expected 4 grey values (2 x 2), found 3");
+    assert_eq!(error.to_string(), "image of L1 at 2024-01-10: expected 4 grey values (2 x 2), found 3");
     let mut page = small_page();
     page.measurements[0].value = Some(f64::NAN);
     assert!(matches!(render_patient(&page), Err(ReportError::NotFinite { .. })));
