@@ -1,0 +1,101 @@
+//! Arguments of the main job and of what belongs to a whole cohort.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::shard::Shard;
+
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Folder for the archive and the results.
+    #[arg(long, default_value = "out/demo")]
+    pub(crate) out: PathBuf,
+    /// Number of synthetic patients.
+    #[arg(long, default_value_t = 6)]
+    pub(crate) patients: usize,
+    /// Seed of the synthetic patients.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Model folder (default: models/ beside the program or in the current folder).
+    #[arg(long)]
+    pub(crate) model: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    /// Study file; the built-in default when not given.
+    pub(crate) study: Option<PathBuf>,
+    /// Folder with DICOM or NIfTI, and clinical/*.csv.
+    #[arg(long)]
+    pub(crate) archive: PathBuf,
+    /// Folder for the results.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Only every n-th patient, such as 3/8; `collect` merges the shards.
+    #[arg(long)]
+    pub(crate) shard: Option<Shard>,
+    /// Keep finished patients whose settings and input did not change.
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) resume: bool,
+    /// Do every patient anew.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Stop at the first failed patient.
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// Say what would be done, and stop.
+    #[arg(long = "dry-run")]
+    pub(crate) only_say: bool,
+    /// Memory the patients in work may need together.
+    #[arg(long, default_value = "8GiB")]
+    pub(crate) memory: String,
+    /// Only patients in this state of an earlier run.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<Only>,
+}
+
+/// Which patients of an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Only {
+    /// Those that failed.
+    Failed,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Collect {
+    /// Folder of a run.
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Status {
+    /// Folder of a run.
+    pub(crate) out: PathBuf,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Folder to write study.toml into.
+    #[arg(default_value = ".")]
+    pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Phantom {
+    /// Folder to write the archive into.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Number of patients.
+    #[arg(long, default_value_t = 6)]
+    pub(crate) patients: usize,
+    /// Seed.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// One scenario for every patient; a mixture when not given.
+    #[arg(long)]
+    pub(crate) scenario: Option<String>,
+}

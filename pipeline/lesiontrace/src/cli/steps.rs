@@ -1,0 +1,288 @@
+//! Arguments of the single steps, each usable alone.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+#[derive(Debug, Args)]
+pub(crate) struct Index {
+    /// Folder with DICOM files in any nesting.
+    pub(crate) archive: PathBuf,
+    /// Write the table to this file (.csv).
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// Folder with one DICOM series.
+    pub(crate) series: PathBuf,
+    /// NIfTI file to write.
+    pub(crate) out: PathBuf,
+    /// Unit Radionuclide Total Dose is really written in: bq (as the standard says), kbq, mbq, mci.
+    #[arg(long, default_value = "bq")]
+    pub(crate) dose_unit: String,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Suv {
+    /// Folder with one PET series.
+    pub(crate) series: PathBuf,
+    /// Unit Radionuclide Total Dose is really written in: bq (as the standard says), kbq, mbq, mci.
+    #[arg(long, default_value = "bq")]
+    pub(crate) dose_unit: String,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Segment {
+    /// NIfTI image, or a folder with one DICOM series.
+    pub(crate) image: PathBuf,
+    /// Model folder with card.toml.
+    #[arg(long)]
+    pub(crate) model: PathBuf,
+    /// Label map to write (NIfTI).
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Device: cpu, cuda:N.
+    #[arg(long, default_value = "cpu")]
+    pub(crate) device: String,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How likeness of two images is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Likeness {
+    /// Normalised correlation: two images of one modality.
+    Correlation,
+    /// Mutual information: two modalities.
+    MutualInformation,
+}
+
+/// What a registration may do to the moving image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Transform {
+    /// Rotation and translation.
+    Rigid,
+    /// Rotation, translation, scaling and shear.
+    Affine,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Register {
+    /// Image that stays (NIfTI, or a folder with one DICOM series).
+    pub(crate) fixed: PathBuf,
+    /// Image that is carried.
+    pub(crate) moving: PathBuf,
+    /// Folder for moving_to_fixed.json, warped.nii.gz and quality.json.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// What the registration may do.
+    #[arg(long, value_enum, default_value = "rigid")]
+    pub(crate) transform: Transform,
+    /// How likeness is measured (default: correlation; mutual information for DICOM series of two modalities).
+    #[arg(long, value_enum)]
+    pub(crate) metric: Option<Likeness>,
+    /// Cut the values of both images to LOW,HIGH first (default: -150,250 for DICOM CT, else 1st to 99.9th percentile).
+    #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "LOW,HIGH")]
+    pub(crate) clamp: Vec<f32>,
+    /// Where the fixed image counts.
+    #[arg(long)]
+    pub(crate) fixed_mask: Option<PathBuf>,
+    /// Where the moving image counts.
+    #[arg(long)]
+    pub(crate) moving_mask: Option<PathBuf>,
+    /// Tumour or zone in the fixed image: out of the metric.
+    #[arg(long)]
+    pub(crate) fixed_lesion: Option<PathBuf>,
+    /// Tumour or zone in the moving image: out of the metric.
+    #[arg(long)]
+    pub(crate) moving_lesion: Option<PathBuf>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Measure {
+    /// Mask or label map (NIfTI).
+    #[arg(long)]
+    pub(crate) mask: PathBuf,
+    /// Image on the same grid.
+    #[arg(long)]
+    pub(crate) image: Option<PathBuf>,
+    /// Unit of the image, such as HU or SUVbw (a NIfTI file does not say).
+    #[arg(long)]
+    pub(crate) unit: Option<String>,
+    /// Labels that are lymph nodes, comma-separated.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) nodes: Vec<u16>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Margin {
+    /// Tumour before ablation (NIfTI).
+    #[arg(long)]
+    pub(crate) tumour: PathBuf,
+    /// Ablation zone after it, registered to the same space (NIfTI).
+    #[arg(long)]
+    pub(crate) ablation: PathBuf,
+    /// Organ, for the surface at the capsule (NIfTI).
+    #[arg(long)]
+    pub(crate) organ: Option<PathBuf>,
+    /// Margin wanted, mm (strictly more).
+    #[arg(long, default_value_t = 5.0)]
+    pub(crate) threshold_mm: f64,
+    /// Standard deviation of the registration error, mm; without it the margin has no interval and no verdict.
+    #[arg(long)]
+    pub(crate) registration_error_mm: Option<f64>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Assess {
+    /// SDTM tumour identification (TU).
+    #[arg(long)]
+    pub(crate) tu: PathBuf,
+    /// SDTM tumour results (TR).
+    #[arg(long)]
+    pub(crate) tr: PathBuf,
+    /// Criterion.
+    #[arg(long, default_value = "recist_1_1")]
+    pub(crate) criterion: String,
+    /// Write SDTM responses (RS) to this file.
+    #[arg(long)]
+    pub(crate) out: Option<PathBuf>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Case {
+    /// File with worked cases.
+    pub(crate) file: PathBuf,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Survival {
+    /// Table (CSV with headers).
+    pub(crate) table: PathBuf,
+    /// Column of times.
+    #[arg(long)]
+    pub(crate) time: String,
+    /// Column of events: 0 censored, 1 event; or COLUMN=VALUE.
+    #[arg(long)]
+    pub(crate) event: String,
+    /// Column that splits the table into groups.
+    #[arg(long)]
+    pub(crate) group: Option<String>,
+    /// Column of states: 0 censored, 1 event of interest, 2 and above competing.
+    #[arg(long)]
+    pub(crate) state: Option<String>,
+    /// Columns of numbers (or COLUMN=VALUE) for the regression models, comma-separated.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) covariates: Vec<String>,
+    /// Column that says which rows belong together (patient).
+    #[arg(long)]
+    pub(crate) cluster: Option<String>,
+    /// Unit of the time column.
+    #[arg(long, value_enum, default_value = "months")]
+    pub(crate) time_unit: TimeUnit,
+    /// Convention of intervals and medians.
+    #[arg(long, value_enum, default_value = "r")]
+    pub(crate) profile: Profile,
+    /// Times at which survival is wanted, comma-separated, in the unit of the time column.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) landmarks: Vec<f64>,
+    /// Write the Kaplan–Meier figure to this file (.svg).
+    #[arg(long)]
+    pub(crate) plot: Option<PathBuf>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Unit of times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TimeUnit {
+    /// Days.
+    Days,
+    /// Months.
+    Months,
+}
+
+/// Convention of intervals and medians.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// R survival.
+    R,
+    /// SPSS.
+    Spss,
+    /// lifelines.
+    Lifelines,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Model {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) action: ModelAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelAction {
+    /// Lists the models of a folder.
+    List {
+        /// Folder of model folders.
+        #[arg(default_value = "models")]
+        folder: PathBuf,
+        /// One JSON document on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Checks one model folder: card, digest, and that it runs.
+    Check {
+        /// Model folder.
+        folder: PathBuf,
+        /// One JSON document on stdout.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Criterion {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) action: CriterionAction,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CriterionAction {
+    /// Lists the built-in criteria.
+    List,
+    /// Prints one criterion with its sources.
+    Show {
+        /// Criterion, such as recist_1_1.
+        id: String,
+    },
+}
