@@ -8,11 +8,11 @@ use lesiontrace_report::{
     render_patient,
 };
 
-#[path = "../examples/sample_page/cohort.rs"]
+#[path = "sample_page/cohort.rs"]
 mod cohort;
-#[path = "../examples/sample_page/image.rs"]
+#[path = "sample_page/image.rs"]
 mod image;
-#[path = "../examples/sample_page/patient.rs"]
+#[path = "sample_page/patient.rs"]
 mod patient;
 
 /// Two visits, one lesion with one image of 2 × 2 pixels.

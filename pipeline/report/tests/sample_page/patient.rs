@@ -1,0 +1,425 @@
+//! Five visits, three lesions, one ablation, one local progression, and notes.
+
+use imaging::Note;
+use lesiontrace_report::{
+    Component, Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Provenance, Quality,
+    RegistrationQuality, RunBlock, SeriesUsed, Treatment, Verdict, Visit,
+};
+use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
+
+use crate::image::{Scene, key_image};
+
+const ID: &str = "HCC-0042";
+const DATES: [(&str, i64, &str); 5] = [
+    ("2024-01-10", 0, "baseline"),
+    ("2024-02-28", 49, "control after ablation"),
+    ("2024-05-22", 133, "follow-up 2"),
+    ("2024-08-21", 224, "follow-up 3"),
+    ("2024-11-27", 322, "follow-up 4"),
+];
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+pub(crate) fn criteria() -> Vec<CriterionInfo> {
+    vec![
+        CriterionInfo {
+            id: text("recist_1_1"),
+            title: text("RECIST 1.1"),
+            response_percent: Some(-30.0),
+            progression_percent: Some(20.0),
+        },
+        CriterionInfo {
+            id: text("mrecist"),
+            title: text("mRECIST"),
+            response_percent: Some(-30.0),
+            progression_percent: Some(20.0),
+        },
+    ]
+}
+
+fn visits() -> Vec<Visit> {
+    let quality = |quality, residual_mm, reasons: &[&str]| {
+        Some(RegistrationQuality { quality, residual_mm, reasons: reasons.iter().map(|r| text(r)).collect() })
+    };
+    let registrations = [
+        None,
+        quality(Quality::Pass, Some(1.6), &[]),
+        quality(Quality::Pass, Some(1.9), &[]),
+        quality(
+            Quality::Review,
+            Some(4.2),
+            &["the liver dome moved 11 mm between breath-holds; margins within 4 mm of it are uncertain"],
+        ),
+        quality(Quality::Pass, Some(2.1), &[]),
+    ];
+    DATES
+        .iter()
+        .zip(registrations)
+        .map(|(&(date, study_day, label), registration)| Visit {
+            date: date.parse().unwrap(),
+            study_day,
+            label: text(label),
+            series: vec![
+                SeriesUsed {
+                    role: text("ct_arterial"),
+                    description: text("ABD ART 2.0"),
+                    spacing: text("0.74 × 0.74 × 2 mm"),
+                },
+                SeriesUsed {
+                    role: text("ct_portal_venous"),
+                    description: text("ABD PV 2.0"),
+                    spacing: text("0.74 × 0.74 × 2 mm"),
+                },
+            ],
+            registration,
+        })
+        .collect()
+}
+
+fn lesion(id: &str, role: &str, first: usize, state: &str) -> LesionRow {
+    LesionRow {
+        patient_id: text(ID),
+        lesion_id: text(id),
+        tracking_uid: format!("2.25.1{}", &id[1..]),
+        organ: text("liver"),
+        kind: text("lesion"),
+        role: text(role),
+        first_seen_date: DATES[first].0.parse().unwrap(),
+        state: text(state),
+        x_mm: -62.0,
+        y_mm: -14.5,
+        z_mm: 118.0,
+        source: text("reader"),
+    }
+}
+
+struct Measured<'a> {
+    lesion_id: &'a str,
+    visit: usize,
+    quantity: &'a str,
+    value: Option<f64>,
+    unit: &'a str,
+    state: &'a str,
+    reason: &'a str,
+}
+
+fn row(value: &Measured<'_>) -> MeasurementRow {
+    let (date, study_day, _) = DATES[value.visit];
+    MeasurementRow {
+        patient_id: text(ID),
+        lesion_id: text(value.lesion_id),
+        date: date.parse().unwrap(),
+        study_day,
+        series_role: text("ct_portal_venous"),
+        quantity: text(value.quantity),
+        value: value.value,
+        unit: text(value.unit),
+        low: None,
+        high: None,
+        method: text("contour"),
+        evaluable: value.value.is_some(),
+        reason: text(value.reason),
+        state: text(value.state),
+        caliper_lps_mm: String::new(),
+        sop_instance_uid: String::new(),
+    }
+}
+
+/// `(lesion, visit, long, short, mL, state, viable)`.
+type Size = (&'static str, usize, f64, f64, f64, &'static str, Option<f64>);
+const SIZES: [Size; 11] = [
+    ("L1", 0, 28.4, 23.1, 9.31, "present", None),
+    ("L1", 1, 44.2, 38.0, 33.8, "ablated", Some(0.0)),
+    ("L1", 2, 40.1, 34.4, 25.2, "ablated", Some(0.0)),
+    ("L1", 3, 36.6, 31.0, 18.7, "ablated", Some(0.0)),
+    ("L1", 4, 38.9, 31.5, 20.4, "local_progression", Some(13.8)),
+    ("L2", 0, 19.6, 15.2, 2.85, "present", None),
+    ("L2", 1, 18.9, 15.0, 2.70, "present", None),
+    ("L2", 2, 16.2, 12.9, 1.76, "present", None),
+    ("L2", 4, 21.3, 17.4, 4.02, "present", None),
+    ("L3", 3, 9.2, 7.7, 0.36, "present", None),
+    ("L3", 4, 14.1, 11.8, 1.25, "present", None),
+];
+
+fn measurements() -> Vec<MeasurementRow> {
+    let mut rows = Vec::new();
+    for (lesion_id, visit, long, short, ml, state, viable) in SIZES {
+        let mut push = |quantity, value, unit| {
+            rows.push(row(&Measured { lesion_id, visit, quantity, value: Some(value), unit, state, reason: "" }));
+        };
+        push("long_axis", long, "mm");
+        push("short_axis", short, "mm");
+        push("volume", 1000.0 * ml, "mm3");
+        if let Some(viable) = viable {
+            push("viable_long_axis", viable, "mm");
+        }
+    }
+    let reason = "motion: breathing doubled the lesion's border in both phases";
+    rows.push(row(&Measured {
+        lesion_id: "L2",
+        visit: 3,
+        quantity: "long_axis",
+        value: None,
+        unit: "mm",
+        state: "not_evaluable",
+        reason,
+    }));
+    rows
+}
+
+struct Said<'a> {
+    criterion: &'a str,
+    visit: usize,
+    sums: [Option<f64>; 3],
+    parts: [&'a str; 4],
+    why: &'a str,
+    flips_if: &'a str,
+    changed: &'a [&'a str],
+}
+
+fn verdict(said: &Said<'_>) -> Verdict {
+    let (date, study_day, _) = DATES[said.visit];
+    let [target, non_target, new_lesion, overall] = said.parts.map(text);
+    let row = AssessmentRow {
+        patient_id: text(ID),
+        criterion: text(said.criterion),
+        date: date.parse().unwrap(),
+        study_day,
+        sum_mm: said.sums[0],
+        baseline_mm: said.sums[1],
+        nadir_mm: said.sums[2],
+        target,
+        non_target,
+        new_lesion,
+        overall,
+        why: text(said.why),
+        flips_if: text(said.flips_if),
+        ablated_target: text("viable"),
+    };
+    Verdict { row, what_changed: said.changed.iter().map(|change| text(change)).collect() }
+}
+
+fn verdicts() -> Vec<Verdict> {
+    let mut all = Vec::new();
+    for criterion in ["recist_1_1", "mrecist"] {
+        all.push(verdict(&Said {
+            criterion,
+            visit: 0,
+            sums: [Some(48.0), Some(48.0), None],
+            parts: ["BASELINE", "BASELINE", "N", "BASELINE"],
+            why: "Baseline: two target lesions, sum 48.0 mm.",
+            flips_if: "",
+            changed: &[],
+        }));
+        all.push(verdict(&Said { criterion, visit: 1, sums: [Some(18.9), Some(48.0), Some(48.0)], parts: ["PR", "NA", "N", "PR"], why: "Sum 18.9 mm is 60.6 % below baseline (48.0 mm): at least 30 % is a partial response. L1 is an ablation zone without viable tumour and counts 0.", flips_if: "the sum were above 33.6 mm (+14.7 mm)", changed: &["L1 ablated 2024-01-31"] }));
+        all.push(verdict(&Said {
+            criterion,
+            visit: 2,
+            sums: [Some(16.2), Some(48.0), Some(18.9)],
+            parts: ["PR", "NA", "N", "PR"],
+            why: "Sum 16.2 mm is 66.3 % below baseline (48.0 mm).",
+            flips_if: "the sum were above 33.6 mm (+17.4 mm)",
+            changed: &["L2 2.7 mm smaller"],
+        }));
+        all.push(verdict(&Said { criterion, visit: 3, sums: [None, Some(48.0), Some(16.2)], parts: ["NE", "NA", if criterion == "mrecist" { "E" } else { "N" }, "NE"], why: "Not evaluable, because target L2 was not measured (motion). A progression was not shown: no new lesion of 10 mm or more.", flips_if: "L2 were measured: above 21.2 mm progression, else partial response", changed: &["L3 first seen, 9.2 mm, equivocal"] }));
+    }
+    all.push(verdict(&Said { criterion: "recist_1_1", visit: 4, sums: [Some(35.1), Some(48.0), Some(16.2)], parts: ["PD", "NA", "Y", "PD"], why: "Sum 35.1 mm is 116.7 % and 18.9 mm above the nadir (16.2 mm): at least 20 % and 5 mm is progression. L3 (14.1 mm) is a new lesion, which alone is progression too.", flips_if: "the sum were below 21.2 mm (−13.9 mm) and L3 were not a new lesion", changed: &["viable tumour of 13.8 mm at the zone of L1", "L3 grew from 9.2 to 14.1 mm"] }));
+    all.push(verdict(&Said { criterion: "mrecist", visit: 4, sums: [Some(35.1), Some(48.0), Some(16.2)], parts: ["PD", "NA", "Y", "PD"], why: "Sum of viable diameters 35.1 mm is 116.7 % above the nadir (16.2 mm); L3 shows the typical pattern and is a new lesion of 10 mm or more.", flips_if: "the sum were below 19.44 mm and L3 were not a new lesion", changed: &["viable tumour of 13.8 mm at the zone of L1"] }));
+    all
+}
+
+fn margin() -> MarginRow {
+    MarginRow {
+        patient_id: text(ID),
+        lesion_id: text("L1"),
+        treatment_date: "2024-01-31".parse().unwrap(),
+        study_date: DATES[1].0.parse().unwrap(),
+        min_margin_mm: Some(-1.4),
+        low_mm: Some(-3.6),
+        high_mm: Some(0.8),
+        p5_mm: Some(0.7),
+        frac_lt0: Some(0.021),
+        frac_0_5: Some(0.366),
+        frac_5_10: Some(0.521),
+        frac_ge10: Some(0.092),
+        excluded_capsule_fraction: Some(0.06),
+        verdict: text("inadequate"),
+        reasons: text(
+            "the upper end of the interval, 0.8 mm, is not above 5 mm; thinnest at the cranial and lateral border",
+        ),
+        tumour_coverage: Some(0.994),
+        histogram_counts: text(
+            "0 0 0 0 0 0 0 0 0 0 0 0 0 12 30 64 98 170 204 198 240 302 312 260 214 160 92 60 24 8 0 0",
+        ),
+    }
+}
+
+fn event(date: &str, event: &str, class: &str, lesion: &str) -> EventRow {
+    EventRow {
+        patient_id: text(ID),
+        lesion_id: text(lesion),
+        date: date.parse().unwrap(),
+        event: text(event),
+        class: text(class),
+        cause: String::new(),
+        cycle: Some(1),
+        interval_low_date: None,
+        needs_review: false,
+        why: String::new(),
+    }
+}
+
+fn events() -> Vec<EventRow> {
+    let low = |visit: usize| Some(DATES[visit].0.parse().unwrap());
+    vec![
+        EventRow {
+            why: text("no viable tumour in or at the zone on the first control"),
+            ..event("2024-02-28", "complete_ablation", "", "L1")
+        },
+        EventRow {
+            cause: text("new"),
+            interval_low_date: low(2),
+            needs_review: true,
+            why: text("9.2 mm, 31 mm from the nearest zone, washout not certain at this size"),
+            ..event("2024-08-21", "progression", "distant_intrahepatic", "L3")
+        },
+        EventRow {
+            cause: text("focus_at_zone"),
+            interval_low_date: low(3),
+            why: text("viable focus of 13.8 mm touching the zone of L1 after complete ablation had been documented"),
+            ..event("2024-11-27", "progression", "local", "L1")
+        },
+    ]
+}
+
+fn endpoint(name: &str, unit: &str, end: &str, days: i64, cause: &str, censored: &str) -> EndpointRow {
+    EndpointRow {
+        patient_id: text(ID),
+        unit_id: text(unit),
+        endpoint: text(name),
+        origin_date: "2024-01-31".parse().unwrap(),
+        end_date: end.parse().unwrap(),
+        days,
+        months: days as f64 / 30.4375,
+        event: u8::from(!cause.is_empty()),
+        cause: text(cause),
+        competing: String::new(),
+        censor_reason: text(censored),
+        interval_low_date: None,
+    }
+}
+
+fn images() -> Vec<lesiontrace_report::KeyImage> {
+    SIZES
+        .iter()
+        .enumerate()
+        .map(|(index, &(lesion_id, visit, long_mm, short_mm, _, state, viable))| {
+            let zone = state != "present";
+            let caption = if let Some(viable) = viable.filter(|viable| *viable > 0.0) {
+                format!("zone {long_mm} × {short_mm} mm, viable {viable} mm")
+            } else if zone {
+                format!("zone {long_mm} × {short_mm} mm, no viable tumour")
+            } else {
+                format!("{long_mm} × {short_mm} mm, portal venous")
+            };
+            key_image(&Scene {
+                lesion_id,
+                date: DATES[visit].0,
+                caption: &caption,
+                long_mm: if zone { 0.0 } else { long_mm },
+                short_mm: if zone { 0.0 } else { short_mm },
+                tilt: 0.45,
+                zone_mm: zone.then_some(long_mm),
+                viable_mm: viable.filter(|viable| *viable > 0.0),
+                seed: index as u32,
+            })
+        })
+        .collect()
+}
+
+pub(crate) fn page() -> PatientPage {
+    let covariate = |name: &str, value: &str| Covariate { name: text(name), value: text(value) };
+    PatientPage {
+        patient_id: text(ID),
+        diagnosis: text("Hepatocellular carcinoma, BCLC A, on cirrhosis"),
+        covariates: vec![
+            covariate("Age", "60–69"),
+            covariate("Child-Pugh", "A6"),
+            covariate("AFP at baseline", "84 ng/mL"),
+        ],
+        criteria: criteria(),
+        visits: visits(),
+        treatments: vec![Treatment {
+            date: "2024-01-31".parse().unwrap(),
+            study_day: 21,
+            cycle: Some(1),
+            modality: text("MWA"),
+            target_lesions: vec![text("L1")],
+            complication_grade: text("CTCAE 1"),
+        }],
+        follow_up_end: Some(FollowUpEnd {
+            date: "2025-01-15".parse().unwrap(),
+            study_day: 371,
+            kind: FollowUpEndKind::LastContact,
+            detail: text("outpatient visit"),
+        }),
+        verdicts: verdicts(),
+        lesions: vec![
+            lesion("L1", "target", 0, "local_progression"),
+            lesion("L2", "target", 0, "present"),
+            lesion("L3", "new", 3, "present"),
+        ],
+        measurements: measurements(),
+        margins: vec![margin()],
+        margin_threshold_mm: Some(5.0),
+        events: events(),
+        endpoints: vec![
+            endpoint("OS", ID, "2025-01-15", 350, "", "alive at last contact"),
+            endpoint("PFS", ID, "2024-11-27", 301, "progression", ""),
+            endpoint("LTPFS", "L1", "2024-11-27", 301, "local progression", ""),
+        ],
+        key_images: images(),
+        notes: vec![
+            Note::error(
+                "target_not_measured",
+                "L2, 2024-08-21",
+                "The longest diameter could not be measured because of motion, so the sum of this visit is incomplete. Repeat the reading or confirm NE.",
+            ),
+            Note::warning(
+                "mask_touches_border",
+                "L1, 2024-02-28",
+                "The ablation zone touches the liver capsule along 6 % of its surface; the margin there was left out.",
+            ),
+            Note::info(
+                "series_chosen",
+                "2024-05-22",
+                "Two portal venous series were usable; the thinner one (2 mm) was measured.",
+            ),
+        ],
+        methods: vec![
+            text("Follow-up images were carried onto baseline by an affine, then a deformable registration."),
+            text(
+                "Diameters are the longest in-plane chords of the 0.5 contour of one acquired slice (Eisenhauer 2009).",
+            ),
+            text("Margins are signed surface distances from tumour to ablation zone, area-weighted."),
+        ],
+        provenance: Provenance {
+            components: vec![
+                Component { what: text("lesiontrace"), version: text("0.1.0"), digest: String::new() },
+                Component {
+                    what: text("criterion recist_1_1"),
+                    version: text("1"),
+                    digest: text("sha256:6b51d431df5d7f141cbececcf79edf3dd861c3b4069f0b11661a3eefacbba918"),
+                },
+            ],
+        },
+        run: RunBlock {
+            generated_at: Some(text("2025-02-01T09:30:00Z")),
+            command_line: Some(text("lesiontrace run study.toml --archive ARCHIVE --out OUT")),
+            hardware: Some(text("16 threads")),
+            duration: Some(text("41.8 s")),
+        },
+    }
+}
