@@ -146,7 +146,7 @@ pub(crate) struct Reports {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Outputs {
-    /// Of `image`, `lesions`, `organ`, `ablation_zone`.
+    /// Of `image`, `lesions`, `organ`, `ablation_zone`, `overlay`.
     pub(crate) keep: Vec<String>,
 }
 
@@ -179,7 +179,7 @@ fn parse(text: &str) -> anyhow::Result<Study> {
     let study: Study = toml::from_str(text)?;
     anyhow::ensure!(!study.series.measure.is_empty(), "[series] measure: expected at least one role, found none");
     anyhow::ensure!(!study.criteria.ids.is_empty(), "[criteria] ids: expected at least one criterion, found none");
-    let known = ["image", "lesions", "organ", "ablation_zone"];
+    let known = ["image", "lesions", "organ", "ablation_zone", "overlay"];
     for kept in &study.outputs.keep {
         anyhow::ensure!(known.contains(&kept.as_str()), "[outputs] keep: expected one of {known:?}, found {kept:?}");
     }

@@ -16,7 +16,7 @@ use crate::stages::load::{LoadedSeries, load};
 use crate::stages::register::{Side, to_fixed};
 use crate::stages::segment::{Found, StageError, import, infer};
 use crate::stages::track::{Tracked, track};
-use crate::stages::{assess, key_images, margin, measure, page, rows};
+use crate::stages::{assess, key_images, margin, measure, overlay, page, rows};
 
 /// The best responses of one patient by one criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -212,6 +212,10 @@ fn keep_masks(equipment: &Equipment, folder: &Path, loaded: &Loaded) -> Result<(
     }
     if let Some(organ) = loaded.found.organ.as_ref().filter(|_| wanted("organ")) {
         written(nifti::write_mask(&folder.join("organ.nii.gz"), organ))?;
+    }
+    if wanted("overlay") {
+        let png = overlay::sheet(&loaded.measured, &loaded.found)?;
+        out::write_atomic(&folder.join("overlay.png"), &png).map_err(|error| write_error(&error))?;
     }
     Ok(())
 }

@@ -1,19 +1,16 @@
 //! Key images: the same place of one lesion at every visit, at one scale and window, with outlines and calipers.
 
 use imaging::diameter::mask_centroid;
-use imaging::{Chord, Index3, Mask, Patient, Point, Volume, contours, intensity};
+use imaging::{Chord, Mask, Patient, Point, Volume};
 use oncology::tracking::{LesionTrack, Sighting};
-use oncology::{Evaluable, LesionState, Organ};
+use oncology::{Evaluable, LesionState};
 use report::{KeyImage, Orientation, Outline, OutlineRole};
 
+use crate::stages::display::{Cut, Display, grey_window, pixels, slice_outlines};
 use crate::stages::find::VisitFacts;
 use crate::stages::load::LoadedSeries;
 use crate::stages::track::Tracked;
 
-/// Soft-tissue window for liver, HU. Origin: common reading window, level 60 width 400.
-const LIVER_WINDOW: (f32, f32) = (-140.0, 260.0);
-/// Lung window, HU. Origin: common reading window, level −500 width 1500.
-const LUNG_WINDOW: (f32, f32) = (-1250.0, 250.0);
 /// Length of the scale bar, mm.
 const SCALE_BAR_MM: f64 = 20.0;
 
@@ -30,60 +27,6 @@ pub(crate) fn of_visit(
         key_image(series, visits, n, track, sighting, tracked, field_mm)
     };
     tracked.tracks.iter().filter_map(of_track).collect()
-}
-
-/// How the columns and rows of a slice are shown: patient's right on the left, front above, head above.
-struct Display {
-    flip_columns: bool,
-    flip_rows: bool,
-    letters: [String; 4],
-}
-
-/// The letter of the direction a vector mostly points to.
-fn letter(direction: [f64; 3]) -> &'static str {
-    let axis = (0..3).max_by(|a, b| direction[*a].abs().total_cmp(&direction[*b].abs())).unwrap_or(0);
-    match (axis, direction[axis] >= 0.0) {
-        (0, true) => "L",
-        (0, false) => "R",
-        (1, true) => "P",
-        (1, false) => "A",
-        (_, true) => "H",
-        (_, false) => "F",
-    }
-}
-
-impl Display {
-    fn of(volume: &Volume<f32>) -> Self {
-        let directions = volume.grid().directions();
-        let of_axis = |axis: usize| [directions[(0, axis)], directions[(1, axis)], directions[(2, axis)]];
-        let flip_columns = matches!(letter(of_axis(0)), "R" | "A" | "F");
-        let flip_rows = matches!(letter(of_axis(1)), "A" | "H" | "R");
-        let towards = |axis: usize, flip: bool| of_axis(axis).map(|v| if flip { -v } else { v });
-        let right = letter(towards(0, flip_columns)).to_owned();
-        let bottom = letter(towards(1, flip_rows)).to_owned();
-        let left = letter(towards(0, !flip_columns)).to_owned();
-        let top = letter(towards(1, !flip_rows)).to_owned();
-        Self { flip_columns, flip_rows, letters: [left, right, top, bottom] }
-    }
-}
-
-/// A square of one slice round a centre, in voxels of the series.
-struct Cut {
-    k: usize,
-    first: [i64; 2],
-    size: [i64; 2],
-}
-
-impl Cut {
-    /// Pixel coordinates of a point of the slice.
-    fn pixel(&self, volume: &Volume<f32>, display: &Display, p: Point<Patient>) -> [f64; 2] {
-        let voxel = volume.grid().patient_to_voxel().apply(p).coords;
-        let at = |value: f64, axis: usize, flip: bool| {
-            let inside = value - self.first[axis] as f64;
-            if flip { (self.size[axis] - 1) as f64 - inside } else { inside }
-        };
-        [at(voxel.x, 0, display.flip_columns), at(voxel.y, 1, display.flip_rows)]
-    }
 }
 
 fn key_image(
@@ -107,7 +50,7 @@ fn key_image(
     let first = [voxel.x.round() as i64 - size[0] / 2, voxel.y.round() as i64 - size[1] / 2];
     let cut = Cut { k: k as usize, first, size };
     let display = Display::of(volume);
-    let (low, high) = window(series, track);
+    let (low, high) = grey_window(series, &track.organ);
     let (outlines, calipers) = overlay(visit, n, sighting, tracked, track, volume, &cut, &display);
     let [left, right, top, bottom] = display.letters.clone();
     Some(KeyImage {
@@ -146,16 +89,6 @@ fn place(
     Some((visit.to_baseline.moving_to_fixed.inverse()?.apply(last), None))
 }
 
-fn window(series: &LoadedSeries, track: &LesionTrack) -> (f32, f32) {
-    if series.unit == "HU" {
-        return if track.organ == Organ::Lung { LUNG_WINDOW } else { LIVER_WINDOW };
-    }
-    match intensity::percentiles(series.image.values(), &[1.0, 99.5]) {
-        Some(range) if range[1] > range[0] => (range[0] as f32, range[1] as f32),
-        _ => (0.0, 1.0),
-    }
-}
-
 fn caption(series: &LoadedSeries, sighting: &Sighting, cut: &Cut, window: (f32, f32)) -> String {
     let what = match sighting.state {
         LesionState::Absent => "absent; last place shown",
@@ -175,22 +108,6 @@ fn caption(series: &LoadedSeries, sighting: &Sighting, cut: &Cut, window: (f32, 
         window.1.round(),
         series.unit
     )
-}
-
-fn pixels(volume: &Volume<f32>, cut: &Cut, display: &Display, (low, high): (f32, f32)) -> Vec<u8> {
-    let mut pixels = Vec::with_capacity((cut.size[0] * cut.size[1]) as usize);
-    for row in 0..cut.size[1] {
-        for column in 0..cut.size[0] {
-            let at = |x: i64, axis: usize, flip: bool| cut.first[axis] + if flip { cut.size[axis] - 1 - x } else { x };
-            let (i, j) = (at(column, 0, display.flip_columns), at(row, 1, display.flip_rows));
-            let value = match (usize::try_from(i), usize::try_from(j)) {
-                (Ok(i), Ok(j)) => volume.get(Index3 { i, j, k: cut.k }).copied().unwrap_or(low),
-                _ => low,
-            };
-            pixels.push((255.0 * ((value - low) / (high - low)).clamp(0.0, 1.0)).round() as u8);
-        }
-    }
-    pixels
 }
 
 #[expect(
@@ -240,19 +157,4 @@ fn overlay(
         }
     }
     (outlines, calipers)
-}
-
-/// Outlines of a mask (cut from the series' grid) in the slice shown, in pixel coordinates.
-fn slice_outlines(mask: &Mask, volume: &Volume<f32>, cut: &Cut, display: &Display) -> Vec<Vec<[f64; 2]>> {
-    let on_slice = volume.grid().center(Index3 { i: 0, j: 0, k: cut.k });
-    let k = mask.grid().patient_to_voxel().apply(on_slice).coords.z.round();
-    if k < 0.0 || k >= mask.shape().nk as f64 {
-        return Vec::new();
-    }
-    let shown = |points: &[Point<Patient>]| {
-        let pixels: Vec<[f64; 2]> = points.iter().map(|p| cut.pixel(volume, display, *p)).collect();
-        let inside = |p: &[f64; 2]| (0..2).all(|axis| p[axis] > -0.5 && p[axis] < cut.size[axis] as f64 - 0.5);
-        pixels.iter().any(inside).then_some(pixels)
-    };
-    contours(mask, k as usize).iter().filter_map(|contour| shown(&contour.points)).collect()
 }

@@ -2,11 +2,13 @@
 //! values to values with notes; `patient.rs` calls them.
 
 pub(crate) mod assess;
+pub(crate) mod display;
 pub(crate) mod find;
 pub(crate) mod key_images;
 pub(crate) mod load;
 pub(crate) mod margin;
 pub(crate) mod measure;
+pub(crate) mod overlay;
 pub(crate) mod page;
 pub(crate) mod register;
 pub(crate) mod rows;
