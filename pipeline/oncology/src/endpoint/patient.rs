@@ -71,9 +71,10 @@ pub fn endpoints(input: &EndpointInput, preset: &Preset) -> Noted<Vec<EndpointRo
         }
     }
     if sessions.is_empty() {
-        notes.push(match input.baseline_date {
-            Some(_) => Note::warning("no_treatment", patient, "no locoregional treatment is recorded: time starts at baseline imaging, and there are no rows per cycle or treated lesion"),
-            None => Note::error("no_origin", patient, "neither a locoregional treatment nor baseline imaging is recorded: no time origin, so no endpoint; add treatments.csv"),
+        notes.push(match (first_systemic(input), input.baseline_date) {
+            (Some(_), _) => Note::info("systemic_only", patient, "no locoregional treatment is recorded: time starts with systemic therapy, and there are no rows per cycle or treated lesion"),
+            (None, Some(_)) => Note::warning("no_treatment", patient, "no treatment is recorded: time starts at baseline imaging, and there are no rows per cycle or treated lesion"),
+            (None, None) => Note::error("no_origin", patient, "neither a treatment nor baseline imaging is recorded: no time origin, so no endpoint; add treatments.csv"),
         });
     }
     if sessions.iter().any(|session| session.target_lesions.is_empty()) {
@@ -92,10 +93,15 @@ fn patient_unit(
     let id = input.clinical.patient_id.clone();
     let Some(cycle) = cycles.first() else {
         let unit = |origin| Unit { id: id.clone(), origin, targets: BTreeSet::new(), only: None };
-        return input.baseline_date.map(unit).into_iter().collect();
+        return first_systemic(input).or(input.baseline_date).map(unit).into_iter().collect();
     };
     let origin = origin_of(sessions, &cycle.sessions, preset, first_progression);
     vec![Unit { id, origin, targets: targets_of(sessions, &cycle.sessions), only: None }]
+}
+
+/// Start of systemic therapy: the origin of a patient without locoregional treatment, whose therapy is then not a new one.
+fn first_systemic(input: &EndpointInput) -> Option<Date> {
+    input.clinical.treatments.iter().filter(|t| !t.modality.is_locoregional()).map(|t| t.date).min()
 }
 
 fn cycle_units(
@@ -247,6 +253,26 @@ mod tests {
             target_lesions: lesions.iter().map(|lesion| LesionId::new(*lesion)).collect(),
             complication_grade: String::new(),
         }
+    }
+
+    #[test]
+    fn systemic_therapy_alone_is_the_origin_and_not_a_new_therapy() {
+        let systemic = |day| Treatment { modality: Modality::Systemic, ..ablation(day, &[]) };
+        let input = EndpointInput {
+            clinical: ClinicalFacts {
+                patient_id: "P1".to_owned(),
+                death_date: None,
+                last_contact_date: Some(date(2020, 12, 1)),
+                treatments: vec![systemic(date(2020, 1, 15))],
+            },
+            baseline_date: Some(date(2020, 1, 1)),
+            imaging: vec![ImagingVisit { date: date(2020, 9, 1), adequate: true, not_evaluable: BTreeSet::new() }],
+            first_seen: BTreeMap::new(),
+            events: vec![progression("L1", date(2020, 9, 1), "distant_intrahepatic")],
+        };
+        let rows = endpoints(&input, &Preset::built_in("default").unwrap()).value;
+        let pfs = rows.iter().find(|row| row.endpoint == "PFS").unwrap();
+        assert_eq!((pfs.origin_date, pfs.end_date, pfs.event), (date(2020, 1, 15), date(2020, 9, 1), 1));
     }
 
     fn progression(lesion: &str, day: Date, class: &str) -> EventRow {
