@@ -1,10 +1,10 @@
 //! Damped Gauss–Newton descent (Levenberg 1944, Marquardt 1963) of the cost of a placement.
 
-use nalgebra::{DMatrix, DVector, Vector3};
+use nalgebra::{DMatrix, DVector};
 
 use super::evaluate::{Evaluation, Problem};
 use super::motion::Motion;
-use crate::{Affine, Patient, Point};
+use crate::{Affine, Patient};
 
 /// Steps tried at most on one level.
 const MAX_STEPS: usize = 40;
@@ -39,10 +39,10 @@ pub(super) fn descend(
     limits: Limits,
 ) -> Option<Descent> {
     let n = problem.samples.len().max(1) as f64;
-    let middle = problem.samples.iter().fold(Vector3::zeros(), |sum, s| sum + s.at) / n;
-    let radius_mm = (problem.samples.iter().map(|s| (s.at - middle).norm_squared()).sum::<f64>() / n).sqrt();
+    let middle = problem.middle();
+    let radius_mm = (problem.samples.iter().map(|s| (s.at - middle.coords).norm_squared()).sum::<f64>() / n).sqrt();
     let judge = |placement: &Affine<Patient, Patient>| {
-        let center = placement.apply(Point::from_coords(middle)).coords;
+        let center = placement.apply(middle).coords;
         problem.evaluate(placement, motion, center).filter(|e| e.overlap >= limits.min_overlap)
     };
     let mut placement = start;
@@ -60,7 +60,7 @@ pub(super) fn descend(
         if reach_mm > limits.step_mm {
             step *= limits.step_mm / reach_mm;
         }
-        let center = placement.apply(Point::from_coords(middle)).coords;
+        let center = placement.apply(middle).coords;
         let next = placement.then(&motion.step(&step, center));
         match judge(&next).filter(|e| e.cost < here.cost) {
             Some(better) => {

@@ -6,16 +6,20 @@
 use nalgebra::{DMatrix, DVector, Vector3};
 use rayon::prelude::*;
 
+use super::joint::Joint;
 use super::level::Level;
-use super::motion::{MAX_PARAMETERS, Motion};
+use super::moments::{Moments, Sums};
+use super::motion::Motion;
 use super::options::Metric;
 use super::sample::Sample;
 use crate::{Affine, Patient, Point};
 
 /// Samples summed as one piece, at any number of threads.
-const CHUNK: usize = 2048;
+pub(super) const CHUNK: usize = 2048;
 /// Smoothed share of excluded tissue above which a point of the moving image is not compared.
 pub(super) const EXCLUDED_SHARE: f32 = 0.05;
+/// Bins for the few samples of a search: a coarse table keeps the estimate from rewarding chance.
+const MAX_SEARCH_BINS: usize = 16;
 
 /// What a placement is judged by.
 #[derive(Debug, Clone, Copy)]
@@ -56,8 +60,23 @@ pub(super) struct Pair {
     pub(super) fixed: f64,
     /// Value of the moving image.
     pub(super) moving: f64,
-    gradient: Vector3<f64>,
-    at: Vector3<f64>,
+    /// Gradient of the moving image, per mm.
+    pub(super) gradient: Vector3<f64>,
+    /// Where it landed.
+    pub(super) at: Vector3<f64>,
+}
+
+/// How many samples landed, and how many fell beside the moving image; those in excluded tissue are neither.
+#[derive(Debug, Clone, Copy, Default)]
+struct Landed {
+    inside: usize,
+    outside: usize,
+}
+
+impl Landed {
+    fn overlap(self) -> f64 {
+        self.inside as f64 / (self.inside + self.outside).max(1) as f64
+    }
 }
 
 impl Problem<'_> {
@@ -69,27 +88,48 @@ impl Problem<'_> {
         }
     }
 
-    fn land(&self, sample: &Sample, fixed_to_moving: &Affine<Patient, Patient>) -> Landing {
-        let at = fixed_to_moving.apply(Point::from_coords(sample.at)).coords;
-        if let Some(excluded) = self.moving_excluded
-            && excluded.value(at).is_some_and(|share| share > EXCLUDED_SHARE)
-        {
-            return Landing::Excluded;
-        }
-        match self.moving.value_and_gradient(at) {
-            Some((moving, gradient)) => Landing::Pair(Pair { fixed: sample.value, moving, gradient, at }),
-            None => Landing::Outside,
-        }
+    /// The pairs of some samples, in order, counted on the way.
+    fn land<'b>(
+        &'b self,
+        samples: &'b [Sample],
+        fixed_to_moving: &Affine<Patient, Patient>,
+        landed: &'b mut Landed,
+    ) -> impl Iterator<Item = Pair> + 'b {
+        let (linear, shift) = (fixed_to_moving.linear(), fixed_to_moving.translation());
+        samples.iter().filter_map(move |sample| {
+            let at = linear * sample.at + shift;
+            if self.is_excluded(at) {
+                return None;
+            }
+            let Some((moving, gradient)) = self.moving.value_and_gradient(at) else {
+                landed.outside += 1;
+                return None;
+            };
+            landed.inside += 1;
+            Some(Pair { fixed: sample.value, moving, gradient, at })
+        })
+    }
+
+    fn is_excluded(&self, at: Vector3<f64>) -> bool {
+        self.moving_excluded.and_then(|level| level.value(at)).is_some_and(|share| share > EXCLUDED_SHARE)
     }
 
     /// The samples that land, in order, and the part of the samples that does (those in excluded tissue left aside).
     pub(super) fn pairs(&self, fixed_to_moving: &Affine<Patient, Patient>) -> (Vec<Pair>, f64) {
-        let landings: Vec<Landing> = self.samples.par_iter().map(|s| self.land(s, fixed_to_moving)).collect();
-        let outside = landings.iter().filter(|l| matches!(l, Landing::Outside)).count();
-        let pairs: Vec<Pair> =
-            landings.into_iter().filter_map(|l| if let Landing::Pair(pair) = l { Some(pair) } else { None }).collect();
-        let overlap = pairs.len() as f64 / (pairs.len() + outside).max(1) as f64;
-        (pairs, overlap)
+        let pieces: Vec<(Vec<Pair>, Landed)> = self
+            .samples
+            .par_chunks(CHUNK)
+            .map(|chunk| {
+                let mut landed = Landed::default();
+                (self.land(chunk, fixed_to_moving, &mut landed).collect(), landed)
+            })
+            .collect();
+        let mut all = Landed::default();
+        for (_, landed) in &pieces {
+            all.inside += landed.inside;
+            all.outside += landed.outside;
+        }
+        (pieces.into_iter().flat_map(|(pairs, _)| pairs).collect(), all.overlap())
     }
 
     /// Cost and derivatives; `None` when too few samples land or one of the images is constant there.
@@ -99,339 +139,120 @@ impl Problem<'_> {
         motion: Motion,
         center: Vector3<f64>,
     ) -> Option<Evaluation> {
-        let (pairs, overlap) = self.pairs(fixed_to_moving);
-        let moments = Moments::of(&pairs, motion, center)?;
-        let (cost, gradient, hessian) = match self.metric {
-            Metric::NormalizedCorrelation => moments.correlation()?,
+        let (overlap, n, (cost, gradient, hessian)) = match self.metric {
+            Metric::NormalizedCorrelation => {
+                let (sums, landed) = self.sums(fixed_to_moving, motion, center);
+                (landed.overlap(), landed.inside, Moments::of(&sums, motion)?.correlation()?)
+            }
             Metric::MattesMutualInformation { n_bins } => {
+                let (pairs, overlap) = self.pairs(fixed_to_moving);
+                let moments = Moments::of(&sums_of(&pairs, motion, center), motion)?;
                 let joint = Joint::of(&pairs, n_bins, self.fixed_range, self.moving_range);
-                joint.information(&pairs, motion, center, &moments)?
+                (overlap, pairs.len(), joint.information(&pairs, motion, center, &moments)?)
             }
         };
-        Some(Evaluation { cost, overlap, gradient, hessian, n: pairs.len() })
+        Some(Evaluation { cost, overlap, gradient, hessian, n })
+    }
+
+    fn sums(&self, fixed_to_moving: &Affine<Patient, Patient>, motion: Motion, center: Vector3<f64>) -> (Sums, Landed) {
+        let pieces: Vec<(Sums, Landed)> = self
+            .samples
+            .par_chunks(CHUNK)
+            .map(|chunk| {
+                let (mut sums, mut landed) = (Sums::ZERO, Landed::default());
+                sums.take(self.land(chunk, fixed_to_moving, &mut landed), motion, center);
+                (sums, landed)
+            })
+            .collect();
+        let (mut sums, mut all) = (Sums::ZERO, Landed::default());
+        for (piece, landed) in &pieces {
+            sums.add(piece);
+            all.inside += landed.inside;
+            all.outside += landed.outside;
+        }
+        (sums, all)
     }
 
     /// Cost and overlap alone, in one thread: for the many placements of the search for a start.
     pub(super) fn cost(&self, fixed_to_moving: &Affine<Patient, Patient>) -> Option<(f64, f64)> {
-        let (mut n, mut outside) = (0.0_f64, 0.0_f64);
-        let (mut f, mut m, mut ff, mut mm, mut fm) = (0.0, 0.0, 0.0_f64, 0.0_f64, 0.0);
-        let mut pairs = Vec::new();
         let (linear, shift) = (fixed_to_moving.linear(), fixed_to_moving.translation());
-        let keep_pairs = self.metric != Metric::NormalizedCorrelation;
-        for sample in self.samples {
+        let mut landed = Landed::default();
+        let values = self.samples.iter().filter_map(|sample| {
             let at = linear * sample.at + shift;
-            if self.moving_excluded.and_then(|e| e.value(at)).is_some_and(|share| share > EXCLUDED_SHARE) {
-                continue;
+            if self.is_excluded(at) {
+                return None;
             }
-            let Some(moving) = self.moving.value(at).map(f64::from) else {
-                outside += 1.0;
-                continue;
+            let Some(moving) = self.moving.value(at) else {
+                landed.outside += 1;
+                return None;
             };
-            let fixed = sample.value;
-            n += 1.0;
-            f += fixed;
-            m += moving;
-            ff += fixed * fixed;
-            mm += moving * moving;
-            fm += fixed * moving;
-            if keep_pairs {
-                pairs.push(Pair { fixed, moving, gradient: Vector3::zeros(), at });
-            }
-        }
-        let overlap = n / (n + outside).max(1.0);
+            landed.inside += 1;
+            Some((sample.value, f64::from(moving)))
+        });
         let cost = match self.metric {
-            Metric::NormalizedCorrelation => {
-                let spread = ((ff - f * f / n) * (mm - m * m / n)).sqrt();
-                (spread > 0.0).then(|| 1.0 - (fm - f * m / n) / spread)
-            }
-            // Few samples fill few bins: a coarse table keeps the estimate from rewarding chance.
-            Metric::MattesMutualInformation { n_bins } => (!pairs.is_empty())
-                .then(|| -Joint::of(&pairs, n_bins.min(16), self.fixed_range, self.moving_range).value()),
-        }?;
-        Some((cost, overlap))
-    }
-}
-
-enum Landing {
-    Pair(Pair),
-    Excluded,
-    Outside,
-}
-
-type Derivatives = (f64, DVector<f64>, DMatrix<f64>);
-
-/// Means, variances and covariances of the two values and of the derivatives of the moving one.
-pub(super) struct Moments {
-    n: f64,
-    f: f64,
-    m: f64,
-    ff: f64,
-    mm: f64,
-    fm: f64,
-    gf: DVector<f64>,
-    gm: DVector<f64>,
-    gg: DMatrix<f64>,
-}
-
-#[derive(Clone)]
-struct Sums {
-    values: [f64; 5],
-    g: [f64; MAX_PARAMETERS],
-    gf: [f64; MAX_PARAMETERS],
-    gm: [f64; MAX_PARAMETERS],
-    gg: [[f64; MAX_PARAMETERS]; MAX_PARAMETERS],
-}
-
-impl Sums {
-    const ZERO: Self = Self {
-        values: [0.0; 5],
-        g: [0.0; MAX_PARAMETERS],
-        gf: [0.0; MAX_PARAMETERS],
-        gm: [0.0; MAX_PARAMETERS],
-        gg: [[0.0; MAX_PARAMETERS]; MAX_PARAMETERS],
-    };
-
-    fn of(pairs: &[Pair], motion: Motion, center: Vector3<f64>) -> Self {
-        let (mut s, n) = (Self::ZERO, motion.n_parameters());
-        for pair in pairs {
-            let (f, m) = (pair.fixed, pair.moving);
-            let g = motion.derivative(pair.gradient, pair.at - center);
-            for (sum, v) in s.values.iter_mut().zip([f, m, f * f, m * m, f * m]) {
-                *sum += v;
-            }
-            for a in 0..n {
-                s.g[a] += g[a];
-                s.gf[a] += g[a] * f;
-                s.gm[a] += g[a] * m;
-                for b in a..n {
-                    s.gg[a][b] += g[a] * g[b];
+            Metric::NormalizedCorrelation => correlation(values).map(|r| 1.0 - r)?,
+            Metric::MattesMutualInformation { n_bins } => {
+                let pairs: Vec<Pair> = values
+                    .map(|(fixed, moving)| Pair { fixed, moving, gradient: Vector3::zeros(), at: Vector3::zeros() })
+                    .collect();
+                if pairs.is_empty() {
+                    return None;
                 }
+                let n_bins = n_bins.min(MAX_SEARCH_BINS);
+                -Joint::of(&pairs, n_bins, self.fixed_range, self.moving_range).value()
             }
-        }
-        s
+        };
+        Some((cost, landed.overlap()))
     }
 
-    fn add(&mut self, other: &Self) {
-        for (a, b) in self.values.iter_mut().zip(other.values) {
-            *a += b;
-        }
-        for a in 0..MAX_PARAMETERS {
-            self.g[a] += other.g[a];
-            self.gf[a] += other.gf[a];
-            self.gm[a] += other.gm[a];
-            for b in a..MAX_PARAMETERS {
-                self.gg[a][b] += other.gg[a][b];
-            }
-        }
+    /// Where the samples' middle is put.
+    pub(super) fn middle(&self) -> Point<Patient> {
+        let sum = self.samples.iter().fold(Vector3::zeros(), |sum, s| sum + s.at);
+        Point::from_coords(sum / self.samples.len().max(1) as f64)
     }
 }
 
-impl Moments {
-    fn of(pairs: &[Pair], motion: Motion, center: Vector3<f64>) -> Option<Self> {
-        if pairs.len() < 8 {
-            return None;
-        }
-        let pieces: Vec<Sums> = pairs.par_chunks(CHUNK).map(|chunk| Sums::of(chunk, motion, center)).collect();
-        let mut s = Sums::ZERO;
-        for piece in &pieces {
-            s.add(piece);
-        }
-        let n = pairs.len() as f64;
-        let p = motion.n_parameters();
-        let [f, m, ff, mm, fm] = s.values.map(|v| v / n);
-        let g = DVector::from_fn(p, |a, _| s.g[a] / n);
-        Some(Self {
-            n,
-            f,
-            m,
-            ff: ff - f * f,
-            mm: mm - m * m,
-            fm: fm - f * m,
-            gf: DVector::from_fn(p, |a, _| s.gf[a] / n - g[a] * f),
-            gm: DVector::from_fn(p, |a, _| s.gm[a] / n - g[a] * m),
-            gg: DMatrix::from_fn(p, p, |a, b| s.gg[a.min(b)][a.max(b)] / n - g[a] * g[b]),
+fn sums_of(pairs: &[Pair], motion: Motion, center: Vector3<f64>) -> Sums {
+    let pieces: Vec<Sums> = pairs
+        .par_chunks(CHUNK)
+        .map(|chunk| {
+            let mut sums = Sums::ZERO;
+            sums.take(chunk.iter().copied(), motion, center);
+            sums
         })
+        .collect();
+    let mut sums = Sums::ZERO;
+    for piece in &pieces {
+        sums.add(piece);
     }
-
-    /// Cost 1 − r of the correlation r. With unit-norm images the cost is half the squared difference; its Gauss–Newton matrix is
-    /// the covariance of the derivatives, less their part along the image itself, over the image's variance.
-    fn correlation(&self) -> Option<Derivatives> {
-        let spread = (self.ff * self.mm).sqrt();
-        if spread <= f64::EPSILON * (self.f * self.f + self.m * self.m + 1.0) {
-            return None;
-        }
-        let gradient = -(&self.gf - &self.gm * (self.fm / self.mm)) / spread;
-        let hessian = (&self.gg - &self.gm * self.gm.transpose() / self.mm) / self.mm;
-        Some((1.0 - self.fm / spread, gradient, hessian))
-    }
+    sums
 }
 
-/// Joint distribution of fixed (box window) and moving (cubic B-spline window) values, as in Mattes et al. 2003, eq. 3–6.
-pub(super) struct Joint {
-    n_bins: usize,
-    fixed: (f64, f64),
-    moving: (f64, f64),
-    probability: Vec<f64>,
-    fixed_marginal: Vec<f64>,
-    moving_marginal: Vec<f64>,
+/// Pearson's correlation; `None` when one side is constant.
+fn correlation(pairs: impl Iterator<Item = (f64, f64)>) -> Option<f64> {
+    let (mut n, mut f, mut m, mut ff, mut mm, mut fm) = (0.0_f64, 0.0, 0.0, 0.0_f64, 0.0_f64, 0.0);
+    for (fixed, moving) in pairs {
+        n += 1.0;
+        f += fixed;
+        m += moving;
+        ff += fixed * fixed;
+        mm += moving * moving;
+        fm += fixed * moving;
+    }
+    let spread = ((ff - f * f / n) * (mm - m * m / n)).sqrt();
+    (spread > 0.0).then(|| (fm - f * m / n) / spread)
 }
 
-impl Joint {
-    /// From the pairs; two bins at each end stay free for the B-spline's feet.
-    pub(super) fn of(pairs: &[Pair], n_bins: usize, fixed_range: (f64, f64), moving_range: (f64, f64)) -> Self {
-        let scale = |(low, high): (f64, f64)| (low, (n_bins - 5) as f64 / (high - low));
-        let mut joint = Self {
-            n_bins,
-            fixed: scale(fixed_range),
-            moving: scale(moving_range),
-            probability: Vec::new(),
-            fixed_marginal: vec![0.0; n_bins],
-            moving_marginal: vec![0.0; n_bins],
-        };
-        let pieces: Vec<Vec<f64>> = pairs.par_chunks(CHUNK).map(|chunk| joint.count(chunk)).collect();
-        let mut probability = vec![0.0; n_bins * n_bins];
-        for piece in &pieces {
-            for (sum, v) in probability.iter_mut().zip(piece) {
-                *sum += v / pairs.len() as f64;
-            }
-        }
-        for (at, p) in probability.iter().enumerate() {
-            joint.fixed_marginal[at / n_bins] += p;
-            joint.moving_marginal[at % n_bins] += p;
-        }
-        joint.probability = probability;
-        joint
-    }
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-    fn count(&self, pairs: &[Pair]) -> Vec<f64> {
-        let mut table = vec![0.0; self.n_bins * self.n_bins];
-        for pair in pairs {
-            let (row, u) = (self.row(pair.fixed), self.position(pair.moving));
-            let first = u.floor() as usize - 1;
-            for k in first..first + 4 {
-                table[row * self.n_bins + k] += cubic(k as f64 - u);
-            }
-        }
-        table
+    #[test]
+    fn correlation_of_four_pairs_by_hand() {
+        // Means 2.5 and 3; sums of squares 5 and 8; of products 6.
+        let pairs = [(1.0, 1.0), (2.0, 3.0), (3.0, 3.0), (4.0, 5.0)];
+        let want = 6.0 / (5.0_f64 * 8.0).sqrt();
+        assert!((correlation(pairs.into_iter()).unwrap() - want).abs() < 1e-12);
+        assert!(correlation([(1.0, 2.0), (2.0, 2.0)].into_iter()).is_none());
     }
-
-    fn position(&self, moving: f64) -> f64 {
-        ((moving - self.moving.0) * self.moving.1).clamp(0.0, (self.n_bins - 5) as f64) + 2.0
-    }
-    fn row(&self, fixed: f64) -> usize {
-        (((fixed - self.fixed.0) * self.fixed.1).clamp(0.0, (self.n_bins - 5) as f64) + 2.0).round() as usize
-    }
-
-    /// Mutual information, nats.
-    fn value(&self) -> f64 {
-        let mut sum = 0.0;
-        for (at, p) in self.probability.iter().enumerate() {
-            let independent = self.fixed_marginal[at / self.n_bins] * self.moving_marginal[at % self.n_bins];
-            if *p > 0.0 && independent > 0.0 {
-                sum += p * (p / independent).ln();
-            }
-        }
-        sum
-    }
-
-    /// Mean moving value for each bin of fixed values; empty bins take the nearest filled one.
-    pub(super) fn mean_moving(&self) -> Vec<f64> {
-        let mean = |row: usize| {
-            let mass = self.fixed_marginal[row];
-            let columns = &self.probability[row * self.n_bins..(row + 1) * self.n_bins];
-            let moment: f64 = columns.iter().enumerate().map(|(k, p)| p * (k as f64 - 2.0)).sum();
-            (mass > 1e-4).then(|| self.moving.0 + moment / mass / self.moving.1)
-        };
-        let means: Vec<Option<f64>> = (0..self.n_bins).map(mean).collect();
-        let filled = |row: usize| {
-            (0..self.n_bins).find_map(|d| {
-                let below = row.checked_sub(d).and_then(|r| means[r]);
-                below.or_else(|| means.get(row + d).copied().flatten())
-            })
-        };
-        (0..self.n_bins).map(|row| filled(row).unwrap_or(self.moving.0)).collect()
-    }
-
-    /// The moving value to be expected where the fixed image has this value, from [`Self::mean_moving`].
-    pub(super) fn translate(&self, means: &[f64], fixed: f64) -> f64 {
-        let u = ((fixed - self.fixed.0) * self.fixed.1).clamp(0.0, (self.n_bins - 5) as f64) + 2.0;
-        let low = u.floor() as usize;
-        means[low] + (means[low + 1] - means[low]) * (u - low as f64)
-    }
-
-    /// Cost −MI. The second derivative takes the moving values as Gaussian round their mean given the fixed value, for which
-    /// MI = −½ ln(residual variance) + constant.
-    fn information(
-        &self,
-        pairs: &[Pair],
-        motion: Motion,
-        center: Vector3<f64>,
-        moments: &Moments,
-    ) -> Option<Derivatives> {
-        let table: Vec<f64> = self
-            .probability
-            .iter()
-            .enumerate()
-            .map(|(at, p)| if *p > 0.0 { (p / self.moving_marginal[at % self.n_bins]).ln() } else { 0.0 })
-            .collect();
-        let means = self.mean_moving();
-        let n = motion.n_parameters();
-        let pieces: Vec<([f64; MAX_PARAMETERS], f64)> = pairs
-            .par_chunks(CHUNK)
-            .map(|chunk| {
-                let (mut sum, mut residual) = ([0.0; MAX_PARAMETERS], 0.0);
-                for pair in chunk {
-                    let (row, u) = (self.row(pair.fixed), self.position(pair.moving));
-                    let first = u.floor() as usize - 1;
-                    let weight: f64 =
-                        (first..first + 4).map(|k| -cubic_slope(k as f64 - u) * table[row * self.n_bins + k]).sum();
-                    let g = motion.derivative(pair.gradient, pair.at - center);
-                    for a in 0..n {
-                        sum[a] += weight * g[a];
-                    }
-                    residual += (pair.moving - means[row]).powi(2);
-                }
-                (sum, residual)
-            })
-            .collect();
-        let (mut sum, mut residual) = (DVector::zeros(n), 0.0);
-        for (piece, r) in &pieces {
-            for a in 0..n {
-                sum[a] += piece[a];
-            }
-            residual += r;
-        }
-        let floor = moments.mm * 1e-3;
-        if moments.mm <= 0.0 {
-            return None;
-        }
-        let gradient = sum * (-self.moving.1 / moments.n);
-        let hessian = &moments.gg / (residual / moments.n).max(floor);
-        Some((-self.value(), gradient, hessian))
-    }
-}
-
-/// Cubic B-spline.
-fn cubic(x: f64) -> f64 {
-    let a = x.abs();
-    if a < 1.0 {
-        (4.0 - 6.0 * a * a + 3.0 * a * a * a) / 6.0
-    } else if a < 2.0 {
-        (2.0 - a).powi(3) / 6.0
-    } else {
-        0.0
-    }
-}
-
-/// Derivative of the cubic B-spline.
-fn cubic_slope(x: f64) -> f64 {
-    let a = x.abs();
-    let slope = if a < 1.0 {
-        -2.0 * a + 1.5 * a * a
-    } else if a < 2.0 {
-        -0.5 * (2.0 - a).powi(2)
-    } else {
-        0.0
-    };
-    slope * x.signum()
 }

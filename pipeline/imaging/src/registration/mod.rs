@@ -7,17 +7,22 @@
 //! registering the other way round, and from looking in blocks for what a rigid motion left over.
 
 mod block;
+mod blur;
 mod descent;
 mod evaluate;
 mod itk;
+mod joint;
 mod level;
+mod moments;
 mod motion;
 mod options;
+mod prepared;
 mod quality;
 mod register;
 mod result;
 mod sample;
 mod start;
+mod verdict;
 mod warp;
 
 pub use block::BlockResidual;
@@ -25,7 +30,7 @@ pub use itk::{ItkError, read_itk_transform, write_itk_transform};
 pub use options::{Metric, RegistrationError, RegistrationOptions, TransformKind};
 pub use quality::{
     ERROR_FAIL_MM, ERROR_PASS_MM, MATCHED_FAIL, MATCHED_PASS, MIN_OVERLAP, OVERLAP_PASS, RESIDUAL_FAIL_MM,
-    RESIDUAL_PASS_MM,
+    RESIDUAL_OTHER_MM, RESIDUAL_PASS_MM,
 };
 pub use register::{judge, register, register_affine, register_rigid};
 pub use result::{Quality, Registration, Spread};

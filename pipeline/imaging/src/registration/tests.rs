@@ -117,6 +117,14 @@ fn image(grid: &Grid, body: u64, noise: u64, to_tissue: impl Fn(V) -> V) -> Volu
     })
 }
 
+/// The same, each voxel holding the mean over its slice's thickness (3 points), as a scanner's does.
+fn slice_averaged(grid: &Grid, noise: u64, to_tissue: impl Fn(V) -> V) -> Volume<f32> {
+    let step = grid.voxel_to_patient().linear().column(2) / 3.0;
+    let [a, b, c] = [-1.0, 0.0, 1.0].map(|n| image(grid, 0, noise, |p| to_tissue(p + step * n)));
+    let sum = a.values().iter().zip(b.values()).zip(c.values()).map(|((a, b), c)| (a + b + c) / 3.0);
+    Volume::from_values(sum.collect(), grid.clone()).unwrap()
+}
+
 fn fixed_image(scale: f64) -> Volume<f32> {
     image(&fixed_grid(scale), 0, 100, |p| p)
 }
@@ -256,6 +264,8 @@ fn a_fifth_of_the_slices_may_be_missing() {
     report("cut", &r, &truth);
     assert!(target_error_mm(&r.moving_to_fixed, &truth) < 0.5);
     assert!(r.overlap.unwrap() < 0.95);
+    // What the cut took away says nothing about what is there.
+    assert_eq!(r.quality, Quality::Pass, "{:?}", r.reasons);
 }
 
 #[test]
@@ -300,20 +310,22 @@ fn mutual_information_aligns_inverted_contrast() {
     assert_eq!(r.quality, Quality::Pass, "{:?}", r.reasons);
 }
 
+/// Slices are averaged over their thickness here: where points stand for slices of 5.4 mm, texture of 7 mm is aliased, and the
+/// stretch along z comes out 1.5 % too large. An organ is named because it is what the affine map is for; over the whole body, an
+/// upright cylinder, it still comes out 0.6 % too large.
 #[test]
 fn an_affine_map_is_found_and_its_volume_change_told() {
     let turn = near();
     let stretch = Matrix3::new(1.04, 0.02, 0.0, 0.0, 0.97, 0.01, -0.02, 0.0, 1.03);
     let truth = Affine::from_parts(stretch * turn.linear(), turn.translation());
-    let r = register(
-        &fixed_image(COARSE),
-        &moved(&truth, COARSE),
-        &RegistrationOptions { transform: TransformKind::Affine, ..options() },
-    )
-    .unwrap();
+    let fixed = slice_averaged(&fixed_grid(COARSE), 100, |p| p);
+    let moving = slice_averaged(&moving_grid(&truth, COARSE), 200, |p| truth.apply(Point::from_coords(p)).coords);
+    let organ = liver(fixed.grid(), 15.0);
+    let options = RegistrationOptions { transform: TransformKind::Affine, fixed_mask: Some(&organ), ..options() };
+    let r = register(&fixed, &moving, &options).unwrap();
     report("affine", &r, &truth);
-    assert!(target_error_mm(&r.moving_to_fixed, &truth) < 0.8);
-    assert!((r.jacobian() - stretch.determinant()).abs() < 0.015, "{}", r.jacobian());
+    assert!(target_error_mm(&r.moving_to_fixed, &truth) < 0.5);
+    assert!((r.jacobian() - stretch.determinant()).abs() < 0.005, "{}", r.jacobian());
 }
 
 #[test]
@@ -370,9 +382,9 @@ fn what_cannot_be_registered_is_refused_with_a_reason() {
 #[test]
 fn masks_are_carried_onto_the_fixed_grid() {
     let truth = near();
-    let grid = moving_grid(&truth, COARSE);
-    let fixed = fixed_grid(COARSE);
-    let ball = ([-40.0, 10.0, 0.0], [20.0, 15.0, 18.0]);
+    let grid = moving_grid(&truth, FINE);
+    let fixed = fixed_grid(FINE);
+    let ball = ([-40.0, 10.0, 0.0], [40.0, 30.0, 36.0]);
     let mask = Mask::from_fn(grid.clone(), |at| in_ellipsoid(truth.apply(grid.center(at)).coords, ball));
     let mut r = Registration::identity_same_frame(FrameId::new("fixed"));
     (r.moving_frame, r.moving_to_fixed) = (FrameId::new("moving"), truth);
@@ -380,6 +392,7 @@ fn masks_are_carried_onto_the_fixed_grid() {
     let want = Mask::from_fn(fixed.clone(), |at| in_ellipsoid(fixed.center(at).coords, ball));
     let both = carried.values().iter().zip(want.values()).filter(|(a, b)| **a && **b).count();
     let dice = 2.0 * both as f64 / (carried.n_voxels_set() + want.n_voxels_set()) as f64;
-    assert!(dice > 0.9, "{dice}");
+    // Slices of 4 mm put the border wrong by 0.7 mm in the mean, which on these radii costs 0.03.
+    assert!(dice > 0.95, "{dice}");
     assert!(matches!(warp_mask(&r, &want, &fixed), Err(GridError::OtherFrame { .. })));
 }

@@ -1,0 +1,183 @@
+//! Both images made ready: values cut, pyramids built, and the voxels known at which they are compared.
+
+use super::evaluate::{EXCLUDED_SHARE, Problem};
+use super::level::{Level, N_LEVELS, Resolution, SPACINGS_MM, pyramid};
+use super::options::{Metric, RegistrationError, RegistrationOptions};
+use super::sample::{Inside, Sample, body, draw, eligible};
+use crate::{Affine, Grid, Index3, Mask, Patient, Point, Shape, Volume};
+
+/// Both images, prepared.
+pub(super) struct Prepared<'a> {
+    pub(super) fixed: [Level; N_LEVELS],
+    pub(super) moving: [Level; N_LEVELS],
+    fixed_excluded: Option<[Level; N_LEVELS]>,
+    moving_excluded: Option<[Level; N_LEVELS]>,
+    body: Mask,
+    /// Voxels of each level of the fixed image in the region to compare.
+    region: [Vec<u32>; N_LEVELS],
+    pub(super) fixed_range: (f32, f32),
+    pub(super) moving_range: (f32, f32),
+    pub(super) options: RegistrationOptions<'a>,
+}
+
+/// Where samples are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Region {
+    /// In the organ named, or in the body when none is.
+    Compared,
+    /// In the body although an organ is named.
+    Body,
+}
+
+impl<'a> Prepared<'a> {
+    /// Refuses what cannot be registered.
+    pub(super) fn new(
+        fixed: &Volume<f32>,
+        moving: &Volume<f32>,
+        options: &RegistrationOptions<'a>,
+    ) -> Result<Self, RegistrationError> {
+        options.check(fixed, moving)?;
+        let fixed_range = range("fixed", fixed, options.fixed_clamp)?;
+        let moving_range = range("moving", moving, options.moving_clamp)?;
+        let resolution = Resolution::of_pair(fixed.grid(), moving.grid());
+        let excluded = |mask: Option<&Mask>| Some(pyramid(&share(mask?)?, (0.0, 1.0), &resolution));
+        let levels = pyramid(fixed, fixed_range, &resolution);
+        let mut prepared = Self {
+            body: body(&levels[0], fixed_range, fixed.grid()),
+            fixed: levels,
+            moving: pyramid(moving, moving_range, &resolution),
+            fixed_excluded: excluded(options.fixed_exclusion),
+            moving_excluded: excluded(options.moving_exclusion),
+            region: [const { Vec::new() }; N_LEVELS],
+            fixed_range,
+            moving_range,
+            options: *options,
+        };
+        prepared.region = std::array::from_fn(|level| prepared.voxels(level, Region::Compared));
+        Ok(prepared)
+    }
+
+    fn voxels(&self, level: usize, region: Region) -> Vec<u32> {
+        let mask = match region {
+            Region::Compared => self.options.fixed_mask.unwrap_or(&self.body),
+            Region::Body => &self.body,
+        };
+        let inside = Inside::new(mask, &Affine::identity());
+        eligible(&self.fixed[level], |p| inside.holds(p) && !is_excluded(self.fixed_excluded.as_ref(), level, p))
+    }
+
+    /// Points of the fixed image on a level, drawn with a seed of their own.
+    pub(super) fn samples_drawn(&self, level: usize, n_max: usize, draw_number: u64) -> Vec<Sample> {
+        draw(&self.fixed[level], &self.region[level], n_max, self.options.seed ^ draw_number)
+    }
+
+    /// Points of the fixed image on a level.
+    pub(super) fn samples(&self, level: usize, n_max: usize) -> Vec<Sample> {
+        self.samples_drawn(level, n_max, 0)
+    }
+
+    /// Points of the body on the coarsest level, whether or not an organ is named.
+    pub(super) fn body_samples(&self, n_max: usize) -> Vec<Sample> {
+        draw(&self.fixed[0], &self.voxels(0, Region::Body), n_max, self.options.seed)
+    }
+
+    /// Volume of the region to compare, mm³, to the coarsest level's voxels.
+    pub(super) fn region_mm3(&self) -> f64 {
+        self.region[0].len() as f64 * self.fixed[0].voxel_to_patient().linear().determinant().abs()
+    }
+
+    /// The problem of placing the moving image on a level.
+    pub(super) fn problem<'b>(&'b self, level: usize, samples: &'b [Sample]) -> Problem<'b> {
+        let wide = |(low, high): (f32, f32)| (f64::from(low), f64::from(high));
+        Problem {
+            samples,
+            moving: &self.moving[level],
+            moving_excluded: self.moving_excluded.as_ref().map(|levels| &levels[level]),
+            metric: self.options.metric,
+            fixed_range: wide(self.fixed_range),
+            moving_range: wide(self.moving_range),
+        }
+    }
+
+    /// The problem the other way round: the fixed image placed on samples of the moving one.
+    pub(super) fn problem_reversed<'b>(&'b self, level: usize, samples: &'b [Sample]) -> Problem<'b> {
+        let forward = self.problem(level, samples);
+        Problem {
+            moving: &self.fixed[level],
+            moving_excluded: self.fixed_excluded.as_ref().map(|levels| &levels[level]),
+            fixed_range: forward.moving_range,
+            moving_range: forward.fixed_range,
+            ..forward
+        }
+    }
+
+    /// Points of the moving image on a level that a placement puts into the region.
+    pub(super) fn samples_reversed(
+        &self,
+        level: usize,
+        n_max: usize,
+        to_fixed: &Affine<Patient, Patient>,
+    ) -> Vec<Sample> {
+        let inside = Inside::new(self.options.fixed_mask.unwrap_or(&self.body), to_fixed);
+        let voxels = eligible(&self.moving[level], |p| {
+            inside.holds(p)
+                && !is_excluded(self.fixed_excluded.as_ref(), level, to_fixed.apply(p))
+                && !is_excluded(self.moving_excluded.as_ref(), level, p)
+        });
+        draw(&self.moving[level], &voxels, n_max, self.options.seed ^ 1)
+    }
+
+    /// Whether likeness is correlation of values of one kind.
+    pub(super) fn one_modality(&self) -> bool {
+        self.options.metric == Metric::NormalizedCorrelation
+    }
+}
+
+fn is_excluded(levels: Option<&[Level; N_LEVELS]>, level: usize, p: Point<Patient>) -> bool {
+    levels.and_then(|levels| levels[level].value(p.coords)).is_some_and(|share| share > EXCLUDED_SHARE)
+}
+
+/// A mask as 0 and 1, cut to its box with room for the smoothing of the coarsest level; `None` when it is empty.
+fn share(mask: &Mask) -> Option<Volume<f32>> {
+    let (low, high) = mask.indices_set().fold(None, |found: Option<(Index3, Index3)>, at| {
+        let (low, high) = found.unwrap_or((at, at));
+        let pick =
+            |f: fn(usize, usize) -> usize, b: Index3| Index3 { i: f(b.i, at.i), j: f(b.j, at.j), k: f(b.k, at.k) };
+        Some((pick(usize::min, low), pick(usize::max, high)))
+    })?;
+    let (spacing, shape) = (mask.grid().spacing_mm(), mask.shape());
+    let room = spacing.map(|mm| (3.0 * SPACINGS_MM[0] / mm).ceil() as usize);
+    let cut = |low: usize, high: usize, n: usize, room: usize| {
+        let first = low.saturating_sub(room);
+        (first, (high + room + 1).min(n) - first)
+    };
+    let (i, ni) = cut(low.i, high.i, shape.ni, room[0]);
+    let (j, nj) = cut(low.j, high.j, shape.nj, room[1]);
+    let (k, nk) = cut(low.k, high.k, shape.nk, room[2]);
+    let to_patient = mask.grid().voxel_to_patient();
+    let origin = to_patient.apply(Point::new(i as f64, j as f64, k as f64)).coords;
+    let map = Affine::from_parts(to_patient.linear(), origin);
+    let grid = Grid::new(Shape { ni, nj, nk }, map, mask.grid().frame().clone())
+        .expect("the box holds the voxels of a mask, whose grid has an inverse");
+    Some(Volume::from_fn(grid, |at| f32::from(u8::from(*mask.at(Index3 { i: i + at.i, j: j + at.j, k: k + at.k })))))
+}
+
+/// The range of values compared: the one named, or the 1st to 99.9th percentile of at most about 200 000 voxels.
+fn range(
+    image: &'static str,
+    volume: &Volume<f32>,
+    clamp: Option<(f32, f32)>,
+) -> Result<(f32, f32), RegistrationError> {
+    let (low, high) = clamp.unwrap_or_else(|| {
+        let stride = volume.values().len() / 200_000 + 1;
+        let mut values: Vec<f32> = volume.values().iter().step_by(stride).copied().collect();
+        values.sort_by(f32::total_cmp);
+        let at = |share: f64| values[((values.len() - 1) as f64 * share) as usize];
+        (at(0.01), at(0.999))
+    });
+    let first = volume.values()[0].clamp(low, high.max(low));
+    if low >= high || volume.values().iter().all(|v| v.clamp(low, high) == first) {
+        return Err(RegistrationError::Constant { image, low, high });
+    }
+    Ok((low, high))
+}
