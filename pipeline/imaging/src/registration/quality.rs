@@ -19,7 +19,8 @@ pub const OVERLAP_PASS: f64 = 0.6;
 pub const RESIDUAL_PASS_MM: f64 = 2.5;
 /// Beyond this 95th percentile of block residuals, mm, the blocks contradict one another. Largest among large deformations: 8.2 mm.
 pub const RESIDUAL_FAIL_MM: f64 = 10.0;
-/// Part of the structured blocks that must match for a pass.
+/// Part of the structured blocks that must match for a pass. Measured, on seeds 1–6 and 7–12: one patient 0.95 and more, another
+/// seed's liver 0.63 to 0.84; with [`RESIDUAL_OTHER_MM`] all 12 and all 12 pairs of two livers fail.
 pub const MATCHED_PASS: f64 = 0.9;
 /// Fewer matched blocks than this part: not the same anatomy.
 pub const MATCHED_FAIL: f64 = 0.7;

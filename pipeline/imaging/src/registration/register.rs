@@ -13,7 +13,8 @@ use super::sample::{Sample, center_of_mass, centroid};
 use super::{start, verdict::verdict};
 use crate::{Affine, Patient, Volume};
 
-/// Samples on each level. Origin: doubling them changes the error at the landmarks of synthetic livers by less than 0.03 mm.
+/// Samples on each level. Origin: doubling them changes the mean error at the landmarks of 48 synthetic livers by 0.014 mm in the
+/// mean and by 0.07 mm at most.
 pub(super) const N_SAMPLES: [usize; N_LEVELS] = [6000, 20_000, 40_000];
 /// Samples for the many placements of the search for a start.
 const N_SEARCH: usize = 800;

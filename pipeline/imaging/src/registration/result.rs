@@ -69,7 +69,10 @@ pub struct Registration {
     /// Mean distance by which points of the region miss themselves when carried there and, by a registration of its own made
     /// the other way round, back, in mm.
     pub inverse_consistency_mm: Option<f64>,
-    /// How far points of the region move when the registration starts from elsewhere or the other way round, in mm.
+    /// How far points of the region move when the registration starts from elsewhere or the other way round, in mm. It does not
+    /// know what every start gets wrong alike: on synthetic livers (see [`super::RESIDUAL_PASS_MM`]) errors lie within 2.80 σ, where
+    /// 95 % of an isotropic three-dimensional error of σ per axis lie, with σ² = mean² + (mean residual / 2)², for 98 and 93 % of
+    /// the landmarks (seeds 1–6, 7–12); with a large deformation for 56 and 59 % only.
     pub estimated_error: Option<Spread>,
     /// What blocks of the region still want to move after the registration, in mm: local, non-rigid deformation.
     pub residual: Option<Spread>,
