@@ -113,7 +113,7 @@ pub struct Input {
     pub axes: Axes,
     /// DICOM modality of the image.
     pub modality: String,
-    /// Role of the series, such as `portal_venous`.
+    /// Role of the series, such as `ct_portal_venous`.
     pub series_role: String,
     /// Unit of the image's values; empty for numbers without one.
     pub unit: String,

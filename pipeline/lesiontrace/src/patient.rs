@@ -153,7 +153,7 @@ fn find(
     let keys = &equipment.study.study.models;
     match (&plan.masks, keys.source, &equipment.segmenter) {
         (Some(masks), MaskSource::Imported | MaskSource::ImportedOrModel, _) => import(masks, &measured.image, notes),
-        (_, _, Some(segmenter)) => infer(segmenter, &measured.image, keys.min_lesion_volume_mm3, notes),
+        (_, _, Some(segmenter)) => infer(segmenter, measured, keys.min_lesion_volume_mm3, notes),
         (_, _, None) => Err(StageError::new(
             "segment",
             "no_masks",

@@ -5,11 +5,12 @@ use std::path::Path;
 
 use formats::nifti;
 use imaging::{Connectivity, Index3, LabelMap, Mask, Note, Volume, Window, components};
-use inference::{Role, Segmentation, Segmenter};
+use inference::{Card, Role, Segmentation, Segmenter};
 use oncology::{LesionKind, Organ};
 use serde::Deserialize;
 
 use crate::plan::MaskPlan;
+use crate::stages::load::LoadedSeries;
 
 /// Why a stage has no result for a patient.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -146,10 +147,12 @@ const SHELL: usize = 2;
 /// Runs the model; every connected finding becomes one instance.
 pub(crate) fn infer(
     segmenter: &Segmenter,
-    image: &Volume<f32>,
+    series: &LoadedSeries,
     min_volume_mm3: f64,
     notes: &mut Vec<Note>,
 ) -> Result<Found, StageError> {
+    check_made_for(segmenter.card(), series, notes)?;
+    let image = &series.image;
     let segmentation = segmenter
         .segment(image)
         .map_err(|error| StageError::new("segment", "model", error.to_string()))?
@@ -176,6 +179,27 @@ pub(crate) fn infer(
         ));
     }
     Ok(Found { organ, lesions, zones, lesion_map, zone_map, source })
+}
+
+/// A model sees only what its card names: another modality or unit is refused, another role of the same modality is noted.
+fn check_made_for(card: &Card, series: &LoadedSeries, notes: &mut Vec<Note>) -> Result<(), StageError> {
+    let model = format!("{}-{}", card.name, card.version);
+    let input = &card.input;
+    if input.modality != series.modality || (!input.unit.is_empty() && input.unit != series.unit) {
+        let message = format!(
+            "the model {model} was made for {} in {}, the measured series {:?} is {} in {}; import masks ([models] masks) or name a model made for it ([models] segmentation)",
+            input.modality, input.unit, series.description, series.modality, series.unit
+        );
+        return Err(StageError::new("segment", "model_other_modality", message));
+    }
+    if input.series_role != series.role {
+        let message = format!(
+            "the model {model} was made for {}, the measured series {:?} is {}: what it finds there was never measured",
+            input.series_role, series.description, series.role
+        );
+        notes.push(Note::warning("model_other_role", series.role.clone(), message));
+    }
+    Ok(())
 }
 
 fn labels_of(segmentation: &Segmentation, role: Role) -> Vec<u16> {
@@ -239,4 +263,46 @@ fn touches(mask: &Mask, at: Index3) -> bool {
     let shape = mask.shape();
     range(at.k, shape.nk)
         .any(|k| range(at.j, shape.nj).any(|j| range(at.i, shape.ni).any(|i| *mask.at(Index3 { i, j, k }))))
+}
+
+#[cfg(test)]
+mod tests {
+    use imaging::{Affine, FrameId, Grid, Shape};
+
+    use super::*;
+
+    fn card() -> Card {
+        Card::parse(include_str!("../../../../models/phantom-liver-0.1.0/card.toml")).unwrap()
+    }
+
+    fn series(modality: &str, unit: &'static str, role: &str) -> LoadedSeries {
+        let shape = Shape { ni: 1, nj: 1, nk: 1 };
+        let rows = [[0.8, 0.0, 0.0, -7.0], [0.0, 0.8, 0.0, 3.0], [0.0, 0.0, 5.0, 40.0], [0.0, 0.0, 0.0, 1.0]];
+        let grid = Grid::new(shape, Affine::from_rows(rows).unwrap(), FrameId::new("1.2.3")).unwrap();
+        LoadedSeries {
+            image: Volume::filled(grid, 0.0),
+            unit,
+            sop_instance_uids: vec!["1.2.3.4".to_owned()],
+            role: role.to_owned(),
+            description: "abdomen".to_owned(),
+            modality: modality.to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_network_for_ct_is_not_shown_mr() {
+        let mut notes = Vec::new();
+        let error = check_made_for(&card(), &series("MR", "stored", "mr_t1"), &mut notes).unwrap_err();
+        assert_eq!(error.code, "model_other_modality");
+        assert!(error.message.contains("CT in HU") && error.message.contains("MR in stored"), "{}", error.message);
+    }
+
+    #[test]
+    fn another_phase_is_noted_and_the_right_one_is_not() {
+        let mut notes = Vec::new();
+        check_made_for(&card(), &series("CT", "HU", "ct_portal_venous"), &mut notes).unwrap();
+        assert_eq!(notes, []);
+        check_made_for(&card(), &series("CT", "HU", "ct"), &mut notes).unwrap();
+        assert_eq!(notes[0].code, "model_other_role");
+    }
 }
