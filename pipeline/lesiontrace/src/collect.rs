@@ -130,7 +130,8 @@ fn page(
     let mut notes = archive_notes;
     for entry in ledger.patients.iter().filter(|e| e.state != State::Done) {
         let message = if entry.message.is_empty() { "not done".to_owned() } else { entry.message.clone() };
-        notes.push(Note::error("patient_not_in_cohort", entry.id.clone(), message));
+        let code = if entry.state == State::Stale { "stale_result" } else { "patient_not_in_cohort" };
+        notes.push(Note::error(code, entry.id.clone(), message));
     }
     CohortPage {
         title: how.cohort.clone(),

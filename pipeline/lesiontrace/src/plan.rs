@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use formats::archive::{self, ArchiveIndex, PatientImages, SeriesEntry, TimepointImages};
 use formats::clinical::{ClinicalTables, PatientRecord, TreatmentRecord};
+use formats::dicom::role::not_for_measuring;
 use imaging::Note;
 use oncology::Date;
 
@@ -124,29 +125,50 @@ fn plan_patient(
     let id = &images.patient_id;
     let mut notes: Vec<Note> = archive_notes.iter().filter(|n| n.subject == *id).cloned().collect();
     let mut visits = Vec::new();
+    let mut broken = Vec::new();
     for timepoint in &images.timepoints {
-        visits.extend(plan_visit(archive, id, timepoint, study, &mut notes));
+        let left_out = left_out_beside(archive, timepoint, archive_notes);
+        match plan_visit(archive, id, timepoint, study, &mut notes) {
+            Ok(visit) => visits.extend(visit),
+            Err(fault) => broken.push([vec![fault], left_out.iter().map(|n| n.message.clone()).collect()].concat()),
+        }
+        notes.extend(left_out);
     }
     let mut faults: Vec<String> = clinical.problems_of(id).iter().map(ToString::to_string).collect();
-    if visits.is_empty() {
+    if visits.is_empty() && broken.is_empty() {
         faults.push(format!(
             "no series can be measured: expected at least one usable series with a role of [series] measure {:?}; see `lesiontrace index` for what each series is and why it is not usable",
             study.series.measure
         ));
     }
+    faults.extend(broken.concat());
     let treatments: Vec<TreatmentRecord> = clinical.treatments_of(id).into_iter().cloned().collect();
     let record = clinical.patients.get(id).cloned();
     let input_digest = digest(&visits, record.as_ref(), &treatments)?;
     Ok(PatientPlan { id: id.clone(), visits, record, treatments, notes, faults, input_digest })
 }
 
+/// What the index said of files that lie beside a time point's slices and could not be read: they may belong to its series.
+fn left_out_beside(archive: &Path, timepoint: &TimepointImages, archive_notes: &[Note]) -> Vec<Note> {
+    let headers = timepoint.series.iter().flat_map(|s| &s.headers);
+    let folders: BTreeSet<&Path> = headers.filter_map(|h| h.path.parent()).collect();
+    let of_file = |n: &&Note| matches!(n.code.as_ref(), "unreadable_file" | "truncated_file" | "missing_attribute");
+    let beside = |n: &&Note| archive.join(&n.subject).parent().is_some_and(|folder| folders.contains(folder));
+    archive_notes.iter().filter(of_file).filter(beside).cloned().collect()
+}
+
+/// The visit; nothing where the time point holds nothing that is meant for measuring.
+///
+/// # Errors
+/// The images meant for measuring cannot be used. Leaving the visit out would change response and survival without a word, so
+/// the patient has to wait until they are mended or removed.
 fn plan_visit(
     archive: &Path,
     id: &str,
     timepoint: &TimepointImages,
     study: &Study,
     notes: &mut Vec<Note>,
-) -> Option<VisitPlan> {
+) -> Result<Option<VisitPlan>, String> {
     for series in timepoint.series.iter().filter(|s| !s.row.usable) {
         let message = format!("{} is not used: {}", describe(series), series.row.reasons.join("; "));
         notes.push(Note::warning("series_not_usable", series.row.series_uid.clone(), message));
@@ -157,10 +179,16 @@ fn plan_visit(
             id,
             "images without a Study Date (0008,0020) cannot be placed in time; set it",
         ));
-        return None;
+        return Ok(None);
     };
-    let measure = best_of(timepoint, &study.series.measure)?;
-    Some(VisitPlan {
+    let Some(measure) = best_of(timepoint, &study.series.measure) else {
+        return broken_series(timepoint, &study.series.measure).map_or(Ok(None), |series| {
+            Err(format!(
+                "{date}: no series of this visit can be measured: {series}; send the series from the archive again, or remove it"
+            ))
+        });
+    };
+    Ok(Some(VisitPlan {
         date,
         measure,
         arterial: best_of(timepoint, &study.series.arterial),
@@ -168,7 +196,18 @@ fn plan_visit(
         masks: (study.models.source != MaskSource::Model)
             .then(|| imported_masks(&archive.join(&study.models.masks), id, date))
             .flatten(),
-    })
+    }))
+}
+
+/// The series that were made for measuring and cannot be used, with the reasons; `None` when there is none.
+fn broken_series(timepoint: &TimepointImages, roles: &[String]) -> Option<String> {
+    let made_for_it = |s: &&SeriesEntry| {
+        let of_role = roles.iter().any(|role| s.row.role.as_str() == role);
+        of_role && s.headers.first().is_some_and(|header| not_for_measuring(header).is_none())
+    };
+    let text = |s: &SeriesEntry| format!("{} ({}): {}", describe(s), s.row.series_uid, s.row.reasons.join("; "));
+    let broken: Vec<String> = timepoint.series.iter().filter(made_for_it).map(text).collect();
+    (!broken.is_empty()).then(|| broken.join("; "))
 }
 
 fn describe(series: &SeriesEntry) -> String {

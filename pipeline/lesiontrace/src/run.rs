@@ -232,7 +232,8 @@ impl Worker<'_> {
         };
         let key = self.roster.patients.get(&patient.id).cloned().unwrap_or_default();
         let running = Entry { state: State::Running, attempt, key, ..Entry::missing(&patient.id) };
-        self.write(&running);
+        // A failure here is in the log already; whether the machine has recovered shows when the results are written.
+        let _ = self.write(&running);
         let stage = Mutex::new("plan");
         let stopped = AtomicBool::new(false);
         let reached = |name: &'static str| {
@@ -255,7 +256,13 @@ impl Worker<'_> {
             Ok(Err(error)) => self.fail(&mut entry, &error),
             Err(panic) => self.fail(&mut entry, &panicked(panic.as_ref())),
         }
-        self.write(&entry);
+        let is_done = entry.state == State::Done;
+        if let Err(error) = self.write(&entry)
+            && is_done
+        {
+            // The results are there, but nobody would know: the patient counts as failed and is done again.
+            self.fail(&mut entry, &unwritten(&error));
+        }
         self.bar.inc(1);
     }
 
@@ -277,11 +284,16 @@ impl Worker<'_> {
         tracing::warn!("patient {}: {}: {}", entry.id, entry.stage, entry.message);
     }
 
-    fn write(&self, entry: &Entry) {
-        if let Err(error) = ledger::write_entry(&self.request.out, entry) {
+    fn write(&self, entry: &Entry) -> anyhow::Result<()> {
+        ledger::write_entry(&self.request.out, entry).inspect_err(|error| {
             tracing::error!("patient {}: the ledger entry cannot be written: {error:#}", entry.id);
-        }
+        })
     }
+}
+
+fn unwritten(error: &anyhow::Error) -> StageError {
+    let message = format!("the ledger entry cannot be written: {error:#}");
+    StageError { stage: "report", code: "write".to_owned(), message, transient: exit::is_transient(error) }
 }
 
 fn panicked(panic: &(dyn std::any::Any + Send)) -> StageError {
