@@ -73,18 +73,21 @@ pub(crate) struct PatientResult {
     pub(crate) notes: Vec<Note>,
 }
 
+/// Hears the name of each stage before it starts; an error ends the patient there.
+pub(crate) type Reached<'a> = &'a dyn Fn(&'static str) -> Result<(), StageError>;
+
 /// Images of a visit, in memory only while they are needed.
 struct Loaded {
     measured: LoadedSeries,
     found: Found,
 }
 
-/// Does one patient and writes everything below `patients/<id>/` except the ledger entry. `reached` hears each stage's name.
+/// Does one patient and writes everything below `patients/<id>/` except the ledger entry. `reached` hears each stage's name and may end the patient.
 pub(crate) fn process(
     patient: &PatientPlan,
     equipment: &Equipment,
     out: &Path,
-    reached: &dyn Fn(&'static str),
+    reached: Reached<'_>,
 ) -> Result<PatientResult, StageError> {
     if !patient.faults.is_empty() {
         return Err(StageError::new("plan", "patient_input", patient.faults.join("; ")));
@@ -92,20 +95,20 @@ pub(crate) fn process(
     let study = &equipment.study.study;
     let folder = out::patient_folder(out, &patient.id);
     let visits = read_visits(patient, equipment, &folder, reached)?;
-    reached("track");
+    reached("track")?;
     let tracked = track(&visits, &patient.treatments, &study.tracking)?;
-    reached("margin");
+    reached("margin")?;
     let mut notes = patient.notes.clone();
     for visit in &visits {
         notes.extend(visit.notes.iter().cloned());
     }
     notes.extend(tracked.notes.iter().cloned());
     let margins = margins(patient, equipment, &visits, &tracked, &mut notes)?;
-    reached("assess");
+    reached("assess")?;
     let assessed = assess::assess_patient(patient, &visits, &tracked, &equipment.tables, &equipment.preset)?;
     notes.extend(assessed.notes.iter().cloned());
     let result = gather(patient, &visits, &tracked, assessed, margins, notes);
-    reached("report");
+    reached("report")?;
     write_page(patient, equipment, &visits, &tracked, &result, &folder)?;
     write_results(&result, &folder)?;
     Ok(result)
@@ -116,23 +119,23 @@ fn read_visits(
     patient: &PatientPlan,
     equipment: &Equipment,
     folder: &Path,
-    reached: &dyn Fn(&'static str),
+    reached: Reached<'_>,
 ) -> Result<Vec<VisitFacts>, StageError> {
     let mut baseline: Option<Loaded> = None;
     let mut visits = Vec::with_capacity(patient.visits.len());
     for (plan, name) in patient.visits.iter().zip(folders(&patient.visits)) {
         let mut notes = Vec::new();
-        reached("load");
+        reached("load")?;
         let measured = load(&plan.measure, &mut notes)?;
-        reached("segment");
+        reached("segment")?;
         let found = find(plan, &measured, equipment, &mut notes)?;
         let loaded = Loaded { measured, found };
-        reached("register");
+        reached("register")?;
         let to_baseline = match &baseline {
             None => Registration::identity_same_frame(loaded.measured.image.grid().frame().clone()),
             Some(fixed) => to_fixed(side(fixed), side(&loaded), &equipment.study.study.registration, &mut notes)?,
         };
-        reached("measure");
+        reached("measure")?;
         visits.push(facts(plan, &name, &loaded, to_baseline, notes)?);
         keep_masks(equipment, &folder.join(&name).join(&plan.measure.role), &loaded)?;
         baseline.get_or_insert(loaded);

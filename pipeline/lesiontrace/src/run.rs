@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -192,7 +192,7 @@ fn todo(request: &RunRequest, patients: Vec<PatientPlan>, roster: &Roster) -> an
     Ok(todo)
 }
 
-/// The first SIGTERM or SIGINT is remembered; patients at work finish their stage, nobody new is started.
+/// The first SIGTERM or SIGINT is remembered: patients at work end after the stage they are in, nobody new is started.
 fn watch_signals() -> anyhow::Result<Arc<Mutex<Option<i32>>>> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let caught = Arc::new(Mutex::new(None));
@@ -205,6 +205,9 @@ fn watch_signals() -> anyhow::Result<Arc<Mutex<Option<i32>>>> {
     });
     Ok(caught)
 }
+
+/// Code of a patient that a signal ended between two stages.
+const INTERRUPTED: &str = "interrupted";
 
 struct Worker<'a> {
     request: &'a RunRequest,
@@ -235,11 +238,15 @@ impl Worker<'_> {
         // A failure here is in the log already; whether the machine has recovered shows when the results are written.
         let _ = self.write(&running);
         let stage = Mutex::new("plan");
-        let stopped = AtomicBool::new(false);
         let reached = |name: &'static str| {
             *stage.lock().expect("the stage's name is only stored") = name;
             self.bar.set_message(format!("{} {name}", patient.id));
-            stopped.store(self.signal.lock().expect("the signal is only stored").is_some(), Ordering::SeqCst);
+            match *self.signal.lock().expect("the signal is only stored") {
+                None => Ok(()),
+                Some(signal) => {
+                    Err(StageError::new(name, INTERRUPTED, format!("ended by signal {signal} before this stage")))
+                }
+            }
         };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             process(patient, self.equipment, &self.request.out, &reached)
@@ -253,6 +260,11 @@ impl Worker<'_> {
         };
         match result {
             Ok(Ok(_)) => entry.state = State::Done,
+            Ok(Err(error)) if error.code == INTERRUPTED => {
+                entry.state = State::Interrupted;
+                entry.message = error.message;
+                "run again with --resume".clone_into(&mut entry.remedy);
+            }
             Ok(Err(error)) => self.fail(&mut entry, &error),
             Err(panic) => self.fail(&mut entry, &panicked(panic.as_ref())),
         }
