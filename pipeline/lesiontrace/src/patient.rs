@@ -279,6 +279,11 @@ fn gather(
         let message = format!("{}: registration to baseline: {}", visit.date, visit.to_baseline.reasons.join("; "));
         notes.push(Note::warning("registration_quality", visit.folder.clone(), message));
     }
+    for margin in margins.iter().filter(|m| matches!(m.verdict.as_str(), "borderline" | "not_reportable")) {
+        let verdict = margin.verdict.replace('_', " ");
+        let message = format!("ablation of {}: the margin is {verdict}: {}", margin.treatment_date, margin.reasons);
+        notes.push(Note::warning("margin_in_doubt", margin.lesion_id.clone(), message));
+    }
     let mut kept: Vec<Note> = Vec::with_capacity(notes.len());
     for note in notes {
         if !kept.contains(&note) {

@@ -115,11 +115,16 @@ pub(crate) fn ball(centre: [f64; 3], radius_mm: f64) -> Mask {
     })
 }
 
+/// The middle of [`textured`] without a shift, LPS mm.
+pub(crate) fn textured_middle() -> [f64; 3] {
+    affine([3.0, 3.0, 4.0]).apply(Point::new(21.5, 19.5, 17.5)).to_array()
+}
+
 /// A body of many blobs whose position in the patient is displaced by `shift` mm; the grid stays.
 pub(crate) fn textured(shift: [f64; 3]) -> Volume<f32> {
     let shape = Shape { ni: 44, nj: 40, nk: 36 };
     let grid = Grid::new(shape, affine([3.0, 3.0, 4.0]), FrameId::new("image")).unwrap();
-    let middle = affine([3.0, 3.0, 4.0]).apply(Point::new(21.5, 19.5, 17.5)).to_array();
+    let middle = textured_middle();
     Volume::from_fn(grid.clone(), |at| {
         let p = grid.center(at).to_array();
         let q: [f64; 3] = std::array::from_fn(|a| p[a] - middle[a] - shift[a]);
