@@ -168,7 +168,8 @@ fn counts(ledger: &Ledger, results: &[PatientResult]) -> Vec<Count> {
 }
 
 /// Responses in the order they are read.
-const RESPONSES: [&str; 7] = ["CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE", "NED"];
+const RESPONSES: [&str; 13] =
+    ["CR", "PR", "SD", "NON-CR/NON-PD", "PD", "iCR", "iPR", "iSD", "NON-iCR/NON-iUPD", "iUPD", "iCPD", "NE", "NED"];
 
 fn best_of<'a>(criterion: &str, result: &'a PatientResult) -> &'a str {
     result.best.iter().find(|b| b.criterion == criterion).map_or("NE", |b| b.unconfirmed.as_str())
@@ -178,9 +179,11 @@ fn response_table(criterion: &str, results: &[PatientResult]) -> ResponseTable {
     let n_of = |response: &str| results.iter().filter(|r| best_of(criterion, r) == response).count() as u64;
     let rows =
         RESPONSES.iter().map(|r| ResponseCount { response: (*r).to_owned(), n: n_of(r) }).filter(|r| r.n > 0).collect();
-    let responders = n_of("CR") + n_of("PR");
-    let summary =
-        vec![format!("Best overall response, not confirmed: {responders} of {} with CR or PR.", results.len())];
+    let responders = n_of("CR") + n_of("PR") + n_of("iCR") + n_of("iPR");
+    let summary = vec![format!(
+        "Best overall response, not confirmed: {responders} of {} with complete or partial response.",
+        results.len()
+    )];
     ResponseTable { criterion: criterion.to_owned(), n: results.len() as u64, rows, summary }
 }
 

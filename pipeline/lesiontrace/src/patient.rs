@@ -307,10 +307,13 @@ fn gather(
         best: assessed
             .criteria
             .iter()
-            .map(|c| Best {
-                criterion: c.criterion.clone(),
-                unconfirmed: c.best_unconfirmed.to_string(),
-                confirmed: c.best_confirmed.to_string(),
+            .map(|c| {
+                let (unconfirmed, confirmed) = c.best_words();
+                Best {
+                    criterion: c.criterion.clone(),
+                    unconfirmed: unconfirmed.to_owned(),
+                    confirmed: confirmed.to_owned(),
+                }
             })
             .collect(),
         registrations: visits

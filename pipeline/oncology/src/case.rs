@@ -5,7 +5,11 @@
 
 mod endpoint_cases;
 mod event_cases;
+mod immune_cases;
+mod margin_cases;
+mod metabolic_cases;
 mod response_cases;
+mod statistics_cases;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -71,6 +75,15 @@ fn run(category: &str, case: &CaseInput<'_>) -> Result<Map<String, Value>, CaseE
         "recist_combined" => response_cases::combined(case),
         "recist_bor" => response_cases::best(case),
         "mrecist" => response_cases::mrecist(case),
+        "easl" => metabolic_cases::extent(case),
+        "percist" => metabolic_cases::percist_case(case),
+        "eortc_pet" => metabolic_cases::eortc_case(case),
+        "deauville" => metabolic_cases::deauville_case(case),
+        "narayanan2024_response" => metabolic_cases::enhancement(case),
+        "irecist" => immune_cases::course(case),
+        "irecist_ibor" => immune_cases::best(case),
+        "margin" => margin_cases::margin(case),
+        "stats" => statistics_cases::statistics(case),
         "ablation_events" => event_cases::ablation(case),
         "tte" => endpoint_cases::time_to_event(case),
         other => Err(CaseError::NotImplemented(other.to_owned())),

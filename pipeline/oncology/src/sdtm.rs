@@ -2,6 +2,7 @@
 //!
 //! Source: CDISC SDTM-IG 3.4, domains TU, TR and RS. Each evaluator is assessed alone; missing rows are "not evaluable".
 
+mod immune;
 mod visits;
 
 use serde::{Deserialize, Serialize};
@@ -183,8 +184,13 @@ pub fn assess_sdtm(tu: &[TuRow], tr: &[TrRow], table: &CriterionTable) -> Vec<Sd
     for reading in visits::readings(tu, tr) {
         let (baseline, course) = reading.course(table);
         let verdicts = follow(baseline.value().copied(), &course, table);
-        for (visit, verdict) in reading.visits.iter().skip(1).zip(verdicts) {
-            assessments.push(row(&reading, visit, verdict, &baseline));
+        let immune = immune::immune_verdicts(&reading, &course, &verdicts, table);
+        for (at, (visit, verdict)) in reading.visits.iter().skip(1).zip(verdicts).enumerate() {
+            let mut assessment = row(&reading, visit, verdict, &baseline);
+            if let Some(immune) = &immune {
+                immune::write_over(&mut assessment, immune.get(at));
+            }
+            assessments.push(assessment);
         }
     }
     assessments

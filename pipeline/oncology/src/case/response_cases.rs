@@ -36,7 +36,7 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
 }
 
 /// A criterion with the options of a case; an option it does not know is refused.
-fn table(id: &str, category: &'static str, options: &Value) -> Result<CriterionTable, CaseError> {
+pub(super) fn table(id: &str, category: &'static str, options: &Value) -> Result<CriterionTable, CaseError> {
     let mut table = CriterionTable::built_in(id).map_err(|error| bad(category, &error))?;
     for (key, value) in options.as_object().into_iter().flatten() {
         match key.as_str() {

@@ -9,6 +9,8 @@ use thiserror::Error;
 
 use super::best_response::{BestResponseRules, best_response};
 use super::course::{VisitVerdict, follow};
+use super::immune::ImmuneCourse;
+use super::immune_patient::{immune_course, immune_rows};
 use super::patient_roles::choose_roles;
 use super::patient_visits::{course_visits, new_lesion_courses, progressed_lesions};
 use super::response::OverallResponse;
@@ -109,10 +111,22 @@ pub struct CriterionResult {
     pub best_unconfirmed: OverallResponse,
     /// Best response where it must be seen twice.
     pub best_confirmed: OverallResponse,
-    /// Date of the first visit with overall progression.
+    /// The course by iRECIST, where the criterion asks for it; the rows then bear its words.
+    pub immune: Option<ImmuneCourse>,
+    /// Date of the first visit with overall progression; by iRECIST of confirmed progression.
     pub progression_date: Option<Date>,
     /// What to doubt.
     pub notes: Vec<Note>,
+}
+
+impl CriterionResult {
+    /// Best response in the criterion's own words, once seen and confirmed. iRECIST knows one best response (iBOR).
+    pub fn best_words(&self) -> (&'static str, &'static str) {
+        match &self.immune {
+            Some(course) => (course.best.as_str(), course.best.as_str()),
+            None => (self.best_unconfirmed.as_str(), self.best_confirmed.as_str()),
+        }
+    }
 }
 
 /// Assesses a patient by a criterion.
@@ -139,12 +153,22 @@ pub fn assess(input: &ResponseInput, table: &CriterionTable) -> Result<Criterion
         visits.iter().map(|visit| (Days::between(origin, visit.date).0, visit.verdict.overall)).collect();
     let best = |confirmation| best_response(&sequence, &BestResponseRules::of(table, confirmation));
     let first_pd = visits.iter().find(|visit| visit.verdict.overall == OverallResponse::Progressive);
+    let immune = immune_course(input, &roles, &new_lesions, &visits, table);
+    let mut rows = rows(input, &baseline, &roles, &visits, table);
+    let progression_date = match &immune {
+        None => first_pd.map(|visit| visit.date),
+        Some(course) => {
+            immune_rows(&mut rows[1..], course);
+            course.progression.map(|at| visits[at].date)
+        }
+    };
     Ok(CriterionResult {
         criterion: table.id.clone(),
-        rows: rows(input, &baseline, &roles, &visits, table),
+        rows,
+        immune,
         best_unconfirmed: best(Confirmation::NotRequired),
         best_confirmed: best(Confirmation::Required),
-        progression_date: first_pd.map(|visit| visit.date),
+        progression_date,
         roles,
         visits,
         notes,

@@ -65,6 +65,8 @@ macro_rules! response {
     };
 }
 
+pub(super) use response;
+
 response!(
     /// Response of the target lesions at one visit.
     TargetResponse, "target", {

@@ -4,7 +4,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sourced::section;
 use crate::exact::Exact;
+
+pub use super::sourced::Sourced;
 
 /// What is measured of a lesion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,33 +122,6 @@ pub enum SdBetween {
     AcceptedOnce,
 }
 
-/// A value with the place it was taken from.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Sourced<T> {
-    /// The value.
-    pub value: T,
-    /// Author, year, section.
-    pub source: String,
-}
-
-macro_rules! section {
-    ($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident: $ty:ty),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-        #[serde(deny_unknown_fields)]
-        pub struct $name {
-            $($(#[$fdoc])* pub $field: Sourced<$ty>),+
-        }
-        impl $name {
-            /// Key and source of every entry, in the order of the file.
-            pub fn sources(&self) -> Vec<(&'static str, &str)> {
-                vec![$((stringify!($field), self.$field.source.as_str())),+]
-            }
-        }
-    };
-}
-
 section!(
     /// The numbers of a criterion. Lengths in mm, times in days, changes in percent.
     Thresholds {
@@ -209,5 +185,23 @@ section!(
         equivocal_new_lesion: EquivocalNewLesion,
         /// A stable visit between two responses.
         sd_between_responses: SdBetween,
+    }
+);
+
+section!(
+    /// What iRECIST adds to the numbers of RECIST 1.1.
+    Immune {
+        /// Growth of the targets, or of the new-lesion targets, since unconfirmed progression that confirms it, mm.
+        confirm_increase_mm: Exact,
+        /// Least distance of a confirming visit from the unconfirmed progression, days.
+        confirm_min_days: u32,
+        /// Days by which that may be undercut.
+        confirm_tolerance_days: u32,
+        /// Latest usual distance of a confirming visit, days; a later one counts and is flagged.
+        confirm_max_days: u32,
+        /// Most new lesions measured as targets of their own.
+        max_new_targets: u32,
+        /// Most of them in one organ.
+        max_new_targets_per_organ: u32,
     }
 );

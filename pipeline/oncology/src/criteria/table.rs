@@ -6,17 +6,19 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::matrix::{MatrixFile, ResponseMatrix};
+use super::sourced::Sources;
 use crate::exact::Exact;
 
 pub use super::settings::{
-    AblatedTarget, Confirmation, EquivocalNewLesion, Options, PdComparison, PostCr, PostCrReappearance, PrPersistence,
-    Quantity, SdBetween, Selection, Sourced, Thresholds,
+    AblatedTarget, Confirmation, EquivocalNewLesion, Immune, Options, PdComparison, PostCr, PostCrReappearance,
+    PrPersistence, Quantity, SdBetween, Selection, Sourced, Thresholds,
 };
 
 /// The built-in criteria: identifier and text.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("recist_1_1", include_str!("../../../../configs/criteria/recist_1_1.toml")),
     ("mrecist", include_str!("../../../../configs/criteria/mrecist.toml")),
+    ("irecist", include_str!("../../../../configs/criteria/irecist.toml")),
 ];
 
 /// Why a criterion file was refused.
@@ -70,6 +72,8 @@ pub struct CriterionTable {
     pub options: Options,
     /// Its response table.
     pub overall: ResponseMatrix,
+    /// The numbers of iRECIST; none: progression needs no confirmation.
+    pub immune: Option<Immune>,
     text: String,
 }
 
@@ -84,6 +88,7 @@ struct TableFile {
     thresholds: Thresholds,
     options: Options,
     overall: MatrixFile,
+    immune: Option<Immune>,
 }
 
 impl CriterionTable {
@@ -92,6 +97,7 @@ impl CriterionTable {
         let file: TableFile = toml::from_str(text).map_err(|error| TableError::Unreadable(error.to_string()))?;
         let sources = [("source", file.source.as_str())];
         let sources = sources.into_iter().chain(file.thresholds.sources()).chain(file.options.sources());
+        let sources = sources.chain(file.immune.iter().flat_map(Sources::sources));
         for (key, source) in sources {
             if source.trim().is_empty() {
                 return Err(TableError::MissingSource(key.to_owned()));
@@ -107,6 +113,7 @@ impl CriterionTable {
             thresholds: file.thresholds,
             options: file.options,
             overall: ResponseMatrix::checked(file.overall)?,
+            immune: file.immune,
             text: text.to_owned(),
         })
     }

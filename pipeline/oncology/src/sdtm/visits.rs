@@ -32,30 +32,50 @@ pub(super) struct Reading<'a> {
     results: Vec<&'a TrRow>,
 }
 
+/// The rows of one subject.
+#[derive(Default)]
+struct OfSubject<'a> {
+    tu: Vec<&'a TuRow>,
+    tr: Vec<&'a TrRow>,
+}
+
 /// One reading per subject and evaluator, in that order. The visits are those of the subject, so that a visit one evaluator
 /// left out is not evaluable for that evaluator.
 pub(super) fn readings<'a>(tu: &'a [TuRow], tr: &'a [TrRow]) -> Vec<Reading<'a>> {
-    let evaluators: BTreeSet<(&str, &str, &str)> =
-        tu.iter().map(|row| (row.subject.as_str(), row.evaluator.as_str(), row.evaluator_id.as_str())).collect();
-    let reading = |(subject, evaluator, evaluator_id): (&'a str, &'a str, &'a str)| {
-        let is_own = |who: (&str, &str, &str)| who == (subject, evaluator, evaluator_id);
-        let lesions = tu.iter().filter(|row| is_own((&row.subject, &row.evaluator, &row.evaluator_id)));
-        let results = tr.iter().filter(|row| is_own((&row.subject, &row.evaluator, &row.evaluator_id)));
+    let mut subjects: BTreeMap<&str, OfSubject<'a>> = BTreeMap::new();
+    for row in tu {
+        subjects.entry(row.subject.as_str()).or_default().tu.push(row);
+    }
+    for row in tr {
+        // A subject without an identified lesion has nothing to assess.
+        if let Some(subject) = subjects.get_mut(row.subject.as_str()) {
+            subject.tr.push(row);
+        }
+    }
+    subjects.into_iter().flat_map(|(subject, rows)| readings_of(subject, &rows)).collect()
+}
+
+fn readings_of<'a>(subject: &'a str, rows: &OfSubject<'a>) -> Vec<Reading<'a>> {
+    let evaluators: BTreeSet<(&'a str, &'a str)> =
+        rows.tu.iter().map(|row| (row.evaluator.as_str(), row.evaluator_id.as_str())).collect();
+    let reading = |(evaluator, evaluator_id): (&'a str, &'a str)| {
+        let lesions = rows.tu.iter().filter(|row| row.evaluator == evaluator && row.evaluator_id == evaluator_id);
+        let results = rows.tr.iter().filter(|row| row.evaluator == evaluator && row.evaluator_id == evaluator_id);
         Reading {
             subject,
             evaluator,
             evaluator_id,
-            visits: visits_of(subject, tu, tr),
-            lesions: lesions.collect(),
-            results: results.collect(),
+            visits: visits_of(rows),
+            lesions: lesions.copied().collect(),
+            results: results.copied().collect(),
         }
     };
     evaluators.into_iter().map(reading).collect()
 }
 
-fn visits_of(subject: &str, tu: &[TuRow], tr: &[TrRow]) -> Vec<Visit> {
+fn visits_of(rows: &OfSubject<'_>) -> Vec<Visit> {
     let mut visits: BTreeMap<Exact, Visit> = BTreeMap::new();
-    for row in tr.iter().filter(|row| row.subject == subject) {
+    for row in &rows.tr {
         let blank = || Visit { number: row.visit_num, name: row.visit.clone(), date: row.date.clone() };
         let visit = visits.entry(row.visit_num).or_insert_with(blank);
         // The last scan of the visit dates it; partial dates compare as texts, year first.
@@ -63,7 +83,7 @@ fn visits_of(subject: &str, tu: &[TuRow], tr: &[TrRow]) -> Vec<Visit> {
             visit.date.clone_from(&row.date);
         }
     }
-    for row in tu.iter().filter(|row| row.subject == subject) {
+    for row in &rows.tu {
         let blank = || Visit { number: row.visit_num, name: row.visit.clone(), date: String::new() };
         visits.entry(row.visit_num).or_insert_with(blank);
     }
@@ -120,29 +140,35 @@ impl Reading<'_> {
         }
     }
 
-    fn of_role(&self, role: &str) -> Vec<&TuRow> {
+    pub(super) fn of_role(&self, role: &str) -> Vec<&TuRow> {
         let mut seen = BTreeSet::new();
         self.lesions.iter().filter(|row| row.role == role && seen.insert(row.link.as_str())).copied().collect()
     }
 
     fn sized(&self, targets: &[&TuRow], visit: &Visit) -> Vec<SizedLesion> {
-        let one = |target: &&TuRow| {
-            let kind = kind_of(target);
-            let tests: &[&str] = match kind {
-                LesionKind::Node => &["LPERP", "SAXIS"],
-                LesionKind::Lesion => &["LDIAM", "DIAMETER"],
-            };
-            SizedLesion { lesion: LesionId::new(target.link.as_str()), kind, size: self.size(target, visit, tests) }
+        let one = |target: &&TuRow| SizedLesion {
+            lesion: LesionId::new(target.link.as_str()),
+            kind: kind_of(target),
+            size: self.size(target, visit),
         };
         targets.iter().map(one).collect()
     }
 
-    fn results_of<'b>(&'b self, link: &'b str, visit: &'b Visit) -> impl Iterator<Item = &'b TrRow> {
+    /// Longest diameter, or short axis of a node, as recorded at a visit.
+    pub(super) fn size(&self, lesion: &TuRow, visit: &Visit) -> Size {
+        let tests: &[&str] = match kind_of(lesion) {
+            LesionKind::Node => &["LPERP", "SAXIS"],
+            LesionKind::Lesion => &["LDIAM", "DIAMETER"],
+        };
+        self.size_by(lesion, visit, tests)
+    }
+
+    pub(super) fn results_of<'b>(&'b self, link: &'b str, visit: &'b Visit) -> impl Iterator<Item = &'b TrRow> {
         self.results.iter().filter(move |row| row.link == link && row.visit_num == visit.number).copied()
     }
 
-    /// The size of a target: one value, or why there is none. Rows that contradict each other are no value.
-    fn size(&self, target: &TuRow, visit: &Visit, tests: &[&str]) -> Size {
+    /// The size of a lesion: one value, or why there is none. Rows that contradict each other are no value.
+    fn size_by(&self, target: &TuRow, visit: &Visit, tests: &[&str]) -> Size {
         let rows: Vec<&TrRow> =
             self.results_of(&target.link, visit).filter(|row| tests.contains(&row.test.as_str())).collect();
         let mut sizes: Vec<Size> = rows.iter().map(|row| coded(row)).collect();
@@ -188,12 +214,12 @@ impl Reading<'_> {
 }
 
 /// A lymph node by its location.
-fn kind_of(row: &TuRow) -> LesionKind {
+pub(super) fn kind_of(row: &TuRow) -> LesionKind {
     let location = row.location.to_uppercase();
     if location.contains("LYMPH NODE") { LesionKind::Node } else { LesionKind::Lesion }
 }
 
-fn state(row: &TrRow) -> String {
+pub(super) fn state(row: &TrRow) -> String {
     row.result.trim().to_uppercase()
 }
 
