@@ -4,6 +4,7 @@
 //! Lin and Wei 1989.
 
 pub mod concordance;
+pub(crate) mod covariates;
 pub(crate) mod newton;
 pub(crate) mod partial_likelihood;
 pub mod proportional_hazards;
@@ -17,7 +18,7 @@ use crate::Z_95;
 use crate::chi_squared::{chi_squared_p, two_sided_normal_p};
 use crate::observation::InputError;
 use newton::Fit;
-use partial_likelihood::{EventTime, RiskSets, sizes};
+use partial_likelihood::RiskSets;
 
 /// How events of one time share their risk set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,8 @@ pub struct CoxSubject {
     pub covariates: Vec<f64>,
     /// Records of one cluster (one patient) share a number; `None` stands alone. Any `Some` gives cluster-robust errors.
     pub cluster: Option<usize>,
+    /// Records of one stratum share a number and a baseline hazard; `None` is a stratum of its own.
+    pub stratum: Option<usize>,
 }
 
 /// A chi-squared test.
@@ -170,31 +173,27 @@ const EXTREME_COEFFICIENT: f64 = 10.0;
 
 /// Fits the model by Newton–Raphson from 0, to a relative change of the log likelihood below 1e-12 and settled coefficients.
 pub fn cox(terms: &[&str], subjects: &[CoxSubject], ties: Ties) -> Result<CoxFit, CoxError> {
-    fit(terms, subjects, ties).map(|(cox_fit, _, _)| cox_fit)
+    fit(terms, subjects, ties).map(|(cox_fit, _)| cox_fit)
 }
 
-/// The fitted model with its risk sets and moments, for what builds on them.
-pub(crate) fn fit(
-    terms: &[&str],
-    subjects: &[CoxSubject],
-    ties: Ties,
-) -> Result<(CoxFit, RiskSets, Vec<EventTime>), CoxError> {
+/// The fitted model with its risk sets, for what builds on them.
+pub(crate) fn fit(terms: &[&str], subjects: &[CoxSubject], ties: Ties) -> Result<(CoxFit, RiskSets), CoxError> {
     let risk_sets = RiskSets::new(terms, subjects, ties)?;
     let clusters = clusters(subjects);
     if let Some((_, found)) = clusters.as_ref().filter(|(_, found)| *found <= terms.len()) {
         return Err(CoxError::TooFewClusters { terms: terms.len(), found: *found });
     }
-    let Fit { coef, inverse, loglik, score_statistic, event_times } =
-        newton::maximise(terms, &sizes(&risk_sets.covariates, terms.len()), |coef| risk_sets.moments(coef))?;
-    let robust = clusters.as_ref().map(|(cluster_of, n)| {
-        score_residuals::robust_covariance(&risk_sets, &event_times, &coef, &inverse, cluster_of, *n)
-    });
+    let events = subjects.iter().filter(|subject| subject.event).count();
+    let Fit { coef, inverse, loglik, score_statistic } =
+        newton::maximise(terms, &risk_sets.covariates.sizes(), events, |coef| risk_sets.derivatives(coef))?;
+    let robust = clusters
+        .as_ref()
+        .map(|(cluster_of, n)| score_residuals::robust_covariance(&risk_sets, &coef, &inverse, cluster_of, *n));
     let independent = standard_errors(&inverse);
     let covariance = robust.as_ref().unwrap_or(&inverse);
     let se = standard_errors(covariance);
     let factor = covariance.clone().cholesky().ok_or(CoxError::DependentClusters)?;
     let wald = coef.dot(&factor.solve(&coef));
-    let events = subjects.iter().filter(|subject| subject.event).count();
     let n_clusters = clusters.map(|(_, n)| n);
     let ratio = |sign: f64| coef.iter().zip(&se).map(|(coef, se)| (coef + sign * Z_95 * se).exp()).collect();
     let cox_fit = CoxFit {
@@ -216,7 +215,7 @@ pub(crate) fn fit(
         coef: coef.iter().copied().collect(),
         se,
     };
-    Ok((cox_fit, risk_sets, event_times))
+    Ok((cox_fit, risk_sets))
 }
 
 fn standard_errors(covariance: &DMatrix<f64>) -> Vec<f64> {
@@ -268,7 +267,7 @@ mod tests {
     use super::*;
 
     fn subject(time: f64, event: bool, covariate: f64) -> CoxSubject {
-        CoxSubject { time, event, covariates: vec![covariate], cluster: None }
+        CoxSubject { time, event, covariates: vec![covariate], cluster: None, stratum: None }
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Source: Fine and Gray 1999, JASA 94:496; ties as Breslow, variance with the estimated censoring distribution (their
 //! section 3.2), as in R `cmprsk::crr`.
 
+mod risk_set;
+
 use std::ops::Range;
 
 use nalgebra::{DMatrix, DVector};
@@ -12,10 +14,11 @@ use thiserror::Error;
 use crate::Z_95;
 use crate::chi_squared::two_sided_normal_p;
 use crate::cox::CoxError;
+use crate::cox::covariates::Covariates;
 use crate::cox::newton::{Fit, maximise};
-use crate::cox::partial_likelihood::{EventTime, WeightedSums, centred_covariates, sizes};
 use crate::kaplan_meier::{IntervalScale, kaplan_meier};
 use crate::observation::{InputError, TimeToEvent, check_times};
+use risk_set::{EventTime, WeightedSums, derivatives};
 
 /// One record of the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -78,6 +81,8 @@ struct Cohort {
     time: Vec<f64>,
     state: Vec<u32>,
     covariates: Vec<DVector<f64>>,
+    /// The largest absolute value of each covariate.
+    sizes: DVector<f64>,
     uncensored: Vec<f64>,
     of_interest: u32,
 }
@@ -88,8 +93,10 @@ struct Cohort {
 /// the fit assume that censoring does not depend on the covariates.
 pub fn fine_gray(terms: &[&str], subjects: &[FineGraySubject], state: u32) -> Result<FineGrayFit, FineGrayError> {
     let cohort = Cohort::new(terms, subjects, state)?;
-    let Fit { coef, inverse, loglik, event_times, .. } =
-        maximise(terms, &sizes(&cohort.covariates, terms.len()), |coef| cohort.moments(coef))?;
+    let events = subjects.iter().filter(|subject| subject.state == state).count();
+    let at = |coef: &DVector<f64>| derivatives(&cohort.moments(coef), terms.len());
+    let Fit { coef, inverse, loglik, .. } = maximise(terms, &cohort.sizes, events, at)?;
+    let event_times = cohort.moments(&coef);
     let influence = cohort.influence(&coef, &event_times);
     let mut meat = DMatrix::zeros(terms.len(), terms.len());
     for row in &influence {
@@ -106,7 +113,7 @@ pub fn fine_gray(terms: &[&str], subjects: &[FineGraySubject], state: u32) -> Re
         p: coef.iter().zip(&se).map(|(coef, se)| two_sided_normal_p(coef / se)).collect(),
         loglik,
         n: subjects.len(),
-        events: subjects.iter().filter(|subject| subject.state == state).count(),
+        events,
         coef: coef.iter().copied().collect(),
         se,
     })
@@ -115,7 +122,7 @@ pub fn fine_gray(terms: &[&str], subjects: &[FineGraySubject], state: u32) -> Re
 impl Cohort {
     fn new(terms: &[&str], subjects: &[FineGraySubject], of_interest: u32) -> Result<Self, FineGrayError> {
         check_times(subjects.iter().map(|subject| subject.time))?;
-        let centred = centred_covariates(terms, subjects.iter().map(|subject| subject.covariates.as_slice()))?;
+        let centred = Covariates::centred(terms, subjects.iter().map(|subject| subject.covariates.as_slice()))?;
         if of_interest == 0 || subjects.iter().all(|subject| subject.state != of_interest) {
             return Err(FineGrayError::NoEvents { state: of_interest });
         }
@@ -131,7 +138,8 @@ impl Cohort {
         Ok(Self {
             time: order.iter().map(|&row| subjects[row].time).collect(),
             state: order.iter().map(|&row| subjects[row].state).collect(),
-            covariates: order.iter().map(|&row| centred[row].clone()).collect(),
+            covariates: order.iter().map(|&row| DVector::from_column_slice(centred.row(row))).collect(),
+            sizes: centred.sizes(),
             uncensored: order.iter().map(|&row| uncensored_before(subjects[row].time)).collect(),
             of_interest,
         })
@@ -197,14 +205,11 @@ impl Cohort {
         let hazard = n_event / risk_set.weight;
         EventTime {
             time: self.time[tied.start],
-            n_event,
             loglik: self.deaths(tied).map(|row| hazards[row].ln()).sum::<f64>() - n_event * risk_set.weight.ln(),
             score: observed - &mean * n_event,
             information: (&risk_set.second / risk_set.weight - &mean * mean.transpose()) * n_event,
             hazard,
             hazard_mean: &mean * hazard,
-            own_hazard: hazard,
-            own_hazard_mean: &mean * hazard,
             mean,
         }
     }
@@ -310,7 +315,7 @@ mod tests {
         let mut number = 0;
         let subjects = rows.map(|(time, state, x)| {
             number += 1;
-            CoxSubject { time, event: state == 1, covariates: vec![x], cluster: Some(number) }
+            CoxSubject { time, event: state == 1, covariates: vec![x], cluster: Some(number), stratum: None }
         });
         let cox = cox(&["x"], &subjects, Ties::Breslow).unwrap();
         assert!((found.coef[0] - cox.coef[0]).abs() < 1e-10);
@@ -329,6 +334,7 @@ mod tests {
             event: state == 1,
             covariates: vec![x],
             cluster: None,
+            stratum: None,
         });
         assert!((found.coef[0] - cox(&["x"], &subjects, Ties::Breslow).unwrap().coef[0]).abs() < 1e-10);
     }

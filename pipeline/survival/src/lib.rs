@@ -33,7 +33,7 @@ pub mod profile;
 pub mod summary;
 
 pub use competing_risks::{CompetingRisksError, CumulativeIncidence, cumulative_incidence, states};
-pub use cox::concordance::{Concordance, Ranked, concordance};
+pub use cox::concordance::{Concordance, Ranked, concordance, stratified_concordance};
 pub use cox::proportional_hazards::{ProportionalHazards, proportional_hazards};
 pub use cox::{ChiSquaredTest, CoxError, CoxFit, CoxSubject, Ties, cox};
 pub use estimate::Estimate;
@@ -42,7 +42,7 @@ pub use follow_up::{FollowUp, follow_up, reverse_kaplan_meier};
 pub use gray::{GrayError, GrayTest, gray_test};
 pub use kaplan_meier::{IntervalScale, KaplanMeier, kaplan_meier};
 pub use landmarks::{Landmark, at_risk_from, landmarks};
-pub use log_rank::{LogRank, LogRankError, Weighting, log_rank};
+pub use log_rank::{LogRank, LogRankError, Weighting, log_rank, log_rank_tests};
 pub use median::{Convention, Median, median, quantile};
 pub use observation::{Group, InputError, TimeToEvent, TimeToState, TimeUnit};
 pub use profile::Profile;

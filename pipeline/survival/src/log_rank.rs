@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::chi_squared::chi_squared_p;
-use crate::observation::{Group, InputError, check_times};
+use crate::observation::{Group, InputError, TimeToEvent, check_times, time_key};
 
 /// The weight that each event time gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,14 @@ pub enum LogRankError {
         /// How many were given.
         found: usize,
     },
+    /// A stratum lists other groups than the first one.
+    #[error("expected {expected} groups in every stratum, found {found}")]
+    OtherGroups {
+        /// Groups of the first stratum.
+        expected: usize,
+        /// Groups of another one.
+        found: usize,
+    },
     /// Nobody had the event.
     #[error("no events in any group: there is nothing to compare")]
     NoEvents,
@@ -66,46 +74,163 @@ pub enum LogRankError {
     NoOverlap,
 }
 
-/// At risk and events of every group at one event time.
-struct EventTime {
-    n_risk: Vec<f64>,
-    n_event: Vec<f64>,
-}
-
 /// Tests whether all groups have the same hazard.
 ///
 /// With w the weight, d and n the events and numbers at risk at an event time, group g contributes w (d_g − d n_g / n), with
 /// the hypergeometric covariance w² d (n − d) / (n − 1) · n_g/n · (1[g=h] − n_h/n). The test assumes independent subjects.
 pub fn log_rank(groups: &[Group<'_>], weighting: Weighting) -> Result<LogRank, LogRankError> {
-    let event_times = event_times(groups)?;
-    let n_groups = groups.len();
-    let mut observed = vec![0.0; n_groups];
-    let mut expected = vec![0.0; n_groups];
-    let mut covariance = DMatrix::<f64>::zeros(n_groups, n_groups);
-    let (mut surv_before, mut surv_modified) = (1.0, 1.0);
-    for EventTime { n_risk, n_event } in &event_times {
-        let (n, d) = (n_risk.iter().sum::<f64>(), n_event.iter().sum::<f64>());
-        surv_modified *= 1.0 - d / (n + 1.0);
-        let weight = match weighting {
+    let [test] = log_rank_tests(&[groups], [weighting])?;
+    test
+}
+
+/// The same for several weightings in one walk over the times, compared inside each stratum and added up over the strata
+/// (Peto's weights are those of the stratum).
+///
+/// Every stratum lists the same groups in the same order; a group may be empty in some strata, not in all. The outer error
+/// is about the groups, the inner one about a weighting.
+pub fn log_rank_tests<const N: usize>(
+    strata: &[&[Group<'_>]],
+    weightings: [Weighting; N],
+) -> Result<[Result<LogRank, LogRankError>; N], LogRankError> {
+    let n_groups = check(strata)?;
+    let mut sums = weightings.map(|weighting| Sums::new(weighting, n_groups));
+    let mut any_event = false;
+    for groups in strata {
+        let mut pooled = pooled(groups);
+        pooled.sort_unstable_by_key(|seen| seen.key);
+        let mut now = EventTime::new(groups);
+        for tied in pooled.chunk_by(|a, b| a.key == b.key) {
+            if now.happen(tied) {
+                any_event = true;
+                for sums in &mut sums {
+                    sums.add(&now);
+                }
+                now.surv_before *= (now.n - now.d) / now.n;
+            }
+            now.leave(tied);
+        }
+    }
+    if !any_event {
+        return Err(LogRankError::NoEvents);
+    }
+    Ok(sums.map(Sums::test))
+}
+
+/// The number of groups, the same in every stratum, each with a subject somewhere and usable times.
+fn check(strata: &[&[Group<'_>]]) -> Result<usize, LogRankError> {
+    let Some(first) = strata.first().filter(|groups| groups.len() > 1) else {
+        return Err(LogRankError::TooFewGroups { found: strata.first().map_or(0, |groups| groups.len()) });
+    };
+    for (g, group) in first.iter().enumerate() {
+        let members = strata.iter().filter_map(|groups| groups.get(g)).flat_map(|group| group.observations);
+        check_times(members.map(|seen| seen.time))
+            .map_err(|source| LogRankError::Group { label: group.label.to_owned(), source })?;
+    }
+    match strata.iter().find(|groups| groups.len() != first.len()) {
+        Some(groups) => Err(LogRankError::OtherGroups { expected: first.len(), found: groups.len() }),
+        None => Ok(first.len()),
+    }
+}
+
+/// One subject of the pooled groups.
+#[derive(Debug, Clone, Copy)]
+struct Pooled {
+    key: u64,
+    group: u32,
+    event: bool,
+}
+
+fn pooled(groups: &[Group<'_>]) -> Vec<Pooled> {
+    let mut pooled = Vec::with_capacity(groups.iter().map(|group| group.observations.len()).sum());
+    for (group, members) in (0..).zip(groups) {
+        let one = |seen: &TimeToEvent| Pooled { key: time_key(seen.time), group, event: seen.event };
+        pooled.extend(members.observations.iter().map(one));
+    }
+    pooled
+}
+
+/// At risk and events of every group at one time, and the pooled survival before it.
+struct EventTime {
+    n_risk: Vec<f64>,
+    n_event: Vec<f64>,
+    n: f64,
+    d: f64,
+    surv_before: f64,
+    /// Product of 1 − d / (n + 1) up to and including this time.
+    surv_modified: f64,
+}
+
+impl EventTime {
+    fn new(groups: &[Group<'_>]) -> Self {
+        let n_risk: Vec<f64> = groups.iter().map(|group| group.observations.len() as f64).collect();
+        let n = n_risk.iter().sum();
+        Self { n_event: vec![0.0; n_risk.len()], n_risk, n, d: 0.0, surv_before: 1.0, surv_modified: 1.0 }
+    }
+
+    /// Counts the events among those of one time; false when there are none.
+    fn happen(&mut self, tied: &[Pooled]) -> bool {
+        self.n_event.fill(0.0);
+        self.d = 0.0;
+        for seen in tied.iter().filter(|seen| seen.event) {
+            self.n_event[seen.group as usize] += 1.0;
+            self.d += 1.0;
+        }
+        self.surv_modified *= 1.0 - self.d / (self.n + 1.0);
+        self.d > 0.0
+    }
+
+    fn leave(&mut self, tied: &[Pooled]) {
+        for seen in tied {
+            self.n_risk[seen.group as usize] -= 1.0;
+        }
+        self.n -= tied.len() as f64;
+    }
+}
+
+/// The running sums of one weighting.
+struct Sums {
+    weighting: Weighting,
+    observed: Vec<f64>,
+    expected: Vec<f64>,
+    /// Covariance, row by row.
+    covariance: Vec<f64>,
+}
+
+impl Sums {
+    fn new(weighting: Weighting, n_groups: usize) -> Self {
+        let zeros = || vec![0.0; n_groups];
+        Self { weighting, observed: zeros(), expected: zeros(), covariance: vec![0.0; n_groups * n_groups] }
+    }
+
+    fn add(&mut self, now: &EventTime) {
+        let (n, d) = (now.n, now.d);
+        let weight = match self.weighting {
             Weighting::LogRank => 1.0,
             Weighting::Gehan => n,
             Weighting::TaroneWare => n.sqrt(),
-            Weighting::PetoPeto => surv_before,
-            Weighting::PetoPetoModified => surv_modified,
+            Weighting::PetoPeto => now.surv_before,
+            Weighting::PetoPetoModified => now.surv_modified,
         };
-        surv_before *= (n - d) / n;
         let spread = if n > 1.0 { weight * weight * d * (n - d) / (n - 1.0) } else { 0.0 };
+        let n_groups = self.observed.len();
         for g in 0..n_groups {
-            observed[g] += weight * n_event[g];
-            expected[g] += weight * d * n_risk[g] / n;
-            for h in 0..n_groups {
+            self.observed[g] += weight * now.n_event[g];
+            self.expected[g] += weight * d * now.n_risk[g] / n;
+            let row = &mut self.covariance[g * n_groups..(g + 1) * n_groups];
+            let share = spread * now.n_risk[g] / n;
+            for (h, covariance) in row.iter_mut().enumerate() {
                 let own = if g == h { 1.0 } else { 0.0 };
-                covariance[(g, h)] += spread * n_risk[g] / n * (own - n_risk[h] / n);
+                *covariance += share * (own - now.n_risk[h] / n);
             }
         }
     }
-    let (chisq, df) = quadratic_form(&observed, &expected, &covariance)?;
-    Ok(LogRank { chisq, df, p: chi_squared_p(chisq, df), observed, expected })
+
+    fn test(self) -> Result<LogRank, LogRankError> {
+        let n_groups = self.observed.len();
+        let covariance = DMatrix::from_row_slice(n_groups, n_groups, &self.covariance);
+        let (chisq, df) = quadratic_form(&self.observed, &self.expected, &covariance)?;
+        Ok(LogRank { chisq, df, p: chi_squared_p(chisq, df), observed: self.observed, expected: self.expected })
+    }
 }
 
 /// (O − E)ᵀ V⁻¹ (O − E) over all but one of the groups with anything expected.
@@ -122,42 +247,9 @@ fn quadratic_form(observed: &[f64], expected: &[f64], covariance: &DMatrix<f64>)
     Ok((difference.dot(&solved), df))
 }
 
-/// The distinct event times over all groups, ascending.
-fn event_times(groups: &[Group<'_>]) -> Result<Vec<EventTime>, LogRankError> {
-    if groups.len() < 2 {
-        return Err(LogRankError::TooFewGroups { found: groups.len() });
-    }
-    for group in groups {
-        check_times(group.observations.iter().map(|seen| seen.time))
-            .map_err(|source| LogRankError::Group { label: group.label.to_owned(), source })?;
-    }
-    let mut pooled: Vec<(f64, usize, bool)> = groups
-        .iter()
-        .enumerate()
-        .flat_map(|(g, group)| group.observations.iter().map(move |seen| (seen.time, g, seen.event)))
-        .collect();
-    pooled.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let mut at_risk: Vec<f64> = groups.iter().map(|group| group.observations.len() as f64).collect();
-    let mut event_times = Vec::new();
-    for tied in pooled.chunk_by(|a, b| a.0 == b.0) {
-        let mut n_event = vec![0.0; groups.len()];
-        for &(_, g, _) in tied.iter().filter(|(_, _, event)| *event) {
-            n_event[g] += 1.0;
-        }
-        if n_event.iter().any(|&d| d > 0.0) {
-            event_times.push(EventTime { n_risk: at_risk.clone(), n_event });
-        }
-        for &(_, g, _) in tied {
-            at_risk[g] -= 1.0;
-        }
-    }
-    if event_times.is_empty() { Err(LogRankError::NoEvents) } else { Ok(event_times) }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TimeToEvent;
 
     fn rows(rows: &[(f64, bool)]) -> Vec<TimeToEvent> {
         rows.iter().map(|&(time, event)| TimeToEvent { time, event }).collect()
@@ -202,5 +294,21 @@ mod tests {
         // The second group was never under observation when an event happened.
         let late = rows(&[(5.0, true), (6.0, true)]);
         assert_eq!(test(&[&late, &censored], Weighting::LogRank), Err(LogRankError::NoOverlap));
+    }
+
+    #[test]
+    fn strata_are_compared_inside_and_added_up() {
+        let (a, b) = (rows(&[(1.0, true), (2.0, true)]), rows(&[(3.0, true), (4.0, true)]));
+        let none = rows(&[]);
+        let arms = |a, b| [Group { label: "a", observations: a }, Group { label: "b", observations: b }];
+        let (first, second) = (arms(&a, &b), arms(&b, &none));
+        let [twice] = log_rank_tests(&[&first, &first], [Weighting::LogRank]).unwrap();
+        let once = test(&[&a, &b], Weighting::LogRank).unwrap();
+        assert!((twice.unwrap().chisq - 2.0 * once.chisq).abs() < 1e-12);
+        // A stratum with one group alone says nothing.
+        let [with_single] = log_rank_tests(&[&first, &second], [Weighting::LogRank]).unwrap();
+        assert!((with_single.unwrap().chisq - once.chisq).abs() < 1e-12);
+        let odd = log_rank_tests(&[&first[..], &first[..1]], [Weighting::LogRank]);
+        assert_eq!(odd, Err(LogRankError::OtherGroups { expected: 2, found: 1 }));
     }
 }

@@ -77,6 +77,17 @@ pub(crate) fn check_times(times: impl IntoIterator<Item = f64>) -> Result<(), In
     if n_times == 0 { Err(InputError::NoObservations) } else { Ok(()) }
 }
 
+/// A time of 0 or more as a number that sorts in the same order, equal for equal times.
+pub(crate) fn time_key(time: f64) -> u64 {
+    // Adding 0 turns a negative zero into a positive one.
+    (time + 0.0).to_bits()
+}
+
+/// The time behind a key.
+pub(crate) fn time_of(key: u64) -> f64 {
+    f64::from_bits(key)
+}
+
 /// Subjects leaving the risk set at one distinct time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Step {
@@ -88,13 +99,13 @@ pub(crate) struct Step {
 /// The distinct times in ascending order, with the number at risk just before each and the events at it.
 pub(crate) fn steps(observations: &[TimeToEvent]) -> Result<Vec<Step>, InputError> {
     check_times(observations.iter().map(|observation| observation.time))?;
-    let mut sorted = observations.to_vec();
-    sorted.sort_by(|a, b| a.time.total_cmp(&b.time));
+    let mut sorted: Vec<(u64, bool)> = observations.iter().map(|seen| (time_key(seen.time), seen.event)).collect();
+    sorted.sort_unstable_by_key(|(key, _)| *key);
     let mut steps = Vec::new();
     let mut n_risk = sorted.len();
-    for tied in sorted.chunk_by(|a, b| a.time == b.time) {
-        let n_event = tied.iter().filter(|observation| observation.event).count();
-        steps.push(Step { time: tied[0].time, n_risk, n_event });
+    for tied in sorted.chunk_by(|a, b| a.0 == b.0) {
+        let n_event = tied.iter().filter(|(_, event)| *event).count();
+        steps.push(Step { time: time_of(tied[0].0), n_risk, n_event });
         n_risk -= tied.len();
     }
     Ok(steps)

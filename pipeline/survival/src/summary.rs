@@ -211,6 +211,7 @@ fn cox_summary(records: &[Record], options: &SummaryOptions) -> Result<CoxSummar
                 event: record.event,
                 covariates: record.covariates.clone()?,
                 cluster: record.cluster,
+                stratum: None,
             })
         })
         .collect();

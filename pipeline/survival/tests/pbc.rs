@@ -107,6 +107,7 @@ fn subjects(rows: &[csv::StringRecord], columns: &[usize]) -> Vec<CoxSubject> {
             event: seen(row).event,
             covariates: columns.iter().map(|&column| row[column].parse().unwrap()).collect(),
             cluster: None,
+            stratum: None,
         })
         .collect()
 }

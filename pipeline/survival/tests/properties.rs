@@ -75,7 +75,7 @@ proptest! {
         let (a, b) = (members(false), members(true));
         let groups = [Group { label: "a", observations: &a }, Group { label: "b", observations: &b }];
         let subjects: Vec<_> = spread.iter().map(|(seen, group)| CoxSubject {
-            time: seen.time, event: seen.event, covariates: vec![f64::from(u8::from(*group))], cluster: None,
+            time: seen.time, event: seen.event, covariates: vec![f64::from(u8::from(*group))], cluster: None, stratum: None,
         }).collect();
         if let (Ok(test), Ok(fit)) = (log_rank(&groups, Weighting::LogRank), cox(&["group"], &subjects, Ties::Efron)) {
             prop_assert!((test.chisq - fit.score.chisq).abs() < 1e-9 * test.chisq.max(1.0));
@@ -86,7 +86,7 @@ proptest! {
     fn a_covariate_in_another_unit_scales_its_coefficient(rows in rows()) {
         let subjects = |factor: f64| -> Vec<CoxSubject> {
             rows.iter().map(|&(time, state, x)| CoxSubject {
-                time: f64::from(time), event: state == 1, covariates: vec![f64::from(x) * factor + 70.0], cluster: None,
+                time: f64::from(time), event: state == 1, covariates: vec![f64::from(x) * factor + 70.0], cluster: None, stratum: None,
             }).collect()
         };
         for ties in [Ties::Efron, Ties::Breslow] {

@@ -119,6 +119,7 @@ fn cox_with_two_terms_and_its_proportional_hazards() {
             event: seen.event,
             covariates: vec![group, age],
             cluster: None,
+            stratum: None,
         })
         .collect();
     for (name, ties) in [("efron", Ties::Efron), ("breslow", Ties::Breslow)] {
@@ -150,6 +151,7 @@ fn cluster_robust_errors() {
             covariates: vec![group[row], age[row]],
             // Pairs of records, some of them in both groups.
             cluster: Some(if row < 10 { row / 2 } else { (row - 10) / 2 + 3 }),
+            stratum: None,
         })
         .collect();
     let found = cox(&["group", "age"], &subjects, Ties::Efron).unwrap();

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::observation::time_key;
+
 /// The share of usable pairs in the predicted order.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Concordance {
@@ -24,43 +26,132 @@ pub struct Ranked {
     pub risk: f64,
 }
 
-/// Compares every pair in which the earlier time is an event (an event and a censoring of one time count; two events of one
-/// time do not). `None` when there is no such pair. Takes time proportional to the number of pairs.
-#[must_use]
-pub fn concordance(records: &[Ranked]) -> Option<Concordance> {
-    let mut pairs = vec![0.0; records.len()];
-    let mut in_order = vec![0.0; records.len()];
-    let mut n_pairs = 0.0;
-    let mut n_in_order = 0.0;
-    for (i, first) in records.iter().enumerate().filter(|(_, record)| record.event) {
-        for (j, second) in records.iter().enumerate() {
-            if second.time < first.time || (second.time == first.time && second.event) {
-                continue;
-            }
-            let order = if first.risk > second.risk {
-                1.0
-            } else if first.risk == second.risk {
-                0.5
-            } else {
-                0.0
-            };
-            n_pairs += 1.0;
-            n_in_order += order;
-            for row in [i, j] {
-                pairs[row] += 1.0;
-                in_order[row] += order;
-            }
+/// How many records of each rank have been seen, with sums over ranks in logarithmic time (Fenwick 1994).
+struct RankCounts(Vec<u32>);
+
+impl RankCounts {
+    fn add(&mut self, rank: usize) {
+        let mut at = rank + 1;
+        while at < self.0.len() {
+            self.0[at] += 1;
+            at += at & at.wrapping_neg();
         }
     }
-    if n_pairs == 0.0 {
+
+    fn add_all(&mut self, rows: &[usize], rank: &[usize]) {
+        for &row in rows {
+            self.add(rank[row]);
+        }
+    }
+
+    /// How many have a rank below `rank`.
+    fn below(&self, rank: usize) -> u32 {
+        let (mut at, mut sum) = (rank, 0);
+        while at > 0 {
+            sum += self.0[at];
+            at -= at & at.wrapping_neg();
+        }
+        sum
+    }
+
+    /// Half of those of the rank itself, and all below it.
+    fn below_or_half(&self, rank: usize) -> f64 {
+        f64::midpoint(f64::from(self.below(rank)), f64::from(self.below(rank + 1)))
+    }
+}
+
+/// Pairs of one record, and how many of them are in the predicted order.
+#[derive(Debug, Clone, Copy, Default)]
+struct Pairs {
+    usable: f64,
+    in_order: f64,
+}
+
+impl Pairs {
+    /// The pairs with the events that came before, in order where those had the higher risk.
+    fn count(&mut self, n_earlier: f64, earlier: &RankCounts, rank: usize) {
+        self.usable += n_earlier;
+        self.in_order += n_earlier - earlier.below_or_half(rank);
+    }
+}
+
+/// Compares every pair in which the earlier time is an event (an event and a censoring of one time count; two events of one
+/// time do not). `None` when there is no such pair.
+#[must_use]
+pub fn concordance(records: &[Ranked]) -> Option<Concordance> {
+    summarise(&pairs(records))
+}
+
+/// The same with pairs inside each stratum alone.
+#[must_use]
+pub fn stratified_concordance(strata: &[Vec<Ranked>]) -> Option<Concordance> {
+    summarise(&strata.iter().flat_map(|records| pairs(records)).collect::<Vec<_>>())
+}
+
+fn summarise(pairs: &[Pairs]) -> Option<Concordance> {
+    // Every pair stands at both of its records.
+    let usable = pairs.iter().map(|pairs| pairs.usable).sum::<f64>() / 2.0;
+    let in_order = pairs.iter().map(|pairs| pairs.in_order).sum::<f64>() / 2.0;
+    if usable == 0.0 {
         return None;
     }
-    let concordance: f64 = n_in_order / n_pairs;
-    let influence = in_order.iter().zip(&pairs).map(|(in_order, pairs)| (in_order - concordance * pairs) / n_pairs);
+    let concordance = in_order / usable;
+    let influence = pairs.iter().map(|pairs| (pairs.in_order - concordance * pairs.usable) / usable);
     Some(Concordance {
         concordance,
         concordance_se: influence.map(|influence| influence * influence).sum::<f64>().sqrt(),
     })
+}
+
+/// The pairs of every record: one walk to earlier times counts those who outlived an event, one back counts the events
+/// that came before.
+fn pairs(records: &[Ranked]) -> Vec<Pairs> {
+    let rank = ranks(records);
+    let n_ranks = rank.iter().max().map_or(0, |&largest| largest + 1);
+    let mut order: Vec<usize> = (0..records.len()).collect();
+    // Those with the event first among equal times.
+    order.sort_unstable_by_key(|&row| (time_key(records[row].time), !records[row].event, row));
+    let mut pairs = vec![Pairs::default(); records.len()];
+    let mut seen = RankCounts(vec![0; n_ranks + 1]);
+    let mut n_seen = 0.0;
+    for tied in order.chunk_by(|&a, &b| records[a].time == records[b].time).rev() {
+        let (events, censored) = tied.split_at(tied.partition_point(|&row| records[row].event));
+        seen.add_all(censored, &rank);
+        n_seen += censored.len() as f64;
+        for &row in events {
+            pairs[row].usable += n_seen;
+            pairs[row].in_order += seen.below_or_half(rank[row]);
+        }
+        seen.add_all(events, &rank);
+        n_seen += events.len() as f64;
+    }
+    let mut earlier = RankCounts(vec![0; n_ranks + 1]);
+    let mut n_earlier = 0.0;
+    for tied in order.chunk_by(|&a, &b| records[a].time == records[b].time) {
+        let (events, censored) = tied.split_at(tied.partition_point(|&row| records[row].event));
+        for &row in events {
+            pairs[row].count(n_earlier, &earlier, rank[row]);
+        }
+        earlier.add_all(events, &rank);
+        n_earlier += events.len() as f64;
+        for &row in censored {
+            pairs[row].count(n_earlier, &earlier, rank[row]);
+        }
+    }
+    pairs
+}
+
+/// The rank of every record's risk from 0; equal risks share one.
+fn ranks(records: &[Ranked]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..records.len()).collect();
+    order.sort_unstable_by(|&a, &b| records[a].risk.total_cmp(&records[b].risk));
+    let mut ranks = vec![0; records.len()];
+    for (rank, equal) in order.chunk_by(|&a, &b| records[a].risk == records[b].risk).enumerate() {
+        for &row in equal {
+            ranks[row] = rank;
+        }
+    }
+    ranks
 }
 
 #[cfg(test)]
@@ -81,5 +172,32 @@ mod tests {
         let record = |event, risk| Ranked { time: 4.0, event, risk };
         assert_eq!(concordance(&[record(true, 1.0), record(true, 2.0)]), None);
         assert_eq!(concordance(&[record(true, 3.0), record(false, 2.0)]).unwrap().concordance, 1.0);
+    }
+
+    /// Every pair by definition, on rows with many ties in time and risk.
+    #[test]
+    fn counting_by_ranks_is_counting_every_pair() {
+        let records: Vec<Ranked> = (0..60_u32)
+            .map(|row| Ranked {
+                time: f64::from(row * 7 % 13),
+                event: row % 3 != 0,
+                risk: f64::from(row * 5 % 11) - 4.0,
+            })
+            .collect();
+        let (mut usable, mut in_order) = (0.0, 0.0);
+        for first in records.iter().filter(|record| record.event) {
+            for second in &records {
+                if second.time > first.time || (second.time == first.time && !second.event) {
+                    usable += 1.0;
+                    in_order += if first.risk > second.risk { 1.0 } else { 0.0 };
+                    in_order += if first.risk == second.risk { 0.5 } else { 0.0 };
+                }
+            }
+        }
+        assert_eq!(concordance(&records).unwrap().concordance, in_order / usable);
+        let halves = [records[..30].to_vec(), records[30..].to_vec()];
+        let apart = stratified_concordance(&halves).unwrap().concordance;
+        assert_ne!(apart, in_order / usable);
+        assert_eq!(stratified_concordance(&[records.clone(), Vec::new()]), concordance(&records));
     }
 }

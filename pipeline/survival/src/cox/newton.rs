@@ -3,7 +3,6 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::CoxError;
-use super::partial_likelihood::EventTime;
 
 /// Where the log likelihood counts as settled, relative to its size.
 const LOGLIK_TOLERANCE: f64 = 1e-12;
@@ -32,39 +31,28 @@ pub(crate) struct Fit {
     pub(crate) loglik: [f64; 2],
     /// Score test at 0.
     pub(crate) score_statistic: f64,
-    /// The contributions at the maximum.
-    pub(crate) event_times: Vec<EventTime>,
 }
 
-/// The sums over event times that a step needs.
-struct Sums {
-    loglik: f64,
-    score: DVector<f64>,
-    information: DMatrix<f64>,
+/// A log likelihood with its first derivative and the negative of its second.
+#[derive(Debug, Clone)]
+pub(crate) struct Derivatives {
+    pub(crate) loglik: f64,
+    pub(crate) score: DVector<f64>,
+    pub(crate) information: DMatrix<f64>,
 }
 
-fn sums(event_times: &[EventTime], n_terms: usize) -> Sums {
-    let mut sums = Sums { loglik: 0.0, score: DVector::zeros(n_terms), information: DMatrix::zeros(n_terms, n_terms) };
-    for event_time in event_times {
-        sums.loglik += event_time.loglik;
-        sums.score += &event_time.score;
-        sums.information += &event_time.information;
-    }
-    sums
-}
-
-/// Climbs from 0 to the maximum of the likelihood whose contributions `moments` gives; `sizes` are the largest absolute
-/// values of the centred covariates.
+/// Climbs from 0 to the maximum of the likelihood that `derivatives` gives; `sizes` are the largest absolute values of the
+/// centred covariates.
 pub(crate) fn maximise(
     terms: &[&str],
     sizes: &DVector<f64>,
-    moments: impl Fn(&DVector<f64>) -> Vec<EventTime>,
+    n_events: usize,
+    derivatives: impl Fn(&DVector<f64>) -> Derivatives,
 ) -> Result<Fit, CoxError> {
     let n_terms = terms.len();
     let mut coef = DVector::zeros(n_terms);
-    let mut event_times = moments(&coef);
-    let mut current = sums(&event_times, n_terms);
-    let n_events: f64 = event_times.iter().map(|event_time| event_time.n_event).sum();
+    let mut current = derivatives(&coef);
+    let n_events = n_events as f64;
     let floor = sizes.map(|size| ROUNDING * n_events * size * size);
     if let Some(term) = dependent_term(&current.information, &floor) {
         return Err(CoxError::DependentTerm { term: terms[term].to_owned() });
@@ -85,9 +73,9 @@ pub(crate) fn maximise(
         score_statistic.get_or_insert(current.score.dot(&step));
         let in_errors = step.component_div(&variance_at_zero.map(f64::sqrt));
         runaway = in_errors.iamax();
-        let (next, next_times, next_sums) = climb(&coef, step, &current, &moments);
-        let settled = (next_sums.loglik - current.loglik).abs() <= LOGLIK_TOLERANCE * current.loglik.abs().max(1.0);
-        (coef, event_times, current) = (next, next_times, next_sums);
+        let (next_coef, next) = climb(&coef, step, &current, &derivatives);
+        let settled = (next.loglik - current.loglik).abs() <= LOGLIK_TOLERANCE * current.loglik.abs().max(1.0);
+        (coef, current) = (next_coef, next);
         if settled && in_errors.amax() <= STEP_TOLERANCE {
             let inverse = current.information.cholesky().unwrap_or(factor).inverse();
             let inflation = inverse.diagonal().component_div(&variance_at_zero);
@@ -96,7 +84,7 @@ pub(crate) fn maximise(
                 break;
             }
             let score_statistic = score_statistic.unwrap_or(0.0);
-            return Ok(Fit { coef, inverse, loglik: [null, current.loglik], score_statistic, event_times });
+            return Ok(Fit { coef, inverse, loglik: [null, current.loglik], score_statistic });
         }
     }
     Err(CoxError::Separation { term: terms[runaway].to_owned() })
@@ -106,17 +94,16 @@ pub(crate) fn maximise(
 fn climb(
     coef: &DVector<f64>,
     mut step: DVector<f64>,
-    current: &Sums,
-    moments: &impl Fn(&DVector<f64>) -> Vec<EventTime>,
-) -> (DVector<f64>, Vec<EventTime>, Sums) {
+    current: &Derivatives,
+    derivatives: &impl Fn(&DVector<f64>) -> Derivatives,
+) -> (DVector<f64>, Derivatives) {
     let slack = LOGLIK_TOLERANCE * current.loglik.abs().max(1.0);
     loop {
         let next = coef + &step;
-        let event_times = moments(&next);
-        let sums = sums(&event_times, coef.len());
+        let found = derivatives(&next);
         // A step that no longer changes the coefficients ends the halving.
-        if sums.loglik >= current.loglik - slack || next == *coef {
-            return (next, event_times, sums);
+        if found.loglik >= current.loglik - slack || next == *coef {
+            return (next, found);
         }
         step /= 2.0;
     }
@@ -125,7 +112,7 @@ fn climb(
 /// The first term whose information is used up by the terms before it, by the pivots of the correlation matrix.
 ///
 /// A term whose information is no more than `floor` does not vary at all: what is left is rounding.
-fn dependent_term(information: &DMatrix<f64>, floor: &DVector<f64>) -> Option<usize> {
+pub(crate) fn dependent_term(information: &DMatrix<f64>, floor: &DVector<f64>) -> Option<usize> {
     let n = information.nrows();
     let scale: Vec<f64> = information.diagonal().iter().map(|&variance| variance.max(0.0).sqrt()).collect();
     let mut factor = DMatrix::<f64>::zeros(n, n);

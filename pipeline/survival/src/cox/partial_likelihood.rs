@@ -1,197 +1,259 @@
 //! The partial likelihood and its first two derivatives, one event time after the other.
 //!
-//! Source: Therneau and Grambsch 2000, chapter 3; Efron's ties as averages over shrinking risk sets.
+//! Source: Therneau and Grambsch 2000, chapter 3; Efron's ties as averages over shrinking risk sets. The records are sorted
+//! once; a walk over the event times keeps running sums and allocates nothing.
 
 use nalgebra::{DMatrix, DVector};
 
+use super::covariates::Covariates;
+use super::newton::Derivatives;
 use super::{CoxError, CoxSubject, Ties};
-use crate::observation::check_times;
+use crate::observation::{check_times, time_key};
 
-/// The records of a model with centred covariates (the partial likelihood does not depend on the centre).
+/// The records of a model, by stratum, then descending time, those with the event last among equal times.
 #[derive(Debug, Clone)]
 pub(crate) struct RiskSets {
-    pub(crate) time: Vec<f64>,
-    pub(crate) event: Vec<bool>,
-    pub(crate) covariates: Vec<DVector<f64>>,
-    /// Positions of the records by descending time.
-    descending: Vec<usize>,
+    /// Position of each record in the input.
+    pub(crate) input_row: Vec<usize>,
+    /// Centred covariates in the order of the walk (the partial likelihood does not depend on the centre).
+    pub(crate) covariates: Covariates,
+    /// The event times with the records that enter the risk set at each.
+    pub(crate) blocks: Vec<Block>,
     ties: Ties,
 }
 
-/// What one event time contributes.
-#[derive(Debug, Clone)]
-pub(crate) struct EventTime {
+/// One event time of one stratum, and the records whose time is at or after it and before the next later event time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Block {
     pub(crate) time: f64,
-    pub(crate) n_event: f64,
-    pub(crate) loglik: f64,
-    /// Sum of the covariates of those with the event, less its expectation.
-    pub(crate) score: DVector<f64>,
-    /// Covariance of the covariates in the risk set, summed over the events.
-    pub(crate) information: DMatrix<f64>,
-    /// Mean covariates of the risk set, averaged over the events.
-    pub(crate) mean: DVector<f64>,
-    /// Sum of 1/denominator, and of mean/denominator, over the events: the hazard of those at risk.
-    pub(crate) hazard: f64,
-    pub(crate) hazard_mean: DVector<f64>,
-    /// The same for those with the event, whom Efron's shrinking risk set counts in part.
-    pub(crate) own_hazard: f64,
-    pub(crate) own_hazard_mean: DVector<f64>,
+    /// Records from here to `end` enter the risk set.
+    pub(crate) start: usize,
+    /// Records from here to `end` have the event.
+    pub(crate) events_from: usize,
+    pub(crate) end: usize,
+    /// The first block of its stratum: nobody was at risk before.
+    pub(crate) opens_stratum: bool,
 }
 
-/// Sums of weight, weight · x and weight · x xᵀ over a set of records.
+impl Block {
+    pub(crate) fn n_event(&self) -> usize {
+        self.end - self.events_from
+    }
+}
+
+/// What one event time contributes. Symmetric matrices hold their upper triangle, row by row.
 #[derive(Debug, Clone)]
-pub(crate) struct WeightedSums {
-    pub(crate) weight: f64,
-    pub(crate) first: DVector<f64>,
-    pub(crate) second: DMatrix<f64>,
+pub(crate) struct EventTime {
+    pub(crate) loglik: f64,
+    /// Sum of the covariates of those with the event, less its expectation.
+    pub(crate) score: Vec<f64>,
+    /// Covariance of the covariates in the risk set, summed over the events.
+    pub(crate) information: Vec<f64>,
+    /// Mean covariates of the risk set, averaged over the events.
+    pub(crate) mean: Vec<f64>,
+    /// Sum of 1/denominator, and of mean/denominator, over the events: the hazard of those at risk.
+    pub(crate) hazard: f64,
+    pub(crate) hazard_mean: Vec<f64>,
+    /// The same for those with the event, whom Efron's shrinking risk set counts in part.
+    pub(crate) own_hazard: f64,
+    pub(crate) own_hazard_mean: Vec<f64>,
+}
+
+/// Sums of weight, weight · x and weight · x xᵀ (upper triangle) over a set of records.
+#[derive(Debug, Clone)]
+struct WeightedSums {
+    weight: f64,
+    first: Vec<f64>,
+    second: Vec<f64>,
 }
 
 impl WeightedSums {
-    pub(crate) fn zeros(n_terms: usize) -> Self {
-        Self { weight: 0.0, first: DVector::zeros(n_terms), second: DMatrix::zeros(n_terms, n_terms) }
+    fn zeros(n_terms: usize) -> Self {
+        Self { weight: 0.0, first: vec![0.0; n_terms], second: vec![0.0; n_terms * (n_terms + 1) / 2] }
     }
 
-    pub(crate) fn add(&mut self, weight: f64, covariates: &DVector<f64>) {
+    fn clear(&mut self) {
+        self.weight = 0.0;
+        self.first.fill(0.0);
+        self.second.fill(0.0);
+    }
+
+    fn add(&mut self, weight: f64, covariates: &[f64]) {
         self.weight += weight;
-        self.first.axpy(weight, covariates, 1.0);
-        self.second.ger(weight, covariates, covariates, 1.0);
-    }
-
-    /// These sums plus `factor` times the other ones.
-    pub(crate) fn plus(&self, other: &Self, factor: f64) -> Self {
-        Self {
-            weight: self.weight + other.weight * factor,
-            first: &self.first + &other.first * factor,
-            second: &self.second + &other.second * factor,
+        let mut second = self.second.iter_mut();
+        for (a, (first, x)) in self.first.iter_mut().zip(covariates).enumerate() {
+            let weighted = weight * x;
+            *first += weighted;
+            // The covariates end first: the other way round the zip would swallow an entry.
+            for (y, sum) in covariates[a..].iter().zip(second.by_ref()) {
+                *sum += weighted * y;
+            }
         }
+    }
+}
+
+/// Sums over the events of one time, g being the share of the tied events that Efron has already taken out and q the
+/// inverse of the denominator left: q, g q, q², g q², g² q², and −log q.
+#[derive(Debug, Clone, Copy, Default)]
+struct TieSums {
+    q: f64,
+    gq: f64,
+    qq: f64,
+    gqq: f64,
+    ggqq: f64,
+    log: f64,
+}
+
+impl TieSums {
+    fn new(ties: Ties, n_event: usize, at_risk: f64, dead: f64) -> Self {
+        let d = n_event as f64;
+        if ties == Ties::Breslow || n_event == 1 {
+            let q = 1.0 / at_risk;
+            return Self { q: d * q, qq: d * q * q, log: d * at_risk.ln(), ..Self::default() };
+        }
+        let mut sums = Self::default();
+        for already in 0..n_event {
+            let g = already as f64 / d;
+            let denominator = at_risk - g * dead;
+            let q = 1.0 / denominator;
+            sums.q += q;
+            sums.gq += g * q;
+            sums.qq += q * q;
+            sums.gqq += g * q * q;
+            sums.ggqq += g * g * q * q;
+            sums.log += denominator.ln();
+        }
+        sums
     }
 }
 
 impl RiskSets {
     pub(crate) fn new(terms: &[&str], subjects: &[CoxSubject], ties: Ties) -> Result<Self, CoxError> {
         check_times(subjects.iter().map(|subject| subject.time))?;
-        let covariates = centred_covariates(terms, subjects.iter().map(|subject| subject.covariates.as_slice()))?;
+        let covariates = Covariates::centred(terms, subjects.iter().map(|subject| subject.covariates.as_slice()))?;
         if !subjects.iter().any(|subject| subject.event) {
             return Err(CoxError::NoEvents);
         }
-        let time: Vec<f64> = subjects.iter().map(|subject| subject.time).collect();
-        let mut descending: Vec<usize> = (0..time.len()).collect();
-        descending.sort_by(|&a, &b| time[b].total_cmp(&time[a]));
-        Ok(Self { event: subjects.iter().map(|subject| subject.event).collect(), time, covariates, descending, ties })
+        let mut order: Vec<(Option<usize>, u64, bool, usize)> = subjects
+            .iter()
+            .enumerate()
+            .map(|(row, subject)| (subject.stratum, !time_key(subject.time), subject.event, row))
+            .collect();
+        order.sort_unstable();
+        let blocks = blocks(&order, subjects);
+        let input_row: Vec<usize> = order.into_iter().map(|(.., row)| row).collect();
+        Ok(Self { covariates: covariates.in_order(input_row.iter().copied()), input_row, blocks, ties })
     }
 
-    /// exp(xβ), all divided by the largest so that nothing overflows: only ratios enter the partial likelihood.
-    pub(crate) fn relative_hazards(&self, coef: &DVector<f64>) -> Vec<f64> {
-        let linear: Vec<f64> = self.covariates.iter().map(|covariates| covariates.dot(coef)).collect();
-        let largest = linear.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        linear.iter().map(|linear| (linear - largest).exp()).collect()
-    }
-
-    /// The contributions of all event times at `coef`, by descending time.
-    pub(crate) fn moments(&self, coef: &DVector<f64>) -> Vec<EventTime> {
-        let weights = self.relative_hazards(coef);
+    /// Log likelihood, score and information at `coef`.
+    pub(crate) fn derivatives(&self, coef: &DVector<f64>) -> Derivatives {
         let n_terms = coef.len();
-        let mut at_risk = WeightedSums::zeros(n_terms);
-        let mut event_times = Vec::new();
-        for tied in self.descending.chunk_by(|&a, &b| self.time[a] == self.time[b]) {
-            let mut dead = WeightedSums::zeros(n_terms);
-            let mut dead_covariates = DVector::zeros(n_terms);
-            let (mut n_event, mut loglik) = (0, 0.0);
-            for &row in tied {
-                at_risk.add(weights[row], &self.covariates[row]);
-                if self.event[row] {
-                    dead.add(weights[row], &self.covariates[row]);
-                    dead_covariates += &self.covariates[row];
-                    loglik += weights[row].ln();
-                    n_event += 1;
+        let (mut loglik, mut score) = (0.0, DVector::zeros(n_terms));
+        let mut upper = vec![0.0; n_terms * (n_terms + 1) / 2];
+        self.walk(coef, |_, event_time| {
+            loglik += event_time.loglik;
+            score.iter_mut().zip(&event_time.score).for_each(|(sum, x)| *sum += x);
+            upper.iter_mut().zip(&event_time.information).for_each(|(sum, x)| *sum += x);
+        });
+        Derivatives { loglik, score, information: symmetric(&upper, n_terms) }
+    }
+
+    /// Calls `visit` with the contribution of every event time at `coef`: by stratum, then descending time.
+    pub(crate) fn walk(&self, coef: &DVector<f64>, mut visit: impl FnMut(&Block, &EventTime)) {
+        let n_terms = coef.len();
+        let log_hazards = self.covariates.log_hazards(coef);
+        let (mut at_risk, mut dead) = (WeightedSums::zeros(n_terms), WeightedSums::zeros(n_terms));
+        let mut event_time = EventTime::zeros(n_terms);
+        for block in &self.blocks {
+            if block.opens_stratum {
+                at_risk.clear();
+            }
+            dead.clear();
+            let mut loglik = 0.0;
+            event_time.score.fill(0.0);
+            for (row, log_hazard) in (block.start..).zip(&log_hazards[block.start..block.end]) {
+                let covariates = self.covariates.row(row);
+                let weight = log_hazard.exp();
+                at_risk.add(weight, covariates);
+                if row >= block.events_from {
+                    dead.add(weight, covariates);
+                    loglik += log_hazard;
+                    event_time.score.iter_mut().zip(covariates).for_each(|(sum, x)| *sum += x);
                 }
             }
-            if n_event > 0 {
-                let time = self.time[tied[0]];
-                event_times.push(self.event_time(time, n_event, loglik, dead_covariates, &at_risk, &dead));
+            let ties = TieSums::new(self.ties, block.n_event(), at_risk.weight, dead.weight);
+            event_time.fill(&ties, block.n_event() as f64, &at_risk, &dead);
+            event_time.loglik = loglik - ties.log;
+            visit(block, &event_time);
+        }
+    }
+}
+
+impl EventTime {
+    fn zeros(n_terms: usize) -> Self {
+        Self {
+            loglik: 0.0,
+            score: vec![0.0; n_terms],
+            information: vec![0.0; n_terms * (n_terms + 1) / 2],
+            mean: vec![0.0; n_terms],
+            hazard: 0.0,
+            hazard_mean: vec![0.0; n_terms],
+            own_hazard: 0.0,
+            own_hazard_mean: vec![0.0; n_terms],
+        }
+    }
+
+    /// Everything but the log likelihood; `score` comes in as the sum of the covariates of those with the event.
+    fn fill(&mut self, ties: &TieSums, n_event: f64, at_risk: &WeightedSums, dead: &WeightedSums) {
+        self.hazard = ties.q;
+        self.own_hazard = ties.q - ties.gq;
+        let mut entry = 0;
+        for a in 0..self.score.len() {
+            let (f_a, d_a) = (at_risk.first[a], dead.first[a]);
+            let expected = f_a * ties.q - d_a * ties.gq;
+            self.score[a] -= expected;
+            self.mean[a] = expected / n_event;
+            self.hazard_mean[a] = f_a * ties.qq - d_a * ties.gqq;
+            self.own_hazard_mean[a] = f_a * (ties.qq - ties.gqq) - d_a * (ties.gqq - ties.ggqq);
+            for b in a..self.score.len() {
+                let (f_b, d_b) = (at_risk.first[b], dead.first[b]);
+                let squares = at_risk.second[entry] * ties.q - dead.second[entry] * ties.gq;
+                let of_means = f_a * f_b * ties.qq - (f_a * d_b + d_a * f_b) * ties.gqq + d_a * d_b * ties.ggqq;
+                self.information[entry] = squares - of_means;
+                entry += 1;
             }
         }
-        event_times
-    }
-
-    fn event_time(
-        &self,
-        time: f64,
-        n_event: usize,
-        loglik: f64,
-        dead_covariates: DVector<f64>,
-        at_risk: &WeightedSums,
-        dead: &WeightedSums,
-    ) -> EventTime {
-        let n_terms = dead_covariates.len();
-        let mut found = EventTime {
-            time,
-            n_event: n_event as f64,
-            loglik,
-            score: dead_covariates,
-            information: DMatrix::zeros(n_terms, n_terms),
-            mean: DVector::zeros(n_terms),
-            hazard: 0.0,
-            hazard_mean: DVector::zeros(n_terms),
-            own_hazard: 0.0,
-            own_hazard_mean: DVector::zeros(n_terms),
-        };
-        for already_dead in 0..n_event {
-            let gone = match self.ties {
-                Ties::Efron => already_dead as f64 / n_event as f64,
-                Ties::Breslow => 0.0,
-            };
-            let denominator = at_risk.weight - gone * dead.weight;
-            let mean = (&at_risk.first - &dead.first * gone) / denominator;
-            let second = (&at_risk.second - &dead.second * gone) / denominator;
-            found.loglik -= denominator.ln();
-            found.score -= &mean;
-            found.information += second - &mean * mean.transpose();
-            found.hazard += 1.0 / denominator;
-            found.hazard_mean += &mean / denominator;
-            found.own_hazard += (1.0 - gone) / denominator;
-            found.own_hazard_mean += &mean * ((1.0 - gone) / denominator);
-            found.mean += mean / n_event as f64;
-        }
-        found
     }
 }
 
-/// The covariates as vectors, each less its mean over all records; exactly 0 where all values are equal.
-pub(crate) fn centred_covariates<'a>(
-    terms: &[&str],
-    rows: impl Iterator<Item = &'a [f64]>,
-) -> Result<Vec<DVector<f64>>, CoxError> {
-    let n_terms = terms.len();
-    if n_terms == 0 {
-        return Err(CoxError::NoTerms);
-    }
-    let mut covariates = Vec::new();
-    let mut sum = DVector::zeros(n_terms);
-    for (row, values) in rows.enumerate() {
-        if values.len() != n_terms {
-            return Err(CoxError::WrongCovariates { row, expected: n_terms, found: values.len() });
-        }
-        if let Some(term) = values.iter().position(|value| !value.is_finite()) {
-            return Err(CoxError::BadCovariate { row, term: terms[term].to_owned() });
-        }
-        let values = DVector::from_column_slice(values);
-        sum += &values;
-        covariates.push(values);
-    }
-    let mean = sum / covariates.len() as f64;
-    for term in 0..n_terms {
-        // The rounded mean of equal values may miss them by one bit, which would pass for variation.
-        let first = covariates[0][term];
-        let centre = if covariates.iter().all(|values| values[term] == first) { first } else { mean[term] };
-        for values in &mut covariates {
-            values[term] -= centre;
+/// The event times of the sorted records.
+fn blocks(order: &[(Option<usize>, u64, bool, usize)], subjects: &[CoxSubject]) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut end = 0;
+    for stratum in order.chunk_by(|a, b| a.0 == b.0) {
+        let (mut start, mut opens_stratum) = (end, true);
+        for tied in stratum.chunk_by(|a, b| a.1 == b.1) {
+            end += tied.len();
+            let censored = tied.partition_point(|(_, _, event, _)| !event);
+            if censored < tied.len() {
+                let events_from = end - tied.len() + censored;
+                blocks.push(Block { time: subjects[tied[0].3].time, start, events_from, end, opens_stratum });
+                (start, opens_stratum) = (end, false);
+            }
         }
     }
-    Ok(covariates)
+    blocks
 }
 
-/// The largest absolute value of each centred covariate.
-pub(crate) fn sizes(covariates: &[DVector<f64>], n_terms: usize) -> DVector<f64> {
-    covariates.iter().fold(DVector::zeros(n_terms), |largest, values| largest.sup(&values.abs()))
+/// A symmetric matrix from its upper triangle, row by row.
+pub(crate) fn symmetric(upper: &[f64], n: usize) -> DMatrix<f64> {
+    let mut full = DMatrix::zeros(n, n);
+    let mut entries = upper.iter();
+    for a in 0..n {
+        for (b, value) in (a..n).zip(entries.by_ref()) {
+            full[(a, b)] = *value;
+            full[(b, a)] = *value;
+        }
+    }
+    full
 }

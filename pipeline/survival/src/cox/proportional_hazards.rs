@@ -5,9 +5,9 @@
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
+use super::partial_likelihood::{Block, symmetric};
 use super::{ChiSquaredTest, CoxError, CoxFit, CoxSubject, Ties, fit};
-use crate::kaplan_meier::{IntervalScale, kaplan_meier};
-use crate::observation::TimeToEvent;
+use crate::observation::{Step, TimeToEvent, steps};
 
 /// A test per term and one of all together.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,32 +27,32 @@ pub fn proportional_hazards(
     subjects: &[CoxSubject],
     ties: Ties,
 ) -> Result<(CoxFit, ProportionalHazards), CoxError> {
-    let (cox_fit, _, event_times) = fit(terms, subjects, ties)?;
-    let seen: Vec<_> =
-        subjects.iter().map(|subject| TimeToEvent { time: subject.time, event: subject.event }).collect();
-    let curve = kaplan_meier(&seen, IntervalScale::Log)?;
-    let transformed: Vec<f64> = event_times
-        .iter()
-        .map(|event_time| {
-            let before = curve.time.partition_point(|&time| time < event_time.time).checked_sub(1);
-            1.0 - before.map_or(1.0, |entry| curve.surv[entry])
-        })
-        .collect();
-    let n_events: f64 = event_times.iter().map(|event_time| event_time.n_event).sum();
-    let weighted = transformed.iter().zip(&event_times).map(|(g, event_time)| g * event_time.n_event);
-    let centre = weighted.sum::<f64>() / n_events;
+    let (cox_fit, risk_sets) = fit(terms, subjects, ties)?;
+    let transformed = transformed_times(subjects)?;
+    let g_at = |block: &Block| {
+        let entry = transformed.partition_point(|&(time, _)| time < block.time);
+        transformed[entry].1
+    };
+    let g: Vec<f64> = risk_sets.blocks.iter().map(g_at).collect();
+    let weighted: f64 = g.iter().zip(&risk_sets.blocks).map(|(g, block)| g * block.n_event() as f64).sum();
+    let centre = weighted / cox_fit.events as f64;
     let n_terms = terms.len();
+    let n_entries = n_terms * (n_terms + 1) / 2;
     let mut score = DVector::<f64>::zeros(2 * n_terms);
-    let mut information = DMatrix::<f64>::zeros(2 * n_terms, 2 * n_terms);
-    for (event_time, transformed) in event_times.iter().zip(transformed) {
-        let g = transformed - centre;
+    // Information times 1, g and g².
+    let mut upper = [vec![0.0; n_entries], vec![0.0; n_entries], vec![0.0; n_entries]];
+    let mut g = g.into_iter();
+    risk_sets.walk(&DVector::from_column_slice(&cox_fit.coef), |_, event_time| {
+        let g = g.next().map_or(0.0, |g| g - centre);
         // The score of x itself is 0 at the maximum.
-        let mut time_score = score.rows_mut(n_terms, n_terms);
-        time_score += &event_time.score * g;
-        for (row, column, factor) in [(0, 0, 1.0), (0, n_terms, g), (n_terms, 0, g), (n_terms, n_terms, g * g)] {
-            let mut block = information.view_mut((row, column), (n_terms, n_terms));
-            block += &event_time.information * factor;
+        score.iter_mut().skip(n_terms).zip(&event_time.score).for_each(|(sum, x)| *sum += x * g);
+        for (sums, factor) in upper.iter_mut().zip([1.0, g, g * g]) {
+            sums.iter_mut().zip(&event_time.information).for_each(|(sum, x)| *sum += x * factor);
         }
+    });
+    let mut information = DMatrix::<f64>::zeros(2 * n_terms, 2 * n_terms);
+    for (row, column, power) in [(0, 0, 0), (0, n_terms, 1), (n_terms, 0, 1), (n_terms, n_terms, 2)] {
+        information.view_mut((row, column), (n_terms, n_terms)).copy_from(&symmetric(&upper[power], n_terms));
     }
     let mut tests: Vec<ChiSquaredTest> =
         (n_terms..2 * n_terms).map(|term| score_test(&score, &information, n_terms, term..term + 1)).collect();
@@ -62,6 +62,19 @@ pub fn proportional_hazards(
         zph_p: tests.iter().map(|test| test.p).collect(),
     };
     Ok((cox_fit, zph))
+}
+
+/// 1 − S(t−) at every distinct time, ascending; S is pooled over strata.
+fn transformed_times(subjects: &[CoxSubject]) -> Result<Vec<(f64, f64)>, CoxError> {
+    let seen: Vec<_> =
+        subjects.iter().map(|subject| TimeToEvent { time: subject.time, event: subject.event }).collect();
+    let mut surv = 1.0;
+    let step = |step: Step| {
+        let before = surv;
+        surv *= (step.n_risk - step.n_event) as f64 / step.n_risk as f64;
+        (step.time, 1.0 - before)
+    };
+    Ok(steps(&seen)?.into_iter().map(step).collect())
 }
 
 /// The score test of the new coefficients `tested`, the model's own being estimated. A singular information (all events at

@@ -4,56 +4,93 @@
 
 use nalgebra::{DMatrix, DVector};
 
-use super::partial_likelihood::{EventTime, RiskSets};
+use super::partial_likelihood::{Block, EventTime, RiskSets};
 
 /// V (Σ over clusters of U Uᵀ) V, with U the sum of the score residuals of one cluster and V the inverse information. No
-/// small-sample factor, as in R `coxph`.
+/// small-sample factor, as in R `coxph`. `cluster_of` is by row of the input.
 pub(super) fn robust_covariance(
     risk_sets: &RiskSets,
-    event_times: &[EventTime],
     coef: &DVector<f64>,
     inverse: &DMatrix<f64>,
     cluster_of: &[usize],
     n_clusters: usize,
 ) -> DMatrix<f64> {
     let n_terms = coef.len();
-    let mut summed = vec![DVector::<f64>::zeros(n_terms); n_clusters];
-    for (residual, &cluster) in score_residuals(risk_sets, event_times, coef).iter().zip(cluster_of) {
-        summed[cluster] += residual;
+    let mut summed = vec![0.0; n_terms * n_clusters];
+    for (position, residual) in score_residuals(risk_sets, coef).chunks_exact(n_terms).enumerate() {
+        let cluster = cluster_of[risk_sets.input_row[position]];
+        let sums = &mut summed[cluster * n_terms..(cluster + 1) * n_terms];
+        sums.iter_mut().zip(residual).for_each(|(sum, residual)| *sum += residual);
     }
-    let mut meat = DMatrix::zeros(n_terms, n_terms);
-    for score in &summed {
-        meat.ger(1.0, score, score, 1.0);
+    let mut meat = DMatrix::<f64>::zeros(n_terms, n_terms);
+    for score in summed.chunks_exact(n_terms) {
+        for (a, x) in score.iter().enumerate() {
+            for (b, y) in score.iter().enumerate() {
+                meat[(a, b)] += x * y;
+            }
+        }
     }
     inverse * meat * inverse
 }
 
-/// The score residual of every record: what it brought to the score, less what the model expected of it while at risk.
-fn score_residuals(risk_sets: &RiskSets, event_times: &[EventTime], coef: &DVector<f64>) -> Vec<DVector<f64>> {
-    let weights = risk_sets.relative_hazards(coef);
-    // Cumulative hazard and its mean up to and including each event time, ascending.
-    let ascending: Vec<&EventTime> = event_times.iter().rev().collect();
-    let mut cumulative = vec![(0.0, DVector::<f64>::zeros(coef.len()))];
-    for event_time in &ascending {
-        let (hazard, mean) = &cumulative[cumulative.len() - 1];
-        cumulative.push((hazard + event_time.hazard, mean + &event_time.hazard_mean));
-    }
-    (0..weights.len())
-        .map(|row| {
-            let (time, covariates) = (risk_sets.time[row], &risk_sets.covariates[row]);
-            let passed = ascending.partition_point(|event_time| event_time.time <= time);
-            let (mut hazard, mut mean) = cumulative[passed].clone();
-            let mut observed = DVector::zeros(coef.len());
-            if risk_sets.event[row] {
-                // The record's own event time is the last one passed; there it is counted in part.
-                let own = ascending[passed - 1];
-                observed = covariates - &own.mean;
-                hazard += own.own_hazard - own.hazard;
-                mean += &own.own_hazard_mean - &own.hazard_mean;
+/// What every event time adds to the residuals of the records that reach it.
+struct Increment {
+    block: Block,
+    hazard: f64,
+    /// Hazard · mean, the share of it that those with the event see, and their mean covariates.
+    hazard_mean: Vec<f64>,
+    own_hazard: f64,
+    own_hazard_mean: Vec<f64>,
+    mean: Vec<f64>,
+}
+
+/// The score residual of every record, in the order of the risk sets, one row of terms after the other: what it brought to
+/// the score, less what the model expected of it while at risk.
+fn score_residuals(risk_sets: &RiskSets, coef: &DVector<f64>) -> Vec<f64> {
+    let n_terms = coef.len();
+    let log_hazards = risk_sets.covariates.log_hazards(coef);
+    let mut increments = Vec::with_capacity(risk_sets.blocks.len());
+    risk_sets.walk(coef, |block, event_time| increments.push(Increment::new(block, event_time)));
+    let mut residuals = vec![0.0; n_terms * log_hazards.len()];
+    // Within a stratum from the first event on: a record reaches the event time of its own block and all earlier ones.
+    let (mut hazard, mut mean) = (0.0, vec![0.0; n_terms]);
+    for increment in increments.iter().rev() {
+        let block = &increment.block;
+        let (before, mean_before) = (hazard, mean.clone());
+        hazard += increment.hazard;
+        mean.iter_mut().zip(&increment.hazard_mean).for_each(|(sum, add)| *sum += add);
+        for row in block.start..block.end {
+            let weight = log_hazards[row].exp();
+            let has_event = row >= block.events_from;
+            let passed = if has_event { before + increment.own_hazard } else { hazard };
+            for (term, x) in risk_sets.covariates.row(row).iter().enumerate() {
+                let (observed, mean) = if has_event {
+                    (x - increment.mean[term], mean_before[term] + increment.own_hazard_mean[term])
+                } else {
+                    (0.0, mean[term])
+                };
+                residuals[row * n_terms + term] = observed - (x * passed - mean) * weight;
             }
-            observed - (covariates * hazard - mean) * weights[row]
-        })
-        .collect()
+        }
+        if block.opens_stratum {
+            hazard = 0.0;
+            mean.fill(0.0);
+        }
+    }
+    residuals
+}
+
+impl Increment {
+    fn new(block: &Block, event_time: &EventTime) -> Self {
+        Self {
+            block: *block,
+            hazard: event_time.hazard,
+            hazard_mean: event_time.hazard_mean.clone(),
+            own_hazard: event_time.own_hazard,
+            own_hazard_mean: event_time.own_hazard_mean.clone(),
+            mean: event_time.mean.clone(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -71,14 +108,19 @@ mod tests {
             (4.0, true, 0.1),
             (6.0, false, -0.4),
         ];
-        let subjects =
-            rows.map(|(time, event, covariate)| CoxSubject { time, event, covariates: vec![covariate], cluster: None });
+        let subjects = rows.map(|(time, event, covariate)| CoxSubject {
+            time,
+            event,
+            covariates: vec![covariate],
+            cluster: None,
+            stratum: None,
+        });
         for ties in [Ties::Efron, Ties::Breslow] {
-            let (cox_fit, risk_sets, event_times) = fit(&["x"], &subjects, ties).unwrap();
-            let coef = DVector::from_vec(cox_fit.coef);
-            let residuals = score_residuals(&risk_sets, &event_times, &coef);
-            assert!(residuals.iter().sum::<DVector<f64>>()[0].abs() < 1e-10);
-            assert!(residuals[1][0].abs() > 0.1, "single residuals do not vanish");
+            let (cox_fit, risk_sets) = fit(&["x"], &subjects, ties).unwrap();
+            let residuals = score_residuals(&risk_sets, &DVector::from_vec(cox_fit.coef));
+            assert!(residuals.iter().sum::<f64>().abs() < 1e-10);
+            let second = risk_sets.input_row.iter().position(|&row| row == 1).unwrap();
+            assert!(residuals[second].abs() > 0.1, "single residuals do not vanish");
         }
     }
 }
