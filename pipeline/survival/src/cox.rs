@@ -5,6 +5,7 @@
 
 pub mod concordance;
 pub(crate) mod covariates;
+pub mod firth;
 pub(crate) mod newton;
 pub(crate) mod partial_likelihood;
 pub mod proportional_hazards;
@@ -154,6 +155,12 @@ pub enum CoxError {
     /// The clusters' contributions do not span all terms.
     #[error("the contributions of the clusters are linearly dependent: robust errors cannot be estimated")]
     DependentClusters,
+    /// Even the penalised likelihood has no maximum within reach.
+    #[error("the penalised likelihood of {n_terms} terms has no maximum within reach: use fewer terms")]
+    NoPenalisedMaximum {
+        /// Number of terms.
+        n_terms: usize,
+    },
     /// The likelihood keeps growing while a coefficient runs away: a group without events, or separation.
     #[error(
         "the coefficient of \"{term}\" grows without bound (a category without events, or separation): merge categories or use a penalised (Firth) model"

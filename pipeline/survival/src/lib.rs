@@ -23,6 +23,8 @@ pub mod restricted_mean;
 
 pub mod log_rank;
 
+pub mod turnbull;
+
 pub mod competing_risks;
 pub mod gray;
 
@@ -34,6 +36,7 @@ pub mod summary;
 
 pub use competing_risks::{CompetingRisksError, CumulativeIncidence, cumulative_incidence, states};
 pub use cox::concordance::{Concordance, Ranked, concordance, stratified_concordance};
+pub use cox::firth::{FirthFit, firth};
 pub use cox::proportional_hazards::{ProportionalHazards, proportional_hazards};
 pub use cox::{ChiSquaredTest, CoxError, CoxFit, CoxSubject, Ties, cox};
 pub use estimate::Estimate;
@@ -48,6 +51,7 @@ pub use observation::{Group, InputError, TimeToEvent, TimeToState, TimeUnit};
 pub use profile::Profile;
 pub use restricted_mean::{RestrictedMean, RestrictedMeanError, restricted_mean};
 pub use summary::{CoxSummary, GroupCurve, Record, SummaryOptions, SurvivalSummary, WeightedTests, summarise};
+pub use turnbull::{EventWindow, Fall, Turnbull, TurnbullError, turnbull};
 
 /// Two-sided 95 % point of the standard normal distribution, Φ⁻¹(0.975).
 pub const Z_95: f64 = 1.959_963_984_540_054;

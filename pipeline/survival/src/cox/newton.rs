@@ -52,8 +52,7 @@ pub(crate) fn maximise(
     let n_terms = terms.len();
     let mut coef = DVector::zeros(n_terms);
     let mut current = derivatives(&coef);
-    let n_events = n_events as f64;
-    let floor = sizes.map(|size| ROUNDING * n_events * size * size);
+    let floor = rounding_floor(sizes, n_events);
     if let Some(term) = dependent_term(&current.information, &floor) {
         return Err(CoxError::DependentTerm { term: terms[term].to_owned() });
     }
@@ -107,6 +106,11 @@ fn climb(
         }
         step /= 2.0;
     }
+}
+
+/// The information below which a term counts as constant.
+pub(crate) fn rounding_floor(sizes: &DVector<f64>, n_events: usize) -> DVector<f64> {
+    sizes.map(|size| ROUNDING * n_events as f64 * size * size)
 }
 
 /// The first term whose information is used up by the terms before it, by the pivots of the correlation matrix.

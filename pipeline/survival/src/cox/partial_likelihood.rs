@@ -19,7 +19,7 @@ pub(crate) struct RiskSets {
     pub(crate) covariates: Covariates,
     /// The event times with the records that enter the risk set at each.
     pub(crate) blocks: Vec<Block>,
-    ties: Ties,
+    pub(crate) ties: Ties,
 }
 
 /// One event time of one stratum, and the records whose time is at or after it and before the next later event time.
