@@ -3,7 +3,6 @@
 //! Masses: lifelines 0.30.3 `KaplanMeierFitter.fit_interval_censoring(tol=1e-12)`, printed with 6 digits; the further digits
 //! are those of a plain EM in numpy run until nothing changes at 1e-16. R survival 3.5.3 `survfit(type = "interval2")` stops
 //! within 3e-4 of both.
-#![expect(clippy::unwrap_used, reason = "a test may stop at a missing value; its helpers are not marked as tests")]
 
 use lesiontrace_survival::{EventWindow, turnbull};
 
