@@ -151,6 +151,7 @@ fn cox_models(input: &Value, seen: &[TimeToEvent]) -> Result<Map<String, Value>,
         event: one.event,
         covariates: columns.iter().map(|(_, column)| column[at]).collect(),
         cluster: clusters.as_ref().and_then(|ids| ids.get(at).copied()),
+        stratum: None,
     };
     let subjects: Vec<CoxSubject> = seen.iter().enumerate().map(subject).collect();
     let mut all = Map::new();
