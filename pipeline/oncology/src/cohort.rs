@@ -147,6 +147,18 @@ pub struct AssessmentRow {
     pub flips_if: String,
     /// How ablated targets were counted: `viable`, `rebaseline` or `whole`.
     pub ablated_target: String,
+    /// The nearest other target response by the sum; empty where no length decides.
+    pub next_target: String,
+    /// By how much the sum would have to change for it, mm; negative: shrink.
+    pub next_target_mm: Option<f64>,
+    /// Half-width of the 95 % band of the sum, mm; empty where an error of measurement is not known.
+    pub sum_half_width_mm: Option<f64>,
+    /// Whether that band reaches the other response.
+    pub within_error: Option<bool>,
+    /// Overall responses over all legal choices of targets, from best to worst, separated by `|`; empty with a single choice.
+    pub over_selections: String,
+    /// Number of those choices; the first ones only where there are more than the program tries.
+    pub n_selections: Option<u64>,
 }
 
 /// One dated event (`events.csv`).

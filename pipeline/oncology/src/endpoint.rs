@@ -9,6 +9,8 @@ pub mod patient;
 pub mod preset;
 pub mod rule;
 pub mod timeline;
+mod unit;
+pub mod window;
 
 pub use derive::{TimeToEvent, derive};
 pub use patient::{EndpointInput, ImagingVisit, endpoints};

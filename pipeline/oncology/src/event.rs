@@ -117,6 +117,7 @@ mod tests {
         let clinical = ClinicalFacts {
             patient_id: "P1".to_owned(),
             death_date: Some(date(2025, 1, 1)),
+            death_cause: crate::treatment::DeathCause::Unknown,
             last_contact_date: None,
             treatments: vec![Treatment {
                 date: date(2024, 1, 10),

@@ -29,6 +29,32 @@ pub struct Treatment {
     pub complication_grade: String,
 }
 
+/// What caused a death.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeathCause {
+    /// The cancer under study, its progression or its treatment.
+    Disease,
+    /// Anything else.
+    Other,
+    /// Not stated.
+    #[default]
+    Unknown,
+}
+
+impl DeathCause {
+    /// From the column `death_cause` of `patients.csv`: `disease` or `cancer`, `other`, empty or `unknown`; any other word is
+    /// not guessed.
+    pub fn from_word(word: &str) -> Option<Self> {
+        match word.trim().to_lowercase().as_str() {
+            "disease" | "cancer" => Some(Self::Disease),
+            "other" => Some(Self::Other),
+            "" | "unknown" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+}
+
 /// What the clinic knows of a patient apart from images.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +63,9 @@ pub struct ClinicalFacts {
     pub patient_id: String,
     /// Date of death.
     pub death_date: Option<Date>,
+    /// What caused it.
+    #[serde(default)]
+    pub death_cause: DeathCause,
     /// Last date known to be alive.
     pub last_contact_date: Option<Date>,
     /// Treatments, in any order.
@@ -158,6 +187,7 @@ mod tests {
         let clinical = ClinicalFacts {
             patient_id: "P1".to_owned(),
             death_date: None,
+            death_cause: DeathCause::Unknown,
             last_contact_date: None,
             treatments: vec![session(date(2024, 3, 1), 2), session(date(2024, 2, 1), 1)],
         };

@@ -188,8 +188,25 @@ fn any_patient() -> impl Strategy<Value = ResponseInput> {
     })
 }
 
+#[test]
+fn irecist_confirms_a_new_lesion_by_its_growth_and_dates_it_back() {
+    let target = lesion("L1", Organ::Liver, 0, &[("50", "50", Present); 4]);
+    let new = lesion(
+        "L2",
+        Organ::Lung,
+        1,
+        &[("absent", "absent", Absent), ("12", "12", Present), ("16", "16", Present), ("17", "17", Present)],
+    );
+    let result = by("irecist", &patient(4, vec![target, new]));
+    let words: Vec<&str> = result.rows[1..].iter().map(|row| row.overall.as_str()).collect();
+    assert_eq!(words, ["iUPD", "iUPD", "iCPD"]);
+    assert_eq!(result.progression_date, Some(DATES[1]));
+    assert!(result.rows[1].flips_if.contains("new lesions from 17 mm on"), "{}", result.rows[1].flips_if);
+    assert_eq!(result.best_words(), ("iCPD", "iCPD"));
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_new_lesion_never_improves_a_response(
@@ -211,7 +228,7 @@ proptest! {
     fn the_order_of_lesions_does_not_matter(input in any_patient()) {
         let mut turned = input.clone();
         turned.lesions.reverse();
-        for criterion in ["recist_1_1", "mrecist"] {
+        for criterion in ["recist_1_1", "mrecist", "irecist"] {
             prop_assert_eq!(by(criterion, &input).rows, by(criterion, &turned).rows);
         }
     }
@@ -238,4 +255,24 @@ proptest! {
         };
         prop_assert_eq!(scaled(1), scaled(factor));
     }
+}
+
+#[test]
+fn each_visit_says_how_far_the_next_response_is_and_what_other_targets_would_have_said() {
+    let mut lesions = vec![
+        lesion("L1", Organ::Liver, 0, &[("40", "40", Present), ("27", "27", Present)]),
+        lesion("L2", Organ::Liver, 0, &[("30", "30", Present), ("21", "21", Present)]),
+        lesion("L3", Organ::Liver, 0, &[("20", "20", Present), ("20", "20", Present)]),
+    ];
+    for lesion in &mut lesions {
+        lesion.half_width_mm = Some(Exact::whole(1));
+    }
+    let result = by("recist_1_1", &patient(2, lesions));
+    let row = &result.rows[1];
+    // Targets L1 and L2: 70 → 48 mm, PR up to 49 mm; the band of two diameters is √2 mm wide on either side.
+    assert_eq!((row.overall.as_str(), row.next_target.as_str(), row.next_target_mm), ("PR", "SD", Some(1.0)));
+    assert_eq!((row.sum_half_width_mm, row.within_error), (Some(1.41), Some(true)));
+    // With L3 instead of either: 60 → 47 or 50 → 41 mm, both SD.
+    assert_eq!((row.over_selections.as_str(), row.n_selections), ("PR|SD", Some(3)));
+    assert_eq!(result.rows[0].over_selections, "");
 }

@@ -23,11 +23,11 @@ fn rows(folder: &Path, name: &str) -> Vec<BTreeMap<String, String>> {
 fn assessed(folder: &Path, table: &CriterionTable) -> Vec<SdtmAssessment> {
     let tu: Vec<TuRow> = rows(folder, "tu_onco_recist")
         .iter()
-        .map(|row| TuRow::from_columns(|name| row.get(name).map(String::as_str)).unwrap())
+        .map(|row| TuRow::from_columns(|name| row.get(name).map(String::as_str)).expect("a readable row"))
         .collect();
     let tr: Vec<TrRow> = rows(folder, "tr_onco_recist")
         .iter()
-        .map(|row| TrRow::from_columns(|name| row.get(name).map(String::as_str)).unwrap())
+        .map(|row| TrRow::from_columns(|name| row.get(name).map(String::as_str)).expect("a readable row"))
         .collect();
     assess_sdtm(&tu, &tr, table)
 }

@@ -40,5 +40,5 @@ fn every_case_of_every_built_category_passes() {
         }
     }
     assert!(failures.is_empty(), "{} of {n_cases} fail:\n{}", failures.len(), failures.join("\n"));
-    assert_eq!(n_cases, 81);
+    assert_eq!(n_cases, 84);
 }

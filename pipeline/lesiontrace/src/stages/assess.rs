@@ -9,7 +9,7 @@ use oncology::endpoint::{EndpointInput, ImagingVisit, Preset, endpoints};
 use oncology::event::{CompleteAblation, EventInput, events};
 use oncology::progression::{FocusFacts, ProgressionCause, ZoneRelation};
 use oncology::tracking::{LesionTrack, Sighting};
-use oncology::treatment::{ClinicalFacts, Treatment, cycles_of};
+use oncology::treatment::{ClinicalFacts, DeathCause, Treatment, cycles_of};
 use oncology::{
     Date, EndpointRow, Evaluable, EventRow, Exact, LesionId, LesionKind, LesionRole, LesionState, Organ, Size,
 };
@@ -64,6 +64,7 @@ pub(crate) fn assess_patient(
             imaging: imaging_visits(visits, tracked, criteria.first()),
             first_seen,
             events: events.clone(),
+            first_response: criteria.first().and_then(CriterionResult::first_response),
         },
         preset,
     )
@@ -190,9 +191,16 @@ fn clinical_facts(patient: &PatientPlan, tracked: &Tracked, notes: &mut Vec<Note
     if record.is_none() {
         notes.push(Note::warning("no_clinical_row", patient.id.as_str(), "patients.csv has no row of this patient: death and last contact are unknown, survival ends at the last imaging"));
     }
+    let cause = record.and_then(|r| r.covariates.get("death_cause")).map_or("", String::as_str);
+    let death_cause = DeathCause::from_word(cause).unwrap_or_else(|| {
+        let message = format!("patients.csv: death_cause must be disease, other or unknown, found {cause:?}; taken as unknown");
+        notes.push(Note::warning("death_cause_unreadable", patient.id.as_str(), message));
+        DeathCause::Unknown
+    });
     ClinicalFacts {
         patient_id: patient.id.clone(),
         death_date: record.and_then(|r| r.death_date),
+        death_cause,
         last_contact_date: record.and_then(|r| r.last_contact_date),
         treatments,
     }

@@ -15,7 +15,7 @@ use crate::endpoint::rule::MissedVisits;
 use crate::endpoint::timeline::{Assessment, LaterTherapy, TherapyAim, Timeline};
 use crate::progression::ProgressionClass;
 use crate::time::{Date, Days};
-use crate::treatment::{Cycle, group_cycles};
+use crate::treatment::{Cycle, DeathCause, group_cycles};
 
 const CATEGORY: &str = "tte";
 
@@ -48,6 +48,8 @@ struct TimelineCase {
     cutoff: Option<Date>,
     last_followup: Option<Date>,
     death: Option<Date>,
+    #[serde(default)]
+    death_cause: DeathCause,
     #[serde(default)]
     assessments: Vec<AssessmentCase>,
     #[serde(default)]
@@ -122,6 +124,7 @@ fn timeline(case: &CaseInput<'_>) -> Result<Map<String, Value>, CaseError> {
         origin: input.origin,
         baseline: (!no_baseline).then_some(input.origin),
         death: input.death,
+        death_cause: input.death_cause,
         last_follow_up: input.last_followup,
         cutoff: input.cutoff.or(preset.cutoff),
         assessments: input.assessments.iter().map(assessment).collect::<Result<_, _>>()?,

@@ -2,9 +2,10 @@
 //!
 //! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.3–4.4; EORTC RECIST FAQ on the persistence of PR.
 
+use super::next_class::{NextClass, next_class};
 use super::response::{NewLesionResponse, NonTargetResponse, OverallResponse, TargetResponse};
 use super::size::SizedLesion;
-use super::table::{Confirmation, CriterionTable};
+use super::table::{Confirmation, CriterionTable, PrPersistence};
 use super::target::{TargetHistory, target_response};
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
@@ -31,7 +32,7 @@ pub struct CourseVisit {
 }
 
 /// What the rules say of one visit.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct VisitVerdict {
     /// Complete sum, or why there is none.
     pub sum: Evaluable<Exact>,
@@ -51,6 +52,8 @@ pub struct VisitVerdict {
     pub why: String,
     /// What would change the overall response.
     pub flips_if: String,
+    /// The nearest other target response by the sum, where a length decides.
+    pub next_target: Option<NextClass>,
 }
 
 /// Follows a patient from the baseline sum over the visits, in the order given (chronological).
@@ -91,7 +94,10 @@ fn judge(visit: &CourseVisit, history: &TargetHistory, table: &CriterionTable) -
     let mut reasons = vec![target.why];
     reasons.extend([&visit.non_target_why, &visit.new_lesion_why].into_iter().filter(|why| !why.is_empty()).cloned());
     let flips_if = overall_flips(visit, target.response, overall, &target.flips_if, table);
+    let next_target =
+        target.sum.value().and_then(|sum| next_class(target.response, *sum, &sticky_or_not(history, table), table));
     VisitVerdict {
+        next_target,
         sum: target.sum,
         baseline: history.baseline,
         nadir: history.nadir,
@@ -102,6 +108,12 @@ fn judge(visit: &CourseVisit, history: &TargetHistory, table: &CriterionTable) -
         why: reasons.join("; "),
         flips_if,
     }
+}
+
+/// An established partial response counts only where the criterion lets it last.
+fn sticky_or_not(history: &TargetHistory, table: &CriterionTable) -> TargetHistory {
+    let sticky = table.options.pr_persistence.value == PrPersistence::Sticky;
+    TargetHistory { partial_established: history.partial_established && sticky, ..*history }
 }
 
 /// A partial response is established once assigned or, where confirmation is required, once seen twice far enough apart.

@@ -14,6 +14,7 @@ use super::immune_patient::{immune_course, immune_rows};
 use super::patient_roles::choose_roles;
 use super::patient_visits::{course_visits, new_lesion_courses, progressed_lesions};
 use super::response::OverallResponse;
+use super::robustness::write_robustness;
 use super::table::{Confirmation, CriterionTable};
 use crate::cohort::AssessmentRow;
 use crate::evaluable::Evaluable;
@@ -82,7 +83,7 @@ pub enum ProgressionPart {
 }
 
 /// One visit after baseline with its verdict.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct AssessedVisit {
     /// Index into the patient's visits.
     pub visit: usize,
@@ -120,6 +121,12 @@ pub struct CriterionResult {
 }
 
 impl CriterionResult {
+    /// Date of the first visit with a partial or complete overall response.
+    pub fn first_response(&self) -> Option<Date> {
+        let responds = |row: &&AssessmentRow| ["CR", "PR", "iCR", "iPR"].contains(&row.overall.as_str());
+        self.rows.iter().find(responds).map(|row| row.date)
+    }
+
     /// Best response in the criterion's own words, once seen and confirmed. iRECIST knows one best response (iBOR).
     pub fn best_words(&self) -> (&'static str, &'static str) {
         match &self.immune {
@@ -129,8 +136,15 @@ impl CriterionResult {
     }
 }
 
-/// Assesses a patient by a criterion.
+/// Assesses a patient by a criterion, and says how firmly each verdict stands.
 pub fn assess(input: &ResponseInput, table: &CriterionTable) -> Result<CriterionResult, ResponseError> {
+    let mut result = assess_once(input, table)?;
+    write_robustness(&mut result, input, table)?;
+    Ok(result)
+}
+
+/// Assesses a patient with the targets as chosen.
+pub(super) fn assess_once(input: &ResponseInput, table: &CriterionTable) -> Result<CriterionResult, ResponseError> {
     check(input)?;
     let (roles, notes) = choose_roles(input, table);
     let new_lesions = new_lesion_courses(input, &roles, table);
@@ -227,6 +241,12 @@ fn rows(
         ),
         flips_if: String::new(),
         ablated_target: table.options.ablated_target.value.as_str().to_owned(),
+        next_target: String::new(),
+        next_target_mm: None,
+        sum_half_width_mm: None,
+        within_error: None,
+        over_selections: String::new(),
+        n_selections: None,
     };
     let row = |visit: &AssessedVisit| AssessmentRow {
         date: visit.date,

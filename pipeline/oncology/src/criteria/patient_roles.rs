@@ -50,7 +50,7 @@ pub(super) fn choose_roles(input: &ResponseInput, table: &CriterionTable) -> (Ve
 
 /// The lesion as a candidate. Where only the viable part could not be measured, the whole diameter chooses, so that the
 /// lesion is a target that is not evaluable and not silently none.
-fn candidate(lesion: &TrackedLesion, input: &ResponseInput, table: &CriterionTable) -> Candidate {
+pub(super) fn candidate(lesion: &TrackedLesion, input: &ResponseInput, table: &CriterionTable) -> Candidate {
     let seen = &lesion.visits[0];
     let coded = match &seen.viable {
         Size::NotEvaluable(_) => &seen.size,

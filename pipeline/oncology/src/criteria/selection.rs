@@ -167,7 +167,7 @@ fn by_size(a: &Candidate, b: &Candidate) -> std::cmp::Ordering {
 }
 
 /// All lymph nodes are one organ, wherever they lie.
-fn organ_unit(candidate: &Candidate) -> Organ {
+pub(super) fn organ_unit(candidate: &Candidate) -> Organ {
     match candidate.kind {
         LesionKind::Node => Organ::LymphNode,
         LesionKind::Lesion => candidate.organ.clone(),

@@ -4,6 +4,7 @@
 
 use std::cmp::Ordering;
 
+use super::next_class::{partial_up_to, progression_from};
 use super::response::TargetResponse;
 use super::size::{SizedLesion, counted, is_gone, mm, percent, rounded_mm};
 use super::table::{CriterionTable, PdComparison, PostCrReappearance, PrPersistence};
@@ -181,18 +182,12 @@ impl Step<'_> {
         format!(" ({relative} and ≥ {})", mm(thresholds.pd_abs_mm.value))
     }
 
-    /// Smallest sum that is progression, for sentences only.
     fn pd_from(&self, nadir: Exact) -> f64 {
-        let thresholds = &self.table.thresholds;
-        let relative = nadir.to_f64() * (1.0 + f64::from(thresholds.pd_increase_percent.value) / 100.0);
-        let absolute = nadir.to_f64() + thresholds.pd_abs_mm.value.to_f64();
-        let from_zero = if nadir == Exact::ZERO { thresholds.nadir_zero_min_mm.value.to_f64() } else { 0.0 };
-        relative.max(absolute).max(from_zero)
+        progression_from(nadir, &self.table.thresholds)
     }
 
-    /// Largest sum that is a partial response, for sentences only.
     fn pr_up_to(&self, baseline: Exact) -> f64 {
-        baseline.to_f64() * (1.0 - f64::from(self.table.thresholds.pr_decrease_percent.value) / 100.0)
+        partial_up_to(baseline, &self.table.thresholds)
     }
 
     fn flips_from_pd(&self, nadir: Exact) -> String {

@@ -7,6 +7,7 @@ use super::rule::{CensorAt, Death, EndpointRule, MissedVisits, NewTherapy};
 use super::timeline::{LaterTherapy, TherapyAim, Timeline};
 use crate::progression::ProgressionClass;
 use crate::time::{Date, Days};
+use crate::treatment::DeathCause;
 
 /// A time to event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,13 +75,18 @@ fn first_event(timeline: &Timeline, rule: &EndpointRule) -> Option<Event> {
     };
     let dates = timeline.assessments.iter().map(|one| one.date).filter(|date| *date > timeline.origin);
     let progression = dates.filter(|date| !found(*date).is_empty()).min();
-    let death = timeline.death.filter(|death| rule.death == Death::Event && *death >= timeline.origin);
+    let is_event =
+        rule.death == Death::Event || (rule.death == Death::OfDisease && timeline.death_cause == DeathCause::Disease);
+    let death = timeline.death.filter(|death| is_event && *death >= timeline.origin);
     match (progression, death) {
         (Some(progression), death) if death.is_none_or(|death| progression <= death) => {
             let words: Vec<&str> = found(progression).into_iter().map(cause_word).collect();
             Some(Event { date: progression, cause: words.join("+"), on_imaging: true })
         }
-        (_, Some(death)) => Some(Event { date: death, cause: "death".to_owned(), on_imaging: false }),
+        (_, Some(death)) => {
+            let cause = if rule.death == Death::OfDisease { "death_of_disease" } else { "death" };
+            Some(Event { date: death, cause: cause.to_owned(), on_imaging: false })
+        }
         _ => None,
     }
 }
@@ -109,7 +115,8 @@ fn first_stop(timeline: &Timeline, rule: &EndpointRule) -> Option<Stop> {
         }
     };
     let therapy = therapy.map(|date| Stop { date, outcome: by_therapy(timeline, rule, date) });
-    let death = timeline.death.filter(|_| rule.death != Death::Event);
+    let of_disease = rule.death == Death::OfDisease && timeline.death_cause == DeathCause::Disease;
+    let death = timeline.death.filter(|_| rule.death != Death::Event && !of_disease);
     let death = death.map(|date| Stop { date, outcome: by_death(timeline, rule, date) });
     match (therapy, death) {
         (Some(therapy), Some(death)) => Some(if therapy.date <= death.date { therapy } else { death }),
@@ -127,11 +134,16 @@ fn by_therapy(timeline: &Timeline, rule: &EndpointRule, date: Date) -> TimeToEve
 
 fn by_death(timeline: &Timeline, rule: &EndpointRule, date: Date) -> TimeToEvent {
     let end = match (rule.death, rule.censor_at) {
-        (Death::Competing, _) | (_, CensorAt::LastFollowUp) => date,
+        (Death::Competing | Death::OfDisease, _) | (_, CensorAt::LastFollowUp) => date,
         (_, CensorAt::LastAdequateImaging) => timeline.last_adequate(Some(date)).unwrap_or(timeline.origin),
     };
-    let competing = if rule.death == Death::Competing { "death" } else { "" };
-    TimeToEvent { competing, ..censored(timeline, end, "death") }
+    let (competing, reason) = match (rule.death, timeline.death_cause) {
+        (Death::OfDisease, DeathCause::Unknown) => ("", "death_cause_unknown"),
+        (Death::OfDisease, _) => ("death_of_other_cause", "death_of_other_cause"),
+        (Death::Competing, _) => ("death", "death"),
+        _ => ("", "death"),
+    };
+    TimeToEvent { competing, ..censored(timeline, end, reason) }
 }
 
 fn at_end(timeline: &Timeline, rule: &EndpointRule) -> TimeToEvent {

@@ -7,14 +7,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use imaging::note::{Note, Noted};
 
 use super::derive::derive;
-use super::preset::{Origin, Preset};
-use super::rule::{EndpointRule, Level};
+use super::preset::Preset;
+use super::rule::{EndpointRule, Retreatment};
 use super::timeline::{Assessment, LaterTherapy, TherapyAim, Timeline};
+use super::unit::{Course, Unit, first_systemic};
 use crate::cohort::{EndpointRow, EventRow};
 use crate::lesion::LesionId;
 use crate::progression::ProgressionClass;
 use crate::time::{Date, Days};
-use crate::treatment::{ClinicalFacts, Cycle, Treatment, cycles_of};
+use crate::treatment::{ClinicalFacts, Treatment, cycles_of};
 
 /// One imaging visit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,15 +41,8 @@ pub struct EndpointInput {
     pub first_seen: BTreeMap<LesionId, Date>,
     /// The patient's events.
     pub events: Vec<EventRow>,
-}
-
-/// One unit: what is followed, from when, and which lesions are its targets.
-struct Unit {
-    id: String,
-    origin: Date,
-    targets: BTreeSet<LesionId>,
-    /// Only progression booked on these counts as local; `None` for all lesions.
-    only: Option<BTreeSet<LesionId>>,
+    /// First visit with a partial or complete response by the leading criterion.
+    pub first_response: Option<Date>,
 }
 
 /// Every endpoint of the preset, in its order, unit by unit.
@@ -60,13 +54,9 @@ pub fn endpoints(input: &EndpointInput, preset: &Preset) -> Noted<Vec<EndpointRo
         input.events.iter().filter(|event| event.event == "progression").map(|event| event.date).min();
     let mut rows = Vec::new();
     for rule in &preset.endpoints {
-        let units = match rule.level {
-            Level::Patient => patient_unit(input, &sessions, &cycles, preset, first_progression),
-            Level::Cycle => cycle_units(&sessions, &cycles, preset, first_progression),
-            Level::TreatedLesion => lesion_units(&sessions, &cycles, preset, first_progression),
-        };
-        for unit in units {
-            let timeline = timeline(input, &unit, preset);
+        let course = Course { input, sessions: &sessions, cycles: &cycles, preset, first_progression };
+        for unit in course.units(rule) {
+            let timeline = timeline(input, &unit, rule, preset);
             rows.push(row(patient, &unit, rule, &timeline, preset));
         }
     }
@@ -83,87 +73,7 @@ pub fn endpoints(input: &EndpointInput, preset: &Preset) -> Noted<Vec<EndpointRo
     Noted::new(rows, notes)
 }
 
-fn patient_unit(
-    input: &EndpointInput,
-    sessions: &[Treatment],
-    cycles: &[Cycle],
-    preset: &Preset,
-    first_progression: Option<Date>,
-) -> Vec<Unit> {
-    let id = input.clinical.patient_id.clone();
-    let Some(cycle) = cycles.first() else {
-        let unit = |origin| Unit { id: id.clone(), origin, targets: BTreeSet::new(), only: None };
-        return first_systemic(input).or(input.baseline_date).map(unit).into_iter().collect();
-    };
-    let origin = origin_of(sessions, &cycle.sessions, preset, first_progression);
-    vec![Unit { id, origin, targets: targets_of(sessions, &cycle.sessions), only: None }]
-}
-
-/// Start of systemic therapy: the origin of a patient without locoregional treatment, whose therapy is then not a new one.
-fn first_systemic(input: &EndpointInput) -> Option<Date> {
-    input.clinical.treatments.iter().filter(|t| !t.modality.is_locoregional()).map(|t| t.date).min()
-}
-
-fn cycle_units(
-    sessions: &[Treatment],
-    cycles: &[Cycle],
-    preset: &Preset,
-    first_progression: Option<Date>,
-) -> Vec<Unit> {
-    let unit = |(index, cycle): (usize, &Cycle)| {
-        // Only the first cycle precedes all progression: later cycles treat what progressed.
-        let progression = first_progression.filter(|_| index == 0);
-        Unit {
-            id: format!("C{}", index + 1),
-            origin: origin_of(sessions, &cycle.sessions, preset, progression),
-            targets: targets_of(sessions, &cycle.sessions),
-            only: Some(targets_of(sessions, &cycle.sessions)),
-        }
-    };
-    cycles.iter().enumerate().map(unit).collect()
-}
-
-fn lesion_units(
-    sessions: &[Treatment],
-    cycles: &[Cycle],
-    preset: &Preset,
-    first_progression: Option<Date>,
-) -> Vec<Unit> {
-    let mut units: BTreeMap<LesionId, Unit> = BTreeMap::new();
-    for (index, cycle) in cycles.iter().enumerate() {
-        for lesion in targets_of(sessions, &cycle.sessions) {
-            let treats = |session: &&usize| sessions[**session].target_lesions.contains(&lesion);
-            let own: Vec<usize> = cycle.sessions.iter().filter(treats).copied().collect();
-            let progression = first_progression.filter(|_| index == 0);
-            let origin = origin_of(sessions, &own, preset, progression);
-            let of = BTreeSet::from([lesion.clone()]);
-            // A lesion treated again in a later cycle is followed from its first.
-            let unit = Unit { id: lesion.to_string(), origin, targets: of.clone(), only: Some(of) };
-            units.entry(lesion).or_insert(unit);
-        }
-    }
-    units.into_values().collect()
-}
-
-/// Last session that does not follow a progression, or the first session. A session after a documented progression treats
-/// that progression: moving the origin behind it would hide the event.
-fn origin_of(sessions: &[Treatment], of: &[usize], preset: &Preset, first_progression: Option<Date>) -> Date {
-    let dates = || of.iter().map(|session| sessions[*session].date);
-    let first = dates().min().unwrap_or_else(|| sessions[0].date);
-    match preset.origin {
-        Origin::FirstTreatment => first,
-        Origin::CycleCompletion => {
-            let before = dates().filter(|date| first_progression.is_none_or(|progression| *date <= progression));
-            before.max().unwrap_or(first)
-        }
-    }
-}
-
-fn targets_of(sessions: &[Treatment], of: &[usize]) -> BTreeSet<LesionId> {
-    of.iter().flat_map(|session| sessions[*session].target_lesions.iter().cloned()).collect()
-}
-
-fn timeline(input: &EndpointInput, unit: &Unit, preset: &Preset) -> Timeline {
+fn timeline(input: &EndpointInput, unit: &Unit, rule: &EndpointRule, preset: &Preset) -> Timeline {
     let mut therapies: Vec<LaterTherapy> = input
         .clinical
         .treatments
@@ -176,9 +86,10 @@ fn timeline(input: &EndpointInput, unit: &Unit, preset: &Preset) -> Timeline {
         origin: unit.origin,
         baseline: input.baseline_date,
         death: input.clinical.death_date,
+        death_cause: input.clinical.death_cause,
         last_follow_up: input.clinical.last_contact_date,
         cutoff: preset.cutoff,
-        assessments: assessments(input, unit),
+        assessments: assessments(input, unit, rule),
         therapies,
     }
 }
@@ -194,7 +105,7 @@ fn aim_of(treatment: &Treatment, unit: &Unit) -> TherapyAim {
 }
 
 /// Imaging visits with what they found, and findings on dates without a visit of their own (a scan of a longer visit).
-fn assessments(input: &EndpointInput, unit: &Unit) -> Vec<Assessment> {
+fn assessments(input: &EndpointInput, unit: &Unit, rule: &EndpointRule) -> Vec<Assessment> {
     let mut by_date: BTreeMap<Date, Assessment> = BTreeMap::new();
     for visit in &input.imaging {
         let evaluable = match &unit.only {
@@ -211,9 +122,29 @@ fn assessments(input: &EndpointInput, unit: &Unit) -> Vec<Assessment> {
         if class == ProgressionClass::Local && !unit.only.as_ref().is_none_or(is_own) {
             continue;
         }
+        let is_controlled = rule.retreatment == Retreatment::RestoresControl && class == ProgressionClass::Local;
+        if is_controlled && control_was_restored(input, event) {
+            continue;
+        }
         by_date.entry(event.date).or_insert_with(|| blank(event.date)).progression.push(class);
     }
     by_date.into_values().collect()
+}
+
+/// Whether a local progression was treated again, imaged afterwards, and not seen at that lesion again.
+fn control_was_restored(input: &EndpointInput, event: &EventRow) -> bool {
+    let lesion = LesionId::new(event.lesion_id.clone());
+    let treats = |treatment: &&Treatment| treatment.date > event.date && treatment.target_lesions.contains(&lesion);
+    let Some(again) = input.clinical.treatments.iter().filter(treats).map(|treatment| treatment.date).min() else {
+        return false;
+    };
+    let is_seen = input.imaging.iter().any(|visit| visit.date > again && !visit.not_evaluable.contains(&lesion));
+    let at_site = |later: &&EventRow| {
+        later.lesion_id == event.lesion_id
+            && later.date > again
+            && (later.event == "residual" || later.class == ProgressionClass::Local.as_str())
+    };
+    is_seen && !input.events.iter().any(|later| at_site(&later))
 }
 
 fn blank(date: Date) -> Assessment {
@@ -242,6 +173,7 @@ fn row(patient: &str, unit: &Unit, rule: &EndpointRule, timeline: &Timeline, pre
 mod tests {
     use super::*;
     use crate::modality::Modality;
+    use crate::treatment::DeathCause;
     use jiff::civil::date;
 
     fn ablation(day: Date, lesions: &[&str]) -> Treatment {
@@ -262,6 +194,7 @@ mod tests {
             clinical: ClinicalFacts {
                 patient_id: "P1".to_owned(),
                 death_date: None,
+                death_cause: DeathCause::Unknown,
                 last_contact_date: Some(date(2020, 12, 1)),
                 treatments: vec![systemic(date(2020, 1, 15))],
             },
@@ -269,6 +202,7 @@ mod tests {
             imaging: vec![ImagingVisit { date: date(2020, 9, 1), adequate: true, not_evaluable: BTreeSet::new() }],
             first_seen: BTreeMap::new(),
             events: vec![progression("L1", date(2020, 9, 1), "distant_intrahepatic")],
+            first_response: None,
         };
         let rows = endpoints(&input, &Preset::built_in("default").unwrap()).value;
         let pfs = rows.iter().find(|row| row.endpoint == "PFS").unwrap();
@@ -296,6 +230,7 @@ mod tests {
             clinical: ClinicalFacts {
                 patient_id: "P1".to_owned(),
                 death_date: Some(date(2025, 1, 10)),
+                death_cause: DeathCause::Other,
                 last_contact_date: Some(date(2025, 1, 10)),
                 treatments: vec![ablation(date(2024, 1, 10), &["L1", "L2"]), ablation(date(2024, 9, 10), &["L1"])],
             },
@@ -309,6 +244,7 @@ mod tests {
                 progression("L1", date(2024, 8, 10), "local"),
                 progression("L5", date(2024, 12, 10), "distant_intrahepatic"),
             ],
+            first_response: Some(date(2024, 4, 10)),
         }
     }
 
@@ -359,5 +295,44 @@ mod tests {
         let rows = endpoints(&unseen, &Preset::built_in("default").unwrap()).value;
         let quiet = find(&rows, "LTPFS", "L2");
         assert_eq!((quiet.end_date, quiet.censor_reason.as_str()), (date(2024, 8, 10), "last_adequate_imaging"));
+    }
+
+    #[test]
+    fn death_of_disease_response_and_control_by_hand() {
+        let mut one = input();
+        let by = |one: &EndpointInput| endpoints(one, &Preset::built_in("sio_datecan2021").unwrap()).value;
+        let rows = by(&one);
+        let dss = find(&rows, "DSS", "P1");
+        assert_eq!((dss.event, dss.competing.as_str(), dss.end_date), (0, "death_of_other_cause", date(2025, 1, 10)));
+        // Response in April, local progression in August.
+        let dor = find(&rows, "DoR", "P1");
+        assert_eq!((dor.origin_date, dor.end_date, dor.event), (date(2024, 4, 10), date(2024, 8, 10), 1));
+        // Treated again in September, quiet in December: control was kept until the death.
+        assert_eq!(find(&rows, "LC", "L1").event, 0);
+        assert_eq!(find(&rows, "LTPFS", "L1").event, 1);
+        assert!(rows.iter().all(|row| row.endpoint != "DFS"), "complete ablation was never documented");
+        one.clinical.death_cause = DeathCause::Disease;
+        assert_eq!(find(&by(&one), "DSS", "P1").cause, "death_of_disease");
+        one.clinical.death_cause = DeathCause::Unknown;
+        assert_eq!(find(&by(&one), "DSS", "P1").censor_reason, "death_cause_unknown");
+        one.imaging.pop();
+        assert_eq!(find(&by(&one), "LC", "L1").event, 1, "nobody looked after the repeat treatment");
+    }
+
+    #[test]
+    fn disease_free_survival_is_for_those_whose_disease_was_all_ablated() {
+        let mut one = input();
+        for lesion in ["L1", "L2"] {
+            let complete = EventRow {
+                event: "complete_ablation".to_owned(),
+                class: String::new(),
+                ..progression(lesion, date(2024, 4, 10), "local")
+            };
+            one.events.push(complete);
+        }
+        let by = |one: &EndpointInput| endpoints(one, &Preset::built_in("sio_datecan2021").unwrap()).value;
+        assert_eq!(find(&by(&one), "DFS", "P1").end_date, date(2024, 8, 10));
+        one.first_seen.insert(LesionId::new("L3"), date(2024, 1, 2));
+        assert!(by(&one).iter().all(|row| row.endpoint != "DFS"), "L3 was never treated");
     }
 }

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use super::rule::{EndpointRule, MissedVisits};
+use super::window::ResponseWindow;
 use crate::criteria::table::Sourced;
 use crate::progression::LocalRule;
 use crate::time::Date;
@@ -17,6 +18,8 @@ pub const BUILT_IN: &[(&str, &str)] = &[
     ("xu2021", include_str!("../../../../configs/presets/xu2021.toml")),
     ("narayanan2024", include_str!("../../../../configs/presets/narayanan2024.toml")),
     ("fda2018", include_str!("../../../../configs/presets/fda2018.toml")),
+    ("ema", include_str!("../../../../configs/presets/ema.toml")),
+    ("sio_datecan2021", include_str!("../../../../configs/presets/sio_datecan2021.toml")),
 ];
 
 /// Why a preset was refused.
@@ -76,6 +79,8 @@ struct PresetFile {
     cycles: CyclesFile,
     missed_visits: Option<Sourced<MissedVisits>>,
     endpoint: Vec<EndpointRule>,
+    #[serde(default)]
+    response_window: Vec<ResponseWindow>,
 }
 
 /// One preset, checked.
@@ -103,6 +108,8 @@ pub struct Preset {
     pub missed_visits: Option<MissedVisits>,
     /// Endpoints, in the order of the file.
     pub endpoints: Vec<EndpointRule>,
+    /// Times at which responses are tabulated.
+    pub response_windows: Vec<ResponseWindow>,
     text: String,
 }
 
@@ -123,6 +130,7 @@ impl Preset {
             cycle_rule: CycleRule { gap_days: file.cycles.gap_days.value, new_cycle: file.cycles.new_cycle.value },
             missed_visits: file.missed_visits.map(|missed| missed.value),
             endpoints: file.endpoint,
+            response_windows: file.response_window,
             text: text.to_owned(),
         })
     }
@@ -160,7 +168,8 @@ fn check(file: &PresetFile) -> Result<(), PresetError> {
     let settings = settings.into_iter().chain(file.cutoff.iter().map(|cutoff| ("cutoff", &cutoff.source)));
     let settings = settings.chain(file.missed_visits.iter().map(|missed| ("missed_visits", &missed.source)));
     let endpoints = file.endpoint.iter().map(|endpoint| (endpoint.name.as_str(), &endpoint.source));
-    for (name, source) in settings.chain(endpoints) {
+    let windows = file.response_window.iter().map(|window| (window.name.as_str(), &window.source));
+    for (name, source) in settings.chain(endpoints).chain(windows) {
         if source.trim().is_empty() {
             return Err(PresetError::MissingSource(name.to_owned()));
         }
@@ -197,7 +206,7 @@ mod tests {
         }
         let names: Vec<String> =
             Preset::built_in("default").unwrap().endpoints.into_iter().map(|endpoint| endpoint.name).collect();
-        assert_eq!(names, ["OS", "PFS", "PFS_local", "PFS_distant", "TTP", "LTPFS", "DPFS"]);
+        assert_eq!(names, ["OS", "PFS", "PFS_local", "PFS_distant", "TTP", "LTPFS", "DPFS", "DSS", "DFS", "LC", "DoR"]);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum Level {
     Cycle,
     /// One row per treated lesion.
     TreatedLesion,
+    /// One row per patient who responded, from the first response on.
+    Response,
 }
 
 /// What death means.
@@ -24,6 +26,8 @@ pub enum Level {
 pub enum Death {
     /// An event.
     Event,
+    /// An event where the disease caused it; of another cause it competes, of an unknown one it censors.
+    OfDisease,
     /// Censored where the endpoint censors, at death at the latest.
     Censor,
     /// Ends follow-up on its date as a competing event: censored for Kaplan–Meier, competing for cumulative incidence.
@@ -52,6 +56,28 @@ pub enum NewTherapy {
     TargetCensorsAtLastImaging,
     /// Locoregional therapy of the target: censored on its date.
     TargetCensorsAtTherapy,
+}
+
+/// Whose rows an endpoint has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Eligible {
+    /// Everybody's.
+    #[default]
+    All,
+    /// Of patients all of whose disease at the origin was completely ablated or resected.
+    DiseaseFree,
+}
+
+/// Whether a local progression that was treated again with success still counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retreatment {
+    /// It does.
+    #[default]
+    StillEvent,
+    /// It does not: control was kept.
+    RestoresControl,
 }
 
 /// Progression after missed visits is not counted.
@@ -91,6 +117,12 @@ pub struct EndpointRule {
     pub censor_at: CensorAt,
     /// What a new therapy does.
     pub new_therapy: NewTherapy,
+    /// Whose rows it has.
+    #[serde(default)]
+    pub eligible: Eligible,
+    /// What a successful repeat treatment means.
+    #[serde(default)]
+    pub retreatment: Retreatment,
     /// Publication or rule it follows.
     pub source: String,
 }

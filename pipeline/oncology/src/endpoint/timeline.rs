@@ -4,6 +4,7 @@
 
 use crate::progression::ProgressionClass;
 use crate::time::Date;
+use crate::treatment::DeathCause;
 
 /// One imaging assessment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +46,8 @@ pub struct Timeline {
     pub baseline: Option<Date>,
     /// Date of death.
     pub death: Option<Date>,
+    /// What was found to have caused it.
+    pub death_cause: DeathCause,
     /// Last date known to be alive or followed.
     pub last_follow_up: Option<Date>,
     /// Nothing after this date counts.

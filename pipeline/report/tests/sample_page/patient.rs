@@ -197,6 +197,12 @@ fn verdict(said: &Said<'_>) -> Verdict {
         why: text(said.why),
         flips_if: text(said.flips_if),
         ablated_target: text("viable"),
+        next_target: String::new(),
+        next_target_mm: None,
+        sum_half_width_mm: None,
+        within_error: None,
+        over_selections: String::new(),
+        n_selections: None,
     };
     Verdict { row, what_changed: said.changed.iter().map(|change| text(change)).collect() }
 }
