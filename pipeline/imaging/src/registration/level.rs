@@ -116,7 +116,8 @@ pub(super) fn pyramid(image: &Volume<f32>, range: (f32, f32), resolution: &Resol
 }
 
 impl Level {
-    fn new(values: &[f32], shape: Shape, voxel_to_patient: Affine<Voxel, Patient>) -> Self {
+    /// From values in memory order and their map, which must have an inverse.
+    pub(super) fn new(values: &[f32], shape: Shape, voxel_to_patient: Affine<Voxel, Patient>) -> Self {
         let inverse = voxel_to_patient.inverse().expect("a grid's map has an inverse and strides are at least 1");
         Self {
             padded: pad(values, shape),

@@ -8,6 +8,7 @@
 
 mod block;
 mod blur;
+pub mod deformable;
 mod descent;
 mod evaluate;
 mod itk;

@@ -13,6 +13,8 @@ pub enum TransformKind {
     Rigid,
     /// Any linear map and translation: may shear and scale, so volumes change by its determinant.
     Affine,
+    /// A smooth displacement on top of a rigid map ([`super::deformable`]): volumes change from place to place.
+    Deformable,
 }
 
 /// How likeness of two images is measured.

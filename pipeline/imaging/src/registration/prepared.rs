@@ -81,6 +81,21 @@ impl<'a> Prepared<'a> {
         draw(&self.fixed[0], &self.voxels(0, Region::Body), n_max, self.options.seed)
     }
 
+    /// What is excluded of the fixed image on a level, as a share of each voxel.
+    pub(super) fn fixed_excluded(&self, level: usize) -> Option<&Level> {
+        self.fixed_excluded.as_ref().map(|levels| &levels[level])
+    }
+
+    /// What is excluded of the moving image on a level, as a share of each voxel.
+    pub(super) fn moving_excluded(&self, level: usize) -> Option<&Level> {
+        self.moving_excluded.as_ref().map(|levels| &levels[level])
+    }
+
+    /// Voxels of a level of the fixed image in the region to compare.
+    pub(super) fn region(&self, level: usize) -> &[u32] {
+        &self.region[level]
+    }
+
     /// Volume of the region to compare, mm³, to the coarsest level's voxels.
     pub(super) fn region_mm3(&self) -> f64 {
         self.region[0].len() as f64 * self.fixed[0].voxel_to_patient().linear().determinant().abs()

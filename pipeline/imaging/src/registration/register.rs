@@ -30,6 +30,7 @@ pub fn register(
     match options.transform {
         TransformKind::Rigid => register_rigid(fixed, moving, options),
         TransformKind::Affine => register_affine(fixed, moving, options),
+        TransformKind::Deformable => Err(no_single_matrix()),
     }
 }
 
@@ -71,6 +72,7 @@ pub fn judge(
     let motion = match options.transform {
         TransformKind::Rigid => Motion::Rigid,
         TransformKind::Affine => Motion::Affine,
+        TransformKind::Deformable => return Err(no_single_matrix()),
     };
     verdict(&prepared, fixed, moving, &fixed_to_moving, motion)
 }
@@ -117,6 +119,11 @@ impl Prepared<'_> {
         }
         Ok(placement)
     }
+}
+
+fn no_single_matrix() -> RegistrationError {
+    let text = "a deformable map is no single matrix: register rigidly first, then deformably from that start";
+    RegistrationError::Options(text.to_owned())
 }
 
 fn enough(samples: &[Sample]) -> Result<(), RegistrationError> {

@@ -10,13 +10,13 @@ use nalgebra::{Matrix3, Rotation3, Vector3};
 use super::*;
 use crate::{Affine, FrameId, Grid, GridError, InFrame, Mask, Patient, Point, Shape, Volume};
 
-type V = Vector3<f64>;
+pub(super) type V = Vector3<f64>;
 
-const CT: (f32, f32) = (-200.0, 300.0);
-const LIVER: ([f64; 3], [f64; 3]) = ([-55.0, -15.0, 0.0], [70.0, 60.0, 55.0]);
+pub(super) const CT: (f32, f32) = (-200.0, 300.0);
+pub(super) const LIVER: ([f64; 3], [f64; 3]) = ([-55.0, -15.0, 0.0], [70.0, 60.0, 55.0]);
 
 /// A number in −1…1 from integers and a seed.
-fn hash(at: [i64; 3], seed: u64) -> f64 {
+pub(super) fn hash(at: [i64; 3], seed: u64) -> f64 {
     let mut h = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     for v in at {
         h = (h ^ v as u64).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -40,7 +40,7 @@ fn texture(p: V, grain_mm: f64, seed: u64) -> f64 {
     sum
 }
 
-fn in_ellipsoid(p: V, (center, radii): ([f64; 3], [f64; 3])) -> bool {
+pub(super) fn in_ellipsoid(p: V, (center, radii): ([f64; 3], [f64; 3])) -> bool {
     (p - V::from(center)).component_div(&V::from(radii)).norm_squared() <= 1.0
 }
 
@@ -82,15 +82,15 @@ fn rigid(degrees: [f64; 3], shift: [f64; 3]) -> Affine<Patient, Patient> {
 }
 
 /// Voxels of 2.5 mm, and 2.2 × 2.3 × 4 mm in the moving image.
-const FINE: f64 = 1.0;
+pub(super) const FINE: f64 = 1.0;
 /// Voxels larger by this factor, where the finest accuracy is not the question.
-const COARSE: f64 = 1.35;
+pub(super) const COARSE: f64 = 1.35;
 
 fn count(n: usize, scale: f64) -> usize {
     (n as f64 / scale) as usize
 }
 
-fn fixed_grid(scale: f64) -> Grid {
+pub(super) fn fixed_grid(scale: f64) -> Grid {
     let shape = Shape { ni: count(120, scale), nj: count(92, scale), nk: count(68, scale) };
     let turn = *Rotation3::from_euler_angles(0.03, -0.05, 0.04).matrix();
     Grid::from_directions(shape, Point::new(-155.0, -110.0, -95.0), [2.5 * scale; 3], turn, FrameId::new("fixed"))
@@ -98,7 +98,7 @@ fn fixed_grid(scale: f64) -> Grid {
 }
 
 /// An anisotropic, oblique grid with j running backwards, roughly centred where `moving_to_fixed` puts the body.
-fn moving_grid(moving_to_fixed: &Affine<Patient, Patient>, scale: f64) -> Grid {
+pub(super) fn moving_grid(moving_to_fixed: &Affine<Patient, Patient>, scale: f64) -> Grid {
     let shape = Shape { ni: count(140, scale), nj: count(112, scale), nk: count(48, scale) };
     let turn =
         *Rotation3::from_euler_angles(-0.06, 0.02, -0.05).matrix() * Matrix3::from_diagonal(&V::new(1.0, -1.0, 1.0));
@@ -109,7 +109,7 @@ fn moving_grid(moving_to_fixed: &Affine<Patient, Patient>, scale: f64) -> Grid {
 }
 
 /// An image in which the voxel at p shows the tissue at `to_tissue(p)`, with noise of 10 HU.
-fn image(grid: &Grid, body: u64, noise: u64, to_tissue: impl Fn(V) -> V) -> Volume<f32> {
+pub(super) fn image(grid: &Grid, body: u64, noise: u64, to_tissue: impl Fn(V) -> V) -> Volume<f32> {
     Volume::from_fn(grid.clone(), |at| {
         let h = |n| hash([at.i as i64, at.j as i64, at.k as i64], noise + n);
         let noise = 10.0 * (h(1) + h(2) + h(3));
@@ -125,7 +125,7 @@ fn slice_averaged(grid: &Grid, noise: u64, to_tissue: impl Fn(V) -> V) -> Volume
     Volume::from_values(sum.collect(), grid.clone()).unwrap()
 }
 
-fn fixed_image(scale: f64) -> Volume<f32> {
+pub(super) fn fixed_image(scale: f64) -> Volume<f32> {
     image(&fixed_grid(scale), 0, 100, |p| p)
 }
 
@@ -133,15 +133,20 @@ fn moved(moving_to_fixed: &Affine<Patient, Patient>, scale: f64) -> Volume<f32> 
     image(&moving_grid(moving_to_fixed, scale), 0, 200, |p| moving_to_fixed.apply(Point::from_coords(p)).coords)
 }
 
-fn liver(grid: &Grid, grow_mm: f64) -> Mask {
+/// Centre and radii of the liver of body 0.
+pub(super) fn liver_shape() -> ([f64; 3], [f64; 3]) {
     let (center, radii) = LIVER;
     let offset: Vec<f64> = (10..16).map(|n| 12.0 * hash([n, 0, 0], 0)).collect();
-    let center = [0, 1, 2].map(|a| center[a] + offset[a]);
-    let radii = [0, 1, 2].map(|a| radii[a] + offset[a + 3] + grow_mm);
+    ([0, 1, 2].map(|a| center[a] + offset[a]), [0, 1, 2].map(|a| radii[a] + offset[a + 3]))
+}
+
+pub(super) fn liver(grid: &Grid, grow_mm: f64) -> Mask {
+    let (center, radii) = liver_shape();
+    let radii = radii.map(|r| r + grow_mm);
     Mask::from_fn(grid.clone(), |at| in_ellipsoid(grid.center(at).coords, (center, radii)))
 }
 
-fn options<'a>() -> RegistrationOptions<'a> {
+pub(super) fn options<'a>() -> RegistrationOptions<'a> {
     RegistrationOptions {
         transform: TransformKind::Rigid,
         metric: Metric::NormalizedCorrelation,
@@ -205,7 +210,7 @@ fn a_body_40_mm_and_15_degrees_away_is_found_to_half_a_millimetre() {
 }
 
 /// A smooth displacement with this peak near the liver's dome, falling off over 45 mm.
-fn bulge(peak_mm: f64) -> impl Fn(V) -> V {
+pub(super) fn bulge(peak_mm: f64) -> impl Fn(V) -> V {
     move |p: V| {
         let d = p - V::new(-70.0, -5.0, 15.0);
         let size = peak_mm * (-0.5 * (d.norm() / 45.0).powi(2)).exp();
@@ -213,15 +218,15 @@ fn bulge(peak_mm: f64) -> impl Fn(V) -> V {
     }
 }
 
-fn deformed(moving_to_fixed: &Affine<Patient, Patient>, peak_mm: f64) -> Volume<f32> {
+pub(super) fn deformed(moving_to_fixed: &Affine<Patient, Patient>, scale: f64, peak_mm: f64) -> Volume<f32> {
     let shift = bulge(peak_mm);
-    image(&moving_grid(moving_to_fixed, FINE), 0, 200, |p| {
+    image(&moving_grid(moving_to_fixed, scale), 0, 200, |p| {
         let q = moving_to_fixed.apply(Point::from_coords(p)).coords;
         q + shift(q)
     })
 }
 
-fn near() -> Affine<Patient, Patient> {
+pub(super) fn near() -> Affine<Patient, Patient> {
     rigid([3.0, -2.0, 4.0], [9.0, -6.0, 12.0])
 }
 
@@ -231,7 +236,7 @@ fn deformations_sort_into_pass_and_review() {
     let mask = liver(fixed.grid(), 8.0);
     let options = RegistrationOptions { fixed_mask: Some(&mask), ..options() };
     for (peak_mm, want) in [(3.0, Quality::Pass), (10.0, Quality::Review)] {
-        let r = register_rigid(&fixed, &deformed(&truth, peak_mm), &options).unwrap();
+        let r = register_rigid(&fixed, &deformed(&truth, FINE, peak_mm), &options).unwrap();
         report(&format!("deformed by {peak_mm}"), &r, &truth);
         assert_eq!(r.quality, want, "{peak_mm} mm: {:?}", r.reasons);
     }

@@ -189,6 +189,7 @@ fn kind(registration: &Registration) -> &'static str {
     match registration.transform {
         Some(TransformKind::Rigid) => "rigid",
         Some(TransformKind::Affine) => "affine",
+        Some(TransformKind::Deformable) => "deformable",
         None => "identity",
     }
 }

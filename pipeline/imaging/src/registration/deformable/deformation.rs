@@ -1,0 +1,158 @@
+//! A smooth map from the fixed to the moving frame that can be asked both ways, and how much it stretches tissue.
+
+use nalgebra::{Matrix3, Vector3};
+use serde::{Deserialize, Serialize};
+
+use super::lattice::Lattice;
+use super::solve::Displacement;
+use crate::{Affine, FrameId, Grid, GridError, Patient, Point, Shape, Vector};
+
+/// The inverse is found when a point comes back this close, mm.
+const INVERSE_TOLERANCE_MM: f64 = 1e-3;
+/// Steps after which the inverse is given up; each halves the miss at least where the map stretches by less than one half.
+const INVERSE_STEPS: usize = 100;
+
+/// p ↦ affine(p + u(p)); u is read trilinearly from a lattice in the fixed frame and held constant beyond it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Deformation {
+    grid: Grid,
+    displacement_mm: Vec<[f32; 3]>,
+    fixed_to_moving: Affine<Patient, Patient>,
+}
+
+impl Deformation {
+    /// From a displacement in mm LPS at the voxel centres of a grid of the fixed frame (in memory order) and the affine map that
+    /// follows it. Refused when the two do not fit together.
+    pub fn new(
+        grid: Grid,
+        displacement_mm: Vec<[f32; 3]>,
+        fixed_to_moving: Affine<Patient, Patient>,
+    ) -> Result<Self, GridError> {
+        let shape = grid.shape();
+        let least = shape.ni.min(shape.nj).min(shape.nk);
+        if displacement_mm.len() != shape.n_voxels() || least < 2 {
+            return Err(GridError::ShapeMismatch { array: (displacement_mm.len(), 1, 1), grid: shape });
+        }
+        if fixed_to_moving.inverse().is_none() {
+            return Err(GridError::Singular);
+        }
+        Ok(Self { grid, displacement_mm, fixed_to_moving })
+    }
+
+    /// From the lattice of the search.
+    pub(super) fn of(found: &Displacement, fixed_to_moving: Affine<Patient, Patient>, frame: FrameId) -> Self {
+        let Lattice { origin, spacing_mm, n: [ni, nj, nk] } = found.lattice;
+        let map = Affine::from_parts(Matrix3::identity() * spacing_mm, origin);
+        let grid = Grid::new(Shape { ni, nj, nk }, map, frame).expect("a lattice has nodes and a positive spacing");
+        let displacement_mm = found.values.iter().map(|u| [u.x as f32, u.y as f32, u.z as f32]).collect();
+        Self { grid, displacement_mm, fixed_to_moving }
+    }
+
+    /// The lattice of the displacement, in the fixed frame.
+    pub fn grid(&self) -> &Grid {
+        &self.grid
+    }
+    /// The displacement at the lattice's voxel centres, mm LPS, in memory order.
+    pub fn displacement_mm(&self) -> &[[f32; 3]] {
+        &self.displacement_mm
+    }
+    /// The affine map that follows the displacement.
+    pub fn affine(&self) -> &Affine<Patient, Patient> {
+        &self.fixed_to_moving
+    }
+
+    /// The displacement at a point of the fixed frame, before the affine map.
+    pub fn displacement(&self, p: Point<Patient>) -> Vector<Patient> {
+        Vector::from_coords(self.cell(p).0)
+    }
+
+    /// Where a point of the fixed image lies in the moving image.
+    pub fn apply(&self, p: Point<Patient>) -> Point<Patient> {
+        self.fixed_to_moving.apply(p + self.displacement(p))
+    }
+
+    /// Where a point of the moving image lies in the fixed image; `None` where the search for it does not settle, as at a fold.
+    /// Ask [`Self::jacobian`] whether the answer is the only one.
+    pub fn apply_inverse(&self, moving: Point<Patient>) -> Option<Point<Patient>> {
+        let target = self.fixed_to_moving.inverse()?.apply(moving);
+        let mut p = target;
+        for _ in 0..INVERSE_STEPS {
+            let miss = target - (p + self.displacement(p));
+            if miss.norm() < INVERSE_TOLERANCE_MM {
+                return Some(p);
+            }
+            p = p + miss;
+        }
+        None
+    }
+
+    /// How many times its volume tissue at a point of the fixed image has in the moving image; 0 or less where the map folds.
+    pub fn jacobian(&self, p: Point<Patient>) -> f64 {
+        (Matrix3::identity() + self.cell(p).1).determinant() * self.fixed_to_moving.linear().determinant()
+    }
+
+    /// Displacement and its derivative (per mm) at a point; the derivative is that of the nearest cell.
+    fn cell(&self, p: Point<Patient>) -> (Vector3<f64>, Matrix3<f64>) {
+        let shape = self.grid.shape();
+        let v = self.grid.patient_to_voxel().apply(p).coords;
+        let n = [shape.ni, shape.nj, shape.nk];
+        let low: [usize; 3] = std::array::from_fn(|a| (v[a].max(0.0) as usize).min(n[a] - 2));
+        let t: [f64; 3] = std::array::from_fn(|a| (v[a] - low[a] as f64).clamp(0.0, 1.0));
+        let mut value = Vector3::zeros();
+        let mut slope = Matrix3::zeros();
+        for corner in 0..8 {
+            let upper = [corner & 1, (corner >> 1) & 1, corner >> 2];
+            let at = low[0] + upper[0] + n[0] * (low[1] + upper[1] + n[1] * (low[2] + upper[2]));
+            let u = Vector3::from(self.displacement_mm[at].map(f64::from));
+            let part: [f64; 3] = std::array::from_fn(|a| if upper[a] == 1 { t[a] } else { 1.0 - t[a] });
+            let sign: [f64; 3] = std::array::from_fn(|a| if upper[a] == 1 { 1.0 } else { -1.0 });
+            value += u * (part[0] * part[1] * part[2]);
+            let d = Vector3::new(sign[0] * part[1] * part[2], part[0] * sign[1] * part[2], part[0] * part[1] * sign[2]);
+            slope += u * d.transpose();
+        }
+        (value, slope * self.grid.patient_to_voxel().linear())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nalgebra::Rotation3;
+
+    /// A shear on an oblique lattice, followed by a turn.
+    fn sheared() -> Deformation {
+        let turn = *Rotation3::from_euler_angles(0.3, 0.1, -0.2).matrix();
+        let shape = Shape { ni: 5, nj: 6, nk: 4 };
+        let origin = Point::new(10.0, -20.0, 5.0);
+        let grid = Grid::from_directions(shape, origin, [3.0, 4.0, 5.0], turn, FrameId::new("f")).unwrap();
+        let displacement = (0..shape.n_voxels())
+            .map(|n| {
+                let p = grid.center(shape.index(n)).coords;
+                [0.2 * p.x as f32, 0.1 * p.x as f32 - 0.3 * p.z as f32, 1.5]
+            })
+            .collect();
+        Deformation::new(grid, displacement, Affine::from_parts(turn, Vector3::new(1.0, 2.0, 3.0))).unwrap()
+    }
+
+    #[test]
+    fn a_linear_displacement_is_read_inverted_and_its_stretch_known() {
+        let map = sheared();
+        let p = map.grid().center(crate::Index3 { i: 2, j: 3, k: 1 }) + Vector::new(0.4, -0.7, 1.1);
+        let u = map.displacement(p).coords;
+        let want = Vector3::new(0.2 * p.coords.x, 0.1 * p.coords.x - 0.3 * p.coords.z, 1.5);
+        assert!((u - want).norm() < 1e-5, "{u} {want}");
+        assert!((map.jacobian(p) - 1.2).abs() < 1e-5);
+        let back = map.apply_inverse(map.apply(p)).unwrap();
+        assert!(back.distance(p) < 2e-3);
+    }
+
+    #[test]
+    fn a_fold_has_a_negative_stretch() {
+        let shape = Shape { ni: 4, nj: 2, nk: 2 };
+        let grid =
+            Grid::from_directions(shape, Point::new(0.0, 0.0, 0.0), [1.0; 3], Matrix3::identity(), FrameId::new("f"));
+        let displacement = (0..16).map(|n| [-2.0 * (n % 4) as f32, 0.0, 0.0]).collect();
+        let map = Deformation::new(grid.unwrap(), displacement, Affine::identity()).unwrap();
+        assert!((map.jacobian(Point::new(1.5, 0.5, 0.5)) + 1.0).abs() < 1e-6);
+    }
+}

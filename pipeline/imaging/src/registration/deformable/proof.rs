@@ -1,0 +1,196 @@
+//! What is known about a deformable registration: what is left over, how it stretches tissue, and whether it agrees with itself.
+
+use nalgebra::Vector3;
+use serde::{Deserialize, Serialize};
+
+use super::deformation::Deformation;
+use super::lesion_core::Core;
+use crate::registration::motion::Motion;
+use crate::registration::options::{RegistrationError, RegistrationOptions, TransformKind};
+use crate::registration::prepared::Prepared;
+use crate::registration::result::{Quality, Registration, Spread};
+use crate::registration::verdict::verdict;
+use crate::resample::{Interpolation, regrid, resample_mask_through, resample_through};
+use crate::{Affine, Grid, Mask, Patient, Point, Volume};
+
+/// Spacing of the carried image that is judged, mm: finer than the finest level of the comparison.
+const JUDGED_MM: f64 = 1.5;
+/// Points of the region at which stretch is looked at.
+const N_STRETCH: usize = 20_000;
+/// Points of the region carried there and back.
+const N_LANDMARKS: usize = 1000;
+/// A liver part whose volume changes beyond this factor between two breaths is not believed; origin: breathing changes volumes
+/// of liver parts by less than a third.
+const STRETCH_REVIEW: [f64; 2] = [0.4, 2.5];
+/// Up to this 95th percentile of points carried there and back, mm.
+const ROUND_TRIP_PASS_MM: f64 = 3.0;
+/// Beyond this 95th percentile of points carried there and back, mm.
+const ROUND_TRIP_FAIL_MM: f64 = 10.0;
+
+/// How many times its volume tissue of the fixed image has in the moving one.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Stretch {
+    /// Smallest; 0 or less is a fold.
+    pub min: f64,
+    /// Largest.
+    pub max: f64,
+    /// Number of points looked at.
+    pub n: usize,
+}
+
+impl Stretch {
+    fn over(points: impl Iterator<Item = Vector3<f64>>, deformation: &Deformation) -> Option<Self> {
+        points.map(|p| deformation.jacobian(Point::from_coords(p))).fold(None, |found: Option<Self>, j| {
+            let Self { min, max, n } = found.unwrap_or(Self { min: j, max: j, n: 0 });
+            Some(Self { min: min.min(j), max: max.max(j), n: n + 1 })
+        })
+    }
+}
+
+/// A deformable map with the evidence for it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeformableRegistration {
+    /// The map from the fixed to the moving frame.
+    pub deformation: Deformation,
+    /// The evidence, as for an affine map: what is left over after the deformation, likeness, repeated registrations, verdict.
+    /// Its `moving_to_fixed` is the affine part alone.
+    pub evidence: Registration,
+    /// Verdict on the start.
+    pub start_quality: Quality,
+    /// Stretch over the region.
+    pub stretch: Option<Stretch>,
+    /// Stretch inside the lesions of the fixed image: 1 where they moved as rigid bodies.
+    pub lesion_stretch: Option<Stretch>,
+    /// How far points miss themselves when carried to the moving image and, by a registration of its own made the other way round
+    /// down to 4 mm, back.
+    pub round_trip: Option<Spread>,
+}
+
+impl DeformableRegistration {
+    /// The verdict.
+    pub fn quality(&self) -> Quality {
+        self.evidence.quality
+    }
+    /// Why the verdict, one sentence each; never empty.
+    pub fn reasons(&self) -> &[String] {
+        &self.evidence.reasons
+    }
+
+    /// A moving image on a grid of the fixed frame, resampled once.
+    pub fn warp_image(
+        &self,
+        moving: &Volume<f32>,
+        like: &Grid,
+        interpolation: Interpolation,
+        outside: f32,
+    ) -> Volume<f32> {
+        resample_through(moving, like, |p| self.deformation.apply(p), interpolation, outside)
+    }
+
+    /// A moving mask on a grid of the fixed frame.
+    pub fn warp_mask(&self, moving: &Mask, like: &Grid) -> Mask {
+        resample_mask_through(moving, like, |p| self.deformation.apply(p))
+    }
+}
+
+/// What the proof looks at.
+pub(super) struct Evidence<'a> {
+    pub(super) prepared: &'a Prepared<'a>,
+    pub(super) fixed: &'a Volume<f32>,
+    pub(super) moving: &'a Volume<f32>,
+    pub(super) start: &'a Registration,
+    pub(super) cores: &'a [Core],
+    pub(super) back: &'a Deformation,
+}
+
+/// Gathers the evidence for a deformation and judges it.
+pub(super) fn prove(
+    known: &Evidence<'_>,
+    deformation: Deformation,
+) -> Result<DeformableRegistration, RegistrationError> {
+    let points = |n: usize| known.prepared.samples_drawn(2, n, 7).into_iter().map(|s| s.at);
+    let trips: Vec<f64> = points(N_LANDMARKS)
+        .map(|p| {
+            let there = deformation.apply(Point::from_coords(p));
+            (known.back.apply(there).coords - p).norm()
+        })
+        .collect();
+    let mut evidence = left_over(known, &deformation)?;
+    evidence.moving_to_fixed = known.start.moving_to_fixed;
+    evidence.moving_frame = known.moving.grid().frame().clone();
+    evidence.transform = Some(TransformKind::Deformable);
+    evidence.metric_before = known.start.metric_after;
+    evidence.overlap = known.start.overlap;
+    let round_trip = Spread::of(&trips);
+    evidence.inverse_consistency_mm = round_trip.map(|s| s.mean_mm);
+    let mut registration = DeformableRegistration {
+        stretch: Stretch::over(points(N_STRETCH), &deformation),
+        lesion_stretch: Stretch::over(known.cores.iter().flat_map(|c| c.inside.iter().copied()), &deformation),
+        deformation,
+        evidence,
+        start_quality: known.start.quality,
+        round_trip,
+    };
+    conclude(&mut registration);
+    Ok(registration)
+}
+
+/// The moving image carried onto the fixed one, and judged as a pair that needs no further motion.
+fn left_over(known: &Evidence<'_>, deformation: &Deformation) -> Result<Registration, RegistrationError> {
+    let own = &known.prepared.options;
+    let spacing = deformation.grid().spacing_mm();
+    let grid = regrid(deformation.grid(), spacing.map(|s| s.min(JUDGED_MM)))?;
+    let low = known.prepared.moving_range.0;
+    let through = |p: Point<Patient>| deformation.apply(p);
+    let carried = resample_through(known.moving, &grid, through, Interpolation::Linear, low);
+    let excluded = own.moving_exclusion.map(|mask| resample_mask_through(mask, &grid, through));
+    let options = RegistrationOptions {
+        moving_exclusion: excluded.as_ref(),
+        moving_mask: None,
+        moving_clamp: Some(known.prepared.moving_range),
+        ..*own
+    };
+    let prepared = Prepared::new(known.fixed, &carried, &options)?;
+    verdict(&prepared, known.fixed, &carried, &Affine::identity(), Motion::Rigid)
+}
+
+/// Adds what only a deformation can do wrong to the verdict.
+fn conclude(r: &mut DeformableRegistration) {
+    let mut findings = Vec::new();
+    if r.start_quality == Quality::Fail {
+        findings.push((Quality::Fail, "its rigid start failed: bending may make anything look alike".to_owned()));
+    }
+    if let Some(stretch) = r.stretch {
+        let [low, high] = STRETCH_REVIEW;
+        let text = format!(
+            "tissue is stretched to {:.2} to {:.2} times its volume (pass within {low} to {high}, fail at 0: a fold)",
+            stretch.min, stretch.max
+        );
+        let quality = match (stretch.min, stretch.max) {
+            (min, _) if min <= 0.0 => Quality::Fail,
+            (min, max) if min < low || max > high => Quality::Review,
+            _ => Quality::Pass,
+        };
+        findings.push((quality, text));
+    }
+    if let Some(trip) = r.round_trip {
+        let p = trip.p95_mm;
+        let text = format!(
+            "points carried there and back miss themselves by {p:.1} mm at the 95th percentile (pass up to {ROUND_TRIP_PASS_MM} mm, fail above {ROUND_TRIP_FAIL_MM} mm)"
+        );
+        let quality = match p {
+            p if p > ROUND_TRIP_FAIL_MM => Quality::Fail,
+            p if p > ROUND_TRIP_PASS_MM => Quality::Review,
+            _ => Quality::Pass,
+        };
+        findings.push((quality, text));
+    }
+    for (quality, text) in findings {
+        if quality > r.evidence.quality {
+            r.evidence.quality = quality;
+            r.evidence.reasons = vec![text];
+        } else if quality == r.evidence.quality {
+            r.evidence.reasons.push(text);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Deformable registrations of textured synthetic bodies with known maps.
+
+use super::*;
+use crate::registration::tests::{
+    COARSE, FINE, V, bulge, deformed, fixed_image, hash, image, liver, liver_shape, moving_grid, near, options,
+};
+use crate::registration::{Quality, RegistrationError, RegistrationOptions, TransformKind, register_rigid};
+use crate::{Grid, Mask, Point};
+
+/// Distances by which points of the liver are missed, ascending: each is carried to the moving image and, by the true map, back.
+fn misses(apply: impl Fn(V) -> V, peak_mm: f64) -> Vec<f64> {
+    let (truth, shift) = (near(), bulge(peak_mm));
+    let (center, radii) = liver_shape();
+    let mut out: Vec<f64> = (0..1000)
+        .map(|n| V::from_fn(|a, _| hash([n, a as i64, 9], 55)))
+        .filter(|d| d.norm() <= 1.0)
+        .take(400)
+        .map(|d| {
+            let p = V::from(center) + V::from(radii).component_mul(&d);
+            let q = truth.apply(Point::from_coords(apply(p))).coords;
+            (q + shift(q) - p).norm()
+        })
+        .collect();
+    out.sort_by(f64::total_cmp);
+    out
+}
+
+#[test]
+fn a_bulge_of_12_mm_is_followed() {
+    let (fixed, moving) = (fixed_image(FINE), deformed(&near(), FINE, 12.0));
+    let mask = liver(fixed.grid(), 8.0);
+    let options = RegistrationOptions { fixed_mask: Some(&mask), ..options() };
+    let start = register_rigid(&fixed, &moving, &options).unwrap();
+    let to_moving = start.fixed_to_moving().unwrap();
+    let before = misses(|p| to_moving.apply(Point::from_coords(p)).coords, 12.0);
+    let found = register_deformable(&fixed, &moving, &start, &options).unwrap();
+    let after = misses(|p| found.deformation.apply(Point::from_coords(p)).coords, 12.0);
+    println!(
+        "median, 95th percentile: rigid {:.2} {:.2} mm, now {:.2} {:.2} mm",
+        before[200], before[380], after[200], after[380]
+    );
+    assert!(after[200] < 0.7 && after[380] < 1.6 && before[380] > 4.0, "{} {}", after[200], after[380]);
+    assert_eq!(found.quality(), Quality::Pass, "{:?}", found.reasons());
+    assert_eq!(found.evidence.transform, Some(TransformKind::Deformable));
+}
+
+/// A ball of the liver as a mask on a grid of either image.
+fn ball(grid: &Grid, center: V, radius_mm: f64) -> Mask {
+    Mask::from_fn(grid.clone(), |at| (grid.center(at).coords - center).norm() <= radius_mm)
+}
+
+#[test]
+fn a_tumour_in_a_bulging_liver_keeps_its_shape() {
+    let (fixed, moving) = (fixed_image(COARSE), deformed(&near(), COARSE, 10.0));
+    let (mask, tumour) = (liver(fixed.grid(), 8.0), V::new(-70.0, -20.0, 5.0));
+    let there = near().inverse().unwrap().apply(Point::from_coords(tumour)).coords;
+    let (tumour, zone) = (ball(fixed.grid(), tumour, 12.0), ball(moving.grid(), there, 20.0));
+    let options = RegistrationOptions {
+        fixed_mask: Some(&mask),
+        fixed_exclusion: Some(&tumour),
+        moving_exclusion: Some(&zone),
+        ..options()
+    };
+    let start = register_rigid(&fixed, &moving, &options).unwrap();
+    let found = register_deformable(&fixed, &moving, &start, &options).unwrap();
+    let (inside, everywhere) = (found.lesion_stretch.unwrap(), found.stretch.unwrap());
+    assert!((inside.min - 1.0).abs() < 1e-3 && (inside.max - 1.0).abs() < 1e-3, "{inside:?}");
+    assert!(everywhere.max - everywhere.min > 0.1, "{everywhere:?}");
+    for p in tumour.indices_set().map(|at| tumour.grid().center(at)).step_by(50) {
+        let back = found.deformation.apply_inverse(found.deformation.apply(p)).unwrap();
+        assert!(back.distance(p) < 0.01);
+    }
+}
+
+#[test]
+fn another_body_does_not_pass_because_it_was_bent() {
+    let fixed = fixed_image(COARSE);
+    let moving = image(&moving_grid(&near(), COARSE), 77, 200, |p| p);
+    let mask = liver(fixed.grid(), 8.0);
+    let options = RegistrationOptions { fixed_mask: Some(&mask), ..options() };
+    let start = register_rigid(&fixed, &moving, &options).unwrap();
+    let found = register_deformable(&fixed, &moving, &start, &options).unwrap();
+    assert_eq!((start.quality, found.quality()), (Quality::Fail, Quality::Fail), "{:?}", found.reasons());
+}
+
+#[test]
+fn two_modalities_are_refused() {
+    let fixed = fixed_image(COARSE);
+    let options = RegistrationOptions { metric: Metric::MattesMutualInformation { n_bins: 32 }, ..options() };
+    let start = Registration::identity_same_frame(fixed.grid().frame().clone());
+    let refused = register_deformable(&fixed, &fixed, &start, &options);
+    assert!(matches!(refused, Err(RegistrationError::Options(_))));
+}
