@@ -1,13 +1,17 @@
-//! The clinical tables beside an archive: `patients.csv`, `treatments.csv` and, where a reader marked lesions, `lesions.csv`.
+//! The clinical tables beside an archive: `patients.csv`, `treatments.csv`, `markers.csv` and, where a reader marked lesions,
+//! `lesions.csv`.
 //!
 //! Every fault is named by file, line and column. A fault in one row marks that row's patient; only a file without its
 //! required columns stops the cohort. Patients' names have no column here.
+
+mod markers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use imaging::{Patient, Point};
 use oncology::Date;
+use oncology::marker::MarkerReading;
 use thiserror::Error;
 
 /// A clinical table that cannot be used at all.
@@ -118,6 +122,8 @@ pub struct ClinicalTables {
     pub treatments: Vec<TreatmentRecord>,
     /// Lesions marked by a reader.
     pub seeds: Vec<SeedRecord>,
+    /// Tumour markers by patient, in the order of the file.
+    pub markers: BTreeMap<String, Vec<MarkerReading>>,
     /// Faults in single rows.
     pub problems: Vec<Problem>,
 }
@@ -140,6 +146,11 @@ impl ClinicalTables {
         if let Some(mut table) = Table::open(folder, "lesions.csv", &columns)? {
             while let Some(row) = table.next_row(&mut tables.problems) {
                 read_seed(&row, &mut tables);
+            }
+        }
+        if let Some(mut table) = Table::open(folder, "markers.csv", &markers::COLUMNS)? {
+            while let Some(row) = table.next_row(&mut tables.problems) {
+                markers::read_marker(&row, &mut tables);
             }
         }
         tables.treatments.sort_by(|a, b| (&a.patient_id, a.date, a.line).cmp(&(&b.patient_id, b.date, b.line)));
@@ -431,5 +442,17 @@ mod tests {
         assert_eq!(tables.problems.len(), 6, "{:#?}", tables.problems);
         assert_eq!(tables.treatments.len(), 1);
         assert!(tables.seeds.is_empty());
+    }
+
+    #[test]
+    fn markers_are_read_exactly_and_a_word_for_a_number_is_a_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "patient_id,date,marker,value,unit,upper_limit\nA,2024-01-01,CA 19-9,41.5,U/ml,37\nA,2024-02-01,CA 19-9,<2,U/ml,37\nB,2024-01-01,CA 125,4,U/ml,35\n";
+        std::fs::write(folder.path().join("markers.csv"), text).unwrap();
+        let tables = ClinicalTables::read(folder.path()).unwrap();
+        assert_eq!(tables.markers["A"].len(), 1);
+        assert_eq!(tables.markers["A"][0].value.to_string(), "41.5");
+        let columns: Vec<&str> = tables.problems.iter().map(|problem| problem.column.as_str()).collect();
+        assert_eq!(columns, ["value", "marker"]);
     }
 }

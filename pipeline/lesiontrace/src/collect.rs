@@ -180,10 +180,14 @@ fn response_table(criterion: &str, results: &[PatientResult]) -> ResponseTable {
     let rows =
         RESPONSES.iter().map(|r| ResponseCount { response: (*r).to_owned(), n: n_of(r) }).filter(|r| r.n > 0).collect();
     let responders = n_of("CR") + n_of("PR") + n_of("iCR") + n_of("iPR");
-    let summary = vec![format!(
-        "Best overall response, not confirmed: {responders} of {} with complete or partial response.",
-        results.len()
-    )];
+    let stable = ["SD", "iSD", "NON-CR/NON-PD", "NON-iCR/NON-iUPD"].map(n_of).iter().sum::<u64>();
+    let summary = vec![
+        format!(
+            "Best overall response, not confirmed: {responders} of {} with complete or partial response.",
+            results.len()
+        ),
+        format!("Disease control: {} of {}, stable disease included.", responders + stable, results.len()),
+    ];
     ResponseTable { criterion: criterion.to_owned(), n: results.len() as u64, rows, summary }
 }
 

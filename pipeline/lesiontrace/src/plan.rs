@@ -9,6 +9,7 @@ use formats::clinical::{ClinicalTables, PatientRecord, TreatmentRecord};
 use formats::dicom::role::not_for_measuring;
 use imaging::Note;
 use oncology::Date;
+use oncology::marker::MarkerReading;
 
 use crate::config::{MaskSource, Study};
 use crate::out;
@@ -61,6 +62,8 @@ pub(crate) struct PatientPlan {
     pub(crate) record: Option<PatientRecord>,
     /// Treatments, earliest first.
     pub(crate) treatments: Vec<TreatmentRecord>,
+    /// Tumour markers, in the order of the table.
+    pub(crate) markers: Vec<MarkerReading>,
     /// What to doubt already.
     pub(crate) notes: Vec<Note>,
     /// Why the patient cannot be done; empty when it can.
@@ -144,8 +147,9 @@ fn plan_patient(
     faults.extend(broken.concat());
     let treatments: Vec<TreatmentRecord> = clinical.treatments_of(id).into_iter().cloned().collect();
     let record = clinical.patients.get(id).cloned();
-    let input_digest = digest(&visits, record.as_ref(), &treatments)?;
-    Ok(PatientPlan { id: id.clone(), visits, record, treatments, notes, faults, input_digest })
+    let markers = clinical.markers.get(id).cloned().unwrap_or_default();
+    let input_digest = digest(&visits, record.as_ref(), &treatments, &markers)?;
+    Ok(PatientPlan { id: id.clone(), visits, record, treatments, markers, notes, faults, input_digest })
 }
 
 /// What the index said of files that lie beside a time point's slices and could not be read: they may belong to its series.
@@ -238,6 +242,7 @@ fn digest(
     visits: &[VisitPlan],
     record: Option<&PatientRecord>,
     treatments: &[TreatmentRecord],
+    markers: &[MarkerReading],
 ) -> anyhow::Result<String> {
     let mut text = String::new();
     for visit in visits {
@@ -252,7 +257,7 @@ fn digest(
             text.push_str(&format!("{} {name} {}\n", visit.date, out::sha256_hex(&bytes)));
         }
     }
-    text.push_str(&format!("{record:?}\n{treatments:?}\n"));
+    text.push_str(&format!("{record:?}\n{treatments:?}\n{markers:?}\n"));
     Ok(out::sha256_hex(text.as_bytes()))
 }
 

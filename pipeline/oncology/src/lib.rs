@@ -1,6 +1,9 @@
 //! Patients, time points, lesions, tracking, measurements, criteria, events and endpoints. Knows no file, model or page.
 #![warn(clippy::disallowed_methods)]
 
+pub mod adam;
+pub mod adjudication;
+pub mod agreement;
 pub mod case;
 pub mod cohort;
 pub mod criteria;
@@ -10,13 +13,16 @@ pub mod evaluable;
 pub mod event;
 pub mod exact;
 pub mod lesion;
+pub mod marker;
 pub mod measure;
 pub mod modality;
+pub mod oligometastatic;
 pub mod progression;
 pub mod sdtm;
 pub mod time;
 pub mod tracking;
 pub mod treatment;
+pub mod treatment_table;
 
 pub use cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
 pub use criteria::{CriterionResult, CriterionTable, ResponseInput};

@@ -1,4 +1,5 @@
 //! Measurements of one lesion in one image, one a file, each with definition, source and edge cases.
 
+pub mod lean_body_mass;
 pub mod uptake;
 pub mod viable;

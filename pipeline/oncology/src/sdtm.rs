@@ -32,6 +32,8 @@ pub struct TuRow {
     pub evaluator: String,
     /// TUEVALID.
     pub evaluator_id: String,
+    /// TUACPTFL: `Y` where this evaluator's reading is the accepted one.
+    pub accepted: String,
 }
 
 /// One row of TR.
@@ -90,6 +92,7 @@ impl TuRow {
             location: read.optional("TULOC"),
             evaluator: read.optional("TUEVAL"),
             evaluator_id: read.optional("TUEVALID"),
+            accepted: read.optional("TUACPTFL").to_uppercase(),
         })
     }
 }
@@ -157,6 +160,8 @@ pub struct SdtmAssessment {
     pub visit_num: Exact,
     /// Date of the visit as written; may be partial or empty.
     pub date: String,
+    /// Days since the first visit; that of the visit before where the date is not complete.
+    pub study_day: i64,
     /// Sum of diameters.
     pub sum_mm: Evaluable<f64>,
     /// Sum at baseline.
@@ -186,7 +191,8 @@ pub fn assess_sdtm(tu: &[TuRow], tr: &[TrRow], table: &CriterionTable) -> Vec<Sd
         let verdicts = follow(baseline.value().copied(), &course, table);
         let immune = immune::immune_verdicts(&reading, &course, &verdicts, table);
         for (at, (visit, verdict)) in reading.visits.iter().skip(1).zip(verdicts).enumerate() {
-            let mut assessment = row(&reading, visit, verdict, &baseline);
+            let mut assessment =
+                SdtmAssessment { study_day: course[at].day, ..row(&reading, visit, verdict, &baseline) };
             if let Some(immune) = &immune {
                 immune::write_over(&mut assessment, immune.get(at));
             }
@@ -212,6 +218,7 @@ fn row(
         visit: visit.name.clone(),
         visit_num: visit.number,
         date: visit.date.clone(),
+        study_day: 0,
         sum_mm: verdict.sum.map(Exact::to_f64),
         baseline_mm: millimetres(verdict.baseline, baseline.reason().unwrap_or("no target lesion")),
         nadir_mm: millimetres(verdict.nadir, "no complete sum before this visit"),

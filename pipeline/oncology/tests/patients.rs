@@ -6,6 +6,7 @@ use lesiontrace_oncology::criteria::table::AblatedTarget;
 use lesiontrace_oncology::criteria::{
     CriterionResult, CriterionTable, LesionVisit, ReaderCall, ResponseInput, TrackedLesion, VisitInfo, assess,
 };
+use lesiontrace_oncology::marker::{Marker, MarkerReading};
 use lesiontrace_oncology::{Exact, LesionId, LesionKind, LesionRole, LesionState, Organ, Size};
 use proptest::prelude::*;
 
@@ -31,7 +32,7 @@ fn lesion(id: &str, organ: Organ, first_seen: usize, visits: &[(&str, &str, Lesi
 
 fn patient(n_visits: usize, lesions: Vec<TrackedLesion>) -> ResponseInput {
     let visits = DATES[..n_visits].iter().map(|date| VisitInfo { date: *date, adequate: true }).collect();
-    ResponseInput { patient_id: "P1".to_owned(), origin_date: None, visits, lesions }
+    ResponseInput { patient_id: "P1".to_owned(), origin_date: None, visits, lesions, markers: Vec::new() }
 }
 
 fn by(criterion: &str, input: &ResponseInput) -> CriterionResult {
@@ -255,6 +256,28 @@ proptest! {
         };
         prop_assert_eq!(scaled(1), scaled(factor));
     }
+}
+
+#[test]
+fn a_marker_above_normal_keeps_a_response_from_being_complete() {
+    let gone = lesion("L1", Organ::Liver, 0, &[("30", "30", Present), ("absent", "absent", Absent)]);
+    let mut input = patient(2, vec![gone]);
+    assert_eq!(overall(&by("recist_1_1", &input)), ["CR"]);
+    let afp = |day: Date, value: i32| MarkerReading {
+        marker: Marker::Afp,
+        date: day,
+        value: Exact::whole(value),
+        unit: "ng/ml".to_owned(),
+        upper_limit: Exact::whole(10),
+    };
+    input.markers = vec![afp(DATES[0], 300), afp(DATES[1], 11)];
+    let result = by("recist_1_1", &input);
+    assert_eq!(overall(&result), ["PR"]);
+    assert!(result.rows[1].why.contains("AFP 11 ng/ml"), "{}", result.rows[1].why);
+    input.markers[1].value = Exact::whole(10);
+    assert_eq!(overall(&by("recist_1_1", &input)), ["CR"]);
+    input.markers.pop();
+    assert_eq!(by("recist_1_1", &input).visits[0].verdict.non_target.as_str(), "NE");
 }
 
 #[test]

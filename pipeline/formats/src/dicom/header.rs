@@ -147,6 +147,59 @@ pub struct SliceHeader {
     pub pet: Option<Box<PetHeader>>,
 }
 
+impl SliceHeader {
+    /// A header that states its modality and nothing else, to be filled from another source than a file.
+    #[must_use]
+    pub fn blank(modality: &str) -> Self {
+        let nothing = String::new;
+        Self {
+            path: PathBuf::new(),
+            patient_id: nothing(),
+            study_uid: nothing(),
+            series_uid: nothing(),
+            sop_instance_uid: nothing(),
+            sop_class_uid: nothing(),
+            transfer_syntax: nothing(),
+            frame_uid: None,
+            study_date: None,
+            series_date: None,
+            series_time: None,
+            acquisition_date: None,
+            acquisition_time: None,
+            modality: modality.to_owned(),
+            series_description: nothing(),
+            study_description: nothing(),
+            series_number: None,
+            acquisition_number: None,
+            instance_number: None,
+            image_type: Vec::new(),
+            contrast_agent: None,
+            scanning_sequence: None,
+            repetition_time_ms: None,
+            echo_time_ms: None,
+            position: None,
+            orientation: None,
+            pixel_spacing: None,
+            slice_thickness: None,
+            spacing_between_slices: None,
+            rows: 0,
+            columns: 0,
+            n_frames: 1,
+            samples_per_pixel: 1,
+            bits_allocated: 16,
+            bits_stored: 16,
+            high_bit: 15,
+            signed: None,
+            rescale_slope: None,
+            rescale_intercept: None,
+            rescale_type: None,
+            pixel_padding: None,
+            pixels: PixelPlace::Inside,
+            pet: None,
+        }
+    }
+}
+
 /// Whether the first bytes of a file are those of a DICOM file, with or without preamble.
 #[must_use]
 pub fn looks_like_dicom(start: &[u8]) -> bool {

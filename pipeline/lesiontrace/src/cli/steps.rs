@@ -165,9 +165,24 @@ pub(crate) struct Assess {
     /// Criterion.
     #[arg(long, default_value = "recist_1_1")]
     pub(crate) criterion: String,
+    /// Set an option of the criterion, such as post_cr_reappearance=sum; `criterion show ID` lists them.
+    #[arg(long, value_name = "NAME=WORD")]
+    pub(crate) option: Vec<String>,
     /// Write SDTM responses (RS) to this file.
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
+    /// Write ADaM responses (ADRS) to this file.
+    #[arg(long)]
+    pub(crate) adrs: Option<PathBuf>,
+    /// Write ADaM sums of diameters (ADTR) to this file.
+    #[arg(long)]
+    pub(crate) adtr: Option<PathBuf>,
+    /// Write the agreement of two readers, and who decides where they differ, to this file (JSON).
+    #[arg(long)]
+    pub(crate) agreement: Option<PathBuf>,
+    /// Role (TUEVAL) of the two readers compared.
+    #[arg(long, default_value = "INDEPENDENT ASSESSOR", requires = "agreement")]
+    pub(crate) readers: String,
     /// One JSON document on stdout.
     #[arg(long)]
     pub(crate) json: bool,

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use oncology::Evaluable;
+use oncology::adam::{adrs_rows, adtr_rows};
+use oncology::adjudication::reader_agreement;
 use oncology::sdtm::{RowError, SdtmAssessment, TrRow, TuRow, assess_sdtm, rs_rows};
 
 use crate::cli::Assess;
@@ -20,7 +22,13 @@ const RS_COLUMNS: [&str; 13] = [
 
 /// Reads TU and TR, assesses, writes RS.
 pub(crate) fn run(args: &Assess) -> Result<u8, Failure> {
-    let table = criterion::table(&args.criterion)?;
+    let mut table = criterion::table(&args.criterion)?;
+    for option in &args.option {
+        let (name, word) = option
+            .split_once('=')
+            .ok_or_else(|| Failure::usage(anyhow::anyhow!("--option: expected NAME=WORD, found {option:?}")))?;
+        table = table.with_option(name, word).map_err(Failure::usage)?;
+    }
     let tu = Columns::read(&args.tu).map_err(Failure::io)?;
     let tr = Columns::read(&args.tr).map_err(Failure::io)?;
     let tu_rows = tu.rows(|column| TuRow::from_columns(column)).map_err(Failure::bad_input)?;
@@ -30,12 +38,32 @@ pub(crate) fn run(args: &Assess) -> Result<u8, Failure> {
         let bytes = rs_table(&assessments, &tu.trials()).map_err(Failure::internal)?;
         out::write_atomic(path, &bytes).map_err(Failure::io)?;
     }
+    if let Some(path) = &args.adrs {
+        out::write_atomic(path, &table_of(&adrs_rows(&assessments, &table))?).map_err(Failure::io)?;
+    }
+    if let Some(path) = &args.adtr {
+        out::write_atomic(path, &table_of(&adtr_rows(&assessments))?).map_err(Failure::io)?;
+    }
+    if let Some(path) = &args.agreement {
+        let document = reader_agreement(&assessments, &tu_rows, &args.readers);
+        let bytes = serde_json::to_vec_pretty(&document).map_err(Failure::internal)?;
+        out::write_atomic(path, &bytes).map_err(Failure::io)?;
+    }
     if args.json {
         out::print_json(&assessments).map_err(Failure::io)?;
     } else {
         out::print(&as_text(&assessments)).map_err(Failure::io)?;
     }
     Ok(exit::DONE)
+}
+
+/// Rows as CSV with the names of their fields as headers.
+fn table_of<T: serde::Serialize>(rows: &[T]) -> Result<Vec<u8>, Failure> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        table.serialize(row).map_err(Failure::internal)?;
+    }
+    table.into_inner().map_err(|error| Failure::internal(anyhow::anyhow!("{error}")))
 }
 
 /// A table by column name.

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use anyhow::Context as _;
-use oncology::case::{CaseOutcome, run_case};
+use oncology::case::{CaseOutcome, run_case_with};
 use serde_json::Value;
 
 use crate::cli::Case;
+use crate::command::pet_case;
 use crate::exit::{self, Failure};
 use crate::out;
 
@@ -26,7 +27,10 @@ pub(crate) fn run(args: &Case) -> Result<u8, Failure> {
             return Err(Failure::bad_input(anyhow::anyhow!("{path}: {expected}")));
         }
     };
-    let outcomes: Vec<CaseOutcome> = cases.iter().map(run_case).collect();
+    let elsewhere = |category: &str, input: &Value| {
+        (category == "pet" && input.get("units").is_some()).then(|| pet_case::suv(input))
+    };
+    let outcomes: Vec<CaseOutcome> = cases.iter().map(|case| run_case_with(case, &elsewhere)).collect();
     if args.json {
         out::print_json(&outcomes).map_err(Failure::io)?;
     } else {

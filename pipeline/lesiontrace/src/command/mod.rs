@@ -11,6 +11,7 @@ mod init;
 mod margin;
 mod measure;
 mod model;
+mod pet_case;
 mod phantom;
 mod register;
 mod run;

@@ -77,7 +77,7 @@ fn response_input(patient: &PatientPlan, visits: &[VisitFacts], tracked: &Tracke
     let lesions = tracked.tracks.iter().map(|track| tracked_lesion(track, visits, tracked)).collect();
     let visits = visits.iter().map(|v| VisitInfo { date: v.date, adequate: v.not_evaluable().is_none() }).collect();
     let origin_date = patient.treatments.first().map(|t| t.date);
-    ResponseInput { patient_id: patient.id.clone(), origin_date, visits, lesions }
+    ResponseInput { patient_id: patient.id.clone(), origin_date, visits, lesions, markers: patient.markers.clone() }
 }
 
 fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked) -> TrackedLesion {
@@ -86,6 +86,9 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
     let mut lesion = TrackedLesion::new(track.id.clone(), track.organ.clone(), track.kind, track.first_visit, coded);
     let slice = visits[track.first_visit].measured.grid.spacing_mm()[2];
     lesion.slice_mm = Exact::from_image(slice);
+    // Either end of a diameter is known to half a pixel of the outline; what a reader adds to that is not known here.
+    let [across, along, _] = visits[track.first_visit].measured.grid.spacing_mm();
+    lesion.half_width_mm = Exact::from_image(across.max(along));
     lesion.treated_dates = tracked.treated.get(&track.id).cloned().unwrap_or_default();
     lesion
 }
@@ -193,7 +196,8 @@ fn clinical_facts(patient: &PatientPlan, tracked: &Tracked, notes: &mut Vec<Note
     }
     let cause = record.and_then(|r| r.covariates.get("death_cause")).map_or("", String::as_str);
     let death_cause = DeathCause::from_word(cause).unwrap_or_else(|| {
-        let message = format!("patients.csv: death_cause must be disease, other or unknown, found {cause:?}; taken as unknown");
+        let message =
+            format!("patients.csv: death_cause must be disease, other or unknown, found {cause:?}; taken as unknown");
         notes.push(Note::warning("death_cause_unreadable", patient.id.as_str(), message));
         DeathCause::Unknown
     });

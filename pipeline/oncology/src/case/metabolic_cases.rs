@@ -16,6 +16,7 @@ use crate::criteria::percist::{Finding, PercistInput, PercistTable, percist};
 use crate::criteria::response::TargetResponse;
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
+use crate::measure::lean_body_mass::{LeanFormula, Sex, lean_body_mass};
 
 /// Options by name; one that is not listed is refused.
 fn check_options(case: &CaseInput<'_>, category: &'static str, known: &[&str]) -> Result<(), CaseError> {
@@ -127,6 +128,28 @@ pub(super) fn eortc_case(case: &CaseInput<'_>) -> Result<Map<String, Value>, Cas
     };
     let verdict = eortc(&pair, &table);
     Ok(object(json!({ "eortc": verdict.response, "why": verdict.why, "flips_if": verdict.flips_if })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LeanCase {
+    sex: Sex,
+    weight_kg: f64,
+    height_cm: f64,
+}
+
+pub(super) fn lean(case: &CaseInput<'_>) -> Result<Map<String, Value>, CaseError> {
+    const CATEGORY: &str = "pet";
+    let input: LeanCase = read(CATEGORY, case.input)?;
+    let by = |formula| {
+        lean_body_mass(input.weight_kg, input.height_cm, input.sex, formula).map_err(|error| bad(CATEGORY, &error))
+    };
+    Ok(object(json!({
+        "janma_kg": by(LeanFormula::Janmahasatian)?,
+        "james128_kg": by(LeanFormula::James128)?,
+        "james120_kg": by(LeanFormula::James120)?,
+        "james_kg": by(LeanFormula::James128)?,
+    })))
 }
 
 #[derive(Deserialize)]

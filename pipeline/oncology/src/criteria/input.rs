@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::selection::{MeasuredOn, PriorTherapy, Subtype};
 use crate::exact::Exact;
 use crate::lesion::{LesionId, LesionKind, LesionRole, LesionState, Organ, Size};
+use crate::marker::MarkerReading;
 use crate::time::Date;
 
 /// A reader's word on one lesion at one visit, where the program may not decide.
@@ -125,4 +126,7 @@ pub struct ResponseInput {
     pub visits: Vec<VisitInfo>,
     /// Lesions in any order.
     pub lesions: Vec<TrackedLesion>,
+    /// Tumour markers in any order; none where none were taken.
+    #[serde(default)]
+    pub markers: Vec<MarkerReading>,
 }

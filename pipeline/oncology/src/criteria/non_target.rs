@@ -10,6 +10,7 @@ use super::size::{SizedLesion, is_gone, mm, percent};
 use super::table::CriterionTable;
 use crate::exact::Exact;
 use crate::lesion::{LesionId, Size};
+use crate::marker::MarkerState;
 
 /// Sum of the measured non-targets now and at its smallest before, mm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,10 +34,29 @@ pub struct NonTargets {
     pub growth: Option<NonTargetGrowth>,
     /// Whether the patient has targets: then growth alone never is progression.
     pub with_targets: bool,
+    /// Tumour markers at this visit.
+    pub markers: MarkerState,
 }
 
-/// Response and reason.
+/// Response and reason: by the lesions, and a complete one only with normal markers.
 pub fn non_target_response(non_targets: &NonTargets, table: &CriterionTable) -> (NonTargetResponse, String) {
+    let (response, why) = by_lesions(non_targets, table);
+    if !matches!(response, NonTargetResponse::Complete | NonTargetResponse::NotApplicable) {
+        return (response, why);
+    }
+    let with = |more: String| if why.is_empty() { more } else { format!("{why}; {more}") };
+    match &non_targets.markers {
+        MarkerState::NotFollowed | MarkerState::Normal => (response, why),
+        MarkerState::Above(told) => {
+            (NonTargetResponse::Persistent, with(format!("tumour marker above normal: {told}")))
+        }
+        MarkerState::Unknown(told) => {
+            (NonTargetResponse::NotEvaluable, with(format!("a followed tumour marker is not known: {told}")))
+        }
+    }
+}
+
+fn by_lesions(non_targets: &NonTargets, table: &CriterionTable) -> (NonTargetResponse, String) {
     if non_targets.lesions.is_empty() {
         return (NonTargetResponse::NotApplicable, String::new());
     }

@@ -13,6 +13,7 @@ use super::treated::{effective_size, first_treated_visit};
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
 use crate::lesion::{LesionId, LesionRole};
+use crate::marker::marker_state;
 use crate::time::Days;
 
 /// Each lesion's part as a new lesion, lesion by lesion in the order of the input, visit by visit.
@@ -133,6 +134,7 @@ fn judged_non_targets(
         called_stable: called(ReaderCall::NoProgression),
         growth,
         with_targets,
+        markers: marker_state(&input.markers, input.visits[at].date),
     }
 }
 

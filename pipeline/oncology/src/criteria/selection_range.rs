@@ -112,6 +112,7 @@ mod tests {
             origin_date: None,
             visits: vec![VisitInfo { date: date(2024, 1, 1), adequate: true }],
             lesions: lesions.iter().map(lesion).collect(),
+            markers: Vec::new(),
         }
     }
 

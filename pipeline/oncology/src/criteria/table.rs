@@ -128,6 +128,18 @@ impl CriterionTable {
         Self::parse(text)
     }
 
+    /// The same criterion with one option set to another of its words, such as `post_cr_reappearance` to `sum`; its text, and so
+    /// its digest, change with it.
+    pub fn with_option(&self, name: &str, word: &str) -> Result<Self, TableError> {
+        let mut file: toml::Table =
+            self.text.parse().map_err(|error: toml::de::Error| TableError::Unreadable(error.to_string()))?;
+        let option =
+            file.get_mut("options").and_then(|options| options.get_mut(name)).and_then(toml::Value::as_table_mut);
+        let option = option.ok_or_else(|| TableError::Unreadable(format!("no option {name:?} in {}", self.id)))?;
+        option.insert("value".to_owned(), toml::Value::String(word.to_owned()));
+        Self::parse(&file.to_string())
+    }
+
     /// The file's text, byte for byte, for its digest.
     pub fn text(&self) -> &str {
         &self.text
@@ -182,6 +194,16 @@ mod tests {
             assert_eq!((table.id.as_str(), table.text()), (*id, *text));
         }
         assert!(CriterionTable::built_in("recist").unwrap_err().to_string().contains("recist_1_1"));
+    }
+
+    #[test]
+    fn an_option_can_be_set_to_its_own_words_alone() {
+        let table = CriterionTable::built_in("recist_1_1").unwrap();
+        let by_sum = table.with_option("post_cr_reappearance", "sum").unwrap();
+        assert_eq!(by_sum.options.post_cr_reappearance.value, PostCrReappearance::Sum);
+        assert_eq!(by_sum.overall, table.overall);
+        assert!(table.with_option("post_cr_reappearance", "maybe").is_err());
+        assert!(table.with_option("post_cr_return", "sum").is_err());
     }
 
     #[test]

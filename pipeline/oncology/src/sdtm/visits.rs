@@ -13,6 +13,7 @@ use crate::criteria::table::CriterionTable;
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
 use crate::lesion::{LesionId, LesionKind, Size};
+use crate::marker::MarkerState;
 use crate::time::{Date, Days};
 
 /// One visit by name.
@@ -201,7 +202,14 @@ impl Reading<'_> {
             // Only presence counts here, so that every non-target is judged as a lesion, not by a node's short axis.
             lesions.push(SizedLesion { lesion, kind: LesionKind::Lesion, size });
         }
-        NonTargets { lesions, called_progressive, called_stable: Vec::new(), growth: None, with_targets }
+        NonTargets {
+            lesions,
+            called_progressive,
+            called_stable: Vec::new(),
+            growth: None,
+            with_targets,
+            markers: MarkerState::NotFollowed,
+        }
     }
 
     /// New lesions identified at or before a visit and not recorded as absent at it.
