@@ -14,8 +14,9 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::dicom::geometry::stack;
-use crate::dicom::header::{HeaderError, SliceHeader, read_header};
-use crate::dicom::role::{Plane, SeriesRole, not_for_measuring, plane_of, role_of};
+use crate::dicom::header::{HeaderError, SliceHeader, read_headers};
+use crate::dicom::role::{Plane, RoleCandidate, SeriesRole, SeriesRules, candidates_of, not_for_measuring, plane_of};
+use crate::dicom::volumes::{SeriesPart, volumes_of};
 
 /// Why a folder has no index.
 #[derive(Debug, Error)]
@@ -72,8 +73,10 @@ pub struct TimepointImages {
 pub struct SeriesEntry {
     /// What the index says about it.
     pub row: IndexRow,
-    /// The headers of its files, sorted by path.
+    /// The headers of its slices, sorted by path and frame.
     pub headers: Vec<SliceHeader>,
+    /// What was left out of it, and how its series was split.
+    pub notes: Vec<Note>,
 }
 
 /// One row of `index --json`.
@@ -89,11 +92,15 @@ pub struct IndexRow {
     pub modality: String,
     /// Series Description.
     pub description: String,
-    /// What the series is used as.
+    /// What the series is used as: the first of its candidates.
     pub role: SeriesRole,
+    /// Every role it may have, the most likely first, each with its reason.
+    pub candidates: Vec<RoleCandidate>,
+    /// Which volume of its series this is, such as `b-value 800 s/mm²`; `None` where the series holds one.
+    pub volume: Option<String>,
     /// 1 for the best series of its role at this time point; unusable ones come last.
     pub rank: u32,
-    /// Number of image files.
+    /// Number of slices (files, or frames of a multi-frame file).
     pub n_slices: usize,
     /// Distance between voxel centres along i, j, k; `None` where the slices make no volume.
     pub spacing_mm: Option<[f64; 3]>,
@@ -120,13 +127,13 @@ pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
     let mut notes = Vec::new();
     let files = list_files(root, &mut notes)?;
     let (nifti_files, candidates): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|p| is_nifti(p));
-    let read: Vec<Result<Option<SliceHeader>, HeaderError>> = candidates.par_iter().map(|p| read_header(p)).collect();
+    let read: Vec<Result<Vec<SliceHeader>, HeaderError>> = candidates.par_iter().map(|p| read_headers(p)).collect();
     let mut headers = Vec::new();
     let mut n_other_files = 0;
     for (path, result) in candidates.iter().zip(read) {
         match result {
-            Ok(Some(header)) => headers.push(header),
-            Ok(None) => n_other_files += 1,
+            Ok(found) if found.is_empty() => n_other_files += 1,
+            Ok(found) => headers.extend(found),
             Err(error) => notes.push(note_of_file(root, path, &error)),
         }
     }
@@ -189,10 +196,10 @@ fn note_of_file(root: &Path, path: &Path, error: &HeaderError) -> Note {
 
 /// The same SOP Instance twice (a copied folder): the first path stays, with a note.
 fn without_copies(headers: Vec<SliceHeader>, root: &Path, notes: &mut Vec<Note>) -> Vec<SliceHeader> {
-    let mut kept: BTreeMap<(String, String), SliceHeader> = BTreeMap::new();
+    let mut kept: BTreeMap<(String, String, Option<u32>), SliceHeader> = BTreeMap::new();
     let mut copies: BTreeMap<String, usize> = BTreeMap::new();
     for header in headers {
-        let key = (header.series_uid.clone(), header.sop_instance_uid.clone());
+        let key = (header.series_uid.clone(), header.sop_instance_uid.clone(), header.frame);
         if let Some(first) = kept.get(&key) {
             let same = first.position == header.position && first.patient_id == header.patient_id;
             if !same {
@@ -202,7 +209,9 @@ fn without_copies(headers: Vec<SliceHeader>, root: &Path, notes: &mut Vec<Note>)
                 );
                 notes.push(Note::error("conflicting_instance", relative(root, &header.path), message));
             }
-            *copies.entry(header.series_uid.clone()).or_default() += usize::from(same);
+            // A file counts once, however many frames it holds.
+            *copies.entry(header.series_uid.clone()).or_default() +=
+                usize::from(same && header.frame.unwrap_or(0) == 0);
         } else {
             kept.insert(key, header);
         }
@@ -212,7 +221,7 @@ fn without_copies(headers: Vec<SliceHeader>, root: &Path, notes: &mut Vec<Note>)
         notes.push(Note::info("duplicate_file", series, message));
     }
     let mut headers: Vec<SliceHeader> = kept.into_values().collect();
-    headers.sort_by(|a, b| a.path.cmp(&b.path));
+    headers.sort_by(|a, b| (&a.path, a.frame).cmp(&(&b.path, b.frame)));
     headers
 }
 
@@ -245,13 +254,14 @@ fn group(headers: Vec<SliceHeader>, notes: &mut Vec<Note>) -> Vec<PatientImages>
 
 /// The series of one time point by role, and within a role the best first: usable, axial, more slices, thinner.
 fn ranked(series: Vec<Vec<SliceHeader>>) -> Vec<SeriesEntry> {
-    let mut entries: Vec<SeriesEntry> = series.into_par_iter().map(entry_of).collect();
+    let mut entries: Vec<SeriesEntry> = series.into_par_iter().flat_map_iter(entries_of).collect();
     entries.sort_by(|a, b| {
         let key = |e: &SeriesEntry| {
             let axial = e.headers[0].orientation.is_some_and(|o| plane_of(o) == Plane::Axial);
             (e.row.role, !e.row.usable, !axial, std::cmp::Reverse(e.row.n_slices))
         };
         let thickness = |e: &SeriesEntry| e.row.spacing_mm.map_or(f64::INFINITY, |s| s[2]);
+        // Volumes of one series keep the order they were split in: the sort is stable.
         let last = |e: &SeriesEntry| (e.headers[0].series_number, e.row.series_uid.clone());
         key(a).cmp(&key(b)).then_with(|| thickness(a).total_cmp(&thickness(b))).then_with(|| last(a).cmp(&last(b)))
     });
@@ -264,9 +274,18 @@ fn ranked(series: Vec<Vec<SliceHeader>>) -> Vec<SeriesEntry> {
     entries
 }
 
-fn entry_of(headers: Vec<SliceHeader>) -> SeriesEntry {
+/// One entry for each volume of a series.
+fn entries_of(headers: Vec<SliceHeader>) -> Vec<SeriesEntry> {
+    if headers.iter().all(|h| not_for_measuring(h).is_some()) {
+        return vec![entry_of(SeriesPart { headers, name: None }, Vec::new())];
+    }
+    let Noted { value: parts, notes } = volumes_of(headers);
+    parts.into_iter().map(|part| entry_of(part, notes.clone())).collect()
+}
+
+fn entry_of(SeriesPart { headers, name }: SeriesPart, notes: Vec<Note>) -> SeriesEntry {
     let first = &headers[0];
-    let mut reasons = Vec::new();
+    let mut reasons: Vec<String> = notes.iter().map(|n| n.message.clone()).collect();
     let mut spacing_mm = None;
     let usable = if let Some(reason) = not_for_measuring(first) {
         reasons.push(reason);
@@ -284,20 +303,23 @@ fn entry_of(headers: Vec<SliceHeader>) -> SeriesEntry {
             }
         }
     };
+    let candidates = candidates_of(first, SeriesRules::built_in(), headers.len());
     let row = IndexRow {
         patient_id: first.patient_id.clone(),
         study_date: first.study_date,
         series_uid: first.series_uid.clone(),
         modality: first.modality.clone(),
         description: first.series_description.clone(),
-        role: role_of(first),
+        role: candidates.first().map_or(SeriesRole::Other, |c| c.role),
+        candidates,
+        volume: name,
         rank: 0,
         n_slices: headers.len(),
         spacing_mm,
         usable,
         reasons,
     };
-    SeriesEntry { row, headers }
+    SeriesEntry { row, headers, notes }
 }
 
 /// Rounds away what decimal strings add and lose.

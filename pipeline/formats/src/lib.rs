@@ -1,4 +1,4 @@
-//! DICOM, NIfTI, archives, clinical tables and result tables: where files become values and values become files.
+//! DICOM, NIfTI, NRRD, archives, clinical tables and result tables: where files become values and values become files.
 //!
 //! Inside the program patient space is DICOM LPS in mm; whatever another format says is converted here, once, at the door.
 
@@ -8,4 +8,5 @@ pub mod archive;
 pub mod clinical;
 pub mod dicom;
 pub mod nifti;
+pub mod nrrd;
 pub mod tables;

@@ -1,20 +1,24 @@
-//! NIfTI-1 images, masks and label maps, in and out.
+//! NIfTI-1 and NIfTI-2 images, masks and label maps in, NIfTI-1 out.
 //!
 //! NIfTI coordinates are RAS mm; the program's are LPS mm. The two meet in this file only, in the private type `Ras`.
 //! A NIfTI file names no frame of reference, so the caller states one.
 //!
 //! Source: NIfTI-1.1 header (Cox et al. 2004, nifti1.h): sform before qform before pixdim.
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
 use imaging::{Affine, FrameId, Grid, GridError, LabelMap, Mask, Patient, Shape, Volume, Voxel};
 use nalgebra::{Matrix3, Matrix4, Vector3};
-use ndarray::{Array3, ArrayD, Ix3};
 use nifti::writer::WriterOptions;
-use nifti::{InMemNiftiObject, IntoNdArray, NiftiHeader, NiftiObject, NiftiType, XForm};
+use nifti::{NiftiHeader, XForm};
+use rayon::prelude::*;
 use thiserror::Error;
+
+use header::{Header, LONGEST_HEADER, Refusal};
+
+mod header;
 
 /// What can be wrong with a NIfTI file.
 #[derive(Debug, Error)]
@@ -27,8 +31,8 @@ pub enum NiftiError {
         /// The cause.
         source: std::io::Error,
     },
-    /// The bytes are not NIfTI-1.
-    #[error("{path} is not a NIfTI-1 file ({reason}); NIfTI-2 and Analyze files can be converted with nibabel or c3d")]
+    /// The bytes are not NIfTI.
+    #[error("{path} is not a NIfTI file ({reason}); Analyze files and others can be converted with nibabel or c3d")]
     NotNifti {
         /// The file.
         path: PathBuf,
@@ -36,12 +40,12 @@ pub enum NiftiError {
         reason: String,
     },
     /// A pixel type that is not one real number.
-    #[error("{path} holds {found:?} voxels; expected one real number per voxel: convert it to int16 or float32")]
+    #[error("{path} holds {found}; expected one real number per voxel: convert it to int16 or float32")]
     VoxelType {
         /// The file.
         path: PathBuf,
         /// The type found.
-        found: NiftiType,
+        found: String,
     },
     /// More than three dimensions.
     #[error("{path} has shape {shape:?}; expected three dimensions: split the series into one file per volume")]
@@ -56,6 +60,16 @@ pub enum NiftiError {
     NoPosition {
         /// The file.
         path: PathBuf,
+    },
+    /// sform and qform contradict each other.
+    #[error(
+        "{path}: sform and qform place its voxels {apart_mm:.2} mm apart; a position is never guessed: make them alike (fslorient -copysform2qform, or nibabel)"
+    )]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+        /// Largest distance of a corner, mm.
+        apart_mm: f64,
     },
     /// A label that is not a whole number from 0 to 65535.
     #[error("{path} should hold labels, but holds the value {value}; labels are whole numbers from 0 to 65535")]
@@ -86,20 +100,10 @@ fn lps_to_ras() -> Affine<Patient, Ras> {
 
 /// Reads an image; voxel values after scl_slope and scl_inter, in the file's unit.
 pub fn read_image(path: &Path, frame: FrameId) -> Result<Volume<f32>, NiftiError> {
-    let object = read_object(path)?;
-    let header = object.header().clone();
-    let voxel_type = header.data_type().map_err(|error| not_nifti(path, &error))?;
-    if matches!(
-        voxel_type,
-        NiftiType::Rgb24 | NiftiType::Rgba32 | NiftiType::Complex64 | NiftiType::Complex128 | NiftiType::Complex256
-    ) {
-        return Err(NiftiError::VoxelType { path: path.to_owned(), found: voxel_type });
-    }
-    let array: ArrayD<f32> = object.into_volume().into_ndarray().map_err(|error| not_nifti(path, &error))?;
-    let values = to_memory_order(&array, path)?;
-    let (nk, nj, ni) = values.dim();
-    let grid = read_grid(&header, Shape { ni, nj, nk }, frame, path)?;
-    Volume::new(values, grid).map_err(|source| NiftiError::Grid { path: path.to_owned(), source })
+    let (header, bytes) = read_file(path)?;
+    let grid = grid_of(&header, shape_of(&header, path)?, frame, path)?;
+    Volume::from_values(values_of(&header, &bytes), grid)
+        .map_err(|source| NiftiError::Grid { path: path.to_owned(), source })
 }
 
 /// Reads a label map; refuses values that are not whole numbers from 0 to 65535.
@@ -140,56 +144,80 @@ fn io_error(path: &Path, source: std::io::Error) -> NiftiError {
     NiftiError::Io { path: path.to_owned(), source }
 }
 
-/// Opens plain and compressed files; also those of several gzip members, as bgzip and pigz write them.
-fn read_object(path: &Path) -> Result<InMemNiftiObject, NiftiError> {
-    let file = std::fs::File::open(path).map_err(|e| io_error(path, e))?;
+/// The header and the bytes of the voxels; plain and compressed files, also those of several gzip members, as bgzip and pigz
+/// write them. No more is unpacked than the header asks for, and nothing where the file cannot hold that.
+fn read_file(path: &Path) -> Result<(Header, Vec<u8>), NiftiError> {
+    let io = |e| io_error(path, e);
+    let file = std::fs::File::open(path).map_err(io)?;
+    let file_length = file.metadata().map_err(io)?.len();
     let mut reader = BufReader::new(file);
-    let mut magic = [0_u8; 2];
-    let gzip = reader.read_exact(&mut magic).is_ok() && magic == [0x1f, 0x8b];
-    let whole = std::io::Cursor::new(magic).chain(reader);
-    let mut bytes = Vec::new();
-    if gzip {
-        MultiGzDecoder::new(whole).read_to_end(&mut bytes).map_err(|e| io_error(path, e))?;
-    } else {
-        let mut whole = whole;
-        whole.read_to_end(&mut bytes).map_err(|e| io_error(path, e))?;
+    let gzip = reader.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
+    let mut reader: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+    let mut start = Vec::with_capacity(LONGEST_HEADER);
+    reader.by_ref().take(LONGEST_HEADER as u64).read_to_end(&mut start).map_err(io)?;
+    let header = Header::parse(&start).map_err(|refusal| match refusal {
+        Refusal::NotNifti(reason) => NiftiError::NotNifti { path: path.to_owned(), reason },
+        Refusal::VoxelType(found) => NiftiError::VoxelType { path: path.to_owned(), found },
+    })?;
+    let n_voxels: usize = header.shape.iter().product();
+    let n_bytes = n_voxels.checked_mul(header.form.width()).ok_or_else(|| not_nifti(path, &"its size is absurd"))?;
+    let room = file_length.saturating_mul(if gzip { MAX_DEFLATE } else { 1 });
+    if n_bytes as u64 > room {
+        let reason = format!("{file_length} bytes cannot hold its {n_voxels} voxels; copy it again");
+        return Err(not_nifti(path, &reason));
     }
-    // The crate panics on some damaged headers; a panic of one file must not end the cohort.
-    std::panic::catch_unwind(|| InMemNiftiObject::from_reader(std::io::Cursor::new(bytes)))
-        .map_err(|_| not_nifti(path, &"the header is damaged"))?
-        .map_err(|error| not_nifti(path, &error))
+    // What was read ahead of the voxels, then the rest up to their end.
+    let mut bytes = start.get(header.data_at..).unwrap_or_default().to_vec();
+    if header.data_at > start.len() {
+        let skip = (header.data_at - start.len()) as u64;
+        std::io::copy(&mut reader.by_ref().take(skip), &mut std::io::sink()).map_err(io)?;
+    }
+    bytes.truncate(n_bytes);
+    bytes.reserve_exact(n_bytes - bytes.len());
+    let missing = (n_bytes - bytes.len()) as u64;
+    reader.take(missing).read_to_end(&mut bytes).map_err(io)?;
+    if bytes.len() < n_bytes {
+        let reason = format!("it ends after {} of {n_bytes} bytes of voxels; copy it again", bytes.len());
+        return Err(not_nifti(path, &reason));
+    }
+    Ok((header, bytes))
 }
 
-/// NIfTI's arrays come as [x, y, z] in Fortran order; ours are [k, j, i] in C order: the same memory.
-fn to_memory_order(array: &ArrayD<f32>, path: &Path) -> Result<Array3<f32>, NiftiError> {
-    let mut shape = array.shape().to_vec();
+/// Deflate packs at most about 1030 to 1.
+const MAX_DEFLATE: u64 = 1100;
+
+/// Voxels after scaling, in their order in the file, which is ours: i fastest.
+fn values_of(header: &Header, bytes: &[u8]) -> Vec<f32> {
+    let (slope, intercept) = header.scaling;
+    let (form, big_endian) = (header.form, header.big_endian);
+    let plain = (slope, intercept) == (1.0, 0.0);
+    bytes
+        .par_chunks_exact(form.width())
+        .with_min_len(1 << 16)
+        .map(|voxel| {
+            let value = form.value(voxel, big_endian);
+            if plain { value as f32 } else { (value * slope + intercept) as f32 }
+        })
+        .collect()
+}
+
+fn shape_of(header: &Header, path: &Path) -> Result<Shape, NiftiError> {
+    let mut shape = header.shape.clone();
     while shape.len() > 3 && shape.last() == Some(&1) {
         shape.pop();
     }
-    while shape.len() < 3 {
-        shape.push(1);
+    shape.resize(shape.len().max(3), 1);
+    match shape[..] {
+        [ni, nj, nk] => Ok(Shape { ni, nj, nk }),
+        _ => Err(NiftiError::Dimensions { path: path.to_owned(), shape: header.shape.clone() }),
     }
-    let wrong = || NiftiError::Dimensions { path: path.to_owned(), shape: array.shape().to_vec() };
-    if shape.len() != 3 {
-        return Err(wrong());
-    }
-    let squeezed = array
-        .view()
-        .reversed_axes()
-        .to_shape(ndarray::IxDyn(&[shape[2], shape[1], shape[0]]))
-        .map_err(|_| wrong())?
-        .into_owned();
-    let values = squeezed.into_dimensionality::<Ix3>().map_err(|_| wrong())?;
-    Ok(values.as_standard_layout().into_owned())
 }
 
-fn read_grid(header: &NiftiHeader, shape: Shape, frame: FrameId, path: &Path) -> Result<Grid, NiftiError> {
-    if header.sform_code <= 0 && header.qform_code <= 0 {
-        return Err(NiftiError::NoPosition { path: path.to_owned() });
-    }
-    // The crate panics on a qform with a negative spacing.
-    let affine = std::panic::catch_unwind(|| header.affine::<f64>())
-        .map_err(|_| not_nifti(path, &"the qform has a negative spacing or an impossible quaternion"))?;
+fn grid_of(header: &Header, shape: Shape, frame: FrameId, path: &Path) -> Result<Grid, NiftiError> {
+    let affine = header
+        .voxel_to_ras()
+        .map_err(|apart_mm| NiftiError::Conflict { path: path.to_owned(), apart_mm })?
+        .ok_or_else(|| NiftiError::NoPosition { path: path.to_owned() })?;
     let voxel_to_ras = Affine::<Voxel, Ras>::from_parts(
         affine.fixed_view::<3, 3>(0, 0).into_owned(),
         affine.fixed_view::<3, 1>(0, 3).into_owned(),
@@ -315,6 +343,82 @@ mod tests {
         assert_eq!(read_labels(&path, FrameId::new("f")).unwrap().values(), labels.values());
         let mask = read_mask(&path, FrameId::new("f")).unwrap();
         assert!(*mask.at(Index3 { i: 1, j: 0, k: 1 }) && !*mask.at(Index3 { i: 0, j: 0, k: 1 }));
+    }
+
+    /// The image of `oblique` with other header bytes.
+    fn changed(folder: &Path, change: impl FnOnce(&mut Vec<u8>)) -> PathBuf {
+        let path = folder.join("changed.nii");
+        write_image(&path, &oblique()).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        change(&mut bytes);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    #[test]
+    fn qform_alone_places_as_sform_does_and_a_conflict_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = changed(folder.path(), |b| b[254..256].fill(0));
+        let by_qform = read_image(&path, FrameId::new("f")).unwrap();
+        assert!(oblique().grid().max_distance_mm(by_qform.grid()) < 1e-3);
+        let path = changed(folder.path(), |b| b[292..296].copy_from_slice(&99.0_f32.to_le_bytes()));
+        assert!(matches!(read_image(&path, FrameId::new("f")), Err(NiftiError::Conflict { .. })));
+    }
+
+    #[test]
+    fn colours_pairs_and_absurd_sizes_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let colour = changed(folder.path(), |b| b[70..72].copy_from_slice(&128_i16.to_le_bytes()));
+        assert!(matches!(read_image(&colour, FrameId::new("f")), Err(NiftiError::VoxelType { .. })));
+        let pair = changed(folder.path(), |b| b[345] = b'i');
+        assert!(read_image(&pair, FrameId::new("f")).is_err());
+        let huge =
+            changed(folder.path(), |b| (42..48).step_by(2).for_each(|n| b[n..n + 2].copy_from_slice(&[0xFF, 0x7F])));
+        assert!(read_image(&huge, FrameId::new("f")).unwrap_err().to_string().contains("cannot hold"));
+    }
+
+    #[test]
+    fn nifti_2_and_scaled_integers() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut b = vec![0_u8; 544];
+        let mut put = |at: usize, bytes: &[u8]| b[at..at + bytes.len()].copy_from_slice(bytes);
+        put(0, &540_i32.to_be_bytes());
+        put(4, b"n+2\0\r\n\x1a\n");
+        put(12, &4_i16.to_be_bytes());
+        [3_i64, 2, 1, 2].iter().enumerate().for_each(|(n, d)| put(16 + 8 * n, &d.to_be_bytes()));
+        put(168, &544_i64.to_be_bytes());
+        put(176, &0.5_f64.to_be_bytes());
+        put(184, &10.0_f64.to_be_bytes());
+        put(348, &1_i32.to_be_bytes());
+        for (n, v) in [0.7, 0.0, 0.0, 5.0, 0.0, 0.8, 0.0, 6.0, 0.0, 0.0, 2.5, 7.0_f64].iter().enumerate() {
+            put(400 + 8 * n, &v.to_be_bytes());
+        }
+        b.extend([1_i16, -2, 3, 4].iter().flat_map(|v| v.to_be_bytes()));
+        let path = folder.path().join("two.nii");
+        std::fs::write(&path, b).unwrap();
+        let image = read_image(&path, FrameId::new("f")).unwrap();
+        assert_eq!(image.values(), [10.5, 9.0, 11.5, 12.0]);
+        assert_eq!(image.grid().voxel_to_patient().to_rows()[0], [-0.7, 0.0, 0.0, -5.0]);
+    }
+
+    #[test]
+    fn no_header_makes_it_panic() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.nii");
+        write_image(&path, &oblique()).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        let mut state = 1_u64;
+        for n in 0..600 {
+            let mut bytes = whole.clone();
+            for _ in 0..=n % 4 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let at = (state >> 33) as usize % 360;
+                bytes[at] = (state >> 24) as u8;
+            }
+            bytes.truncate(if n % 7 == 0 { (state >> 40) as usize % whole.len() } else { whole.len() });
+            std::fs::write(&path, &bytes).unwrap();
+            let _ = read_image(&path, FrameId::new("f"));
+        }
     }
 
     #[test]

@@ -76,3 +76,63 @@ fn contours_on_the_pet_grid_equal_the_published_masks() {
         assert_eq!(largest_difference(&mask, in_order.into_iter()), 0.0, "{patient}");
     }
 }
+
+#[test]
+fn real_segmentations_have_their_voxels() {
+    use lesiontrace_formats::dicom::read_segmentation;
+    let Some(folder) = testkit::real_data("dicom_interop") else { return };
+    // 795 voxels = 33.58241 ml, as the report beside it (TID 1500) says.
+    let seg = read_segmentation(&folder.join("sr-example/seg.dcm")).unwrap().value;
+    let mask = seg.mask(seg.segments[0].number).unwrap();
+    assert_eq!(mask.n_voxels_set(), 795);
+    let ml = 795.0 * seg.grid().voxel_volume_mm3() / 1000.0;
+    assert!((ml - 33.582_41).abs() < 5e-5, "{ml}");
+    // Frames and image files in opposite order of z.
+    let liver = read_segmentation(&folder.join("liver.dcm")).unwrap().value;
+    assert_eq!(liver.pixels_per_frame(), [36_233, 35_645, 35_220]);
+    let ct = series(&folder.join("ct-3slice"));
+    let noted = liver.mask_on(1, ct.volume.grid()).unwrap();
+    assert!(noted.notes.is_empty(), "{:?}", noted.notes);
+    assert_eq!(noted.value.n_voxels_set(), 36_233 + 35_645 + 35_220);
+    let hu = ct.volume.to_values();
+    let inside: Vec<f32> = noted.value.indices_set().map(|at| *hu.at(at)).collect();
+    let mean = inside.iter().map(|v| f64::from(*v)).sum::<f64>() / inside.len() as f64;
+    // Mean of the CT inside the mask, matched by z: 37.328932 HU (pydicom 3.0.2, numpy).
+    assert!((mean - 37.328_932).abs() < 1e-4, "mean HU of the liver is {mean}");
+    for name in ["partial_overlaps.dcm", "sparse-labelmap-noppv.dcm", "sparse-labelmap-ppv5.dcm"] {
+        let seg = read_segmentation(&folder.join(name)).unwrap().value;
+        for segment in &seg.segments {
+            let n = seg.mask(segment.number).unwrap().n_voxels_set();
+            println!("{name} segment {} {:?}: {n}", segment.number, segment.label);
+        }
+    }
+}
+
+/// Area of a closed planar polygon, mm².
+fn polygon_area_mm2(corners: &[imaging::Point<imaging::Patient>]) -> f64 {
+    let origin = corners[0].coords;
+    let cross = |n: usize| {
+        let (a, b) = (corners[n].coords - origin, corners[(n + 1) % corners.len()].coords - origin);
+        a.cross(&b)
+    };
+    (0..corners.len()).map(cross).sum::<nalgebra::Vector3<f64>>().norm() / 2.0
+}
+
+#[test]
+fn contours_at_full_resolution_keep_the_polygons_volume() {
+    for patient in ["STS_001", "STS_002", "STS_004"] {
+        for modality in ["CT", "MR_T1"] {
+            let Some(folder) = testkit::real_data(&format!("sts_dicom/{patient}/{modality}")) else { return };
+            let image = series(&folder.join("image"));
+            let structures = read_rtstruct(&folder.join("mask/RS.dcm")).unwrap().value;
+            let roi = &structures.rois[0];
+            let grid = image.volume.grid();
+            let mask = roi.to_mask(grid).unwrap().value;
+            let voxels = mask.n_voxels_set() as f64 * grid.voxel_volume_mm3();
+            let polygons: f64 = roi.contours.iter().map(|c| polygon_area_mm2(&c.corners) * grid.spacing_mm()[2]).sum();
+            let off = voxels / polygons - 1.0;
+            println!("{patient} {modality}: {voxels:.0} mm³, polygons {polygons:.0} mm³, {:.3} %", off * 100.0);
+            assert!(off.abs() < 0.005, "{patient} {modality}: {voxels} {polygons}");
+        }
+    }
+}

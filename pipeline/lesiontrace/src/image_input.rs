@@ -59,7 +59,10 @@ pub(crate) fn series_headers(folder: &Path) -> anyhow::Result<Noted<Vec<SliceHea
         Note::info("other_series", other.row.series_uid.clone(), message)
     }));
     match images.as_slice() {
-        [one] => Ok(Noted::new(one.headers.clone(), notes)),
+        [one] => {
+            notes.extend(one.notes.iter().cloned());
+            Ok(Noted::new(one.headers.clone(), notes))
+        }
         [] => anyhow::bail!(
             "expected one DICOM image series in {}, found none that can be read: {}",
             folder.display(),
@@ -68,7 +71,8 @@ pub(crate) fn series_headers(folder: &Path) -> anyhow::Result<Noted<Vec<SliceHea
         several => {
             let named = several.iter().take(SERIES_NAMED).map(|series| {
                 let row = &series.row;
-                format!("{} \"{}\" {}", row.modality, row.description, row.series_uid)
+                let volume = row.volume.as_ref().map_or_else(String::new, |volume| format!(" ({volume})"));
+                format!("{} \"{}\" {}{volume}", row.modality, row.description, row.series_uid)
             });
             anyhow::bail!(
                 "expected one DICOM image series in {}, found {}: {}; name a folder that holds one series alone",

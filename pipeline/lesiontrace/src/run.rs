@@ -78,7 +78,7 @@ pub(crate) fn memory_need(patient: &PatientPlan) -> u64 {
     let voxels = |series: &crate::plan::SeriesPlan| -> u64 {
         let first = series.entry.headers.first();
         first.map_or(0, |h| {
-            u64::from(h.rows) * u64::from(h.columns) * u64::from(h.n_frames.max(1)) * series.entry.headers.len() as u64
+            u64::from(h.rows) * u64::from(h.columns) * u64::from(h.n_slices()) * series.entry.headers.len() as u64
         })
     };
     let largest = patient.visits.iter().map(|v| voxels(&v.measure).max(v.arterial.as_ref().map_or(0, voxels))).max();

@@ -1,12 +1,19 @@
 //! Reads single elements of a data set as plain values; what is absent, empty or malformed is `None`.
 
-use dicom::core::Tag;
+use std::borrow::Cow;
+
+use dicom::core::{Tag, VR};
 use dicom::object::InMemDicomObject;
 use jiff::civil::{Date, DateTime, Time};
 
 /// The text of an element without padding; multiple values are joined by a backslash.
 pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
-    let text = object.get(tag)?.to_str().ok()?;
+    let element = object.get(tag)?;
+    // Private elements of implicit files come as bytes, which the crate would write out as numbers.
+    let text = match element.vr() {
+        VR::UN => Cow::Owned(String::from_utf8(element.to_bytes().ok()?.into_owned()).ok()?),
+        _ => element.to_str().ok()?,
+    };
     let trimmed = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     (!trimmed.is_empty()).then(|| trimmed.to_owned())
 }
@@ -18,7 +25,12 @@ pub(super) fn texts(object: &InMemDicomObject, tag: Tag) -> Vec<String> {
 
 /// All numbers of an element; empty when one of them is not a finite number.
 pub(super) fn floats(object: &InMemDicomObject, tag: Tag) -> Vec<f64> {
-    let values = object.get(tag).and_then(|e| e.to_multi_float64().ok()).unwrap_or_default();
+    let as_text = |o| texts(o, tag).iter().map(|t| t.parse().ok()).collect::<Option<Vec<f64>>>();
+    let values = match object.get(tag) {
+        Some(element) if element.vr() == VR::UN => as_text(object).unwrap_or_default(),
+        Some(element) => element.to_multi_float64().unwrap_or_default(),
+        None => Vec::new(),
+    };
     if values.iter().all(|v| v.is_finite()) { values } else { Vec::new() }
 }
 
@@ -51,6 +63,13 @@ pub(super) fn first_item(object: &InMemDicomObject, tag: Tag) -> Option<&InMemDi
 /// The items of a sequence.
 pub(super) fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
     object.get(tag).and_then(|e| e.items()).unwrap_or_default()
+}
+
+/// The tag of a private element: the block of a group that its creator (by the start of its name) has reserved.
+pub(super) fn private(object: &InMemDicomObject, group: u16, offset: u16, creator: &str) -> Option<Tag> {
+    let reserved = |block: &u16| text(object, Tag(group, *block)).is_some_and(|name| name.starts_with(creator));
+    let block = (0x10..=0xFF).find(reserved)?;
+    Some(Tag(group, (block << 8) | offset))
 }
 
 /// A date (VR DA), also in the old form with dots.

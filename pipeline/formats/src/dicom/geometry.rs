@@ -4,7 +4,7 @@
 //! position + i · row direction · column spacing + j · column direction · row spacing, where Pixel Spacing is written
 //! \[row spacing, column spacing\].
 
-use imaging::{Affine, FrameId, Grid, Note, Noted, Shape};
+use imaging::{Affine, FrameId, Grid, Note, Noted};
 use nalgebra::{Matrix3, Vector3};
 
 use super::header::SliceHeader;
@@ -12,9 +12,13 @@ use super::pixel_offset::PixelPlace;
 use super::uid::derived_uid;
 
 mod error;
+mod layout;
+mod reslice;
 
 pub use error::GeometryError;
 pub(super) use error::name_of;
+use layout::{InPlane, Layout, layout_of};
+pub use reslice::{Blend, Reslice};
 
 /// Direction cosines of slices of one stack may differ by this much: decimal strings often carry four digits.
 pub const ORIENTATION_TOLERANCE: f64 = 1e-4;
@@ -40,10 +44,12 @@ pub const TILT_TOLERANCE: f64 = 1e-3;
 /// The slices of a series in order of k, and the grid they make.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SliceStack {
-    /// For each k the index into the headers given.
+    /// The acquired slices in ascending order along the normal, as indices into the headers given.
     pub order: Vec<usize>,
     /// Shape, voxel-to-patient map (LPS, mm), frame of reference.
     pub grid: Grid,
+    /// How the acquired slices are carried onto the grid; `None` where slice k of the grid is the k-th acquired slice.
+    pub reslice: Option<Reslice>,
 }
 
 /// One slice's place.
@@ -53,8 +59,9 @@ struct Placed {
     along: f64,
 }
 
-/// Orders the slices of one series along the slice normal (row × column direction, so that i, j, k are right-handed) and
-/// checks that they make one even, upright, complete stack. Slice k is the k-th along the normal.
+/// Orders the slices of one volume along the slice normal (row × column direction, so that i, j, k are right-handed) and
+/// checks that they make one stack. Slice k is the k-th along the normal. A stack that leans (gantry tilt) or that is uneven
+/// within the bounds of [`layout`] gets an upright, even grid and the plan of how its slices are carried onto it, with a note.
 pub fn stack(headers: &[SliceHeader]) -> Result<Noted<SliceStack>, GeometryError> {
     let first = headers.first().ok_or(GeometryError::Empty)?;
     check_single(headers)?;
@@ -65,13 +72,19 @@ pub fn stack(headers: &[SliceHeader]) -> Result<Noted<SliceStack>, GeometryError
     check_agreement(headers, first)?;
     let mut notes = Vec::new();
     let placed = place(headers, normal)?;
-    let step = step_between(&placed, normal, first, &mut notes)?;
-    let linear = Matrix3::from_columns(&[row * column_spacing, column * row_spacing, step]);
-    let shape = Shape { ni: first.columns as usize, nj: first.rows as usize, nk: placed.len() };
-    let origin = placed.first().map_or(Vector3::zeros(), |p| p.position);
+    let plane = InPlane {
+        step_i: row * column_spacing,
+        step_j: column * row_spacing,
+        normal,
+        ni: first.columns as usize,
+        nj: first.rows as usize,
+    };
+    let Layout { origin, step, shape, reslice } = layout_of(&placed, &plane, first, &mut notes)?;
+    let linear = Matrix3::from_columns(&[plane.step_i, plane.step_j, step]);
     let grid = Grid::new(shape, Affine::from_parts(linear, origin), frame_of(first, &mut notes))
         .map_err(|source| GeometryError::Grid { series: first.series_uid.clone(), source })?;
-    Ok(Noted::new(SliceStack { order: placed.iter().map(|p| p.index).collect(), grid }, notes))
+    let order = placed.iter().map(|p| p.index).collect();
+    Ok(Noted::new(SliceStack { order, grid, reslice }, notes))
 }
 
 fn missing(header: &SliceHeader, attribute: &'static str) -> GeometryError {
@@ -81,7 +94,7 @@ fn missing(header: &SliceHeader, attribute: &'static str) -> GeometryError {
 fn check_single(headers: &[SliceHeader]) -> Result<(), GeometryError> {
     for header in headers {
         let (series, file) = (header.series_uid.clone(), header.path.clone());
-        if header.n_frames != 1 {
+        if header.n_slices() != 1 {
             return Err(GeometryError::MultiFrame { series, file, n_frames: header.n_frames });
         }
         if header.pixels == PixelPlace::Truncated {
@@ -155,70 +168,6 @@ fn place(headers: &[SliceHeader], normal: Vector3<f64>) -> Result<Vec<Placed>, G
             position_mm,
         }),
     }
-}
-
-/// The vector from one slice's first voxel to the next one's.
-fn step_between(
-    placed: &[Placed],
-    normal: Vector3<f64>,
-    first: &SliceHeader,
-    notes: &mut Vec<Note>,
-) -> Result<Vector3<f64>, GeometryError> {
-    let series = || first.series_uid.clone();
-    let [lowest, .., highest] = placed else {
-        let thickness = first.slice_thickness.or(first.spacing_between_slices);
-        let thickness = thickness.ok_or_else(|| GeometryError::SingleSlice { series: series() })?;
-        let message = format!("a single slice: its extent along k is its thickness, {thickness} mm");
-        notes.push(Note::warning("single_slice", series(), message));
-        return Ok(normal * thickness);
-    };
-    check_gaps(placed, first)?;
-    let extent = highest.position - lowest.position;
-    let sideways = (extent - normal * extent.dot(&normal)).norm();
-    if sideways > SLICE_POSITION_TOLERANCE_MM.max(TILT_TOLERANCE * extent.norm()) {
-        let degrees = (sideways / extent.norm()).asin().to_degrees();
-        return Err(GeometryError::Tilted { series: series(), degrees });
-    }
-    let step = extent / (placed.len() - 1) as f64;
-    let off = |(n, p): (usize, &Placed)| (p.position - (lowest.position + step * n as f64)).norm();
-    let (at, worst) =
-        placed.iter().enumerate().map(|(n, p)| (n, off((n, p)))).max_by(|a, b| a.1.total_cmp(&b.1)).unwrap_or_default();
-    if worst > SLICE_POSITION_TOLERANCE_MM {
-        let below = &placed[at.saturating_sub(1)];
-        let gap_mm = (placed[at].position - below.position).norm();
-        return Err(GeometryError::Uneven {
-            series: series(),
-            position_mm: below.along,
-            gap_mm,
-            spacing_mm: step.norm(),
-        });
-    }
-    if worst > NOTABLE_UNEVENNESS_MM {
-        let message = format!("slices lie up to {worst:.3} mm off an even stack; they are taken as even");
-        notes.push(Note::info("slightly_uneven_slices", series(), message));
-    }
-    Ok(step)
-}
-
-/// No gap is a whole number of the usual distance, and none is otherwise off. The usual distance is the median gap.
-fn check_gaps(placed: &[Placed], first: &SliceHeader) -> Result<(), GeometryError> {
-    let mut sorted: Vec<f64> = placed.windows(2).map(|w| w[1].along - w[0].along).collect();
-    sorted.sort_by(f64::total_cmp);
-    let spacing_mm = sorted[(sorted.len() - 1) / 2];
-    for pair in placed.windows(2) {
-        let gap_mm = pair[1].along - pair[0].along;
-        let (position_mm, series) = (pair[0].along, first.series_uid.clone());
-        let steps = (gap_mm / spacing_mm).round();
-        let is_whole = (gap_mm - steps * spacing_mm).abs() <= (steps + 1.0) * SLICE_POSITION_TOLERANCE_MM;
-        if steps >= 2.0 && is_whole {
-            let (position_mm, n_missing) = (position_mm + spacing_mm, steps as usize - 1);
-            return Err(GeometryError::MissingSlice { series, position_mm, n_missing, gap_mm, spacing_mm });
-        }
-        if (gap_mm - spacing_mm).abs() > 2.0 * SLICE_POSITION_TOLERANCE_MM {
-            return Err(GeometryError::Uneven { series, position_mm, gap_mm, spacing_mm });
-        }
-    }
-    Ok(())
 }
 
 /// The frame of reference; a name of our own, with a note, where the series states none.

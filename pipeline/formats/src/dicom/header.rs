@@ -3,25 +3,20 @@
 //! Source: DICOM PS3.3 modules Patient, General Study, General Series, Frame of Reference, Image Plane, Image Pixel,
 //! Modality LUT, Contrast/Bolus, PET Series, PET Isotope.
 
-use std::fs::File;
-use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use dicom::core::Tag;
 use dicom::dictionary_std::{tags, uids};
-use dicom::object::file::ReadPreamble;
-use dicom::object::{InMemDicomObject, OpenFileOptions};
-use dicom::transfer_syntax::{TransferSyntaxRegistry, entries};
+use dicom::object::InMemDicomObject;
+use dicom::transfer_syntax::TransferSyntaxRegistry;
 use jiff::civil::{Date, Time};
 use thiserror::Error;
 
 use super::element;
+use super::file::open_header;
+use super::functional_groups;
 use super::pet::PetHeader;
 use super::pixel_offset::{PixelPlace, place_of_pixels};
-
-/// Reading stops here: Float, Double Float and ordinary Pixel Data all come later.
-const FIRST_PIXEL_TAG: Tag = Tag(0x7FE0, 0x0001);
+use super::volume_key::VolumeKey;
 
 /// Image objects, which must state their rows and columns.
 const SINGLE_FRAME_CLASSES: [&str; 3] =
@@ -121,8 +116,10 @@ pub struct SliceHeader {
     pub rows: u32,
     /// Columns; 0 for objects without pixels.
     pub columns: u32,
-    /// Number of Frames, 1 where not stated.
+    /// Number of Frames of the file, 1 where not stated.
     pub n_frames: u32,
+    /// Which frame of a multi-frame image this is, from 0; `None` where the file states no geometry of single frames.
+    pub frame: Option<u32>,
     /// Samples per Pixel, 1 where not stated.
     pub samples_per_pixel: u32,
     /// Bits Allocated.
@@ -145,147 +142,32 @@ pub struct SliceHeader {
     pub pixels: PixelPlace,
     /// PET attributes, for modality PT.
     pub pet: Option<Box<PetHeader>>,
+    /// What tells volumes of one series apart.
+    pub key: VolumeKey,
 }
 
-impl SliceHeader {
-    /// A header that states its modality and nothing else, to be filled from another source than a file.
-    #[must_use]
-    pub fn blank(modality: &str) -> Self {
-        let nothing = String::new;
-        Self {
-            path: PathBuf::new(),
-            patient_id: nothing(),
-            study_uid: nothing(),
-            series_uid: nothing(),
-            sop_instance_uid: nothing(),
-            sop_class_uid: nothing(),
-            transfer_syntax: nothing(),
-            frame_uid: None,
-            study_date: None,
-            series_date: None,
-            series_time: None,
-            acquisition_date: None,
-            acquisition_time: None,
-            modality: modality.to_owned(),
-            series_description: nothing(),
-            study_description: nothing(),
-            series_number: None,
-            acquisition_number: None,
-            instance_number: None,
-            image_type: Vec::new(),
-            contrast_agent: None,
-            scanning_sequence: None,
-            repetition_time_ms: None,
-            echo_time_ms: None,
-            position: None,
-            orientation: None,
-            pixel_spacing: None,
-            slice_thickness: None,
-            spacing_between_slices: None,
-            rows: 0,
-            columns: 0,
-            n_frames: 1,
-            samples_per_pixel: 1,
-            bits_allocated: 16,
-            bits_stored: 16,
-            high_bit: 15,
-            signed: None,
-            rescale_slope: None,
-            rescale_intercept: None,
-            rescale_type: None,
-            pixel_padding: None,
-            pixels: PixelPlace::Inside,
-            pet: None,
-        }
-    }
-}
-
-/// Whether the first bytes of a file are those of a DICOM file, with or without preamble.
-#[must_use]
-pub fn looks_like_dicom(start: &[u8]) -> bool {
-    if start.get(128..132) == Some(b"DICM") {
-        return true;
-    }
-    // Without a preamble a file begins with group 0002 (meta) or 0008 (a bare data set), little endian, element below 0x20.
-    matches!(start.get(..4), Some([0x02 | 0x08, 0x00, element, 0x00]) if *element <= 0x18)
-        && start.get(6..8).is_some_and(|length| start[4].is_ascii_uppercase() || length == [0, 0])
-}
-
-/// The header of one file; `Ok(None)` where the file is no DICOM file or a directory listing (DICOMDIR).
+/// The header of one file, its first frame where it holds several; `Ok(None)` where the file is no DICOM file or a directory
+/// listing (DICOMDIR).
 pub fn read_header(path: &Path) -> Result<Option<SliceHeader>, HeaderError> {
-    let unreadable = |e: std::io::Error| HeaderError::Unreadable { path: path.to_owned(), reason: e.to_string() };
-    let mut start = Vec::with_capacity(132);
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(132).read_to_end(&mut start).map_err(unreadable)?;
-    if !looks_like_dicom(&start) {
-        return Ok(None);
-    }
-    let (object, transfer_syntax) = open(path, &start, Some(FIRST_PIXEL_TAG))?;
+    Ok(read_headers(path)?.into_iter().next())
+}
+
+/// The headers of one file: one for each frame of an enhanced or legacy converted multi-frame image, one for any other object,
+/// none where the file is no DICOM file or a directory listing (DICOMDIR).
+pub fn read_headers(path: &Path) -> Result<Vec<SliceHeader>, HeaderError> {
+    let Some((object, transfer_syntax)) = open_header(path)? else { return Ok(Vec::new()) };
     if element::text(&object, tags::SOP_CLASS_UID).is_none() && object.get(tags::DIRECTORY_RECORD_SEQUENCE).is_some() {
-        return Ok(None);
+        return Ok(Vec::new());
     }
-    header_of(path, &object, transfer_syntax).map(Some)
+    let header = header_of(path, &object, transfer_syntax)?;
+    Ok(functional_groups::frames_of(header, &object))
 }
 
-/// The whole data set of one file with its transfer syntax.
-pub(super) fn open_whole(path: &Path) -> Result<(InMemDicomObject, String), HeaderError> {
-    let mut start = Vec::with_capacity(132);
-    File::open(path)
-        .and_then(|file| file.take(132).read_to_end(&mut start))
-        .map_err(|e| HeaderError::Unreadable { path: path.to_owned(), reason: e.to_string() })?;
-    open(path, &start, None)
-}
-
-/// Opens a file up to a tag. The parser is foreign and files are hostile: a panic inside it becomes an error of this file.
-fn open(path: &Path, start: &[u8], until: Option<Tag>) -> Result<(InMemDicomObject, String), HeaderError> {
-    let damaged = |reason: String| HeaderError::Damaged { path: path.to_owned(), reason };
-    let has_meta = start.get(128..132) == Some(b"DICM") || start.first() == Some(&0x02);
-    let parse = || if has_meta { open_with_meta(path, until) } else { open_bare(path, start) };
-    match catch_unwind(AssertUnwindSafe(parse)) {
-        Ok(result) => result.map_err(damaged),
-        Err(_) => Err(damaged("the parser gave up on it".to_owned())),
-    }
-}
-
-fn open_with_meta(path: &Path, until: Option<Tag>) -> Result<(InMemDicomObject, String), String> {
-    let options = OpenFileOptions::new().read_preamble(ReadPreamble::Auto);
-    let options = until.map_or(options.clone(), |tag| options.read_until(tag));
-    let object = options.open_file(path).map_err(|e| reason_of(&e))?;
-    let transfer_syntax = object.meta().transfer_syntax().trim_end_matches('\0').to_owned();
-    Ok((object.into_inner(), transfer_syntax))
-}
-
-/// A bare data set (no preamble, no meta group): explicit or implicit little endian, told apart by the first value
-/// representation.
-fn open_bare(path: &Path, start: &[u8]) -> Result<(InMemDicomObject, String), String> {
-    let explicit = start.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
-    let syntax = if explicit {
-        entries::EXPLICIT_VR_LITTLE_ENDIAN.erased()
-    } else {
-        entries::IMPLICIT_VR_LITTLE_ENDIAN.erased()
-    };
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    let object =
-        InMemDicomObject::read_dataset_with_ts(std::io::BufReader::new(file), &syntax).map_err(|e| reason_of(&e))?;
-    Ok((object, syntax.uid().to_owned()))
-}
-
-/// An error with its causes on one line.
-pub(super) fn reason_of(error: &dyn std::error::Error) -> String {
-    let mut reason = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let text = cause.to_string();
-        if !reason.contains(&text) {
-            reason.push_str(": ");
-            reason.push_str(&text);
-        }
-        source = cause.source();
-    }
-    reason
-}
-
-fn header_of(path: &Path, object: &InMemDicomObject, transfer_syntax: String) -> Result<SliceHeader, HeaderError> {
+pub(super) fn header_of(
+    path: &Path,
+    object: &InMemDicomObject,
+    transfer_syntax: String,
+) -> Result<SliceHeader, HeaderError> {
     let needed = |tag, attribute| {
         element::text(object, tag).ok_or_else(|| HeaderError::Missing { path: path.to_owned(), attribute })
     };
@@ -335,8 +217,10 @@ fn header_of(path: &Path, object: &InMemDicomObject, transfer_syntax: String) ->
         rescale_intercept: element::float(object, tags::RESCALE_INTERCEPT),
         rescale_type: element::text(object, tags::RESCALE_TYPE),
         pixel_padding: element::integer(object, tags::PIXEL_PADDING_VALUE),
+        frame: None,
         pixels: PixelPlace::Inside,
         pet,
+        key: VolumeKey::read(object),
     };
     if SINGLE_FRAME_CLASSES.contains(&header.sop_class_uid.as_str()) && !header.is_image() {
         let reason = "the header ends before Rows and Columns (0028,0010/0011)".to_owned();
@@ -350,6 +234,65 @@ fn header_of(path: &Path, object: &InMemDicomObject, transfer_syntax: String) ->
 }
 
 impl SliceHeader {
+    /// A header that states its modality and nothing else, to be filled from another source than a file.
+    #[must_use]
+    pub fn blank(modality: &str) -> Self {
+        let nothing = String::new;
+        Self {
+            path: PathBuf::new(),
+            patient_id: nothing(),
+            study_uid: nothing(),
+            series_uid: nothing(),
+            sop_instance_uid: nothing(),
+            sop_class_uid: nothing(),
+            transfer_syntax: nothing(),
+            frame_uid: None,
+            study_date: None,
+            series_date: None,
+            series_time: None,
+            acquisition_date: None,
+            acquisition_time: None,
+            modality: modality.to_owned(),
+            series_description: nothing(),
+            study_description: nothing(),
+            series_number: None,
+            acquisition_number: None,
+            instance_number: None,
+            image_type: Vec::new(),
+            contrast_agent: None,
+            scanning_sequence: None,
+            repetition_time_ms: None,
+            echo_time_ms: None,
+            position: None,
+            orientation: None,
+            pixel_spacing: None,
+            slice_thickness: None,
+            spacing_between_slices: None,
+            rows: 0,
+            columns: 0,
+            n_frames: 1,
+            frame: None,
+            samples_per_pixel: 1,
+            bits_allocated: 16,
+            bits_stored: 16,
+            high_bit: 15,
+            signed: None,
+            rescale_slope: None,
+            rescale_intercept: None,
+            rescale_type: None,
+            pixel_padding: None,
+            pixels: PixelPlace::Inside,
+            pet: None,
+            key: VolumeKey::default(),
+        }
+    }
+
+    /// Number of slices this header stands for: 1 for a frame, all frames for a file whose frames have no geometry of their own.
+    #[must_use]
+    pub fn n_slices(&self) -> u32 {
+        if self.frame.is_some() { 1 } else { self.n_frames.max(1) }
+    }
+
     /// Number of bytes the uncompressed pixels take.
     fn n_pixel_bytes(&self) -> u64 {
         [self.columns, self.n_frames, self.samples_per_pixel, self.bits_allocated]
@@ -369,23 +312,5 @@ impl SliceHeader {
     pub fn transfer_syntax_name(&self) -> &'static str {
         use dicom::encoding::TransferSyntaxIndex;
         TransferSyntaxRegistry.get(&self.transfer_syntax).map_or("an unknown transfer syntax", |t| t.name())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn text_and_nifti_files_do_not_look_like_dicom() {
-        assert!(!looks_like_dicom(b"patient_id,date\n"));
-        assert!(!looks_like_dicom(&[]));
-        assert!(!looks_like_dicom(&[0x5c, 0x01, 0x00, 0x00, 0, 0, 0, 0]));
-        // (0008,0005) CS, explicit, and (0008,0008), implicit.
-        assert!(looks_like_dicom(&[8, 0, 5, 0, b'C', b'S', 10, 0]));
-        assert!(looks_like_dicom(&[8, 0, 8, 0, 22, 0, 0, 0]));
-        let mut with_preamble = vec![0; 128];
-        with_preamble.extend_from_slice(b"DICM");
-        assert!(looks_like_dicom(&with_preamble));
     }
 }

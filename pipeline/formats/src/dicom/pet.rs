@@ -11,9 +11,12 @@ use thiserror::Error;
 
 use super::header::SliceHeader;
 
+pub(in crate::dicom) mod enhanced;
 mod header;
+mod lean_body;
 
 pub use header::PetHeader;
+pub use lean_body::{HEIGHT_M, LeanBodyFormula, SulFactor, lean_body_mass_kg, sul_factor};
 
 /// A total dose below this is taken for a slip of unit (MBq, kBq or mCi written where Bq is meant): no PET uses 1 MBq.
 pub const LEAST_DOSE_BQ: f64 = 1e6;
@@ -95,6 +98,15 @@ pub enum SuvError {
     /// A weight no patient has.
     #[error("Patient's Weight (0010,1030) is {0} kg, expected 1 to 400 kg; correct it at the source")]
     Weight(f64),
+    /// A height no patient has.
+    #[error("Patient's Size (0010,1020) is {0} m, expected 0.4 to 2.6 m; correct it at the source")]
+    Height(f64),
+    /// Lean body mass needs a sex.
+    #[error("Patient's Sex (0010,0040) is {0}; lean body mass is defined for M and F")]
+    Sex(String),
+    /// The formula left its range.
+    #[error("the formula gives a lean body mass of {0:.1} kg, which is no patient's; use the formula of Janmahasatian")]
+    LeanBody(f64),
     /// A half-life that is none.
     #[error("Radionuclide Half Life (0018,1075) is {0} s, expected a positive number of seconds")]
     HalfLife(f64),
@@ -198,6 +210,7 @@ fn check_constant(pets: &[&PetHeader]) -> Result<(), SuvError> {
     same(pets, "Patient's Weight (0010,1030)", |p| p.weight_kg)?;
     same(pets, "Radionuclide Total Dose (0018,1074)", |p| p.total_dose)?;
     same(pets, "Radionuclide Half Life (0018,1075)", |p| p.half_life_s)?;
+    same(pets, "Decay Correction DateTime (0018,9701)", |p| p.decay_datetime)?;
     same(pets, "Radiopharmaceutical Start (0018,1078/1072)", |p| (p.injection_datetime, p.injection_time))?;
     same(pets, "Philips SUV scale factor (7053,1000)", |p| p.philips_suv_scale)?;
     same(pets, "Philips activity scale factor (7053,1009)", |p| p.philips_activity_scale)
@@ -256,11 +269,13 @@ fn from_activity(
     if total_dose_bq < LEAST_DOSE_BQ {
         return Err(SuvError::Dose(written));
     }
-    let correction = pet.decay_correction.as_deref().ok_or(SuvError::Missing("Decay Correction (0054,1102)"))?;
+    let by_datetime = pet.decay_datetime.is_some().then_some("DATETIME");
+    let correction =
+        pet.decay_correction.as_deref().or(by_datetime).ok_or(SuvError::Missing("Decay Correction (0054,1102)"))?;
     let mut inputs = SuvInputs { weight_kg: Some(weight_kg), total_dose_bq: Some(total_dose_bq), ..NO_INPUTS };
     let dose_bq = match correction {
         "ADMIN" => total_dose_bq,
-        "START" => decayed_dose(slices, pet, options, total_dose_bq, &mut inputs, notes)?,
+        "START" | "DATETIME" => decayed_dose(slices, pet, options, total_dose_bq, &mut inputs, notes)?,
         other => return Err(SuvError::DecayCorrection(other.to_owned())),
     };
     inputs.decayed_dose_bq = Some(dose_bq);
@@ -282,7 +297,10 @@ fn decayed_dose(
     if half_life_s <= 0.0 {
         return Err(SuvError::HalfLife(half_life_s));
     }
-    let (scan, scan_from) = scan_start(slices, pet)?;
+    let (scan, scan_from) = match (&pet.decay_correction, pet.decay_datetime) {
+        (None, Some(reference)) => (reference, "decay_correction_datetime"),
+        _ => scan_start(slices, pet)?,
+    };
     let injection = injection_before(scan, slices[0], pet, notes)?;
     let uptake_s = seconds_between(injection, scan);
     if !(0.0..=options.longest_uptake_s).contains(&uptake_s) {

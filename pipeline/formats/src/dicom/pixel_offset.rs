@@ -20,7 +20,7 @@ pub enum PixelPlace {
 }
 
 /// Explicit VR Big Endian, retired.
-const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+pub(super) const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
 /// Looks for the pixel data element, which needs `n_pixel_bytes` (what rows, columns, frames and bits ask for). Compressed files
 /// are not judged here: their decoder notices.

@@ -2,19 +2,24 @@
 //!
 //! Source: DICOM PS3.3 C.7.6.3 (Image Pixel module), C.11.1 (Modality LUT), PS3.5 section 8 (encoding of pixel data).
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use dicom::core::Tag;
 use dicom::dictionary_std::{tags, uids};
-use dicom::object::{DefaultDicomObject, FileMetaTableBuilder, InMemDicomObject};
-use dicom_pixeldata::PixelDecoder;
+use dicom::object::InMemDicomObject;
+use rayon::prelude::*;
 
-use super::element;
-use super::header::{SliceHeader, open_whole, reason_of};
-use super::pixel_offset::PixelPlace;
+use super::codec;
+use super::file::open_whole;
+use super::header::SliceHeader;
+use super::pixel_offset::{EXPLICIT_BIG_ENDIAN, PixelPlace};
+
+/// Most pixels one frame may claim; a larger header is damaged or hostile.
+const MAX_FRAME_PIXELS: usize = 1 << 28;
 
 /// How stored integers lie in their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,22 +30,106 @@ struct PixelForm {
     signed: bool,
 }
 
-/// The values of one single-frame file, row by row: stored · slope + intercept, in f32; slope 1 and intercept 0 where the
-/// file states none. `Err` is a reason for a message about this file.
-pub(super) fn rescaled_values(header: &SliceHeader) -> Result<Vec<f32>, String> {
-    let slope = header.rescale_slope.unwrap_or(1.0);
-    let intercept = header.rescale_intercept.unwrap_or(0.0);
-    let n_pixels = header.rows as usize * header.columns as usize;
-    let values = match header.pixels {
-        PixelPlace::At(offset) => {
-            let form = form_of(header)?;
-            let n_bytes = n_pixels as u64 * u64::from(form.bits_allocated / 8);
-            unpack(&read_at(&header.path, offset, n_bytes).map_err(|e| e.to_string())?, form, n_pixels)?
+/// The file that pixels come from: one frame's bytes from a known place, or the parsed whole.
+enum Source {
+    /// Uncompressed from this byte of the file on.
+    At(u64),
+    /// Parsed once, shared by the frames of the file.
+    Parsed(Arc<InMemDicomObject>),
+}
+
+/// The values of all slices, slice after slice (i fastest, then j, then k): stored · slope + intercept in f32, slope 1 and
+/// intercept 0 where a slice states none. All slices have the size of the first. `Err` is the slice and a reason.
+pub(super) fn rescaled_values(slices: &[&SliceHeader]) -> Result<Vec<f32>, (usize, String)> {
+    let Some(first) = slices.first() else { return Ok(Vec::new()) };
+    let n_pixels = first.rows as usize * first.columns as usize;
+    if n_pixels == 0 || n_pixels > MAX_FRAME_PIXELS {
+        return Err((0, format!("{} x {} pixels are no image", first.columns, first.rows)));
+    }
+    let shared = parsed_files(slices)?;
+    check_room(slices, &shared, n_pixels)?;
+    let mut values = vec![0_f32; n_pixels * slices.len()];
+    let results: Vec<Result<(), String>> = values
+        .par_chunks_mut(n_pixels)
+        .zip(slices)
+        .map(|(out, slice)| read_into(slice, shared.get(slice.path.as_path()), out))
+        .collect();
+    let failed = results.into_iter().enumerate().find_map(|(n, result)| result.err().map(|reason| (n, reason)));
+    failed.map_or(Ok(values), Err)
+}
+
+/// Files with several frames among the slices whose pixels only a full reading finds: each is parsed once.
+fn parsed_files<'a>(slices: &[&'a SliceHeader]) -> Result<BTreeMap<&'a Path, Arc<InMemDicomObject>>, (usize, String)> {
+    let mut files: BTreeMap<&Path, Arc<InMemDicomObject>> = BTreeMap::new();
+    for (n, slice) in slices.iter().enumerate() {
+        if slice.n_frames > 1 && slice.pixels == PixelPlace::Inside && !files.contains_key(slice.path.as_path()) {
+            let (object, _) = open_whole(&slice.path).map_err(|e| (n, e.to_string()))?;
+            files.insert(slice.path.as_path(), Arc::new(object));
         }
-        PixelPlace::Inside => parsed_values(header, n_pixels)?,
-        PixelPlace::Truncated => return Err("it is truncated; copy or export the file again".to_owned()),
+    }
+    Ok(files)
+}
+
+/// Compressed files must be of a size from which their pixels can have come, before memory is taken for them.
+fn check_room(
+    slices: &[&SliceHeader],
+    shared: &BTreeMap<&Path, Arc<InMemDicomObject>>,
+    n_pixels: usize,
+) -> Result<(), (usize, String)> {
+    let mut n_bytes = 0_u64;
+    let mut seen = std::collections::BTreeSet::new();
+    for slice in slices {
+        let uncompressed = matches!(slice.pixels, PixelPlace::At(_));
+        if uncompressed || (shared.contains_key(slice.path.as_path()) && !seen.insert(&slice.path)) {
+            continue;
+        }
+        n_bytes += std::fs::metadata(&slice.path).map_or(0, |m| m.len());
+    }
+    let n_compressed = slices.iter().filter(|s| !matches!(s.pixels, PixelPlace::At(_))).count() as u64;
+    if n_compressed * n_pixels as u64 > (n_bytes + 4096) * MAX_COMPRESSION {
+        let reason = format!(
+            "its header promises {n_pixels} pixels a slice for {n_compressed} slices, which {n_bytes} bytes cannot hold; export the series again"
+        );
+        return Err((0, reason));
+    }
+    Ok(())
+}
+
+/// No image is compressed to less than a pixel in a thousand bytes' worth (empty slices reach some hundreds).
+const MAX_COMPRESSION: u64 = 4096;
+
+/// One slice's values into their place.
+fn read_into(header: &SliceHeader, shared: Option<&Arc<InMemDicomObject>>, out: &mut [f32]) -> Result<(), String> {
+    let source = match (header.pixels, shared) {
+        (PixelPlace::Truncated, _) => return Err("it is truncated; copy or export the file again".to_owned()),
+        (PixelPlace::At(offset), _) => Source::At(offset),
+        (PixelPlace::Inside, Some(object)) => Source::Parsed(Arc::clone(object)),
+        (PixelPlace::Inside, None) => Source::Parsed(Arc::new(open_whole(&header.path).map_err(|e| e.to_string())?.0)),
     };
-    Ok(values.into_iter().map(|stored| (stored * slope + intercept) as f32).collect())
+    let rescale =
+        Rescale { slope: header.rescale_slope.unwrap_or(1.0), intercept: header.rescale_intercept.unwrap_or(0.0) };
+    match source {
+        Source::At(offset) => {
+            let form = form_of(header)?;
+            let n_bytes = out.len() as u64 * u64::from(form.bits_allocated / 8);
+            let at = offset + u64::from(header.frame.unwrap_or(0)) * n_bytes;
+            unpack(&read_at(&header.path, at, n_bytes).map_err(|e| e.to_string())?, form, rescale, out)
+        }
+        Source::Parsed(object) => parsed_values(header, &object, rescale, out),
+    }
+}
+
+/// stored · slope + intercept.
+#[derive(Debug, Clone, Copy)]
+struct Rescale {
+    slope: f64,
+    intercept: f64,
+}
+
+impl Rescale {
+    fn of(self, stored: f64) -> f32 {
+        (stored * self.slope + self.intercept) as f32
+    }
 }
 
 fn read_at(path: &Path, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
@@ -51,44 +140,41 @@ fn read_at(path: &Path, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Stored values of one frame by a full reading of the file. Decoders are foreign: a panic inside one becomes a reason.
-fn parsed_values(header: &SliceHeader, n_pixels: usize) -> Result<Vec<f64>, String> {
-    let (object, transfer_syntax) = open_whole(&header.path).map_err(|e| e.to_string())?;
-    if let Some(bytes) = bytes_of(&object, tags::FLOAT_PIXEL_DATA) {
+/// Values of one frame of a parsed file.
+fn parsed_values(
+    header: &SliceHeader,
+    object: &InMemDicomObject,
+    rescale: Rescale,
+    out: &mut [f32],
+) -> Result<(), String> {
+    let frame = header.frame.unwrap_or(0) as usize;
+    // Native values, whatever their width, are the frame-th run of as many as a frame has.
+    let of_frame = |n_bytes: usize| {
+        let n = out.len() * n_bytes;
+        move |bytes: Vec<u8>| bytes.get(frame * n..).map_or_else(Vec::new, |rest| rest[..n.min(rest.len())].to_vec())
+    };
+    if let Some(bytes) = bytes_of(object, tags::FLOAT_PIXEL_DATA).map(of_frame(4)) {
         let values = bytes.chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]])));
-        return exactly(n_pixels, values);
+        return fill(out, values.map(|v| rescale.of(v)));
     }
-    if let Some(bytes) = bytes_of(&object, tags::DOUBLE_FLOAT_PIXEL_DATA) {
+    if let Some(bytes) = bytes_of(object, tags::DOUBLE_FLOAT_PIXEL_DATA).map(of_frame(8)) {
         let values =
             bytes.chunks_exact(8).map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]));
-        return exactly(n_pixels, values);
+        return fill(out, values.map(|v| rescale.of(v)));
     }
     let form = form_of(header)?;
     let pixel_data = object.get(tags::PIXEL_DATA).ok_or("it has no Pixel Data (7FE0,0010)")?;
-    if pixel_data.fragments().is_some() {
-        return unpack(&decode(object, &transfer_syntax)?, form, n_pixels);
+    if let Some(fragments) = pixel_data.fragments() {
+        let offsets = pixel_data.value().offset_table().unwrap_or_default();
+        let code = codec::frame_bytes(fragments, offsets, frame, header.n_frames.max(1) as usize)?;
+        return unpack(&codec::decode_frame(header, &code)?, form, rescale, out);
     }
-    if transfer_syntax == "1.2.840.10008.1.2.2" && form.bits_allocated == 32 {
-        return Err("32-bit big endian pixels are not supported; convert with gdcmconv --raw".to_owned());
+    let mut bytes = bytes_of(object, tags::PIXEL_DATA).ok_or("its Pixel Data cannot be read")?;
+    if header.transfer_syntax == EXPLICIT_BIG_ENDIAN && form.bits_allocated == 32 {
+        // The parser swaps the words of big-endian pixels as 16 bits; the halves of 32-bit pixels stay exchanged.
+        bytes.chunks_exact_mut(4).for_each(|b| b.rotate_left(2));
     }
-    let bytes = bytes_of(&object, tags::PIXEL_DATA).ok_or("its Pixel Data cannot be read")?;
-    unpack(&bytes, form, n_pixels)
-}
-
-fn decode(object: InMemDicomObject, transfer_syntax: &str) -> Result<Vec<u8>, String> {
-    let advice = "decompress it first (gdcmconv --raw or dcmdjpeg)";
-    let meta = FileMetaTableBuilder::new()
-        .transfer_syntax(transfer_syntax)
-        .media_storage_sop_class_uid(element::text(&object, tags::SOP_CLASS_UID).unwrap_or_default())
-        .media_storage_sop_instance_uid(element::text(&object, tags::SOP_INSTANCE_UID).unwrap_or_default())
-        .build()
-        .map_err(|e| reason_of(&e))?;
-    let file: DefaultDicomObject = object.with_exact_meta(meta);
-    match catch_unwind(AssertUnwindSafe(|| file.decode_pixel_data().map(|p| p.data().to_vec()))) {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(e)) => Err(format!("its compressed pixels cannot be decoded ({}); {advice}", reason_of(&e))),
-        Err(_) => Err(format!("its compressed pixels cannot be decoded (the decoder gave up); {advice}")),
-    }
+    unpack(&of_frame(form.bits_allocated as usize / 8)(bytes), form, rescale, out)
 }
 
 fn bytes_of(object: &InMemDicomObject, tag: Tag) -> Option<Vec<u8>> {
@@ -109,29 +195,32 @@ fn form_of(header: &SliceHeader) -> Result<PixelForm, String> {
     }
 }
 
-/// Integers from little-endian bytes: only the stored bits count, the highest of them is the sign.
-fn unpack(bytes: &[u8], form: PixelForm, n_pixels: usize) -> Result<Vec<f64>, String> {
+/// Integers from little-endian bytes, rescaled: only the stored bits count, the highest of them is the sign.
+fn unpack(bytes: &[u8], form: PixelForm, rescale: Rescale, out: &mut [f32]) -> Result<(), String> {
     let shift = form.high_bit + 1 - form.bits_stored;
+    let up = 32 - form.bits_stored;
     let value = |raw: u32| {
-        let up = 32 - form.bits_stored;
         let placed = (raw >> shift) << up;
-        if form.signed { f64::from((placed as i32) >> up) } else { f64::from(placed >> up) }
+        rescale.of(if form.signed { f64::from((placed as i32) >> up) } else { f64::from(placed >> up) })
     };
     match form.bits_allocated {
-        8 => exactly(n_pixels, bytes.iter().map(|b| value(u32::from(*b)))),
-        16 => exactly(n_pixels, bytes.chunks_exact(2).map(|b| value(u32::from(u16::from_le_bytes([b[0], b[1]]))))),
-        _ => exactly(n_pixels, bytes.chunks_exact(4).map(|b| value(u32::from_le_bytes([b[0], b[1], b[2], b[3]])))),
+        8 => fill(out, bytes.iter().map(|b| value(u32::from(*b)))),
+        16 => fill(out, bytes.chunks_exact(2).map(|b| value(u32::from(u16::from_le_bytes([b[0], b[1]]))))),
+        _ => fill(out, bytes.chunks_exact(4).map(|b| value(u32::from_le_bytes([b[0], b[1], b[2], b[3]])))),
     }
 }
 
-/// The first `n` values; a reason when there are fewer. (A padding byte at the end is allowed.)
-fn exactly(n: usize, values: impl Iterator<Item = f64>) -> Result<Vec<f64>, String> {
-    let values: Vec<f64> = values.take(n).collect();
-    if values.len() == n {
-        Ok(values)
-    } else {
-        Err(format!("it holds {} pixels where rows x columns say {n}; copy or export the file again", values.len()))
+/// The first values into their places; a reason when there are fewer. (A padding byte at the end is allowed.)
+fn fill(out: &mut [f32], values: impl ExactSizeIterator<Item = f32>) -> Result<(), String> {
+    if values.len() < out.len() {
+        return Err(format!(
+            "it holds {} pixels where rows x columns say {}; copy or export the file again",
+            values.len(),
+            out.len()
+        ));
     }
+    out.iter_mut().zip(values).for_each(|(place, value)| *place = value);
+    Ok(())
 }
 
 /// Whether a transfer syntax compresses with loss.
@@ -144,22 +233,27 @@ pub(super) fn is_lossy(transfer_syntax: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn unpacked(bytes: &[u8], form: PixelForm, n: usize) -> Result<Vec<f32>, String> {
+        let mut out = vec![0.0; n];
+        unpack(bytes, form, Rescale { slope: 1.0, intercept: 0.0 }, &mut out).map(|()| out)
+    }
+
     #[test]
     fn twelve_stored_bits_ignore_what_lies_above_them() {
         let form = PixelForm { bits_allocated: 16, bits_stored: 12, high_bit: 11, signed: true };
         // 0xF7FF: overlay bits above, 0x7FF = 2047; 0x0800 = -2048; 0x0FFF = -1.
         let bytes = [0xFF, 0xF7, 0x00, 0x08, 0xFF, 0x0F];
-        assert_eq!(unpack(&bytes, form, 3).unwrap(), [2047.0, -2048.0, -1.0]);
+        assert_eq!(unpacked(&bytes, form, 3).unwrap(), [2047.0, -2048.0, -1.0]);
         let unsigned = PixelForm { signed: false, ..form };
-        assert_eq!(unpack(&bytes, unsigned, 3).unwrap(), [2047.0, 2048.0, 4095.0]);
-        assert!(unpack(&bytes, form, 4).is_err());
+        assert_eq!(unpacked(&bytes, unsigned, 3).unwrap(), [2047.0, 2048.0, 4095.0]);
+        assert!(unpacked(&bytes, form, 4).is_err());
     }
 
     #[test]
     fn thirty_two_bits_and_a_shifted_high_bit() {
         let wide = PixelForm { bits_allocated: 32, bits_stored: 32, high_bit: 31, signed: true };
-        assert_eq!(unpack(&(-5_i32).to_le_bytes(), wide, 1).unwrap(), [-5.0]);
+        assert_eq!(unpacked(&(-5_i32).to_le_bytes(), wide, 1).unwrap(), [-5.0]);
         let high = PixelForm { bits_allocated: 16, bits_stored: 12, high_bit: 15, signed: false };
-        assert_eq!(unpack(&0x1230_u16.to_le_bytes(), high, 1).unwrap(), [f64::from(0x123)]);
+        assert_eq!(unpacked(&0x1230_u16.to_le_bytes(), high, 1).unwrap(), [f32::from(0x123_u16)]);
     }
 }

@@ -1,13 +1,17 @@
 //! Names the role of a series (arterial, portal venous, T2, PET, …) from its header, and ranks series of one role.
 //!
-//! One ordered table of rules over modality and description words; the first rule that fits names the role. Words were
-//! collected from the series descriptions of public liver-cancer collections (NCI Imaging Data Commons, 2024).
+//! The rules stand in `configs/series/default.toml`; their words were collected from the series descriptions of public
+//! liver-cancer collections (NCI Imaging Data Commons, 2024).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::header::SliceHeader;
+
+mod rules;
+
+pub use rules::{RoleCandidate, RulesError, SeriesRules};
 
 /// What a series is used as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -23,12 +27,18 @@ pub enum SeriesRole {
     CtNative,
     /// CT of unknown phase.
     Ct,
+    /// Low-dose CT of a PET/CT.
+    CtPet,
     /// T1-weighted MR.
     MrT1,
     /// T2-weighted MR.
     MrT2,
+    /// T1-weighted MR in the hepatobiliary phase of a liver-specific contrast agent.
+    MrHepatobiliary,
     /// Diffusion-weighted MR.
     MrDwi,
+    /// Apparent diffusion coefficient.
+    MrAdc,
     /// PET.
     Pet,
     /// Anything else.
@@ -37,15 +47,18 @@ pub enum SeriesRole {
 
 impl SeriesRole {
     /// Every role, in the order of the index.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 13] = [
         Self::CtArterial,
         Self::CtPortalVenous,
         Self::CtDelayed,
         Self::CtNative,
         Self::Ct,
+        Self::CtPet,
         Self::MrT1,
         Self::MrT2,
+        Self::MrHepatobiliary,
         Self::MrDwi,
+        Self::MrAdc,
         Self::Pet,
         Self::Other,
     ];
@@ -59,9 +72,12 @@ impl SeriesRole {
             Self::CtDelayed => "ct_delayed",
             Self::CtNative => "ct_native",
             Self::Ct => "ct",
+            Self::CtPet => "ct_pet",
             Self::MrT1 => "mr_t1",
             Self::MrT2 => "mr_t2",
+            Self::MrHepatobiliary => "mr_hepatobiliary",
             Self::MrDwi => "mr_dwi",
+            Self::MrAdc => "mr_adc",
             Self::Pet => "pet",
             Self::Other => "other",
         }
@@ -73,68 +89,6 @@ impl fmt::Display for SeriesRole {
         f.write_str(self.as_str())
     }
 }
-
-/// One rule: a role for a modality whose description has one of the phrases (each a run of whole words).
-struct Rule {
-    role: SeriesRole,
-    modality: &'static str,
-    any: &'static [&'static str],
-}
-
-/// The rules, first match wins. An empty list of phrases fits every description.
-const RULES: &[Rule] = &[
-    // Native before the phases: "pre arterial" does not exist, "non contrast" does; delayed before venous: "venous delay".
-    Rule {
-        role: SeriesRole::CtNative,
-        modality: "CT",
-        any: &[
-            "native",
-            "nativ",
-            "non contrast",
-            "noncontrast",
-            "without contrast",
-            "unenhanced",
-            "pre contrast",
-            "pre liver",
-            "precontrast",
-            "pre",
-            "dry",
-            "w o",
-            "c minus",
-            "no contrast",
-        ],
-    },
-    Rule {
-        role: SeriesRole::CtDelayed,
-        modality: "CT",
-        any: &["delayed", "delay", "late phase", "equilibrium", "excretory"],
-    },
-    Rule {
-        role: SeriesRole::CtArterial,
-        modality: "CT",
-        any: &["arterial", "art", "arteriell", "late arterial", "early phase", "hepatic arterial"],
-    },
-    Rule {
-        role: SeriesRole::CtPortalVenous,
-        modality: "CT",
-        any: &["portal", "portovenous", "portalvenous", "venous", "pv", "pvp", "p venous", "venoes", "portalvenoes"],
-    },
-    Rule { role: SeriesRole::Ct, modality: "CT", any: &[] },
-    Rule { role: SeriesRole::Other, modality: "MR", any: DERIVED_MR },
-    Rule { role: SeriesRole::MrDwi, modality: "MR", any: &["dwi", "diffusion", "diff", "ep2d diff", "resolve", "dw"] },
-    Rule {
-        role: SeriesRole::MrT2,
-        modality: "MR",
-        any: &["t2", "t2w", "haste", "ssfse", "frfse", "tirm", "stir", "trufi", "fiesta", "fse", "t2 tse", "blade"],
-    },
-    Rule {
-        role: SeriesRole::MrT1,
-        modality: "MR",
-        any: &["t1", "t1w", "vibe", "lava", "flash", "spgr", "thrive", "mprage", "dixon", "fspgr"],
-    },
-    Rule { role: SeriesRole::Other, modality: "MR", any: &[] },
-    Rule { role: SeriesRole::Pet, modality: "PT", any: &[] },
-];
 
 /// Descriptions of pictures made for planning or watching, never for measuring.
 const NOT_FOR_MEASURING: &[&str] = &[
@@ -159,10 +113,15 @@ const NOT_FOR_MEASURING: &[&str] = &[
     "summary series",
     "test bolus",
     "realtime",
+    "scouts",
+    "smart prep",
+    "testbolus",
+    "rtd",
+    "mip",
+    "mips",
+    "bx",
+    "biopsy",
 ];
-
-/// Maps and differences computed from MR images, whose numbers are no signal intensities.
-const DERIVED_MR: &[&str] = &["adc", "apparent diffusion coefficient", "sub", "subtraction", "mre", "elastography"];
 
 /// The stem of all secondary capture SOP classes (single and multi-frame).
 const SECONDARY_CAPTURE_CLASSES: &str = "1.2.840.10008.5.1.4.1.1.7";
@@ -181,32 +140,19 @@ fn has_phrase(words: &str, phrases: &[&str]) -> bool {
     phrases.iter().any(|phrase| words.contains(&format!(" {phrase} ")))
 }
 
-/// The role of a series. A CT whose description names no phase is native only when the header says so; it stays `ct`
-/// otherwise, because a filled contrast agent does not tell the phase.
+/// The role of a series by the built-in rules.
 #[must_use]
 pub fn role_of(header: &SliceHeader) -> SeriesRole {
-    if !header.is_image() || not_for_measuring(header).is_some() {
-        return SeriesRole::Other;
-    }
-    let words = words(&header.series_description);
-    let by_words = RULES
-        .iter()
-        .find(|rule| rule.modality == header.modality && (rule.any.is_empty() || has_phrase(&words, rule.any)))
-        .map_or(SeriesRole::Other, |rule| rule.role);
-    if by_words == SeriesRole::Other && header.modality == "MR" && !has_phrase(&words, DERIVED_MR) {
-        return mr_by_timing(header);
-    }
-    by_words
+    candidates_of(header, SeriesRules::built_in(), 1).first().map_or(SeriesRole::Other, |c| c.role)
 }
 
-/// MR without a telling description, from echo and repetition time: T1 below 30 ms and 1000 ms, T2 above 60 ms (spin
-/// echo conventions; Bitar et al. 2006, RadioGraphics 26:513).
-fn mr_by_timing(header: &SliceHeader) -> SeriesRole {
-    match (header.repetition_time_ms, header.echo_time_ms) {
-        (Some(tr), Some(te)) if tr > 0.0 && te > 0.0 && tr < 1000.0 && te < 30.0 => SeriesRole::MrT1,
-        (Some(tr), Some(te)) if tr > 1000.0 && te > 60.0 => SeriesRole::MrT2,
-        _ => SeriesRole::Other,
+/// Every role a series may have by these rules, the most likely first; none for what is not for measuring.
+#[must_use]
+pub fn candidates_of(header: &SliceHeader, rules: &SeriesRules, n_slices: usize) -> Vec<RoleCandidate> {
+    if !header.is_image() || not_for_measuring(header).is_some() {
+        return Vec::new();
     }
+    rules.candidates(header, n_slices)
 }
 
 /// Why a series is not for measuring, if so: localizer, scout, bolus monitoring, secondary capture.
@@ -269,7 +215,6 @@ pub(super) mod tests {
 
     pub(in crate::dicom) fn header(modality: &str, description: &str) -> SliceHeader {
         SliceHeader {
-            path: "IM0001.dcm".into(),
             patient_id: "P1".into(),
             study_uid: "1.2".into(),
             series_uid: "1.2.3".into(),
@@ -277,41 +222,19 @@ pub(super) mod tests {
             sop_class_uid: "1.2.840.10008.5.1.4.1.1.2".into(),
             transfer_syntax: "1.2.840.10008.1.2.1".into(),
             frame_uid: Some("1.9".into()),
-            study_date: None,
-            series_date: None,
-            series_time: None,
-            acquisition_date: None,
-            acquisition_time: None,
-            modality: modality.into(),
+            path: "IM0001.dcm".into(),
             series_description: description.into(),
-            study_description: String::new(),
-            series_number: None,
-            acquisition_number: None,
-            instance_number: None,
             image_type: vec!["ORIGINAL".into(), "PRIMARY".into(), "AXIAL".into()],
-            contrast_agent: None,
-            scanning_sequence: None,
-            repetition_time_ms: None,
-            echo_time_ms: None,
             position: Some([0.0; 3]),
             orientation: Some([1.0, 0.0, 0.0, 0.0, 1.0, 0.0]),
             pixel_spacing: Some([0.7, 0.7]),
             slice_thickness: Some(3.0),
-            spacing_between_slices: None,
             rows: 4,
             columns: 5,
-            n_frames: 1,
-            samples_per_pixel: 1,
-            bits_allocated: 16,
-            bits_stored: 16,
-            high_bit: 15,
             signed: Some(true),
             rescale_slope: Some(1.0),
             rescale_intercept: Some(0.0),
-            rescale_type: None,
-            pixel_padding: None,
-            pixels: crate::dicom::pixel_offset::PixelPlace::Inside,
-            pet: None,
+            ..SliceHeader::blank(modality)
         }
     }
 
@@ -332,7 +255,10 @@ pub(super) mod tests {
             ("MR", "t1_vibe_fs_tra_p2_320_bh (ACR)", SeriesRole::MrT1),
             ("MR", "ax SSFSE", SeriesRole::MrT2),
             ("MR", "ep2d_diff_b50_400_800 FREE BREATHE", SeriesRole::MrDwi),
-            ("MR", "ep2d_diff_b50_400_800 FREE BREATHE_ADC", SeriesRole::Other),
+            ("MR", "ep2d_diff_b50_400_800 FREE BREATHE_ADC", SeriesRole::MrAdc),
+            ("MR", "T1 VIBE FS TRA_hepatocyte_C", SeriesRole::MrHepatobiliary),
+            ("MR", "SUB_S11-S9_1", SeriesRole::Other),
+            ("CT", "CTAC", SeriesRole::CtPet),
             ("MR", "3 plane loc", SeriesRole::Other),
             ("PT", "PET WB", SeriesRole::Pet),
         ] {

@@ -12,7 +12,8 @@ use imaging::{FrameId, Grid, GridError, Mask, Note, Noted, Patient, Point, Volum
 use thiserror::Error;
 
 use super::element;
-use super::header::{HeaderError, open_whole};
+use super::file::open_whole;
+use super::header::HeaderError;
 
 /// A contour may leave its slice by this share of the slice distance before it counts as not lying in one slice.
 pub const OUT_OF_PLANE_TOLERANCE: f64 = 0.1;
@@ -79,6 +80,12 @@ pub struct Roi {
 pub struct RtStruct {
     /// SOP Instance UID.
     pub sop_instance_uid: String,
+    /// Patient ID as written.
+    pub patient_id: Option<String>,
+    /// Study Instance UID.
+    pub study_uid: Option<String>,
+    /// Series Instance UID of the images it was drawn on, where stated.
+    pub referenced_series_uid: Option<String>,
     /// Its regions by number.
     pub rois: Vec<Roi>,
 }
@@ -103,8 +110,9 @@ pub fn read_rtstruct(path: &Path) -> Result<Noted<RtStruct>, RtStructError> {
         let number = element::integer(item, tags::REFERENCED_ROI_NUMBER);
         let Some(roi) = number.and_then(|n| rois.get_mut(&n)) else { continue };
         let contours = element::items(item, tags::CONTOUR_SEQUENCE);
-        roi.contours.extend(contours.iter().filter_map(closed_contour));
-        let n_left_out = contours.len() - roi.contours.len();
+        let closed: Vec<ClosedContour> = contours.iter().filter_map(closed_contour).collect();
+        let n_left_out = contours.len() - closed.len();
+        roi.contours.extend(closed);
         if n_left_out > 0 {
             let message = format!(
                 "{n_left_out} contour(s) of region {} are not closed, planar or readable; they are left out",
@@ -113,7 +121,22 @@ pub fn read_rtstruct(path: &Path) -> Result<Noted<RtStruct>, RtStructError> {
             notes.push(Note::warning("contour_left_out", sop_instance_uid.clone(), message));
         }
     }
-    Ok(Noted::new(RtStruct { sop_instance_uid, rois: rois.into_values().collect() }, notes))
+    let structures = RtStruct {
+        sop_instance_uid,
+        patient_id: element::text(&object, tags::PATIENT_ID),
+        study_uid: element::text(&object, tags::STUDY_INSTANCE_UID),
+        referenced_series_uid: referenced_series(&object),
+        rois: rois.into_values().collect(),
+    };
+    Ok(Noted::new(structures, notes))
+}
+
+/// The series named by the first referenced frame of reference.
+fn referenced_series(object: &InMemDicomObject) -> Option<String> {
+    let frame = element::first_item(object, tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE)?;
+    let study = element::first_item(frame, tags::RT_REFERENCED_STUDY_SEQUENCE)?;
+    let series = element::first_item(study, tags::RT_REFERENCED_SERIES_SEQUENCE)?;
+    element::text(series, tags::SERIES_INSTANCE_UID)
 }
 
 fn closed_contour(item: &InMemDicomObject) -> Option<ClosedContour> {
@@ -122,6 +145,9 @@ fn closed_contour(item: &InMemDicomObject) -> Option<ClosedContour> {
         return None;
     }
     let data = element::floats(item, tags::CONTOUR_DATA);
+    if !data.len().is_multiple_of(3) {
+        return None;
+    }
     let corners: Vec<_> = data.chunks_exact(3).map(|p| Point::new(p[0], p[1], p[2])).collect();
     (corners.len() >= 3).then_some(ClosedContour { corners })
 }
@@ -268,6 +294,33 @@ mod tests {
     }
 
     #[test]
+    fn a_keyhole_is_the_hole_it_stands_for() {
+        let grid = oblique();
+        // One contour: round the outer square, through a channel without width, round the hole the other way, and back.
+        let keyhole = [
+            [0.5, 0.5, 2.0],
+            [6.5, 0.5, 2.0],
+            [6.5, 5.5, 2.0],
+            [0.5, 5.5, 2.0],
+            [0.5, 3.0, 2.0],
+            [2.5, 3.0, 2.0],
+            [2.5, 4.5, 2.0],
+            [4.5, 4.5, 2.0],
+            [4.5, 1.5, 2.0],
+            [2.5, 1.5, 2.0],
+            [2.5, 3.0, 2.0],
+            [0.5, 3.0, 2.0],
+        ];
+        let mask = roi(vec![contour(&grid, &keyhole)]).to_mask(&grid).unwrap().value;
+        let as_two = vec![
+            contour(&grid, &[[0.5, 0.5, 2.0], [6.5, 0.5, 2.0], [6.5, 5.5, 2.0], [0.5, 5.5, 2.0]]),
+            contour(&grid, &[[2.5, 1.5, 2.0], [4.5, 1.5, 2.0], [4.5, 4.5, 2.0], [2.5, 4.5, 2.0]]),
+        ];
+        assert_eq!(mask.n_voxels_set(), 30 - 6);
+        assert_eq!(mask.values(), roi(as_two).to_mask(&grid).unwrap().value.values());
+    }
+
+    #[test]
     fn polygons_sharing_an_edge_through_voxel_centres_share_no_voxel() {
         let left = [[1.0, 1.0, 0.0], [3.0, 1.0, 0.0], [3.0, 4.0, 0.0], [1.0, 4.0, 0.0]];
         let right = [[3.0, 1.0, 0.0], [6.0, 1.0, 0.0], [6.0, 4.0, 0.0], [3.0, 4.0, 0.0]];
@@ -279,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn contours_betweeoutside_and_across_slices() {
+    fn contours_between_outside_and_across_slices() {
         let grid = oblique();
         let contours = [0.0, 3.3, 9.0].map(|k| contour(&grid, &square(0.5, 2.5, k))).to_vec();
         let noted = roi(contours).to_mask(&grid).unwrap();

@@ -5,13 +5,13 @@
 use std::path::PathBuf;
 
 use imaging::{BqPerMl, Grid, GridError, Hu, Intensity, Note, Noted, SuvBw, Volume};
-use rayon::prelude::*;
 use thiserror::Error;
 
-use super::geometry::{GeometryError, SliceStack, name_of, stack};
+use super::geometry::{Blend, GeometryError, SliceStack, name_of, stack};
 use super::header::SliceHeader;
 use super::pet::{SuvFactor, SuvOptions, suv_factor};
 use super::pixels;
+use super::volumes::volumes_of;
 
 /// A volume in the unit its header proves.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,7 +68,7 @@ pub struct SeriesVolume {
     pub series_uid: String,
     /// Modality as in the header.
     pub modality: String,
-    /// SOP Instance UID of each slice k: a measurement in slice k cites it.
+    /// SOP Instance UID of each slice k (of the nearest acquired slice, where k was interpolated): a measurement in it cites it.
     pub sop_instance_uids: Vec<String>,
     /// File of each slice k.
     pub files: Vec<PathBuf>,
@@ -100,6 +100,14 @@ pub enum SeriesError {
         /// Why, and what to do.
         reason: String,
     },
+    /// Several volumes under one series identifier.
+    #[error("series {series} holds {} volumes: {}; read each for itself (its rows in the index name them)", volumes.len(), volumes.join("; "))]
+    SeveralVolumes {
+        /// Series Instance UID.
+        series: String,
+        /// What tells them apart.
+        volumes: Vec<String>,
+    },
     /// Headers of several series were given as one.
     #[error("expected the slices of one series, found series {first} and {other}; give them one by one")]
     SeveralSeries {
@@ -126,34 +134,80 @@ impl SeriesError {
             Self::Geometry(e) => e.code(),
             Self::NotAVolume { .. } => "not_a_volume",
             Self::Pixels { .. } => "unreadable_pixels",
+            Self::SeveralVolumes { .. } => "several_volumes",
             Self::SeveralSeries { .. } => "several_series",
             Self::Grid { .. } => "bad_grid",
         }
     }
 }
 
-/// Stacks the slices of one series, in any order, into a volume: CT in HU, PET in SUVbw (in Bq/ml with a warning where SUV is
-/// not evaluable), everything else as stored values after slope and intercept. Files are decoded in parallel.
+/// Stacks the slices of one volume, in any order: CT in HU, PET in SUVbw (in Bq/ml with a warning where SUV is not evaluable),
+/// everything else as stored values after slope and intercept. Files are decoded in parallel. Headers of a series that holds
+/// several volumes are refused with their names: split them by [`volumes_of`] first.
 pub fn read_series(headers: &[SliceHeader], options: &SuvOptions) -> Result<Noted<SeriesVolume>, SeriesError> {
     check_is_one_image_series(headers)?;
     let mut notes = Vec::new();
-    let SliceStack { order, grid } = stack(headers)?.note_into(&mut notes);
+    match stack(headers) {
+        Ok(stacked) if stacked.value.reslice.is_none() => {
+            let stacked = stacked.note_into(&mut notes);
+            read_stack(headers, stacked, options, notes)
+        }
+        _ => {
+            let only = only_volume(headers, &mut notes)?;
+            let stacked = stack(&only)?.note_into(&mut notes);
+            read_stack(&only, stacked, options, notes)
+        }
+    }
+}
+
+/// The slices of the one volume of a series; what does not belong to it is left out with a note.
+fn only_volume(headers: &[SliceHeader], notes: &mut Vec<Note>) -> Result<Vec<SliceHeader>, SeriesError> {
+    let mut parts = volumes_of(headers.to_vec()).note_into(notes);
+    if parts.len() > 1 {
+        let names = parts.iter().map(|part| {
+            let name = part.name.as_deref().unwrap_or("unnamed");
+            format!("{name} ({} slices)", part.headers.len())
+        });
+        return Err(SeriesError::SeveralVolumes { series: headers[0].series_uid.clone(), volumes: names.collect() });
+    }
+    Ok(parts.pop().map_or_else(Vec::new, |part| part.headers))
+}
+
+fn read_stack(
+    headers: &[SliceHeader],
+    SliceStack { order, grid, reslice }: SliceStack,
+    options: &SuvOptions,
+    mut notes: Vec<Note>,
+) -> Result<Noted<SeriesVolume>, SeriesError> {
     let slices: Vec<&SliceHeader> = order.iter().map(|&index| &headers[index]).collect();
-    let values = decode_slices(&slices)?;
+    let series = slices[0].series_uid.clone();
+    let mut values = pixels::rescaled_values(&slices).map_err(|(n, reason)| SeriesError::Pixels {
+        series: series.clone(),
+        file: slices[n].path.clone(),
+        reason,
+    })?;
     note_pixels(&slices, &mut notes);
     let (unit, suv) = unit_of(&slices, options, &mut notes);
-    let series = slices[0].series_uid.clone();
-    let volume = in_unit(values, grid, unit).map_err(|source| SeriesError::Grid { series, source })?;
+    let mut source: Vec<usize> = (0..slices.len()).collect();
+    if let Some(reslice) = reslice {
+        let outside = if unit == Unit::Hu { AIR_HU } else { 0.0 };
+        values = reslice.apply(&values, grid.shape(), outside);
+        source = reslice.planes.iter().map(Blend::nearest).collect();
+    }
+    let volume = in_unit(values, grid, unit).map_err(|source| SeriesError::Grid { series: series.clone(), source })?;
     let result = SeriesVolume {
         volume,
-        series_uid: slices[0].series_uid.clone(),
+        series_uid: series,
         modality: slices[0].modality.clone(),
-        sop_instance_uids: slices.iter().map(|s| s.sop_instance_uid.clone()).collect(),
-        files: slices.iter().map(|s| s.path.clone()).collect(),
+        sop_instance_uids: source.iter().map(|&n| slices[n].sop_instance_uid.clone()).collect(),
+        files: source.iter().map(|&n| slices[n].path.clone()).collect(),
         suv,
     };
     Ok(Noted::new(result, notes))
 }
+
+/// What fills a CT where a resampled slice does not reach: the value scanners give to air outside the patient.
+const AIR_HU: f32 = -1024.0;
 
 fn check_is_one_image_series(headers: &[SliceHeader]) -> Result<(), SeriesError> {
     let first = headers.first().ok_or(GeometryError::Empty)?;
@@ -169,22 +223,6 @@ fn check_is_one_image_series(headers: &[SliceHeader]) -> Result<(), SeriesError>
         return not_a_volume("colour pixels are no measurement");
     }
     Ok(())
-}
-
-/// The values of all slices, slice after slice (i fastest, then j, then k).
-fn decode_slices(slices: &[&SliceHeader]) -> Result<Vec<f32>, SeriesError> {
-    let decoded: Vec<Result<Vec<f32>, String>> =
-        slices.par_iter().map(|slice| pixels::rescaled_values(slice)).collect();
-    let mut values = Vec::with_capacity(slices.len() * slices[0].rows as usize * slices[0].columns as usize);
-    for (slice, result) in slices.iter().zip(decoded) {
-        let slice_values = result.map_err(|reason| SeriesError::Pixels {
-            series: slice.series_uid.clone(),
-            file: slice.path.clone(),
-            reason,
-        })?;
-        values.extend_from_slice(&slice_values);
-    }
-    Ok(values)
 }
 
 fn note_pixels(slices: &[&SliceHeader], notes: &mut Vec<Note>) {

@@ -14,8 +14,8 @@ use nalgebra::Vector3;
 use rayon::prelude::*;
 use thiserror::Error;
 
+use super::file::reason_of;
 use super::geometry::{ORTHONORMAL_TOLERANCE, TILT_TOLERANCE};
-use super::header::reason_of;
 use data_set::Slice;
 
 mod data_set;

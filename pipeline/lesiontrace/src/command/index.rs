@@ -40,10 +40,11 @@ fn as_text(rows: &[IndexRow], n_nifti: usize, n_notes: usize) -> String {
         let spacing = row.spacing_mm.map_or_else(|| "-".to_owned(), |mm| mm.map(|v| format!("{v:.2}")).join("×"));
         let role = format!("{} {}", row.role, row.rank);
         let usable = if row.usable { "usable" } else { "not usable" };
+        let volume = row.volume.as_ref().map_or_else(String::new, |volume| format!(" [{volume}]"));
         let reasons = if row.reasons.is_empty() { String::new() } else { format!(": {}", row.reasons.join("; ")) };
         let _ = writeln!(
             text,
-            "{:<16} {date:<10} {role:<19} {:>5} × {spacing:<15} \"{}\" {usable}{reasons}",
+            "{:<16} {date:<10} {role:<19} {:>5} × {spacing:<15} \"{}\"{volume} {usable}{reasons}",
             row.patient_id, row.n_slices, row.description
         );
     }
@@ -70,6 +71,7 @@ fn write_table(path: &Path, rows: &[IndexRow]) -> Result<(), Failure> {
         "spacing_k_mm",
         "usable",
         "reasons",
+        "volume",
     ];
     let mut write = |record: &[String]| table.write_record(record).map_err(Failure::internal);
     write(&header.map(str::to_owned))?;
@@ -90,6 +92,7 @@ fn write_table(path: &Path, rows: &[IndexRow]) -> Result<(), Failure> {
             k,
             row.usable.to_string(),
             row.reasons.join("; "),
+            row.volume.clone().unwrap_or_default(),
         ])?;
     }
     let bytes = table.into_inner().map_err(|error| Failure::internal(error.into_error()))?;

@@ -28,6 +28,7 @@ pub(crate) struct LoadedSeries {
 pub(crate) fn load(series: &SeriesPlan, notes: &mut Vec<Note>) -> Result<LoadedSeries, StageError> {
     let read = read_series(&series.entry.headers, &SuvOptions::STANDARD)
         .map_err(|error| StageError::new("load", error.code(), error.to_string()))?;
+    notes.extend(series.entry.notes.iter().cloned());
     let read = read.note_into(notes);
     let unit = read.volume.unit();
     let image = match read.volume {

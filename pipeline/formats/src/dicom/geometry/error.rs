@@ -6,6 +6,7 @@ use imaging::GridError;
 use thiserror::Error;
 
 use super::SLICE_POSITION_TOLERANCE_MM;
+use super::layout::{MAX_INTERPOLATED_GAP_MM, MAX_TILT_DEGREES};
 
 /// Why the slices of a series do not make one volume. Positions are along the normal, in mm.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -78,7 +79,7 @@ pub enum GeometryError {
     },
     /// A gap of a whole number of slice distances.
     #[error(
-        "series {series}: {n_missing} slice(s) missing at {position_mm:.2} mm along the slice normal (distance {gap_mm:.2} mm, expected {spacing_mm:.2} mm); export the series again completely"
+        "series {series}: {n_missing} slice(s) missing at {position_mm:.2} mm along the slice normal (distance {gap_mm:.2} mm, expected {spacing_mm:.2} mm), more than is interpolated (one slice in twenty, gaps up to {MAX_INTERPOLATED_GAP_MM} mm); export the series again completely"
     )]
     MissingSlice {
         /// Series Instance UID.
@@ -106,9 +107,9 @@ pub enum GeometryError {
         /// Usual slice distance.
         spacing_mm: f64,
     },
-    /// Positions that lean against the slices' normal.
+    /// Positions that lean against the slices' normal more than any gantry.
     #[error(
-        "series {series}: the stack leans by {degrees:.2}° against the normal of its slices (gantry tilt); resample it to an upright stack first (dcm2niix or gdcm do this)"
+        "series {series}: the stack leans by {degrees:.2}° against the normal of its slices, more than a gantry tilts ({MAX_TILT_DEGREES}°); export the series again"
     )]
     Tilted {
         /// Series Instance UID.
@@ -126,7 +127,7 @@ pub enum GeometryError {
     },
     /// Several frames in one file.
     #[error(
-        "series {series}: {} is an enhanced multi-frame object ({n_frames} frames), which this version does not stack; convert it to single-frame files first (dcm4che emf2sf or highdicom do this)",
+        "series {series}: {} holds {n_frames} frames without functional groups (5200,9229/9230) that say where each lies; convert it to single-frame files with the scanner's or the archive's own export",
         name_of(file)
     )]
     MultiFrame {

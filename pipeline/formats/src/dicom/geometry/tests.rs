@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::dicom::role::tests::header;
+use imaging::Shape;
 
 /// An oblique stack of `n` slices, 3 mm apart, in reverse order of position.
 fn oblique(n: usize) -> Vec<SliceHeader> {
@@ -36,7 +37,8 @@ fn i_steps_along_the_row_with_the_column_spacing() {
     let slices = oblique(4);
     let stacked = stack(&slices).unwrap();
     assert!(stacked.notes.is_empty());
-    let SliceStack { order, grid } = stacked.value;
+    let SliceStack { order, grid, reslice } = stacked.value;
+    assert_eq!(reslice, None);
     assert_eq!(order, [3, 2, 1, 0]);
     assert_eq!(grid.shape(), Shape { ni: 5, nj: 4, nk: 4 });
     for (got, want) in grid.spacing_mm().iter().zip([0.6, 0.9, 3.0]) {
@@ -48,16 +50,73 @@ fn i_steps_along_the_row_with_the_column_spacing() {
 }
 
 #[test]
-fn a_tilted_gantry_is_refused_with_its_angle() {
-    let mut slices = oblique(5);
-    let column = Vector3::from_row_slice(&slices[0].orientation.unwrap()[3..]);
-    for (n, slice) in slices.iter_mut().enumerate() {
-        shift(slice, column * (3.0 * 0.1 * n as f64));
+fn a_tilted_gantry_becomes_upright_and_a_fallen_one_is_refused() {
+    let leaning = |by: f64| {
+        let mut slices = oblique(5);
+        let column = Vector3::from_row_slice(&slices[0].orientation.unwrap()[3..]);
+        for (n, slice) in slices.iter_mut().enumerate() {
+            shift(slice, column * (3.0 * by * n as f64));
+        }
+        slices
+    };
+    let slices = leaning(0.3);
+    let stacked = stack(&slices).unwrap();
+    assert_eq!(stacked.notes[0].code, "gantry_tilt_resampled");
+    assert!(stacked.notes[0].message.contains("16.70°"), "{}", stacked.notes[0].message);
+    let SliceStack { order, grid, reslice } = stacked.value;
+    let reslice = reslice.unwrap();
+    // `oblique` is in reverse order, so that index 0 (the topmost) is shifted least: 4 slices · 0.9 mm are 4 rows of 0.9 mm.
+    assert_eq!(order, [4, 3, 2, 1, 0]);
+    assert_eq!(grid.shape(), Shape { ni: 5, nj: 8, nk: 5 });
+    let lowest = Vector3::from(slices[4].position.unwrap());
+    let directions = grid.directions();
+    assert!((directions.column(2) - directions.column(0).cross(&directions.column(1))).norm() < 1e-12);
+    assert!((grid.spacing_mm()[2] - 3.0).abs() < 1e-9);
+    // Every slice's first voxel lies where its header says.
+    for (k, &n) in order.iter().enumerate() {
+        let [i, j] = reslice.shifts[k];
+        let at = grid.voxel_to_patient().apply(imaging::Point::new(i, j, k as f64)).coords;
+        assert!((at - Vector3::from(slices[n].position.unwrap())).norm() < 1e-9, "{k} {at} {lowest}");
     }
-    match stack(&slices).unwrap_err() {
-        GeometryError::Tilted { degrees, .. } => assert!((degrees - 0.1_f64.atan().to_degrees()).abs() < 1e-9),
+    match stack(&leaning(0.7)).unwrap_err() {
+        GeometryError::Tilted { degrees, .. } => assert!((degrees - 0.7_f64.atan().to_degrees()).abs() < 1e-9),
         other => panic!("{other}"),
     }
+}
+
+#[test]
+fn few_missing_and_slightly_uneven_slices_are_interpolated_within_bounds() {
+    let mut one_of_forty = oblique(40);
+    one_of_forty.remove(10);
+    let stacked = stack(&one_of_forty).unwrap();
+    assert_eq!(stacked.notes[0].code, "missing_slice_interpolated");
+    assert_eq!(stacked.value.grid.shape().nk, 40);
+    // Removed was the 11th from the top: plane 29 from below, between acquired 28 and 29.
+    let plane = stacked.value.reslice.unwrap().planes[29];
+    assert_eq!((plane.lower, plane.upper), (28, 29));
+    assert!((plane.weight_of_upper - 0.5).abs() < 1e-6);
+    let mut three_of_forty = oblique(40);
+    for n in [30, 20, 10] {
+        three_of_forty.remove(n);
+    }
+    assert_eq!(code(&three_of_forty), "missing_slice");
+    // 3 mm apart, then 2 mm: onto 2 mm; and with a gap beyond 6 mm: refused.
+    let normal = |slices: &[SliceHeader]| {
+        let [a, b, c, d, e, f] = slices[0].orientation.unwrap();
+        Vector3::new(a, b, c).cross(&Vector3::new(d, e, f))
+    };
+    let mut variable = oblique(10);
+    let up = normal(&variable);
+    for (n, slice) in variable.iter_mut().take(5).enumerate() {
+        shift(slice, up * -(5.0 - n as f64));
+    }
+    let stacked = stack(&variable).unwrap();
+    assert_eq!(stacked.notes[0].code, "uneven_slices_interpolated");
+    let grid = stacked.value.grid;
+    assert!((grid.spacing_mm()[2] - 2.0).abs() < 1e-9);
+    assert_eq!(grid.shape().nk, 12);
+    shift(&mut variable[0], up * 5.0);
+    assert_eq!(code(&variable), "uneven_slices");
 }
 
 #[test]

@@ -8,11 +8,21 @@ use dicom::object::InMemDicomObject;
 use jiff::ToSpan;
 use jiff::civil::{DateTime, Time};
 
+use super::enhanced::corrections;
 use crate::dicom::element;
 
-const GE_POST_INJECTION_DATETIME: Tag = Tag(0x0009, 0x100D);
-const PHILIPS_SUV_SCALE: Tag = Tag(0x7053, 0x1000);
-const PHILIPS_ACTIVITY_SCALE: Tag = Tag(0x7053, 0x1009);
+/// A private element: group, element within its block, start of the block's creator.
+type Private = (u16, u16, &'static str);
+
+const GE_POST_INJECTION_DATETIME: Private = (0x0009, 0x0D, "GEMS_PETD_01");
+const PHILIPS_SUV_SCALE: Private = (0x7053, 0x00, "Philips PET Private Group");
+const PHILIPS_ACTIVITY_SCALE: Private = (0x7053, 0x09, "Philips PET Private Group");
+
+/// Where a private element lies: in its creator's block; in the first block, where pseudonymisation has removed all creators.
+fn private_tag(object: &InMemDicomObject, (group, offset, creator): Private) -> Option<Tag> {
+    let orphaned = || element::text(object, Tag(group, 0x10)).is_none().then_some(Tag(group, 0x1000 | offset));
+    element::private(object, group, offset, creator).or_else(orphaned)
+}
 
 /// The PET attributes of one file, as written.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -39,6 +49,8 @@ pub struct PetHeader {
     pub injection_datetime: Option<DateTime>,
     /// Radiopharmaceutical Start Time (0018,1072).
     pub injection_time: Option<Time>,
+    /// Decay Correction DateTime (0018,9701) of an enhanced image.
+    pub decay_datetime: Option<DateTime>,
     /// GE private post-injection date-time (0009,100D).
     pub ge_scan_datetime: Option<DateTime>,
     /// Philips private SUV scale factor (7053,1000).
@@ -54,11 +66,13 @@ impl PetHeader {
         let series_offset =
             element::text(object, tags::TIMEZONE_OFFSET_FROM_UTC).and_then(|t| element::parse_offset(&t));
         let clock = |text: String| in_series_clock(&text, series_offset);
+        let corrected_image = element::texts(object, tags::CORRECTED_IMAGE);
+        let scale = |tag| private_tag(object, tag).and_then(|t| element::float(object, t)).filter(|v| *v > 0.0);
         Self {
             units: element::text(object, tags::UNITS),
             suv_type: element::text(object, tags::SUV_TYPE),
             decay_correction: element::text(object, tags::DECAY_CORRECTION),
-            corrected_image: element::texts(object, tags::CORRECTED_IMAGE),
+            corrected_image: if corrected_image.is_empty() { corrections(object) } else { corrected_image },
             weight_kg: element::float(object, tags::PATIENT_WEIGHT),
             height_m: element::float(object, tags::PATIENT_SIZE),
             sex: element::text(object, tags::PATIENT_SEX),
@@ -68,9 +82,12 @@ impl PetHeader {
                 .and_then(|i| element::text(i, tags::RADIOPHARMACEUTICAL_START_DATE_TIME))
                 .and_then(clock),
             injection_time: isotope.and_then(|i| element::time(i, tags::RADIOPHARMACEUTICAL_START_TIME)),
-            ge_scan_datetime: element::text(object, GE_POST_INJECTION_DATETIME).and_then(clock),
-            philips_suv_scale: element::float(object, PHILIPS_SUV_SCALE).filter(|v| *v > 0.0),
-            philips_activity_scale: element::float(object, PHILIPS_ACTIVITY_SCALE).filter(|v| *v > 0.0),
+            decay_datetime: element::text(object, tags::DECAY_CORRECTION_DATE_TIME).and_then(clock),
+            ge_scan_datetime: private_tag(object, GE_POST_INJECTION_DATETIME)
+                .and_then(|tag| element::text(object, tag))
+                .and_then(clock),
+            philips_suv_scale: scale(PHILIPS_SUV_SCALE),
+            philips_activity_scale: scale(PHILIPS_ACTIVITY_SCALE),
         }
     }
 }
