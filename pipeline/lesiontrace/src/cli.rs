@@ -2,6 +2,7 @@
 
 mod cohort;
 mod steps;
+mod survival;
 
 use std::path::PathBuf;
 
@@ -9,9 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cohort::{Collect, Demo, Init, Only, Phantom, Run, Status};
 pub(crate) use steps::{
-    Assess, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction, Profile,
-    Register, Segment, Survival, Suv, TimeUnit, Transform,
+    Assess, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction, Register,
+    Segment, Suv, Transform,
 };
+pub(crate) use survival::{Interval, Profile, Survival, Ties, TimeUnit};
 
 /// Follows tumours through time: from imaging archives to response, progression and survival tables. Research use only.
 #[derive(Debug, Parser)]

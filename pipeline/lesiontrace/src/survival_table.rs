@@ -1,6 +1,6 @@
 //! A table of times and events, columns by name, as records for the estimators.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -23,6 +23,12 @@ pub(crate) struct Columns<'a> {
     pub(crate) covariates: &'a [String],
     /// Rows that belong together.
     pub(crate) cluster: Option<&'a str>,
+    /// Rows with a baseline hazard of their own.
+    pub(crate) strata: Option<&'a str>,
+    /// Last time without the event.
+    pub(crate) interval_low: Option<&'a str>,
+    /// When membership of the group was decided.
+    pub(crate) group_known: Option<&'a str>,
 }
 
 /// The rows that can be used, and what was left out.
@@ -32,28 +38,53 @@ pub(crate) struct Table {
     pub(crate) records: Vec<Record>,
     /// Rows left out, by column.
     pub(crate) cautions: Vec<String>,
+    /// What each COLUMN=VALUE covariate is compared with: the other values of its column that no covariate names.
+    pub(crate) references: BTreeMap<String, Vec<String>>,
 }
 
-/// Reads a table. Rows without time, event, state or group are left out and counted; anything that is no number is an error.
+/// Reads a table. Rows without time, event, state, group or stratum are left out and counted; anything that is no number is
+/// an error.
 pub(crate) fn read(path: &Path, columns: &Columns<'_>) -> anyhow::Result<Table> {
     let name = path.display();
     let file = std::fs::File::open(path).with_context(|| format!("opening {name}"))?;
     let mut reader = csv::Reader::from_reader(file);
     let header = reader.headers().with_context(|| format!("{name} is not a CSV table"))?.clone();
     let cells = Cells::new(&header, columns).with_context(|| format!("{name}"))?;
-    let mut clusters = HashMap::new();
+    let mut numbers = Numbers::default();
     let mut left_out: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut values: Vec<BTreeSet<String>> = vec![BTreeSet::new(); cells.covariates.len()];
     let mut records = Vec::new();
-    for (at, row) in reader.records().enumerate() {
-        let place = || format!("{name} line {}", at + 2);
-        let row = row.with_context(place)?;
-        match cells.record(&row, &mut clusters).with_context(place)? {
-            Ok(record) => records.push(record),
+    let mut row = csv::StringRecord::new();
+    let mut line = 1;
+    while reader.read_record(&mut row).with_context(|| format!("{name} after line {line}"))? {
+        line += 1;
+        match cells.record(&row, &mut numbers).with_context(|| format!("{name} line {line}"))? {
+            Ok(record) => {
+                cells.add_values(&row, &mut values);
+                records.push(record);
+            }
             Err(missing) => *left_out.entry(missing).or_default() += 1,
         }
     }
     let caution = |(column, n): (&str, usize)| format!("{n} rows are left out because {column} is missing");
-    Ok(Table { records, cautions: left_out.into_iter().map(caution).collect() })
+    let references = cells.references(&values);
+    Ok(Table { records, cautions: left_out.into_iter().map(caution).collect(), references })
+}
+
+/// Numbers given to the names of clusters and strata, in the order of their first row.
+#[derive(Default)]
+struct Numbers {
+    clusters: HashMap<String, usize>,
+    strata: HashMap<String, usize>,
+}
+
+fn number_of(numbers: &mut HashMap<String, usize>, name: &str) -> usize {
+    let next = numbers.len();
+    if let Some(&number) = numbers.get(name) {
+        return number;
+    }
+    numbers.insert(name.to_owned(), next);
+    next
 }
 
 /// A column, or the question whether a column holds a value.
@@ -111,6 +142,9 @@ struct Cells {
     group: Option<Cell>,
     covariates: Vec<Cell>,
     cluster: Option<Cell>,
+    strata: Option<Cell>,
+    interval_low: Option<Cell>,
+    group_known: Option<Cell>,
 }
 
 impl Cells {
@@ -123,39 +157,67 @@ impl Cells {
             group: columns.group.map(find).transpose()?,
             covariates: columns.covariates.iter().map(|name| find(name)).collect::<anyhow::Result<_>>()?,
             cluster: columns.cluster.map(find).transpose()?,
+            strata: columns.strata.map(find).transpose()?,
+            interval_low: columns.interval_low.map(find).transpose()?,
+            group_known: columns.group_known.map(find).transpose()?,
         })
     }
 
     /// A record, or the name of the column whose absence leaves the row out.
-    fn record(
-        &self,
-        row: &csv::StringRecord,
-        clusters: &mut HashMap<String, usize>,
-    ) -> anyhow::Result<Result<Record, &str>> {
+    fn record(&self, row: &csv::StringRecord, numbers: &mut Numbers) -> anyhow::Result<Result<Record, &str>> {
         let Some(time) = self.time.number(row)? else { return Ok(Err(&self.time.name)) };
         let Some(event) = self.event.whole(row, 1)? else { return Ok(Err(&self.event.name)) };
         let state = self.state.as_ref().map(|cell| cell.whole(row, MAX_STATE)).transpose()?;
         if let (Some(None), Some(cell)) = (state, &self.state) {
             return Ok(Err(&cell.name));
         }
-        let group = self.group.as_ref().map(|cell| (cell, cell.text(row)));
-        if let Some((cell, None)) = group {
-            return Ok(Err(&cell.name));
+        for cell in [&self.group, &self.strata].into_iter().flatten() {
+            if cell.text(row).is_none() {
+                return Ok(Err(&cell.name));
+            }
         }
-        let values = self.covariates.iter().map(|cell| cell.number(row)).collect::<anyhow::Result<Vec<_>>>()?;
+        let text = |cell: &Option<Cell>| cell.as_ref().and_then(|cell| cell.text(row));
+        let time_of = |cell: &Option<Cell>| cell.as_ref().map_or(Ok(None), |cell| cell.number(row));
+        let interval_low = time_of(&self.interval_low)?;
+        if let Some(low) = interval_low.filter(|low| event == 1 && !(0.0..time).contains(low)) {
+            anyhow::bail!("expected a last time without the event from 0 and before {time}, found {low}");
+        }
         let cluster = self.cluster.as_ref().map(|cell| {
             let text = cell.text(row).with_context(|| format!("expected a value in {}, found none", cell.name))?;
-            let next = clusters.len();
-            anyhow::Ok(*clusters.entry(text.to_owned()).or_insert(next))
+            anyhow::Ok(number_of(&mut numbers.clusters, text))
         });
         Ok(Ok(Record {
             time,
             event: event == 1,
             state: state.flatten(),
-            group: group.and_then(|(_, text)| text).map(str::to_owned),
-            covariates: values.into_iter().collect(),
+            group: text(&self.group).map(str::to_owned),
+            group_known: time_of(&self.group_known)?,
+            interval_low: interval_low.filter(|_| event == 1),
+            covariates: self.covariates.iter().map(|cell| cell.number(row)).collect::<anyhow::Result<_>>()?,
             cluster: cluster.transpose()?,
+            stratum: text(&self.strata).map(|name| number_of(&mut numbers.strata, name)),
         }))
+    }
+
+    /// Remembers what stands in the columns of COLUMN=VALUE covariates.
+    fn add_values(&self, row: &csv::StringRecord, values: &mut [BTreeSet<String>]) {
+        for (cell, values) in self.covariates.iter().zip(values).filter(|(cell, _)| cell.value.is_some()) {
+            if let Some(text) = cell.text(row).filter(|text| !values.contains(*text)) {
+                values.insert(text.to_owned());
+            }
+        }
+    }
+
+    fn references(&self, values: &[BTreeSet<String>]) -> BTreeMap<String, Vec<String>> {
+        let coded = || self.covariates.iter().zip(values).filter(|(cell, _)| cell.value.is_some());
+        let named =
+            |at: usize, text: &str| coded().any(|(other, _)| other.at == at && other.value.as_deref() == Some(text));
+        coded()
+            .map(|(cell, values)| {
+                let rest = values.iter().filter(|text| !named(cell.at, text)).cloned();
+                (cell.name.clone(), rest.collect())
+            })
+            .collect()
     }
 }
 
@@ -178,6 +240,9 @@ mod tests {
             group: Some("g"),
             covariates: &covariates,
             cluster: None,
+            strata: None,
+            interval_low: Some("low").filter(|_| text.contains("low")),
+            group_known: None,
         };
         read(&path, &columns)
     }
@@ -187,7 +252,8 @@ mod tests {
         let found = table("t,status,g,sex\n1,2,a,f\n2,1,b,m\n3,2,NA,m\n", &["sex=m"]).unwrap();
         assert_eq!(found.records.len(), 2);
         assert!(found.records[0].event && !found.records[1].event);
-        assert_eq!(found.records[1].covariates, Some(vec![1.0]));
+        assert_eq!(found.records[1].covariates, [Some(1.0)]);
+        assert_eq!(found.references["sex=m"], ["f"]);
         assert_eq!(found.cautions, ["1 rows are left out because g is missing"]);
     }
 
@@ -197,5 +263,14 @@ mod tests {
         assert!(error.contains("line 2") && error.contains("sex") && error.contains("\"f\""), "{error}");
         let error = format!("{:#}", table("time,status,g\n1,2,a\n", &[]).unwrap_err());
         assert!(error.contains("\"t\"") && error.contains("time, status, g"), "{error}");
+    }
+
+    #[test]
+    fn a_last_negative_visit_belongs_to_an_event_and_lies_before_it() {
+        let found = table("t,status,g,low\n9,2,a,6\n9,1,a,6\n9,2,a,NA\n", &[]).unwrap();
+        let low: Vec<_> = found.records.iter().map(|record| record.interval_low).collect();
+        assert_eq!(low, [Some(6.0), None, None]);
+        let error = format!("{:#}", table("t,status,g,low\n9,2,a,9\n", &[]).unwrap_err());
+        assert!(error.contains("line 2") && error.contains("before 9, found 9"), "{error}");
     }
 }

@@ -287,6 +287,48 @@ fn survival_of_six_rows_by_hand() {
 }
 
 #[test]
+fn survival_screens_penalises_and_says_what_a_value_is_compared_with() {
+    let folder = Folder::new();
+    let mut table = "months,dead,low,age,sex,centre\n".to_owned();
+    for row in 0..24 {
+        let dead = if row % 4 == 3 { "0," } else { "1," };
+        let low = if row % 4 == 0 { format!("{row}.5") } else { "NA".to_owned() };
+        let sex = if row % 3 == 0 { "m" } else { "f" };
+        table += &format!("{},{dead}{low},{},{sex},c{}\n", row + 1, 60 - row + row * 7 % 5 * 3, row % 2);
+    }
+    folder.write("t.csv", table.as_bytes());
+    let found = json(&[
+        "survival",
+        &folder.path("t.csv"),
+        "--time",
+        "months",
+        "--event",
+        "dead",
+        "--interval-low",
+        "low",
+        "--covariates",
+        "age,sex=m",
+        "--strata",
+        "centre",
+        "--firth",
+        "--screen=0.1",
+        "--ties",
+        "breslow",
+        "--json",
+    ]);
+    assert_eq!(found["references"]["sex=m"][0], "f");
+    assert_eq!(found["cox"]["ties"], "breslow");
+    let selected: Vec<_> =
+        found["screen"]["univariable"].as_array().unwrap().iter().map(|one| &one["selected"]).collect();
+    assert_eq!(selected, [true, false]);
+    assert_eq!(found["screen"]["multivariable"]["terms"], serde_json::json!(["age"]));
+    let (plain, penalised) = (found["cox"]["coef"][0].as_f64().unwrap(), found["firth"]["coef"][0].as_f64().unwrap());
+    assert!(penalised.abs() < plain.abs(), "the penalty draws to 0: {penalised} from {plain}");
+    assert_eq!(found["turnbull"]["all"]["n_between"], 6);
+    assert!(found["cautions"][0].as_str().unwrap().starts_with("2 strata"), "{}", found["cautions"]);
+}
+
+#[test]
 fn a_column_that_is_not_there_is_named_with_those_that_are() {
     let folder = Folder::new();
     folder.write("t.csv", b"months,dead\n1,1\n");

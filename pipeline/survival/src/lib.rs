@@ -31,7 +31,10 @@ pub mod gray;
 pub mod cox;
 pub mod fine_gray;
 
+pub mod bias;
 pub mod profile;
+pub mod record;
+pub mod screen;
 pub mod summary;
 
 pub use competing_risks::{CompetingRisksError, CumulativeIncidence, cumulative_incidence, states};
@@ -49,8 +52,10 @@ pub use log_rank::{LogRank, LogRankError, Weighting, log_rank, log_rank_tests};
 pub use median::{Convention, Median, median, quantile};
 pub use observation::{Group, InputError, TimeToEvent, TimeToState, TimeUnit};
 pub use profile::Profile;
+pub use record::Record;
 pub use restricted_mean::{RestrictedMean, RestrictedMeanError, restricted_mean};
-pub use summary::{CoxSummary, GroupCurve, Record, SummaryOptions, SurvivalSummary, WeightedTests, summarise};
+pub use screen::{Screen, ScreenVariable, Univariable, screen};
+pub use summary::{CoxSummary, GroupCurve, Penalty, SummaryOptions, SurvivalSummary, WeightedTests, summarise};
 pub use turnbull::{EventWindow, Fall, Turnbull, TurnbullError, turnbull};
 
 /// Two-sided 95 % point of the standard normal distribution, Φ⁻¹(0.975).

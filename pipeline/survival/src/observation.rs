@@ -63,6 +63,18 @@ pub enum InputError {
         /// What stood there.
         found: f64,
     },
+    /// A landmark analysis from a time that is none.
+    #[error("expected a landmark of 0 or more, found {found}")]
+    BadLandmark {
+        /// What was asked for.
+        found: f64,
+    },
+    /// Nobody was observed up to the landmark.
+    #[error("expected a subject observed up to the landmark {landmark}, found none: choose an earlier landmark")]
+    NobodyAtLandmark {
+        /// What was asked for.
+        landmark: f64,
+    },
 }
 
 /// Checks that there is a subject and that every time is finite and 0 or more.

@@ -2,39 +2,26 @@
 //!
 //! The fields are those of the program's `survival` JSON. Conventions: R `survival` 3, SPSS Statistics, lifelines 0.30.
 
+mod regression;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::cox::concordance::{Ranked, concordance};
-use crate::cox::proportional_hazards::{ProportionalHazards, proportional_hazards};
+use crate::bias;
 use crate::observation::check_times;
+use crate::record::Record;
+use crate::screen::Screen;
 use crate::{
-    CoxError, CoxFit, CoxSubject, CumulativeIncidence, Estimate, FineGrayError, FineGrayFit, FineGraySubject, FollowUp,
-    GrayTest, Group, InputError, KaplanMeier, Landmark, LogRank, Median, Profile, TimeToEvent, TimeToState, TimeUnit,
-    Weighting, cumulative_incidence, fine_gray, follow_up, gray_test, kaplan_meier, landmarks, log_rank, median,
-    restricted_mean, states,
+    CumulativeIncidence, Estimate, FineGrayFit, FirthFit, FollowUp, GrayTest, Group, InputError, IntervalScale,
+    KaplanMeier, Landmark, LogRank, LogRankError, Median, Profile, Ties, TimeToEvent, TimeToState, TimeUnit, Turnbull,
+    Weighting, cumulative_incidence, follow_up, gray_test, kaplan_meier, landmarks, log_rank_tests, median,
+    restricted_mean, states, turnbull,
 };
+pub use regression::CoxSummary;
 
 /// Label of the only group where none are named.
 pub const ALL: &str = "all";
-
-/// One row of the table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record {
-    /// Time from the origin, 0 or more, in the unit of the options.
-    pub time: f64,
-    /// True: the event happened at `time`.
-    pub event: bool,
-    /// The state reached, where causes compete: 0 censored, 1 the event of interest, 2 and above competing.
-    pub state: Option<u32>,
-    /// The group compared, where there are groups.
-    pub group: Option<String>,
-    /// One value per term; `None` when any is missing: the row is then left out of regression models and counted.
-    pub covariates: Option<Vec<f64>>,
-    /// The cluster (patient) of the row, where rows are not independent.
-    pub cluster: Option<usize>,
-}
 
 /// What to work out.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,8 +34,54 @@ pub struct SummaryOptions {
     pub landmarks: Vec<f64>,
     /// Horizon of the restricted mean; `None` takes each group's last observed time.
     pub rmst_tau: Option<f64>,
-    /// Names of the covariates; none: no regression model.
+    /// Names of the covariates; none: no regression model. `COLUMN=VALUE` terms of one column are one variable.
     pub terms: Vec<String>,
+    /// The scale of the bounds of S, where it is not the profile's.
+    pub interval_scale: Option<IntervalScale>,
+    /// The treatment of ties in Cox models, where it is not the profile's.
+    pub ties: Option<Ties>,
+    /// Whether Firth's penalised model is fitted, too.
+    pub firth: Penalty,
+    /// Screens the variables one by one and fits those with p below this together.
+    pub screen_below: Option<f64>,
+    /// Landmark analysis: only rows observed at least this long, their times counted from here.
+    pub landmark_origin: Option<f64>,
+}
+
+/// Whether a penalised Cox model stands beside the ordinary one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Penalty {
+    /// The ordinary model alone.
+    None,
+    /// Firth's, too.
+    Firth,
+}
+
+impl SummaryOptions {
+    /// The profile's conventions, survival alone.
+    #[must_use]
+    pub fn new(profile: Profile, time_unit: TimeUnit) -> Self {
+        Self {
+            profile,
+            time_unit,
+            landmarks: Vec::new(),
+            rmst_tau: None,
+            terms: Vec::new(),
+            interval_scale: None,
+            ties: None,
+            firth: Penalty::None,
+            screen_below: None,
+            landmark_origin: None,
+        }
+    }
+
+    fn ties(&self) -> Ties {
+        self.ties.unwrap_or(self.profile.ties())
+    }
+
+    fn interval_scale(&self) -> IntervalScale {
+        self.interval_scale.unwrap_or(self.profile.interval_scale())
+    }
 }
 
 /// The curve of one group with its median and restricted mean.
@@ -66,6 +99,9 @@ pub struct GroupCurve {
     pub rmst_se: Option<f64>,
     /// Its horizon; restricted means compare only at the same one.
     pub rmst_tau: f64,
+    /// What biases this curve against the others: immortal time, uneven visits.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub cautions: Vec<String>,
 }
 
 /// The weighted relatives of the log-rank test.
@@ -79,23 +115,6 @@ pub struct WeightedTests {
     pub peto: Estimate<LogRank>,
 }
 
-/// A Cox model with its checks.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CoxSummary {
-    /// The model.
-    #[serde(flatten)]
-    pub fit: CoxFit,
-    /// Its proportional hazards, ending with the global test.
-    #[serde(flatten)]
-    pub zph: ProportionalHazards,
-    /// Harrell's concordance.
-    pub concordance: Estimate<f64>,
-    /// Its standard error.
-    pub concordance_se: Option<f64>,
-    /// Rows left out because a covariate is missing.
-    pub n_incomplete: usize,
-}
-
 /// All results of one table.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SurvivalSummary {
@@ -105,13 +124,22 @@ pub struct SurvivalSummary {
     pub profile: Profile,
     /// Survival curves by group.
     pub km: BTreeMap<String, GroupCurve>,
-    /// The log-rank test over all groups, listed in the order of `km`.
+    /// The curve of events known only to lie between two visits, by group; absent where no such interval is given.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub turnbull: Option<BTreeMap<String, Estimate<Turnbull>>>,
+    /// The log-rank test over all groups, listed in the order of `km`; inside the strata where there are some.
     pub logrank: Estimate<LogRank>,
     /// Its weighted relatives.
     pub weighted: WeightedTests,
     /// The Cox model; absent without covariates.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cox: Option<Estimate<CoxSummary>>,
+    /// Firth's penalised model of the same terms; absent where it is not asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub firth: Option<Estimate<FirthFit>>,
+    /// Univariable models and the multivariable one of what they select; absent where it is not asked for.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub screen: Option<Screen>,
     /// Cumulative incidence by group and state; absent without states.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cif: Option<BTreeMap<String, BTreeMap<u32, CumulativeIncidence>>>,
@@ -125,6 +153,9 @@ pub struct SurvivalSummary {
     pub landmarks: BTreeMap<String, Vec<Landmark>>,
     /// Length of follow-up over all groups.
     pub follow_up: FollowUp,
+    /// What each coded term (`COLUMN=VALUE`) is compared with; filled in by who read the table.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub references: BTreeMap<String, Vec<String>>,
     /// What a reader must know before quoting a number.
     pub cautions: Vec<String>,
 }
@@ -133,63 +164,108 @@ pub struct SurvivalSummary {
 /// worked out carries its reason.
 pub fn summarise(records: &[Record], options: &SummaryOptions) -> Result<SurvivalSummary, InputError> {
     check_times(records.iter().map(|record| record.time))?;
+    match options.landmark_origin {
+        None => summarise_from(records, options, Vec::new()),
+        Some(origin) => {
+            let (kept, said) = from_landmark(records, origin)?;
+            summarise_from(&kept, options, said)
+        }
+    }
+}
+
+fn summarise_from(
+    records: &[Record],
+    options: &SummaryOptions,
+    mut said: Vec<String>,
+) -> Result<SurvivalSummary, InputError> {
+    check_times(records.iter().map(|record| record.time))?;
     let profile = options.profile;
-    let all: Vec<TimeToEvent> = records.iter().map(seen).collect();
-    let by_group = grouped(records, |record| Some(seen(record)));
-    let groups = as_groups(&by_group);
+    let by_group = grouped(records);
     let mut km = BTreeMap::new();
-    for (label, observations) in &by_group {
-        km.insert(label.clone(), group_curve(observations, options)?);
+    for (&label, members) in &by_group {
+        let others: Vec<&Record> = by_group
+            .iter()
+            .filter(|(other, _)| **other != label)
+            .flat_map(|(_, others)| others.iter().copied())
+            .collect();
+        let mut curve = group_curve(members, options)?;
+        curve.cautions = bias::cautions(members, &others);
+        km.insert(label.to_owned(), curve);
     }
     let landmarks =
         km.iter().map(|(label, group)| (label.clone(), landmarks(&group.curve, &options.landmarks))).collect();
-    let test = |weighting| Estimate::from(log_rank(&groups, weighting));
+    let [logrank, gehan, tarone_ware, peto] = tests(records, profile.peto());
     let has_states = records.iter().any(|record| record.state.is_some());
+    let has_terms = !options.terms.is_empty();
+    let all: Vec<TimeToEvent> = records.iter().map(Record::seen).collect();
+    said.extend(cautions(records, has_states));
     Ok(SurvivalSummary {
         time_unit: options.time_unit,
         profile,
         km,
-        logrank: test(Weighting::LogRank),
-        weighted: WeightedTests {
-            gehan: test(Weighting::Gehan),
-            tarone_ware: test(Weighting::TaroneWare),
-            peto: test(profile.peto()),
-        },
-        cox: (!options.terms.is_empty()).then(|| cox_summary(records, options).into()),
-        cif: has_states.then(|| incidence(records)),
-        gray: has_states.then(|| gray(records)),
-        fine_gray: (has_states && !options.terms.is_empty()).then(|| fine_gray_summary(records, options).into()),
+        turnbull: records.iter().any(|record| record.interval_low.is_some()).then(|| interval_censored(&by_group)),
+        logrank,
+        weighted: WeightedTests { gehan, tarone_ware, peto },
+        cox: has_terms.then(|| regression::cox_summary(records, options).into()),
+        firth: (has_terms && options.firth == Penalty::Firth)
+            .then(|| regression::firth_summary(records, options).into()),
+        screen: options
+            .screen_below
+            .filter(|_| has_terms)
+            .map(|threshold| regression::screened(records, options, threshold)),
+        cif: has_states.then(|| incidence(&by_group)),
+        gray: has_states.then(|| gray(&by_group)),
+        fine_gray: (has_states && has_terms).then(|| regression::fine_gray_summary(records, options).into()),
         landmarks,
-        follow_up: follow_up(&all, profile.interval_scale(), profile.convention())?,
-        cautions: cautions(records, has_states),
+        follow_up: follow_up(&all, options.interval_scale(), profile.convention())?,
+        references: BTreeMap::new(),
+        cautions: said,
     })
 }
 
-fn seen(record: &Record) -> TimeToEvent {
-    TimeToEvent { time: record.time, event: record.event }
+/// The rows observed at least up to `origin`, their times counted from it, and what to say about the others.
+fn from_landmark(records: &[Record], origin: f64) -> Result<(Vec<Record>, Vec<String>), InputError> {
+    if !origin.is_finite() || origin < 0.0 {
+        return Err(InputError::BadLandmark { found: origin });
+    }
+    let kept: Vec<Record> = records
+        .iter()
+        .filter(|record| record.time >= origin)
+        .map(|record| Record {
+            time: record.time - origin,
+            interval_low: record.interval_low.map(|low| (low - origin).max(0.0)),
+            group_known: record.group_known.map(|known| known - origin),
+            ..record.clone()
+        })
+        .collect();
+    if kept.is_empty() {
+        return Err(InputError::NobodyAtLandmark { landmark: origin });
+    }
+    let n_left = records.len() - kept.len();
+    let said = format!(
+        "landmark analysis at {origin}: {n_left} of {} rows ended before it and are left out; all times count from it",
+        records.len()
+    );
+    Ok((kept, vec![said]))
 }
 
-fn ended(record: &Record) -> Option<TimeToState> {
-    Some(TimeToState { time: record.time, state: record.state? })
-}
+type ByGroup<'a> = BTreeMap<&'a str, Vec<&'a Record>>;
 
-fn grouped<T>(records: &[Record], observation: impl Fn(&Record) -> Option<T>) -> BTreeMap<String, Vec<T>> {
-    let mut groups: BTreeMap<String, Vec<T>> = BTreeMap::new();
+fn grouped(records: &[Record]) -> ByGroup<'_> {
+    let mut groups: ByGroup<'_> = BTreeMap::new();
     for record in records {
-        let label = record.group.as_deref().unwrap_or(ALL);
-        if let Some(observation) = observation(record) {
-            groups.entry(label.to_owned()).or_default().push(observation);
-        }
+        groups.entry(record.group.as_deref().unwrap_or(ALL)).or_default().push(record);
     }
     groups
 }
 
-fn as_groups<T>(by_group: &BTreeMap<String, Vec<T>>) -> Vec<Group<'_, T>> {
-    by_group.iter().map(|(label, observations)| Group { label, observations }).collect()
+fn states_of(members: &[&Record]) -> Vec<TimeToState> {
+    members.iter().filter_map(|record| record.ended()).collect()
 }
 
-fn group_curve(observations: &[TimeToEvent], options: &SummaryOptions) -> Result<GroupCurve, InputError> {
-    let curve = kaplan_meier(observations, options.profile.interval_scale())?;
+fn group_curve(members: &[&Record], options: &SummaryOptions) -> Result<GroupCurve, InputError> {
+    let seen: Vec<TimeToEvent> = members.iter().map(|record| record.seen()).collect();
+    let curve = kaplan_meier(&seen, options.interval_scale())?;
     let rmst_tau = options.rmst_tau.unwrap_or_else(|| curve.last_time());
     let mean = restricted_mean(&curve, rmst_tau);
     Ok(GroupCurve {
@@ -198,66 +274,61 @@ fn group_curve(observations: &[TimeToEvent], options: &SummaryOptions) -> Result
         rmst: mean.map(|mean| mean.rmst).into(),
         rmst_tau,
         curve,
+        cautions: Vec::new(),
     })
 }
 
-fn cox_summary(records: &[Record], options: &SummaryOptions) -> Result<CoxSummary, CoxError> {
-    let terms: Vec<&str> = options.terms.iter().map(String::as_str).collect();
-    let subjects: Vec<CoxSubject> = records
-        .iter()
-        .filter_map(|record| {
-            Some(CoxSubject {
-                time: record.time,
-                event: record.event,
-                covariates: record.covariates.clone()?,
-                cluster: record.cluster,
-                stratum: None,
-            })
-        })
+/// The log-rank test and its relatives, inside the strata.
+fn tests(records: &[Record], peto: Weighting) -> [Estimate<LogRank>; 4] {
+    let mut labels: Vec<&str> = records.iter().map(|record| record.group.as_deref().unwrap_or(ALL)).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    let mut strata: BTreeMap<Option<usize>, Vec<Vec<TimeToEvent>>> = BTreeMap::new();
+    for record in records {
+        let label = record.group.as_deref().unwrap_or(ALL);
+        if let Ok(group) = labels.binary_search(&label) {
+            let members = strata.entry(record.stratum).or_insert_with(|| vec![Vec::new(); labels.len()]);
+            members[group].push(record.seen());
+        }
+    }
+    let group = |(label, observations)| Group { label, observations };
+    let strata: Vec<Vec<Group<'_>>> = strata
+        .values()
+        .map(|members| labels.iter().copied().zip(members.iter().map(Vec::as_slice)).map(group).collect())
         .collect();
-    let (fit, zph) = proportional_hazards(&terms, &subjects, options.profile.ties())?;
-    let risk = |subject: &CoxSubject| subject.covariates.iter().zip(&fit.coef).map(|(x, coef)| x * coef).sum();
-    let ranked: Vec<Ranked> = subjects
-        .iter()
-        .map(|subject| Ranked { time: subject.time, event: subject.event, risk: risk(subject) })
-        .collect();
-    let concordance = concordance(&ranked);
-    Ok(CoxSummary {
-        concordance: concordance.map_or_else(
-            || Estimate::not_evaluable("no pair of subjects can be ordered"),
-            |found| Estimate::Value(found.concordance),
-        ),
-        concordance_se: concordance.map(|found| found.concordance_se),
-        n_incomplete: records.len() - subjects.len(),
-        fit,
-        zph,
-    })
+    let strata: Vec<&[Group<'_>]> = strata.iter().map(Vec::as_slice).collect();
+    let weightings = [Weighting::LogRank, Weighting::Gehan, Weighting::TaroneWare, peto];
+    match log_rank_tests(&strata, weightings) {
+        Ok(tests) => tests.map(Estimate::from),
+        Err(error) => weightings.map(|_| Err::<LogRank, LogRankError>(error.clone()).into()),
+    }
 }
 
-/// The Fine–Gray model of state 1 over the rows with a state and all covariates. Its errors do not allow for clusters.
-fn fine_gray_summary(records: &[Record], options: &SummaryOptions) -> Result<FineGrayFit, FineGrayError> {
-    let terms: Vec<&str> = options.terms.iter().map(String::as_str).collect();
-    let subject = |record: &Record| {
-        Some(FineGraySubject { time: record.time, state: record.state?, covariates: record.covariates.clone()? })
+fn interval_censored(by_group: &ByGroup<'_>) -> BTreeMap<String, Estimate<Turnbull>> {
+    let of_group = |members: &Vec<&Record>| turnbull(&members.iter().map(|record| record.window()).collect::<Vec<_>>());
+    by_group.iter().map(|(label, members)| ((*label).to_owned(), of_group(members).into())).collect()
+}
+
+fn all_states(by_group: &ByGroup<'_>) -> Vec<u32> {
+    states(&by_group.values().flat_map(|members| states_of(members)).collect::<Vec<_>>())
+}
+
+fn incidence(by_group: &ByGroup<'_>) -> BTreeMap<String, BTreeMap<u32, CumulativeIncidence>> {
+    let all_states = all_states(by_group);
+    let of_group = |members: &Vec<&Record>| {
+        let observations = states_of(members);
+        let curve = |&state: &u32| Some((state, cumulative_incidence(&observations, state).ok()?));
+        all_states.iter().filter_map(curve).collect()
     };
-    fine_gray(&terms, &records.iter().filter_map(subject).collect::<Vec<_>>(), 1)
+    by_group.iter().map(|(label, members)| ((*label).to_owned(), of_group(members))).collect()
 }
 
-fn incidence(records: &[Record]) -> BTreeMap<String, BTreeMap<u32, CumulativeIncidence>> {
-    let all_states = states(&records.iter().filter_map(ended).collect::<Vec<_>>());
-    let of_group = |observations: &[TimeToState]| {
-        let curves =
-            all_states.iter().filter_map(|&state| Some((state, cumulative_incidence(observations, state).ok()?)));
-        curves.collect()
-    };
-    grouped(records, ended).iter().map(|(label, observations)| (label.clone(), of_group(observations))).collect()
-}
-
-fn gray(records: &[Record]) -> BTreeMap<u32, Estimate<GrayTest>> {
-    let by_group = grouped(records, ended);
-    let groups = as_groups(&by_group);
-    let all_states = states(&records.iter().filter_map(ended).collect::<Vec<_>>());
-    all_states.into_iter().map(|state| (state, gray_test(&groups, state).into())).collect()
+fn gray(by_group: &ByGroup<'_>) -> BTreeMap<u32, Estimate<GrayTest>> {
+    let members: Vec<(&str, Vec<TimeToState>)> =
+        by_group.iter().map(|(label, members)| (*label, states_of(members))).collect();
+    let groups: Vec<Group<'_, TimeToState>> =
+        members.iter().map(|(label, observations)| Group { label, observations }).collect();
+    all_states(by_group).into_iter().map(|state| (state, gray_test(&groups, state).into())).collect()
 }
 
 fn cautions(records: &[Record], has_states: bool) -> Vec<String> {
@@ -270,6 +341,20 @@ fn cautions(records: &[Record], has_states: bool) -> Vec<String> {
              only the Cox model's errors allow for clusters"
                 .to_owned(),
         );
+    }
+    let strata: BTreeSet<usize> = records.iter().filter_map(|record| record.stratum).collect();
+    if !strata.is_empty() {
+        cautions.push(format!(
+            "{} strata: log-rank tests and Cox models compare inside them; curves and competing risks do not",
+            strata.len()
+        ));
+    }
+    let has_intervals = records.iter().any(|record| record.interval_low.is_some());
+    let exact = records.iter().filter(|record| record.event && record.interval_low.is_none()).count();
+    if has_intervals && exact > 0 {
+        cautions.push(format!(
+            "{exact} events without a last time before them count as exactly dated in the interval-censored curves"
+        ));
     }
     let disagree =
         records.iter().filter(|record| record.state.is_some_and(|state| (state == 1) != record.event)).count();
@@ -291,12 +376,10 @@ mod tests {
 
     fn record(time: f64, state: u32, group: &str, covariate: Option<f64>) -> Record {
         Record {
-            time,
-            event: state == 1,
             state: Some(state),
             group: Some(group.to_owned()),
-            covariates: covariate.map(|covariate| vec![covariate]),
-            cluster: None,
+            covariates: vec![covariate],
+            ..Record::new(time, state == 1)
         }
     }
 
@@ -314,11 +397,9 @@ mod tests {
 
     fn options() -> SummaryOptions {
         SummaryOptions {
-            profile: Profile::R,
-            time_unit: TimeUnit::Months,
             landmarks: vec![3.0, 12.0],
-            rmst_tau: None,
             terms: vec!["diameter".to_owned()],
+            ..SummaryOptions::new(Profile::R, TimeUnit::Months)
         }
     }
 
@@ -378,7 +459,7 @@ mod tests {
     fn one_group_without_covariates_or_states() {
         let records: Vec<Record> = records()
             .into_iter()
-            .map(|record| Record { group: None, state: None, covariates: None, ..record })
+            .map(|record| Record { group: None, state: None, covariates: Vec::new(), ..record })
             .collect();
         let found = summarise(&records, &SummaryOptions { terms: Vec::new(), ..options() }).unwrap();
         assert_eq!(found.km.keys().collect::<Vec<_>>(), [ALL]);
@@ -389,7 +470,7 @@ mod tests {
     #[test]
     fn a_model_that_cannot_be_fitted_carries_its_reason() {
         let records: Vec<Record> =
-            records().into_iter().map(|record| Record { covariates: Some(vec![1.0]), ..record }).collect();
+            records().into_iter().map(|record| Record { covariates: vec![Some(1.0)], ..record }).collect();
         let found = summarise(&records, &options()).unwrap();
         assert!(found.cox.unwrap().reason().unwrap().contains("\"diameter\" does not vary"));
     }
@@ -410,5 +491,41 @@ mod tests {
     #[test]
     fn an_empty_table_is_an_error() {
         assert_eq!(summarise(&[], &options()), Err(InputError::NoObservations));
+    }
+
+    #[test]
+    fn what_is_asked_for_beside_the_defaults_is_there() {
+        let mut records = records();
+        records[4].interval_low = Some(1.5);
+        for (row, record) in records.iter_mut().enumerate() {
+            record.stratum = Some(row % 2);
+        }
+        let options = SummaryOptions {
+            firth: Penalty::Firth,
+            screen_below: Some(0.1),
+            ties: Some(Ties::Breslow),
+            interval_scale: Some(IntervalScale::LogLog),
+            ..options()
+        };
+        let found = summarise(&records, &options).unwrap();
+        assert_eq!(found.km["HCC"].curve.interval_scale, IntervalScale::LogLog);
+        assert_eq!(found.firth.as_ref().unwrap().value().unwrap().ties, Ties::Breslow);
+        assert_eq!(found.screen.as_ref().unwrap().univariable[0].variable, "diameter");
+        let turnbull = &found.turnbull.as_ref().unwrap()["CRLM"];
+        assert_eq!(turnbull.value().unwrap().falls[0].by, Some(2.0));
+        assert!(found.cautions[0].starts_with("2 strata") && found.cautions[1].starts_with("3 events without"));
+        let text = serde_json::to_string(&found).unwrap();
+        assert_eq!(serde_json::from_str::<SurvivalSummary>(&text).unwrap(), found);
+    }
+
+    #[test]
+    fn a_landmark_analysis_starts_the_clock_anew() {
+        let from = |origin| summarise(&records(), &SummaryOptions { landmark_origin: Some(origin), ..options() });
+        let found = from(3.0).unwrap();
+        assert_eq!((found.km["HCC"].curve.n, found.km["CRLM"].curve.n), (2, 2));
+        assert_eq!(found.km["HCC"].curve.time, [0.0, 2.0]);
+        assert!(found.cautions[0].starts_with("landmark analysis at 3: 3 of 7 rows"), "{:?}", found.cautions);
+        assert_eq!(from(9.0), Err(InputError::NobodyAtLandmark { landmark: 9.0 }));
+        assert_eq!(from(-1.0), Err(InputError::BadLandmark { found: -1.0 }));
     }
 }

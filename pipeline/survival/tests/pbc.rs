@@ -5,9 +5,9 @@
 #![expect(clippy::disallowed_methods, reason = "this test reads reference data that is not committed")]
 
 use lesiontrace_survival::{
-    Convention, CoxSubject, Group, IntervalScale, Profile, Ranked, Record, SummaryOptions, Ties, TimeToEvent, TimeUnit,
-    Weighting, concordance, follow_up, kaplan_meier, log_rank, proportional_hazards, quantile, restricted_mean,
-    summarise,
+    Convention, CoxSubject, Group, IntervalScale, Profile, Ranked, Record, ScreenVariable, SummaryOptions, Ties,
+    TimeToEvent, TimeUnit, Weighting, concordance, follow_up, kaplan_meier, log_rank, proportional_hazards, quantile,
+    restricted_mean, screen, summarise,
 };
 use serde_json::Value;
 
@@ -180,22 +180,9 @@ fn four_stages_under_the_profile_of_lifelines() {
     let Some((_, rows)) = reference() else { return };
     let records: Vec<Record> = rows
         .iter()
-        .map(|row| Record {
-            time: seen(row).time,
-            event: seen(row).event,
-            state: None,
-            group: Some(row[19].to_owned()),
-            covariates: None,
-            cluster: None,
-        })
+        .map(|row| Record { group: Some(row[19].to_owned()), ..Record::new(seen(row).time, seen(row).event) })
         .collect();
-    let options = SummaryOptions {
-        profile: Profile::Lifelines,
-        time_unit: TimeUnit::Days,
-        landmarks: vec![365.0],
-        rmst_tau: None,
-        terms: Vec::new(),
-    };
+    let options = SummaryOptions { landmarks: vec![365.0], ..SummaryOptions::new(Profile::Lifelines, TimeUnit::Days) };
     let found = summarise(&records, &options).unwrap();
     for (test, chisq, p) in [
         (&found.logrank, 53.837_307_999_848_08, 1.215_379_823_593_807e-11),
@@ -219,5 +206,63 @@ fn four_stages_under_the_profile_of_lifelines() {
             (median, interval),
             "stage {stage}"
         );
+    }
+}
+
+/// R survival 3.5.3 `coxph` of each variable alone with `eps = 1e-14`; the p of stage as a factor is that of its Wald test.
+#[test]
+fn each_variable_alone() {
+    let Some((_, rows)) = reference() else { return };
+    let terms = ["age", "albumin", "sex=f", "platelet", "trig", "stage=2", "stage=3", "stage=4"].map(str::to_owned);
+    let flag = |row: &csv::StringRecord, column: usize, value: &str| Some(f64::from(u8::from(&row[column] == value)));
+    let number = |row: &csv::StringRecord, column: usize| row[column].parse().ok();
+    let records: Vec<Record> = rows
+        .iter()
+        .map(|row| Record {
+            covariates: vec![
+                number(row, 4),
+                number(row, 12),
+                flag(row, 5, "f"),
+                number(row, 17),
+                number(row, 16),
+                flag(row, 19, "2"),
+                flag(row, 19, "3"),
+                flag(row, 19, "4"),
+            ],
+            ..Record::new(seen(row).time, seen(row).event)
+        })
+        .collect();
+    let found = screen(&records, &terms, &ScreenVariable::of_terms(&terms), Ties::Efron, 0.1);
+    let expected = [
+        ("age", 312, 3.999_510_593_959_547e-2, 8.811_381_356_671_758e-3, 5.651_415_514_992_486e-6),
+        ("albumin", 312, -1.795_699_511_687_356, 2.093_948_654_991_488e-1, 9.851_879_994_833_31e-18),
+        // R codes m against f.
+        ("sex=f", 312, -0.483_884_268_840_293_8, 0.236_494_873_652_924_51, 0.040_749_815_741_070_09),
+        ("platelet", 308, -0.003_487_179_058_657_796, 0.001_003_223_718_133_963, 0.000_509_002_579_362_471_7),
+        ("trig", 282, 0.004_213_101_532_770_139, 0.001_078_939_201_843_946_4, 0.000_094_281_754_966_187_2),
+        ("stage", 312, 1.607_013_912_596_916, f64::NAN, 1.571_361_784_628_339e-9),
+    ];
+    assert_eq!(found.univariable.len(), expected.len());
+    for (one, (variable, n, coef, se, p)) in found.univariable.iter().zip(expected) {
+        let fit = one.fit.value().unwrap();
+        assert_eq!((one.variable.as_str(), fit.n, one.selected), (variable, n, true));
+        assert!((fit.coef[0] / coef - 1.0).abs() < 1e-8, "{variable}: {} against {coef}", fit.coef[0]);
+        assert!(se.is_nan() || (fit.se[0] / se - 1.0).abs() < 1e-8, "{variable}: {} against {se}", fit.se[0]);
+        assert!((one.p.unwrap() / p - 1.0).abs() < 1e-7, "{variable}: {:?} against {p}", one.p);
+    }
+    assert_eq!(found.multivariable.value().unwrap().terms, terms);
+    assert_eq!(found.n_incomplete, rows.len() - found.multivariable.value().unwrap().n);
+}
+
+/// R survival 3.5.3 `summary(survfit(Surv(time, event) ~ trt), rmean = 3000)`.
+#[test]
+fn restricted_means_up_to_a_common_time() {
+    let Some((_, rows)) = reference() else { return };
+    for (trt, mean, se) in
+        [("1", 2_289.453_558_646_315, 78.073_520_241_458_9), ("2", 2_315.550_209_187_114, 84.158_628_295_898_5)]
+    {
+        let found = restricted_mean(&kaplan_meier(&arm(&rows, trt), IntervalScale::Log).unwrap(), 3000.0).unwrap();
+        assert!((found.rmst / mean - 1.0).abs() < 1e-10, "{} against {mean}", found.rmst);
+        assert!((found.rmst_se / se - 1.0).abs() < 1e-10, "{} against {se}", found.rmst_se);
     }
 }

@@ -198,65 +198,6 @@ pub(crate) struct Case {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct Survival {
-    /// Table (CSV with headers).
-    pub(crate) table: PathBuf,
-    /// Column of times.
-    #[arg(long)]
-    pub(crate) time: String,
-    /// Column of events: 0 censored, 1 event; or COLUMN=VALUE.
-    #[arg(long)]
-    pub(crate) event: String,
-    /// Column that splits the table into groups.
-    #[arg(long)]
-    pub(crate) group: Option<String>,
-    /// Column of states: 0 censored, 1 event of interest, 2 and above competing.
-    #[arg(long)]
-    pub(crate) state: Option<String>,
-    /// Columns of numbers (or COLUMN=VALUE) for the regression models, comma-separated.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) covariates: Vec<String>,
-    /// Column that says which rows belong together (patient).
-    #[arg(long)]
-    pub(crate) cluster: Option<String>,
-    /// Unit of the time column.
-    #[arg(long, value_enum, default_value = "months")]
-    pub(crate) time_unit: TimeUnit,
-    /// Convention of intervals and medians.
-    #[arg(long, value_enum, default_value = "r")]
-    pub(crate) profile: Profile,
-    /// Times at which survival is wanted, comma-separated, in the unit of the time column.
-    #[arg(long, value_delimiter = ',')]
-    pub(crate) landmarks: Vec<f64>,
-    /// Write the Kaplan–Meier figure to this file (.svg).
-    #[arg(long)]
-    pub(crate) plot: Option<PathBuf>,
-    /// One JSON document on stdout.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Unit of times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TimeUnit {
-    /// Days.
-    Days,
-    /// Months.
-    Months,
-}
-
-/// Convention of intervals and medians.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Profile {
-    /// R survival.
-    R,
-    /// SPSS.
-    Spss,
-    /// lifelines.
-    Lifelines,
-}
-
-#[derive(Debug, Args)]
 pub(crate) struct Model {
     /// What to do.
     #[command(subcommand)]

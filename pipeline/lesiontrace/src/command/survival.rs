@@ -1,12 +1,13 @@
 //! `survival`: estimates of a table of times and events.
 
-use std::fmt::Write as _;
+mod text;
+
 use std::path::Path;
 
 use oncology::Evaluable;
 use report::figure;
 use report::{EndpointCurves, KmCurve};
-use survival::{Estimate, Profile, SummaryOptions, SurvivalSummary, TimeUnit, summarise};
+use survival::{Estimate, IntervalScale, Penalty, Profile, SummaryOptions, SurvivalSummary, Ties, TimeUnit, summarise};
 
 use crate::cli::{self, Survival};
 use crate::exit::{self, Failure};
@@ -22,9 +23,28 @@ pub(crate) fn run(args: &Survival) -> Result<u8, Failure> {
         group: args.group.as_deref(),
         covariates: &args.covariates,
         cluster: args.cluster.as_deref(),
+        strata: args.strata.as_deref(),
+        interval_low: args.interval_low.as_deref(),
+        group_known: args.group_known.as_deref(),
     };
     let table = read(&args.table, &columns).map_err(|error| image_input::refuse(args.json, error))?;
-    let options = SummaryOptions {
+    let mut summary =
+        summarise(&table.records, &options(args)).map_err(|error| image_input::refuse(args.json, error))?;
+    summary.cautions.extend(table.cautions);
+    summary.references = table.references;
+    if let Some(path) = &args.plot {
+        plot(path, args, &summary)?;
+    }
+    if args.json {
+        out::print_json(&summary).map_err(Failure::io)?;
+    } else {
+        out::print(&text::of(&summary)).map_err(Failure::io)?;
+    }
+    Ok(exit::DONE)
+}
+
+fn options(args: &Survival) -> SummaryOptions {
+    SummaryOptions {
         profile: match args.profile {
             cli::Profile::R => Profile::R,
             cli::Profile::Spss => Profile::Spss,
@@ -35,61 +55,21 @@ pub(crate) fn run(args: &Survival) -> Result<u8, Failure> {
             cli::TimeUnit::Months => TimeUnit::Months,
         },
         landmarks: args.landmarks.clone(),
-        rmst_tau: None,
+        rmst_tau: args.rmst_tau,
         terms: args.covariates.clone(),
-    };
-    let mut summary = summarise(&table.records, &options).map_err(|error| image_input::refuse(args.json, error))?;
-    summary.cautions.extend(table.cautions);
-    if let Some(path) = &args.plot {
-        plot(path, args, &summary)?;
+        interval_scale: args.interval.map(|scale| match scale {
+            cli::Interval::Plain => IntervalScale::Plain,
+            cli::Interval::Log => IntervalScale::Log,
+            cli::Interval::LogLog => IntervalScale::LogLog,
+        }),
+        ties: args.ties.map(|ties| match ties {
+            cli::Ties::Efron => Ties::Efron,
+            cli::Ties::Breslow => Ties::Breslow,
+        }),
+        firth: if args.firth { Penalty::Firth } else { Penalty::None },
+        screen_below: args.screen,
+        landmark_origin: args.landmark_origin,
     }
-    if args.json {
-        out::print_json(&summary).map_err(Failure::io)?;
-    } else {
-        out::print(&as_text(&summary)).map_err(Failure::io)?;
-    }
-    Ok(exit::DONE)
-}
-
-fn as_text(summary: &SurvivalSummary) -> String {
-    let unit = summary.time_unit;
-    let or_not = |value: Option<f64>| value.map_or_else(|| "not reached".to_owned(), |v| format!("{v:.2}"));
-    let mut text = String::new();
-    for (group, curve) in &summary.km {
-        let [low, high] = curve.median.median_ci;
-        let _ = writeln!(
-            text,
-            "{group}: {} of {} with an event, median {} {unit} (95 % interval {} to {})",
-            curve.curve.events,
-            curve.curve.n,
-            or_not(curve.median.median),
-            or_not(low),
-            or_not(high)
-        );
-    }
-    let _ = match &summary.logrank {
-        Estimate::Value(test) => writeln!(text, "log-rank χ² {:.3}, {} df, p = {:.4}", test.chisq, test.df, test.p),
-        Estimate::NotEvaluable { not_evaluable } => writeln!(text, "log-rank: not evaluable, {not_evaluable}"),
-    };
-    let _ = match &summary.cox {
-        None => Ok(()),
-        Some(Estimate::NotEvaluable { not_evaluable }) => writeln!(text, "Cox: not evaluable, {not_evaluable}"),
-        Some(Estimate::Value(cox)) => {
-            let fit = &cox.fit;
-            (0..fit.terms.len()).try_for_each(|n| {
-                let (low, high) = (fit.lower[n], fit.upper[n]);
-                writeln!(
-                    text,
-                    "{}: hazard ratio {:.3} ({low:.3} to {high:.3}), p = {:.4}",
-                    fit.terms[n], fit.hr[n], fit.p[n]
-                )
-            })
-        }
-    };
-    for caution in &summary.cautions {
-        let _ = writeln!(text, "caution: {caution}");
-    }
-    text
 }
 
 /// The Kaplan–Meier figure as an SVG file.
