@@ -94,7 +94,7 @@ pub(crate) enum Command {
     Suv(Suv),
     /// Segments one image with a model.
     #[command(
-        after_help = "Example: lesiontrace segment portal.nii.gz --model models/phantom-liver-1 --out labels.nii.gz"
+        after_help = "Example: lesiontrace segment portal.nii.gz --model models/phantom-liver-0.2.0 --out labels.nii.gz"
     )]
     Segment(Segment),
     /// Registers a moving image to a fixed one.
@@ -118,7 +118,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: lesiontrace survival table.csv --time months --event death --group arm --json")]
     Survival(Survival),
     /// Model folders: list them, or check one against its card.
-    #[command(after_help = "Example: lesiontrace model check models/phantom-liver-1")]
+    #[command(after_help = "Example: lesiontrace model check models/phantom-liver-0.2.0")]
     Model(Model),
     /// Response criteria: list the built-in ones, or show one with its sources.
     #[command(after_help = "Example: lesiontrace criterion show recist_1_1")]

@@ -98,7 +98,7 @@ fn open_model(study: &LoadedStudy, runtime: Option<&Path>, n_threads: usize) -> 
 }
 
 /// Name of the model shipped with the program.
-const SHIPPED: &str = "phantom-liver-0.1.0";
+const SHIPPED: &str = "phantom-liver-0.2.0";
 
 /// The shipped model's folder: `models/` beside the program, above it, or in the current folder.
 pub(crate) fn shipped_model() -> anyhow::Result<PathBuf> {

@@ -1,5 +1,7 @@
-//! Cases for training a segmentation model: one coarse portal venous CT with its labels, drawn with much more variety than the
-//! patients of a cohort.
+//! Cases for training a segmentation model: a box of one portal venous CT as codes and texture, with many looks to choose from.
+//!
+//! What a case looks like is decided when it is used: the training script picks a look, lets point spread and noise vary, and
+//! takes the image to the network's grid as the engine does. So one anatomy gives many images, and no noise is seen twice.
 
 use imaging::{FrameId, Grid, LabelMap, Point, Shape, Volume};
 use nalgebra::{Rotation3, Vector3};
@@ -7,156 +9,117 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::anatomy::Anatomy;
 use crate::ct::{CtDraw, ct};
-use crate::placement::{self, Taken};
 use crate::pose::{Motion, Pose};
-use crate::random::{self, between, chance, jitter, whole};
-use crate::scene::{Finding, Scene, ZoneShape};
-use crate::star::{Star, StarDraw};
-use crate::tissue::{Appearance, FIRST_LESION, FIRST_ZONE, Look, Looks, NECROSIS, Phase, Tissue, ZONE};
+use crate::random::{self, between, chance, jitter};
+use crate::scene::{Scene, finding_of};
+use crate::tissue::FIRST_ZONE;
+use crate::training_looks::{ordinary_looks, wide_looks};
+use crate::training_solids::Solids;
+pub use crate::training_solids::Variety;
 
 /// Background, liver, tumour (in liver, lung or node) and ablation zone in the labels of a training case.
 pub const TRAINING_LABELS: [&str; 4] = ["background", "liver", "tumour", "ablation_zone"];
+/// Looks of a case that the patients of a cohort have, and looks drawn with much more variety behind them.
+pub const TRAINING_LOOKS: [usize; 2] = [8, 8];
 
 /// Labels of [`TRAINING_LABELS`].
-const LIVER: u16 = 1;
-const TUMOUR: u16 = 2;
-const ABLATION_ZONE: u16 = 3;
+const LIVER: u8 = 1;
+const TUMOUR: u8 = 2;
+const ABLATION_ZONE: u8 = 3;
 
-/// One case: portal venous HU and labels 0 background, 1 liver, 2 tumour, 3 ablation zone, on a grid of `shape` voxels of
-/// `spacing_mm` centred on the abdomen. The same arguments give the same bytes.
+/// Share of the cases whose anatomy, lesions and scanner are as varied as those of a cohort's patients and no more.
+const COHORT_SHARE: f64 = 0.65;
+/// How far the box's middle may lie from the body's, mm.
+const OFF_MIDDLE_MM: [f64; 3] = [45.0, 16.0, 32.0];
+
+/// One case on a grid of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainingCase {
+    /// How much it may differ from the patients of a cohort.
+    pub variety: Variety,
+    /// Where the voxels lie.
+    pub grid: Grid,
+    /// What every voxel holds, in memory order.
+    pub codes: Vec<u8>,
+    /// Smooth texture in about −1.4 to 1.4, in memory order.
+    pub texture: Vec<f32>,
+    /// The label of [`TRAINING_LABELS`] of each of the 256 codes.
+    pub label_of_code: Vec<u8>,
+    /// HU and HU per unit of texture of each code: first the cohort's looks, then the wide ones ([`TRAINING_LOOKS`]).
+    pub looks: Vec<Vec<(f32, f32)>>,
+}
+
+impl TrainingCase {
+    /// The case as a scanner would show it with one of its looks, in HU; the seed decides the noise alone.
+    #[must_use]
+    pub fn image(&self, look: usize, noise_hu: f32, seed: u64) -> Volume<f32> {
+        let content = crate::scene::Content { codes: self.codes.clone(), texture: self.texture.clone() };
+        let draw = CtDraw { looks: &self.looks[look], noise_hu, key: random::key(seed, "noise") };
+        ct(&content, &self.grid, &draw).to_values()
+    }
+
+    /// Labels 0 background, 1 liver, 2 tumour, 3 ablation zone.
+    #[must_use]
+    pub fn labels(&self) -> LabelMap {
+        let labels = self.codes.iter().map(|c| u16::from(self.label_of_code[usize::from(*c)])).collect();
+        LabelMap::from_values(labels, self.grid.clone()).expect("a case has one code per voxel of its grid")
+    }
+}
+
+/// One case: a box of `extent_mm` somewhere in the abdomen. The same arguments give the same bytes.
 #[must_use]
-pub fn random_training_case(seed: u64, spacing_mm: [f64; 3], shape: Shape) -> (Volume<f32>, LabelMap) {
+pub fn random_training_case(seed: u64, extent_mm: [f64; 3]) -> TrainingCase {
     let rng = &mut random::stream(seed, "training case");
-    let anatomy = Anatomy::random(rng, 2.2);
-    let motion = if chance(rng, 0.4) { Motion::Large } else { Motion::Ordinary };
+    let variety = if chance(rng, COHORT_SHARE) { Variety::Cohort } else { Variety::Wide };
+    let (spread, p_large) = match variety {
+        Variety::Cohort => (1.0, 0.1),
+        Variety::Wide => (2.2, 0.4),
+    };
+    let anatomy = Anatomy::random(rng, spread);
+    let motion = if chance(rng, p_large) { Motion::Large } else { Motion::Ordinary };
     let pose = Pose::random(rng, motion);
-    let grid = centred_grid(rng, spacing_mm, shape, pose.middle());
-    let zones = random_zones(rng, &anatomy);
-    let findings = random_findings(rng, &anatomy, &zones);
+    let solids = Solids::random(rng, &anatomy, variety);
     let scene = Scene {
         anatomy: &anatomy,
         pose: &pose,
-        findings: &findings,
-        zones: &zones,
+        findings: &solids.findings,
+        zones: &solids.zones,
         table_y_mm: pose.middle().y + between(rng, 98.0, 125.0),
     };
+    let grid = random_grid(rng, variety, extent_mm, pose.middle());
     let content = scene.content(&grid);
-    let looks = random_looks(rng, &scene).ct(Phase::PortalVenous);
-    let draw = CtDraw { looks: &looks, noise_hu: between(rng, 4.0, 18.0) as f32, key: random::key(seed, "noise") };
-    let image = ct(&content, &grid, &draw).to_values();
-    let labels = content.codes.iter().map(|c| label(&scene, *c)).collect();
-    (image, LabelMap::from_values(labels, grid).expect("one label was made per voxel of the grid"))
+    let [n_ordinary, n_wide] = TRAINING_LOOKS;
+    let mut looks: Vec<_> = (0..n_ordinary).map(|_| ordinary_looks(rng, &scene, &solids)).collect();
+    looks.extend((0..n_wide).map(|_| wide_looks(rng, &scene, &solids)));
+    let label_of_code = (0..=255).map(|code| label(&scene, &solids, code)).collect();
+    TrainingCase { variety, grid, codes: content.codes, texture: content.texture, label_of_code, looks }
 }
 
-fn label(scene: &Scene<'_>, code: u8) -> u16 {
-    match code {
-        c if c >= FIRST_ZONE => ABLATION_ZONE,
-        c if c >= FIRST_LESION => TUMOUR,
-        c if scene.is_organ(c) => LIVER,
+fn label(scene: &Scene<'_>, solids: &Solids, code: u8) -> u8 {
+    match (code, finding_of(code)) {
+        (c, _) if usize::from(c) >= usize::from(FIRST_ZONE) + solids.zones.len() => 0,
+        (c, _) if c >= FIRST_ZONE => ABLATION_ZONE,
+        (_, Some(f)) if f >= solids.findings.len() => 0,
+        (_, Some(f)) if f >= solids.first_cyst => LIVER,
+        (_, Some(_)) => TUMOUR,
+        (c, None) if scene.is_organ(c) => LIVER,
         _ => 0,
     }
 }
 
-fn centred_grid(rng: &mut ChaCha8Rng, spacing_mm: [f64; 3], shape: Shape, middle: Vector3<f64>) -> Grid {
+/// The voxels of a cohort's scanner, or those of many scanners.
+fn random_grid(rng: &mut ChaCha8Rng, variety: Variety, extent_mm: [f64; 3], middle: Vector3<f64>) -> Grid {
+    let (in_plane, slice) = match variety {
+        Variety::Cohort => (between(rng, 1.3, 1.7), [2.0, 2.5, 3.0][random::whole(rng, 0, 2) as usize]),
+        Variety::Wide => (between(rng, 1.0, 2.0), between(rng, 1.5, 5.0)),
+    };
+    let spacing_mm = [in_plane, in_plane, slice];
+    let n = |axis: usize| (extent_mm[axis] / spacing_mm[axis]).round().max(1.0) as usize;
+    let shape = Shape { ni: n(0), nj: n(1), nk: n(2) };
     let directions = *Rotation3::from_axis_angle(&Vector3::z_axis(), jitter(rng, 3.0_f64.to_radians())).matrix();
     let half = Vector3::new(shape.ni as f64 - 1.0, shape.nj as f64 - 1.0, shape.nk as f64 - 1.0) * 0.5;
-    let centre = middle + Vector3::new(jitter(rng, 8.0), jitter(rng, 8.0), jitter(rng, 18.0));
+    let centre = middle + Vector3::from(OFF_MIDDLE_MM.map(|most| jitter(rng, most)));
     let origin = centre - directions * half.component_mul(&Vector3::from(spacing_mm));
     Grid::from_directions(shape, Point::from_coords(origin), spacing_mm, directions, FrameId::new("training case"))
         .expect("a shape with voxels and a positive spacing make a grid")
-}
-
-fn random_star(rng: &mut ChaCha8Rng, centre: Vector3<f64>, radius_mm: f64) -> Star {
-    let draw = StarDraw { centre, radius_mm, elongation: between(rng, 0.05, 0.35), bumpiness: between(rng, 0.0, 0.08) };
-    Star::random(rng, &draw)
-}
-
-fn random_zones(rng: &mut ChaCha8Rng, anatomy: &Anatomy) -> Vec<ZoneShape> {
-    let n_zones = if chance(rng, 0.45) { whole(rng, 1, 2) } else { 0 };
-    let mut taken = Vec::new();
-    (0..n_zones as usize)
-        .map(|zone| {
-            let radius_mm = between(rng, 9.0, 24.0);
-            let centre = placement::in_liver(rng, anatomy, radius_mm, &taken, 4.0).1;
-            taken.push(Taken { centre, radius_mm });
-            ZoneShape { zone, shape: random_star(rng, centre, radius_mm) }
-        })
-        .collect()
-}
-
-fn random_findings(rng: &mut ChaCha8Rng, anatomy: &Anatomy, zones: &[ZoneShape]) -> Vec<Finding> {
-    let mut taken: Vec<Taken> =
-        zones.iter().map(|z| Taken { centre: z.shape.centre, radius_mm: z.shape.reach_mm() }).collect();
-    let n_liver = if chance(rng, 0.12) { 0 } else { whole(rng, 1, 6) };
-    let n_lung = if chance(rng, 0.4) { whole(rng, 1, 3) } else { 0 };
-    let n_node = if chance(rng, 0.4) { whole(rng, 1, 2) } else { 0 };
-    let kinds = std::iter::repeat_n(Appearance::Hypovascular, n_liver as usize)
-        .chain(std::iter::repeat_n(Appearance::LungNodule, n_lung as usize))
-        .chain(std::iter::repeat_n(Appearance::Node, n_node as usize));
-    let mut findings: Vec<Finding> = Vec::new();
-    for (lesion, appearance) in kinds.enumerate() {
-        let small = chance(rng, 0.55);
-        let radius_mm = if small { between(rng, 4.5, 9.0) } else { between(rng, 9.0, 26.0) };
-        let radius_mm = if appearance == Appearance::Hypovascular { radius_mm } else { radius_mm.min(11.0) };
-        let centre = match appearance {
-            Appearance::LungNodule => placement::in_lung(rng, anatomy, radius_mm, &taken).1,
-            Appearance::Node => placement::retroperitoneal(rng, anatomy, radius_mm, &taken).1,
-            _ => liver_centre(rng, anatomy, zones, radius_mm, &taken),
-        };
-        taken.push(Taken { centre, radius_mm });
-        let outer = random_star(rng, centre, radius_mm);
-        let core = (chance(rng, 0.35) && radius_mm > 7.0)
-            .then(|| outer.scaled(between(rng, 0.3, 0.75)).at(centre + random::jitter3(rng, 0.1 * radius_mm)));
-        findings.push(Finding { lesion, outer, core, appearance, in_liver: appearance == Appearance::Hypovascular });
-    }
-    findings
-}
-
-/// Anywhere in the liver, or sometimes at the edge of a zone, as local progression is.
-fn liver_centre(
-    rng: &mut ChaCha8Rng,
-    anatomy: &Anatomy,
-    zones: &[ZoneShape],
-    radius_mm: f64,
-    taken: &[Taken],
-) -> Vector3<f64> {
-    match zones.first() {
-        Some(z) if radius_mm < 12.0 && chance(rng, 0.35) => {
-            let reach = z.shape.reach_mm();
-            let (_, d) =
-                placement::direction_in_liver(rng, anatomy, z.shape.centre, reach + 0.5 * radius_mm, radius_mm);
-            z.shape.surface(d) + d * (0.6 * radius_mm)
-        }
-        _ => placement::in_liver(rng, anatomy, radius_mm, taken, 2.0).1,
-    }
-}
-
-/// Each lesion with its own contrast to its surroundings, from clearly darker through nearly equal to brighter.
-fn random_looks(rng: &mut ChaCha8Rng, scene: &Scene<'_>) -> Looks {
-    let mut looks = Looks::random(rng, 2.0);
-    let all_phases = |hu: f64, like: Look| Look { hu: [hu as f32; 4], ..like };
-    let enhancement = between(rng, -45.0, 25.0);
-    for t in
-        [Tissue::Liver, Tissue::LiverPortal, Tissue::LiverHepatic, Tissue::Portal, Tissue::Spleen, Tissue::VenaCava]
-    {
-        let look = looks.of(t as u8);
-        looks.set(t as u8, all_phases(f64::from(look.hu[2]) + enhancement, look));
-    }
-    let liver_hu = f64::from(looks.of(Tissue::Liver as u8).hu[2]);
-    for (n, f) in scene.findings.iter().enumerate() {
-        let viable = f.appearance.viable();
-        let contrast = match rand::Rng::random_range(rng, 0..10) {
-            0..=6 => between(rng, -65.0, -18.0),
-            7 => between(rng, -18.0, -8.0),
-            _ => between(rng, 15.0, 50.0),
-        };
-        let hu = if f.in_liver { liver_hu + contrast } else { f64::from(viable.hu[2]) + jitter(rng, 25.0) };
-        looks.set(FIRST_LESION + 2 * n as u8, all_phases(hu.max(10.0), viable));
-        let core_hu = if chance(rng, 0.7) { between(rng, 5.0, 45.0) } else { hu + jitter(rng, 40.0) };
-        looks.set(FIRST_LESION + 2 * n as u8 + 1, all_phases(core_hu, NECROSIS));
-    }
-    for n in 0..scene.zones.len() {
-        looks.set(FIRST_ZONE + n as u8, all_phases(between(rng, 25.0, 65.0).min(liver_hu - 15.0), ZONE));
-    }
-    looks
 }

@@ -1,10 +1,10 @@
 //! Rendered visits against the truth, through the public interface alone.
 
-use imaging::{Index3, Shape};
+use imaging::Index3;
 use lesiontrace_phantom::truth::State;
 use lesiontrace_phantom::{
-    CohortSpec, Image, Modality, PatientPlan, Phase, Scenario, Series, Visit, clinical_tables, cohort, cohort_truth,
-    random_training_case,
+    CohortSpec, Image, Modality, PatientPlan, Phase, Scenario, Series, TRAINING_LOOKS, Variety, Visit, clinical_tables,
+    cohort, cohort_truth, random_training_case,
 };
 
 fn patient(scenario: Scenario, seed: u64) -> PatientPlan {
@@ -32,7 +32,7 @@ fn the_same_bytes_at_one_and_two_threads() {
     let plan = patient(Scenario::ExtrahepaticLung, 4);
     let render = || plan.visit(3).unwrap();
     assert!(with_threads(1, render) == with_threads(2, render));
-    let case = || random_training_case(11, [2.5; 3], Shape { ni: 60, nj: 48, nk: 40 });
+    let case = || random_training_case(11, [60.0, 50.0, 40.0]);
     assert!(with_threads(1, case) == with_threads(2, case));
     assert!(patient(Scenario::ExtrahepaticLung, 4).truth() == plan.truth());
     assert!(patient(Scenario::ExtrahepaticLung, 5).truth() != plan.truth());
@@ -168,20 +168,39 @@ fn the_demo_cohort_has_its_six_stories_and_its_tables() {
 
 #[test]
 fn training_cases_are_varied_and_hold_every_label() {
-    let mut counts = [0_usize; 4];
-    let mut tumour_contrast = (f64::INFINITY, f64::NEG_INFINITY);
-    for seed in 0..12 {
-        let (image, labels) = random_training_case(seed, [5.0, 5.0, 5.0], Shape { ni: 60, nj: 48, nk: 40 });
-        assert_eq!(image.grid(), labels.grid());
+    let (n_ordinary, mut counts) = (TRAINING_LOOKS[0], [0_usize; 4]);
+    let (mut varieties, mut contrasts) = ([0_usize; 2], [Vec::new(), Vec::new()]);
+    for seed in 0..14 {
+        let case = random_training_case(seed, [180.0, 150.0, 60.0]);
+        let labels = case.labels();
         for v in labels.values() {
             counts[usize::from(*v)] += 1;
         }
-        let of = |label: u16| mean_where(image.values(), labels.values().iter().map(move |v| *v == label));
-        let contrast = of(2) - of(1);
-        if contrast.is_finite() {
-            tumour_contrast = (tumour_contrast.0.min(contrast), tumour_contrast.1.max(contrast));
+        varieties[usize::from(case.variety == Variety::Wide)] += 1;
+        for (kind, look) in [(0, 0), (0, 1), (1, n_ordinary), (1, n_ordinary + 1)] {
+            let image = case.image(look, 10.0, seed);
+            assert_eq!(image.grid(), labels.grid());
+            let of = |label: u16| mean_where(image.values(), labels.values().iter().map(move |v| *v == label));
+            let contrast = of(3) - of(1);
+            if contrast.is_finite() {
+                contrasts[kind].push(contrast);
+            }
         }
     }
-    assert!(counts.iter().all(|c| *c > 500), "{counts:?}");
-    assert!(tumour_contrast.1 - tumour_contrast.0 > 30.0, "{tumour_contrast:?}");
+    assert!(counts.iter().all(|c| *c > 500) && varieties.iter().all(|n| *n > 1), "{counts:?} {varieties:?}");
+    let spread = |of: &[f64]| of.iter().copied().fold(f64::MIN, f64::max) - of.iter().copied().fold(f64::MAX, f64::min);
+    // A cohort's zones are darker than the liver by about as much in every patient; the wide looks are not.
+    assert!(contrasts[0].iter().all(|c| (-75.0..-45.0).contains(c)), "{contrasts:?}");
+    assert!(spread(&contrasts[1]) > 25.0, "{contrasts:?}");
+}
+
+#[test]
+fn a_training_cases_cysts_and_vessels_are_liver_and_nothing_unknown_has_a_label() {
+    let case = random_training_case(3, [60.0, 50.0, 40.0]);
+    assert_eq!((case.label_of_code.len(), case.looks.len()), (256, TRAINING_LOOKS[0] + TRAINING_LOOKS[1]));
+    assert!(case.looks.iter().all(|look| look.len() == 256));
+    assert!(
+        case.codes.iter().zip(case.labels().values()).all(|(c, l)| case.label_of_code[usize::from(*c)] == *l as u8)
+    );
+    assert_eq!((case.label_of_code[0], case.label_of_code[255]), (0, 0));
 }
