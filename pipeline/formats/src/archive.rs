@@ -3,7 +3,6 @@
 //! Only headers are read. What cannot be read becomes a note; nothing is dropped without one.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,10 +12,16 @@ use rayon::prelude::*;
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::clinical::{ClinicalError, Problem};
 use crate::dicom::geometry::stack;
 use crate::dicom::header::{HeaderError, SliceHeader, read_headers};
 use crate::dicom::role::{Plane, RoleCandidate, SeriesRole, SeriesRules, candidates_of, not_for_measuring, plane_of};
 use crate::dicom::volumes::{SeriesPart, volumes_of};
+use crate::nifti_archive::{self, NiftiSeries};
+
+mod files;
+
+use files::list_files;
 
 /// Why a folder has no index.
 #[derive(Debug, Error)]
@@ -29,6 +34,9 @@ pub enum ArchiveError {
         /// Number of files that are neither.
         n_other: usize,
     },
+    /// `series.csv` cannot be used.
+    #[error(transparent)]
+    Table(#[from] ClinicalError),
     /// The folder cannot be listed.
     #[error("{} cannot be listed: {source}; check the path and its permissions", path.display())]
     Unreadable {
@@ -44,8 +52,10 @@ pub enum ArchiveError {
 pub struct ArchiveIndex {
     /// Patients by identifier.
     pub patients: Vec<PatientImages>,
-    /// NIfTI files (`.nii`, `.nii.gz`), sorted by path.
+    /// NIfTI files (`.nii`, `.nii.gz`) that are no image of a patient's visit (masks, files nobody placed), sorted by path.
     pub nifti_files: Vec<PathBuf>,
+    /// Faults in single rows of `series.csv`.
+    pub problems: Vec<Problem>,
     /// Number of files that are neither DICOM nor NIfTI.
     pub n_other_files: usize,
 }
@@ -73,10 +83,22 @@ pub struct TimepointImages {
 pub struct SeriesEntry {
     /// What the index says about it.
     pub row: IndexRow,
-    /// The headers of its slices, sorted by path and frame.
+    /// The headers of its slices, sorted by path and frame; empty for a NIfTI file.
     pub headers: Vec<SliceHeader>,
     /// What was left out of it, and how its series was split.
     pub notes: Vec<Note>,
+    /// The file, where the series is one NIfTI file.
+    pub nifti: Option<NiftiSeries>,
+}
+
+impl SeriesEntry {
+    /// Number of voxels its headers promise.
+    #[must_use]
+    pub fn n_voxels(&self) -> u64 {
+        let slice = |h: &SliceHeader| u64::from(h.rows) * u64::from(h.columns) * u64::from(h.n_slices());
+        let in_slices: u64 = self.headers.iter().map(slice).sum();
+        in_slices + self.nifti.as_ref().map_or(0, |file| file.n_voxels)
+    }
 }
 
 /// One row of `index --json`.
@@ -141,35 +163,12 @@ pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
         return Err(ArchiveError::NoImages { root: root.to_owned(), n_other: n_other_files });
     }
     let headers = without_copies(headers, root, &mut notes);
-    let patients = group(headers, &mut notes);
+    let mut patients = group(headers, &mut notes);
+    let placed = nifti_archive::place(root, &nifti_files)?.note_into(&mut notes);
+    nifti_archive::add(placed.series, &mut patients);
     note_spelled_twice(&patients, &mut notes);
-    Ok(Noted::new(ArchiveIndex { patients, nifti_files, n_other_files }, notes))
-}
-
-/// Every file below a folder, sorted by path. Links to folders are not followed (they may run in circles).
-fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
-    let mut files = Vec::new();
-    let mut folders = vec![root.to_owned()];
-    while let Some(folder) = folders.pop() {
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(source) if folder == root => return Err(ArchiveError::Unreadable { path: folder, source }),
-            Err(error) => {
-                let message = format!("the folder cannot be listed ({error}); check its permissions, then index again");
-                notes.push(Note::error("unreadable_folder", relative(root, &folder), message));
-                continue;
-            }
-        };
-        for entry in entries.flatten() {
-            match entry.file_type() {
-                Ok(kind) if kind.is_dir() => folders.push(entry.path()),
-                Ok(kind) if kind.is_file() || entry.path().is_file() => files.push(entry.path()),
-                Ok(_) | Err(_) => {}
-            }
-        }
-    }
-    files.sort();
-    Ok(files)
+    let index = ArchiveIndex { patients, nifti_files: placed.unplaced, problems: placed.problems, n_other_files };
+    Ok(Noted::new(index, notes))
 }
 
 fn is_nifti(path: &Path) -> bool {
@@ -319,7 +318,7 @@ fn entry_of(SeriesPart { headers, name }: SeriesPart, notes: Vec<Note>) -> Serie
         usable,
         reasons,
     };
-    SeriesEntry { row, headers, notes }
+    SeriesEntry { row, headers, nifti: None, notes }
 }
 
 /// Rounds away what decimal strings add and lose.
@@ -361,6 +360,8 @@ fn plain_spelling(id: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -14,6 +14,10 @@ use oncology::Date;
 use oncology::marker::MarkerReading;
 use thiserror::Error;
 
+pub(crate) mod rows;
+
+use rows::{Row, Table};
+
 /// A clinical table that cannot be used at all.
 #[derive(Debug, Error)]
 pub enum ClinicalError {
@@ -73,6 +77,8 @@ pub struct PatientRecord {
     pub last_contact_date: Option<Date>,
     /// Every further column, by its header.
     pub covariates: BTreeMap<String, String>,
+    /// Line in the file, for messages.
+    pub line: u64,
 }
 
 /// One row of `treatments.csv`.
@@ -111,6 +117,8 @@ pub struct SeedRecord {
     pub organ: String,
     /// Role in the table's words; empty when not given.
     pub role: String,
+    /// Line in the file, for messages.
+    pub line: u64,
 }
 
 /// All clinical tables of an archive.
@@ -164,19 +172,34 @@ impl ClinicalTables {
                 "patient {id:?} has no images in the archive; correct the spelling, or add the images (identifiers are compared letter by letter)"
             )
         };
-        let treatments = self.treatments.iter().filter(|t| !known.contains(&t.patient_id)).map(|t| Problem {
-            file: "treatments.csv".to_owned(),
-            line: t.line,
+        let fault = |file: &str, line: u64, id: &str| Problem {
+            file: file.to_owned(),
+            line,
             column: "patient_id".to_owned(),
-            patient_id: Some(t.patient_id.clone()),
-            message: message(&t.patient_id),
-        });
-        treatments.collect()
+            patient_id: Some(id.to_owned()),
+            message: message(id),
+        };
+        let patients = self.patients.values().map(|p| ("patients.csv", p.line, &p.patient_id));
+        let treatments = self.treatments.iter().map(|t| ("treatments.csv", t.line, &t.patient_id));
+        let seeds = self.seeds.iter().map(|s| ("lesions.csv", s.line, &s.patient_id));
+        let mut unknown: Vec<Problem> = patients
+            .chain(treatments)
+            .chain(seeds)
+            .filter(|(_, _, id)| !known.contains(*id))
+            .map(|(file, line, id)| fault(file, line, id))
+            .collect();
+        unknown.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+        unknown
     }
 
     /// The faults of one patient's rows.
     pub fn problems_of(&self, patient_id: &str) -> Vec<&Problem> {
         self.problems.iter().filter(|p| p.patient_id.as_deref() == Some(patient_id)).collect()
+    }
+
+    /// The marks of one patient, in the table's order.
+    pub fn seeds_of(&self, patient_id: &str) -> Vec<&SeedRecord> {
+        self.seeds.iter().filter(|s| s.patient_id == patient_id).collect()
     }
 
     /// The treatments of one patient, in order of date.
@@ -195,6 +218,7 @@ fn read_patient(row: &Row<'_>, tables: &mut ClinicalTables) {
         diagnosis: row.get("diagnosis").to_owned(),
         covariates: row.others(&["patient_id", "death_date", "last_contact_date", "diagnosis"]),
         patient_id: patient_id.clone(),
+        line: row.line,
     };
     if let (Some(death), Some(contact)) = (record.death_date, record.last_contact_date)
         && contact > death
@@ -265,122 +289,8 @@ fn read_seed(row: &Row<'_>, tables: &mut ClinicalTables) {
             point: Point::new(x, y, z),
             organ: row.get("organ").to_owned(),
             role: row.get("role").to_owned(),
+            line: row.line,
         });
-    }
-}
-
-/// An open table with its headers.
-struct Table {
-    file: String,
-    headers: Vec<String>,
-    records: csv::StringRecordsIntoIter<std::fs::File>,
-}
-
-/// One row, with its place in the file.
-struct Row<'a> {
-    file: &'a str,
-    headers: &'a [String],
-    record: csv::StringRecord,
-    line: u64,
-}
-
-impl Table {
-    fn open(folder: &Path, file: &str, required: &[&'static str]) -> Result<Option<Self>, ClinicalError> {
-        let path = folder.join(file);
-        if !path.exists() {
-            return Ok(None);
-        }
-        let io = |source| ClinicalError::Io { path: path.clone(), source };
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(&path).map_err(io)?;
-        let headers: Vec<String> =
-            reader.headers().map_err(io)?.iter().map(|h| h.trim_start_matches('\u{feff}').to_lowercase()).collect();
-        for column in required {
-            if !headers.iter().any(|h| h == column) {
-                return Err(ClinicalError::MissingColumn { path, column, found: headers });
-            }
-        }
-        Ok(Some(Self { file: file.to_owned(), headers, records: reader.into_records() }))
-    }
-
-    /// The next readable row; a row with a wrong number of cells or bad UTF-8 is a fault of its own.
-    fn next_row(&mut self, problems: &mut Vec<Problem>) -> Option<Row<'_>> {
-        loop {
-            match self.records.next()? {
-                Ok(record) => {
-                    let line = record.position().map_or(0, csv::Position::line);
-                    return Some(Row { file: &self.file, headers: &self.headers, record, line });
-                }
-                Err(error) => problems.push(Problem {
-                    file: self.file.clone(),
-                    line: error.position().map_or(0, csv::Position::line),
-                    column: "(whole row)".to_owned(),
-                    patient_id: None,
-                    message: format!("the row cannot be read: {error}"),
-                }),
-            }
-        }
-    }
-}
-
-impl Row<'_> {
-    /// A cell, or nothing where the column or the cell is missing.
-    fn get(&self, column: &str) -> &str {
-        self.headers.iter().position(|h| h == column).and_then(|n| self.record.get(n)).unwrap_or("")
-    }
-
-    fn problem(&self, column: &str, message: String) -> Problem {
-        let patient_id = match self.get("patient_id") {
-            "" => None,
-            id => Some(id.to_owned()),
-        };
-        Problem { file: self.file.to_owned(), line: self.line, column: column.to_owned(), patient_id, message }
-    }
-
-    fn required(&self, column: &str, problems: &mut Vec<Problem>) -> Option<String> {
-        match self.get(column) {
-            "" => {
-                problems.push(self.problem(column, "expected a value, found an empty cell".to_owned()));
-                None
-            }
-            text => Some(text.to_owned()),
-        }
-    }
-
-    fn date(&self, column: &str, problems: &mut Vec<Problem>) -> Option<Date> {
-        let text = self.get(column);
-        if text.is_empty() {
-            return None;
-        }
-        if let Ok(date) = text.parse::<Date>()
-            && text.len() == 10
-        {
-            return Some(date);
-        }
-        let message = format!("expected a date as YYYY-MM-DD, found {text:?}");
-        problems.push(self.problem(column, message));
-        None
-    }
-
-    fn required_date(&self, column: &str, problems: &mut Vec<Problem>) -> Option<Date> {
-        self.required(column, problems)?;
-        self.date(column, problems)
-    }
-
-    fn number(&self, column: &str, problems: &mut Vec<Problem>) -> Option<f64> {
-        let text = self.required(column, problems)?;
-        match text.parse::<f64>() {
-            Ok(value) if value.is_finite() => Some(value),
-            _ => {
-                problems.push(self.problem(column, format!("expected a number in mm, found {text:?}")));
-                None
-            }
-        }
-    }
-
-    /// Every cell outside the named columns.
-    fn others(&self, named: &[&str]) -> BTreeMap<String, String> {
-        let cells = self.headers.iter().zip(self.record.iter());
-        cells.filter(|(h, _)| !named.contains(&h.as_str())).map(|(h, v)| (h.clone(), v.to_owned())).collect()
     }
 }
 
@@ -426,6 +336,14 @@ mod tests {
         let unknown = tables.unknown_patients(&BTreeSet::from(["A".to_owned()]));
         assert_eq!(unknown.len(), 1);
         assert_eq!(unknown[0].line, 4);
+        let tables = read(&[
+            ("patients.csv", "patient_id\nA\nY\n"),
+            ("lesions.csv", "patient_id,lesion_id,study_date,x_mm,y_mm,z_mm\nX,L1,2024-01-01,1,2,3\n"),
+        ])
+        .unwrap();
+        let unknown = tables.unknown_patients(&BTreeSet::from(["A".to_owned()]));
+        let named: Vec<_> = unknown.iter().map(|p| (p.file.as_str(), p.line)).collect();
+        assert_eq!(named, [("lesions.csv", 2), ("patients.csv", 3)]);
     }
 
     #[test]

@@ -8,5 +8,6 @@ pub mod archive;
 pub mod clinical;
 pub mod dicom;
 pub mod nifti;
+pub mod nifti_archive;
 pub mod nrrd;
 pub mod tables;

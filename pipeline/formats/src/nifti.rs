@@ -106,6 +106,15 @@ pub fn read_image(path: &Path, frame: FrameId) -> Result<Volume<f32>, NiftiError
         .map_err(|source| NiftiError::Grid { path: path.to_owned(), source })
 }
 
+/// Where the voxels of a file lie, from its header alone.
+///
+/// # Errors
+/// The file is no NIfTI file of one real number a voxel, has more than three dimensions, or states no position.
+pub fn read_header_grid(path: &Path, frame: FrameId) -> Result<Grid, NiftiError> {
+    let (header, _) = read_start(path)?;
+    grid_of(&header, shape_of(&header, path)?, frame, path)
+}
+
 /// Reads a label map; refuses values that are not whole numbers from 0 to 65535.
 pub fn read_labels(path: &Path, frame: FrameId) -> Result<LabelMap, NiftiError> {
     let image = read_image(path, frame)?;
@@ -148,17 +157,8 @@ fn io_error(path: &Path, source: std::io::Error) -> NiftiError {
 /// write them. No more is unpacked than the header asks for, and nothing where the file cannot hold that.
 fn read_file(path: &Path) -> Result<(Header, Vec<u8>), NiftiError> {
     let io = |e| io_error(path, e);
-    let file = std::fs::File::open(path).map_err(io)?;
-    let file_length = file.metadata().map_err(io)?.len();
-    let mut reader = BufReader::new(file);
-    let gzip = reader.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
-    let mut reader: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
-    let mut start = Vec::with_capacity(LONGEST_HEADER);
-    reader.by_ref().take(LONGEST_HEADER as u64).read_to_end(&mut start).map_err(io)?;
-    let header = Header::parse(&start).map_err(|refusal| match refusal {
-        Refusal::NotNifti(reason) => NiftiError::NotNifti { path: path.to_owned(), reason },
-        Refusal::VoxelType(found) => NiftiError::VoxelType { path: path.to_owned(), found },
-    })?;
+    let file_length = std::fs::metadata(path).map_err(io)?.len();
+    let (header, Start { bytes: start, gzip, mut reader }) = read_start(path)?;
     let n_voxels: usize = header.shape.iter().product();
     let n_bytes = n_voxels.checked_mul(header.form.width()).ok_or_else(|| not_nifti(path, &"its size is absurd"))?;
     let room = file_length.saturating_mul(if gzip { MAX_DEFLATE } else { 1 });
@@ -181,6 +181,28 @@ fn read_file(path: &Path) -> Result<(Header, Vec<u8>), NiftiError> {
         return Err(not_nifti(path, &reason));
     }
     Ok((header, bytes))
+}
+
+/// The first bytes of a file, and what follows them.
+struct Start {
+    bytes: Vec<u8>,
+    gzip: bool,
+    reader: Box<dyn Read>,
+}
+
+/// The header, and the bytes read for it.
+fn read_start(path: &Path) -> Result<(Header, Start), NiftiError> {
+    let io = |e| io_error(path, e);
+    let mut reader = BufReader::new(std::fs::File::open(path).map_err(io)?);
+    let gzip = reader.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
+    let mut reader: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+    let mut bytes = Vec::with_capacity(LONGEST_HEADER);
+    reader.by_ref().take(LONGEST_HEADER as u64).read_to_end(&mut bytes).map_err(io)?;
+    let header = Header::parse(&bytes).map_err(|refusal| match refusal {
+        Refusal::NotNifti(reason) => NiftiError::NotNifti { path: path.to_owned(), reason },
+        Refusal::VoxelType(found) => NiftiError::VoxelType { path: path.to_owned(), found },
+    })?;
+    Ok((header, Start { bytes, gzip, reader }))
 }
 
 /// Deflate packs at most about 1030 to 1.

@@ -22,6 +22,9 @@ pub(crate) struct Study {
     pub(crate) series: Series,
     /// Where masks come from.
     pub(crate) models: Models,
+    /// What regions of structure sets are, by name.
+    #[serde(default = "Structures::built_in")]
+    pub(crate) structures: Structures,
     /// How visits are carried to baseline.
     pub(crate) registration: RegistrationKeys,
     /// How lesions keep their identity.
@@ -64,6 +67,49 @@ pub(crate) struct Series {
     pub(crate) arterial: Vec<String>,
     /// Roles for standardised uptake values.
     pub(crate) pet: Vec<String>,
+    /// Which NIfTI files share a frame of reference.
+    #[serde(default)]
+    pub(crate) nifti_frame: NiftiFrame,
+}
+
+/// Which NIfTI files share a frame of reference where `series.csv` names none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum NiftiFrame {
+    /// Each file has its own.
+    #[default]
+    File,
+    /// The files of a visit share one.
+    Visit,
+}
+
+/// What regions of structure sets are, by name; `*` stands for anything, and case does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Structures {
+    /// Names of lesions that are no lymph nodes.
+    pub(crate) lesion: Vec<String>,
+    /// Names of lymph nodes.
+    pub(crate) node: Vec<String>,
+    /// Names of the organ.
+    pub(crate) organ: Vec<String>,
+    /// Names of ablation zones.
+    pub(crate) ablation_zone: Vec<String>,
+    /// Names that are none of these and need not be said.
+    pub(crate) ignore: Vec<String>,
+    /// Organ of the lesions; empty when it is not known.
+    pub(crate) lesion_organ: String,
+}
+
+impl Structures {
+    /// The built-in study file's, for study files from before this section.
+    fn built_in() -> Self {
+        #[derive(Deserialize)]
+        struct Only {
+            structures: Structures,
+        }
+        toml::from_str::<Only>(DEFAULT).expect("the built-in study file holds the section; a test reads it").structures
+    }
 }
 
 /// Where masks come from.
@@ -114,6 +160,14 @@ pub(crate) struct Tracking {
     pub(crate) max_distance_mm: f64,
     /// A second candidate whose cost is within this share of the best makes the match uncertain.
     pub(crate) uncertain_ratio: f64,
+    /// A reader's mark outside every outline names the nearest one within this distance.
+    #[serde(default = "ten")]
+    pub(crate) mark_distance_mm: f64,
+}
+
+/// `mark_distance_mm` of study files from before this key.
+fn ten() -> f64 {
+    10.0
 }
 
 /// By which criteria response is assessed.
@@ -198,6 +252,18 @@ mod tests {
     #[test]
     fn the_built_in_study_file_is_valid() {
         assert_eq!(load(None).unwrap().study.criteria.ids[0], "recist_1_1");
+    }
+
+    #[test]
+    fn a_study_file_from_before_a_key_means_what_it_meant() {
+        let from = DEFAULT.find("[structures]").unwrap();
+        let to = DEFAULT.find("[registration]").unwrap();
+        let older: String = format!("{}{}", &DEFAULT[..from], &DEFAULT[to..])
+            .lines()
+            .filter(|line| !line.starts_with("nifti_frame") && !line.starts_with("mark_distance_mm"))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        assert_eq!(parse(&older).unwrap(), parse(DEFAULT).unwrap());
     }
 
     #[test]

@@ -12,9 +12,11 @@ use crate::manifest::Equipment;
 use crate::out;
 use crate::plan::{PatientPlan, VisitPlan};
 use crate::stages::find::{SeriesFacts, VisitFacts, folders};
+use crate::stages::import::import;
 use crate::stages::load::{LoadedSeries, load};
+use crate::stages::marks::{Marked, lay};
 use crate::stages::register::{Side, to_fixed};
-use crate::stages::segment::{Found, StageError, import, infer};
+use crate::stages::segment::{Found, StageError, infer};
 use crate::stages::track::{Tracked, track};
 use crate::stages::{assess, key_images, margin, measure, overlay, page, rows};
 
@@ -128,7 +130,9 @@ fn read_visits(
         reached("load")?;
         let measured = load(&plan.measure, &mut notes)?;
         reached("segment")?;
-        let found = find(plan, &measured, equipment, &mut notes)?;
+        let mut found = find(plan, &measured, equipment, &mut notes)?;
+        let max_distance_mm = equipment.study.study.tracking.mark_distance_mm;
+        let marked = lay(&plan.marks, &mut found, max_distance_mm, &mut notes);
         let loaded = Loaded { measured, found };
         reached("register")?;
         let to_baseline = match &baseline {
@@ -136,7 +140,7 @@ fn read_visits(
             Some(fixed) => to_fixed(side(fixed), side(&loaded), &equipment.study.study.registration, &mut notes)?,
         };
         reached("measure")?;
-        visits.push(facts(plan, &name, &loaded, to_baseline, notes)?);
+        visits.push(VisitFacts { marked, ..facts(plan, &name, &loaded, to_baseline, notes)? });
         keep_masks(equipment, &folder.join(&name).join(&plan.measure.role), &loaded)?;
         baseline.get_or_insert(loaded);
     }
@@ -153,10 +157,16 @@ fn find(
     equipment: &Equipment,
     notes: &mut Vec<Note>,
 ) -> Result<Found, StageError> {
-    let keys = &equipment.study.study.models;
+    let study = &equipment.study.study;
+    let keys = &study.models;
     match (&plan.masks, keys.source, &equipment.segmenter) {
-        (Some(masks), MaskSource::Imported | MaskSource::ImportedOrModel, _) => import(masks, &measured.image, notes),
+        (Some(masks), MaskSource::Imported | MaskSource::ImportedOrModel, _) => {
+            import(masks, &measured.image, &study.structures.lesion_organ, notes)
+        }
         (_, _, Some(segmenter)) => infer(segmenter, measured, keys.min_lesion_volume_mm3, notes),
+        (_, MaskSource::Imported, _) if !plan.marks.is_empty() => {
+            Ok(Found::nothing(measured.image.grid(), "reader_marks"))
+        }
         (_, _, None) => Err(StageError::new(
             "segment",
             "no_masks",
@@ -177,7 +187,8 @@ fn facts(
     let arterial_series = plan.arterial.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let pet_series = plan.pet.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let arterial = arterial_series.as_ref().map(|series| measure::arterial(series, measured, found));
-    let sizes = measure::measure(measured, found, arterial.as_ref(), pet_series.as_ref(), &mut notes);
+    let mut sizes = measure::measure(measured, found, arterial.as_ref(), pet_series.as_ref(), &mut notes);
+    measure::mark_cut(&mut sizes, found, plan.shortened.as_deref(), &mut notes);
     for note in &mut notes {
         note.message = format!("{}: {}", plan.date, note.message);
     }
@@ -196,6 +207,8 @@ fn facts(
         organ: found.organ.as_ref().and_then(cut),
         to_baseline,
         source: found.source.clone(),
+        marked: Marked::default(),
+        second_choice: plan.second_choice.clone(),
         notes,
     })
 }

@@ -48,12 +48,10 @@ pub(crate) struct RunRequest {
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Outcome {
-    /// Patients done in this run.
-    pub(crate) n_done: usize,
-    /// Patients kept from an earlier run.
-    pub(crate) n_kept: usize,
     /// Patients failed in this run.
     pub(crate) n_failed: usize,
+    /// Patients of this run's share that are not done at its end: failed, interrupted, stale, or never started.
+    pub(crate) n_open: usize,
     /// Whether every failure was a trouble of the machine.
     pub(crate) only_transient: bool,
     /// Signal that ended the run, if one did.
@@ -65,8 +63,8 @@ impl Outcome {
     pub(crate) fn code(&self) -> u8 {
         match self.signal {
             Some(signal) => 128_u8.saturating_add(signal.unsigned_abs() as u8),
-            None if self.n_failed == 0 => exit::DONE,
             None if self.only_transient => exit::TRANSIENT,
+            None if self.n_failed == 0 && self.n_open == 0 => exit::DONE,
             None => exit::SOME_FAILED,
         }
     }
@@ -75,12 +73,7 @@ impl Outcome {
 /// Bytes a patient needs at most: baseline, present and arterial image as 32-bit floats with their label maps, and as much again
 /// for what registration and the model make of them.
 pub(crate) fn memory_need(patient: &PatientPlan) -> u64 {
-    let voxels = |series: &crate::plan::SeriesPlan| -> u64 {
-        let first = series.entry.headers.first();
-        first.map_or(0, |h| {
-            u64::from(h.rows) * u64::from(h.columns) * u64::from(h.n_slices()) * series.entry.headers.len() as u64
-        })
-    };
+    let voxels = |series: &crate::plan::SeriesPlan| series.entry.n_voxels();
     let largest = patient.visits.iter().map(|v| voxels(&v.measure).max(v.arterial.as_ref().map_or(0, voxels))).max();
     // Three images of 4 bytes, two label maps of 2 and one mask of 1 byte each for two visits, twice over: 48 bytes a voxel.
     largest.unwrap_or(0) * 48
@@ -101,7 +94,6 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     }
     begin(request, &cohort, &equipment, &roster).map_err(Failure::io)?;
     let todo = todo(request, cohort.patients, &roster).map_err(Failure::io)?;
-    let n_kept = roster.patients.len() - todo.len();
     let signal = watch_signals().map_err(Failure::internal)?;
     let bar = session::progress(global, todo.len(), "patients");
     let worker = Worker {
@@ -120,8 +112,11 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let lasting = worker.lasting.load(Ordering::SeqCst);
     write_manifest(request, &equipment, started.elapsed().as_secs_f64(), n_threads).map_err(Failure::io)?;
     let caught = *signal.lock().expect("the signal is only stored");
-    let n_done = ledger::read(&request.out).map_err(Failure::io)?.counts.get(&State::Done).copied().unwrap_or(0);
-    Ok(Outcome { n_done, n_kept, n_failed, only_transient: n_failed > 0 && lasting == 0, signal: caught })
+    let patients = ledger::read(&request.out).map_err(Failure::io)?.patients;
+    let ours = patients.iter().filter(|e| request.shard.is_none_or(|shard| shard.takes(&e.id)));
+    let n_open = ours.filter(|e| e.state != State::Done).count();
+    let only_transient = n_failed > 0 && lasting == 0;
+    Ok(Outcome { n_failed, n_open, only_transient, signal: caught })
 }
 
 /// The key of each patient: program, stages, study, criteria, model and the patient's own input.
@@ -147,7 +142,7 @@ fn dry_run(cohort: &CohortPlan, budget: u64) -> Result<Outcome, Failure> {
     }
     text.push_str(&format!("{} patients, memory bound {} MiB\n", cohort.patients.len(), budget >> 20));
     out::print(&text).map_err(Failure::io)?;
-    Ok(Outcome { n_done: 0, n_kept: 0, n_failed: 0, only_transient: false, signal: None })
+    Ok(Outcome { n_failed: 0, n_open: 0, only_transient: false, signal: None })
 }
 
 /// Writes the roster and the archive's notes before the first patient, so that nobody is forgotten.

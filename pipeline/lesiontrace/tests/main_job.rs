@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
 
+#[path = "files/calls.rs"]
+mod calls;
 #[path = "files/cohort.rs"]
 mod cohort;
 
 use std::path::Path;
 
-use assert_cmd::Command;
+use calls::{call, entry, run, status};
 use cohort::{BASELINE, Cohort, FOLLOW_UP, comparable, study};
 use serde_json::Value;
 
@@ -15,35 +17,6 @@ const DONE: i32 = 0;
 const SOME_FAILED: i32 = 1;
 const BAD_INPUT: i32 = 65;
 const TRANSIENT: i32 = 75;
-
-/// Exit code and stderr of a call.
-fn call(args: &[&str]) -> (i32, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_lesiontrace")).args(args).output().unwrap();
-    (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
-}
-
-/// Exit code and stderr of `run study.toml --archive archive --out <out>` with further arguments.
-fn run(cohort: &Cohort, out: &str, more: &[&str]) -> (i32, String) {
-    let [study, archive, out] = ["study.toml", "archive", out].map(|p| cohort.path(p).display().to_string());
-    let mut args = vec!["run", &study, "--archive", &archive, "--out", &out];
-    args.extend(more);
-    call(&args)
-}
-
-/// `status --json` of an output folder.
-fn status(cohort: &Cohort, out: &str) -> Value {
-    let out = cohort.path(out).display().to_string();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_lesiontrace"));
-    let output = command.args(["status", &out, "--json"]).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-/// One patient's entry of `status --json`.
-fn entry(status: &Value, id: &str) -> Value {
-    let patients = status["patients"].as_array().unwrap();
-    patients.iter().find(|p| p["id"] == id).unwrap_or_else(|| panic!("no {id} in {status}")).clone()
-}
 
 fn states(status: &Value) -> Vec<&str> {
     status["patients"].as_array().unwrap().iter().map(|p| p["state"].as_str().unwrap()).collect()

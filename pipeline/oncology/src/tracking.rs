@@ -31,6 +31,8 @@ pub struct Finding {
     pub contact: Option<ZoneContact>,
     /// Known lesions whose last centre lies inside this finding.
     pub covers: BTreeSet<LesionId>,
+    /// The name a reader gave it: findings of one name are one lesion, findings of different names are not.
+    pub reader_name: Option<String>,
 }
 
 /// How near a finding stands to an ablation zone.
@@ -55,6 +57,8 @@ pub struct VisitFindings {
     pub zones_visible: BTreeSet<LesionId>,
     /// Why absence cannot be judged at this visit (registration failed, place not imaged); `None` when it can.
     pub not_evaluable: Option<String>,
+    /// Names that readers gave at any visit: no other lesion is called so.
+    pub reserved: BTreeSet<LesionId>,
 }
 
 /// What may be matched with what.
@@ -90,8 +94,10 @@ pub struct Sighting {
 /// One lesion over all visits.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LesionTrack {
-    /// `L1`, `L2`, … in order of first sight.
+    /// `L1`, `L2`, … in order of first sight, or the name a reader gave it then.
     pub id: LesionId,
+    /// The name a reader gave it, at first sight or later.
+    pub reader_name: Option<String>,
     /// Organ.
     pub organ: Organ,
     /// Lymph node or not.
@@ -134,7 +140,11 @@ pub fn follow(
     for pair in &pairs {
         taken.insert(pair.finding);
         let sighting = matched(&tracks, seen, pair, options, &mut notes);
-        tracks[pair.track].sightings.insert(seen.visit, sighting);
+        let track = &mut tracks[pair.track];
+        track.sightings.insert(seen.visit, sighting);
+        if track.reader_name.is_none() {
+            track.reader_name.clone_from(&seen.findings[pair.finding].reader_name);
+        }
     }
     let mut foci: BTreeMap<LesionId, Vec<usize>> = BTreeMap::new();
     let mut fresh = Vec::new();
@@ -153,7 +163,7 @@ pub fn follow(
         }
     }
     for n in fresh {
-        let track = first_sighting(tracks.len(), seen, n);
+        let track = first_sighting(&tracks, seen, n);
         tracks.push(track);
     }
     Noted::new(tracks, notes)
@@ -169,6 +179,11 @@ struct Pair {
 
 /// Distance over gate, plus a small share for a change of volume, so that of two lesions near by the alike are matched.
 fn cost(track: &LesionTrack, finding: &Finding, options: &TrackingOptions) -> f64 {
+    match (&track.reader_name, &finding.reader_name) {
+        (Some(known), Some(named)) if known == named => return 0.0,
+        (Some(_), Some(_)) => return FORBIDDEN,
+        _ => {}
+    }
     let Some(center) = track.last_center() else { return FORBIDDEN };
     let gate = options.max_distance.0;
     let distance = center.distance(finding.center);
@@ -288,10 +303,15 @@ fn unmatched(track: &LesionTrack, seen: &VisitFindings, foci: &[usize]) -> Sight
     empty(LesionState::Absent, String::new())
 }
 
-fn first_sighting(n_known: usize, seen: &VisitFindings, finding: usize) -> LesionTrack {
+fn first_sighting(tracks: &[LesionTrack], seen: &VisitFindings, finding: usize) -> LesionTrack {
     let finding = &seen.findings[finding];
+    let is_free = |id: &LesionId| tracks.iter().all(|t| t.id != *id);
+    let named = finding.reader_name.as_ref().map(LesionId::new).filter(is_free);
+    let mut numbered = (tracks.len() + 1..).map(|n| LesionId::new(format!("L{n}")));
+    let id = named.or_else(|| numbered.find(|id| is_free(id) && !seen.reserved.contains(id)));
     LesionTrack {
-        id: LesionId::new(format!("L{}", n_known + 1)),
+        id: id.expect("numbers do not end"),
+        reader_name: finding.reader_name.clone(),
         organ: finding.organ.clone(),
         kind: finding.kind,
         first_visit: seen.visit,
@@ -333,11 +353,13 @@ mod tests {
             kind: LesionKind::Lesion,
             contact: None,
             covers: BTreeSet::new(),
+            reader_name: None,
         }
     }
 
     fn visit(visit: usize, findings: Vec<Finding>) -> VisitFindings {
-        VisitFindings { visit, findings, zones_visible: BTreeSet::new(), not_evaluable: None }
+        let zones_visible = BTreeSet::new();
+        VisitFindings { visit, findings, zones_visible, not_evaluable: None, reserved: BTreeSet::new() }
     }
 
     fn states(tracks: &[LesionTrack], visit: usize) -> Vec<Option<LesionState>> {
@@ -380,6 +402,24 @@ mod tests {
         assert_eq!(states(&local, 2), [Some(LesionState::LocalProgression)]);
         let elsewhere = follow(ablated, &with_zone(2, vec![focus(2.6)]), &OPTIONS).value;
         assert_eq!(states(&elsewhere, 2), [Some(LesionState::Ablated), Some(LesionState::Present)]);
+    }
+
+    #[test]
+    fn a_readers_name_is_identity_however_far_and_two_names_are_two_lesions() {
+        let named = |label, x, name: &str| Finding { reader_name: Some(name.to_owned()), ..finding(label, x) };
+        let reserved = BTreeSet::from(["A", "L2", "B"].map(LesionId::new));
+        let seen = |n, findings| VisitFindings { reserved: reserved.clone(), ..visit(n, findings) };
+        let tracks = follow(Vec::new(), &seen(0, vec![named(1, 0.0, "A"), finding(2, 60.0)]), &OPTIONS).value;
+        assert_eq!(tracks.iter().map(|t| t.id.as_str()).collect::<Vec<_>>(), ["A", "L3"], "L2 is a reader's name");
+        // A jumped 50 mm, farther than the gate; B stands where A was; L2 is where the unnamed lesion was and names it.
+        let next = vec![named(1, 50.0, "A"), named(2, 1.0, "B"), named(3, 61.0, "L2")];
+        let tracks = follow(tracks, &seen(1, next), &OPTIONS).value;
+        assert_eq!(tracks[0].sightings[&1].labels, [1]);
+        assert_eq!(
+            (tracks[1].sightings[&1].labels.as_slice(), tracks[1].reader_name.as_deref()),
+            (&[3][..], Some("L2"))
+        );
+        assert_eq!((tracks[2].id.as_str(), tracks[2].first_visit), ("B", 1));
     }
 
     #[test]

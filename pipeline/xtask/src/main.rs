@@ -6,14 +6,16 @@ mod rust_text;
 mod tidy;
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::Context as _;
 
 const USAGE: &str = "cargo xtask <task>
 
   tidy   checks the rules of this repository (pipeline/xtask/src/tidy)
-  ci     formatting, clippy, tests, documentation, tidy";
+  ci     formatting, clippy, tests, documentation, tidy
+  validate-registration [FIRST_SEED N_SEEDS]
+         registers follow-ups of synthetic patients and prints pass, review, fail and the true errors (about 2 min a seed)";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -31,6 +33,7 @@ fn run(task: &str) -> anyhow::Result<ExitCode> {
     match task {
         "tidy" => tidy::run(&root),
         "ci" => ci::run(&root),
+        "validate-registration" => validate_registration(&root),
         "--help" | "-h" | "help" => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -40,6 +43,19 @@ fn run(task: &str) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::from(2))
         }
     }
+}
+
+/// Runs the example that does it, optimised; arguments are handed on.
+fn validate_registration(root: &Path) -> anyhow::Result<ExitCode> {
+    let example =
+        ["run", "--release", "--locked", "-p", "lesiontrace-phantom", "--example", "validate_registration", "--"];
+    let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(example)
+        .args(std::env::args().skip(2))
+        .current_dir(root)
+        .status()
+        .context("starting cargo")?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// The repository's top folder, two above this crate.

@@ -3,7 +3,7 @@
 //! Source: DICOM PS3.3 C.8.8.5 (Structure Set), C.8.8.6 (ROI Contour). A voxel belongs to a region when its centre lies inside
 //! an odd number of the closed contours of its slice, so that a contour within another is a hole (XOR rule).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use dicom::dictionary_std::tags;
@@ -84,10 +84,10 @@ pub struct RtStruct {
     pub patient_id: Option<String>,
     /// Study Instance UID.
     pub study_uid: Option<String>,
-    /// Series Instance UID of the images it was drawn on, where stated.
-    pub referenced_series_uid: Option<String>,
     /// Its regions by number.
     pub rois: Vec<Roi>,
+    /// Series Instance UIDs of the series it refers to.
+    pub referenced_series: BTreeSet<String>,
 }
 
 /// Reads a structure set. Contours that are not closed and planar (points, open lines) are left out with a note.
@@ -121,22 +121,23 @@ pub fn read_rtstruct(path: &Path) -> Result<Noted<RtStruct>, RtStructError> {
             notes.push(Note::warning("contour_left_out", sop_instance_uid.clone(), message));
         }
     }
+    let referenced_series = referenced_series(&object);
     let structures = RtStruct {
         sop_instance_uid,
         patient_id: element::text(&object, tags::PATIENT_ID),
         study_uid: element::text(&object, tags::STUDY_INSTANCE_UID),
-        referenced_series_uid: referenced_series(&object),
         rois: rois.into_values().collect(),
+        referenced_series,
     };
     Ok(Noted::new(structures, notes))
 }
 
-/// The series named by the first referenced frame of reference.
-fn referenced_series(object: &InMemDicomObject) -> Option<String> {
-    let frame = element::first_item(object, tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE)?;
-    let study = element::first_item(frame, tags::RT_REFERENCED_STUDY_SEQUENCE)?;
-    let series = element::first_item(study, tags::RT_REFERENCED_SERIES_SEQUENCE)?;
-    element::text(series, tags::SERIES_INSTANCE_UID)
+/// The series named below Referenced Frame of Reference → RT Referenced Study → RT Referenced Series.
+fn referenced_series(object: &InMemDicomObject) -> BTreeSet<String> {
+    let frames = element::items(object, tags::REFERENCED_FRAME_OF_REFERENCE_SEQUENCE).iter();
+    let studies = frames.flat_map(|frame| element::items(frame, tags::RT_REFERENCED_STUDY_SEQUENCE));
+    let series = studies.flat_map(|study| element::items(study, tags::RT_REFERENCED_SERIES_SEQUENCE));
+    series.filter_map(|item| element::text(item, tags::SERIES_INSTANCE_UID)).collect()
 }
 
 fn closed_contour(item: &InMemDicomObject) -> Option<ClosedContour> {

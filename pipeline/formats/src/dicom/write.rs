@@ -19,6 +19,9 @@ use super::geometry::{ORTHONORMAL_TOLERANCE, TILT_TOLERANCE};
 use data_set::Slice;
 
 mod data_set;
+pub mod structure_set;
+
+pub use structure_set::{StructureSetToWrite, write_structure_set};
 
 /// The program as a UID in files it wrote (root 2.25, derived from its name).
 const IMPLEMENTATION_CLASS_UID: &str = "2.25.27792482320989826934964834080048974812";

@@ -2,7 +2,7 @@
 
 use crate::cli::{Global, Only, Run};
 use crate::collect::collect;
-use crate::exit::{self, Failure};
+use crate::exit::Failure;
 use crate::run::{RunRequest, run as run_cohort};
 use crate::{config, out};
 
@@ -27,15 +27,13 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
     if request.shard.is_none() {
         let collected = collect(&request.out).map_err(Failure::io)?;
         let text = format!(
-            "{} patients done, {} failed; tables and report in {}\n",
+            "{} patients in the cohort, {} failed in this run, {} not done; tables and report in {}\n",
             collected.results.len(),
             outcome.n_failed,
+            outcome.n_open,
             request.out.join("cohort").display()
         );
         out::print(&text).map_err(Failure::io)?;
-    }
-    if outcome.n_failed == 0 && outcome.n_done == 0 && outcome.n_kept == 0 {
-        return Ok(exit::DONE);
     }
     Ok(outcome.code())
 }

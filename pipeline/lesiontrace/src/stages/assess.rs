@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use formats::clinical::TreatmentRecord;
 use imaging::Note;
 use oncology::criteria::patient::{LesionVisit, TrackedLesion, VisitInfo};
 use oncology::criteria::{CriterionResult, CriterionTable, ResponseInput, assess};
@@ -75,9 +76,14 @@ pub(crate) fn assess_patient(
 /// Sizes and states of every lesion at every visit, coded as the criteria want them.
 fn response_input(patient: &PatientPlan, visits: &[VisitFacts], tracked: &Tracked) -> ResponseInput {
     let lesions = tracked.tracks.iter().map(|track| tracked_lesion(track, visits, tracked)).collect();
-    let visits = visits.iter().map(|v| VisitInfo { date: v.date, adequate: v.not_evaluable().is_none() }).collect();
+    let visits = visits.iter().map(|v| VisitInfo { date: v.date, adequate: is_adequate(v) }).collect();
     let origin_date = patient.treatments.first().map(|t| t.date);
     ResponseInput { patient_id: patient.id.clone(), origin_date, visits, lesions, markers: patient.markers.clone() }
+}
+
+/// Whether response can be judged at a visit at all.
+fn is_adequate(visit: &VisitFacts) -> bool {
+    visit.not_evaluable().is_none() && visit.second_choice.is_none()
 }
 
 fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked) -> TrackedLesion {
@@ -89,6 +95,7 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
     // Either end of a diameter is known to half a pixel of the outline; what a reader adds to that is not known here.
     let [across, along, _] = visits[track.first_visit].measured.grid.spacing_mm();
     lesion.half_width_mm = Exact::from_image(across.max(along));
+    lesion.role_override = tracked.roles.get(&track.id).copied();
     lesion.treated_dates = tracked.treated.get(&track.id).cloned().unwrap_or_default();
     lesion
 }
@@ -105,6 +112,10 @@ fn coded_visit(track: &LesionTrack, visits: &[VisitFacts], n: usize, enhanced: O
     let Some(sighting) = track.sightings.get(&n) else {
         return blank(Size::Absent, Size::Absent, LesionState::Absent);
     };
+    if let Some(reason) = &visits[n].second_choice {
+        let size = Size::NotEvaluable(reason.clone());
+        return blank(size.clone(), size, LesionState::NotEvaluable);
+    }
     match sighting.state {
         LesionState::Absent | LesionState::Ablated => blank(Size::Absent, Size::Absent, sighting.state),
         LesionState::NotEvaluable => {
@@ -135,6 +146,13 @@ fn diameter(kind: LesionKind, sighting: &Sighting, visit: &VisitFacts) -> Size {
         let chord = if kind == LesionKind::Node { planar.short_axis } else { planar.long_axis };
         Exact::from_image(chord.length().0)
     };
+    let reason = |label: &u16| {
+        let unmeasured = visit.unmeasured(*label).map(|u| u.reason.clone());
+        unmeasured.or_else(|| visit.sizes_of(*label)?.planar.reason().map(ToOwned::to_owned))
+    };
+    if let Some(reason) = sighting.labels.iter().find_map(reason) {
+        return Size::NotEvaluable(reason);
+    }
     match sighting.labels.iter().filter_map(of_label).max() {
         Some(size) => Size::Measured(size),
         None => Size::NotEvaluable("the lesion's mask has no measurable slice".to_owned()),
@@ -158,6 +176,27 @@ fn viable_diameter(sighting: &Sighting, visit: &VisitFacts, enhanced: Option<boo
     }
 }
 
+/// Where `treatments.csv` names the lesions as the reader's marks do, the names are compared, else their number.
+fn differing_targets(record: &TreatmentRecord, targets: &[LesionId], tracked: &Tracked) -> Option<Note> {
+    let named = &record.target_lesions;
+    let readers: BTreeSet<&str> = tracked.tracks.iter().filter_map(|t| t.reader_name.as_deref()).collect();
+    let all_known = !named.is_empty() && named.iter().all(|name| readers.contains(name.as_str()));
+    let found: BTreeSet<&str> = targets.iter().map(LesionId::as_str).collect();
+    let message = if all_known && named.iter().map(String::as_str).collect::<BTreeSet<_>>() != found {
+        format!("names {}, an ablation zone was found at {}", named.join(" "), joined_or_none(&found))
+    } else if !all_known && !named.is_empty() && named.len() != targets.len() {
+        format!("names {} target lesions, {} were found at an ablation zone", named.len(), targets.len())
+    } else {
+        return None;
+    };
+    let message = format!("treatments.csv (line {}) {message}", record.line);
+    Some(Note::warning("treated_lesions_differ", record.date.to_string(), message))
+}
+
+fn joined_or_none(names: &BTreeSet<&str>) -> String {
+    if names.is_empty() { "none".to_owned() } else { names.iter().copied().collect::<Vec<_>>().join(" ") }
+}
+
 /// Treatments with the lesions they were found to have treated. Names in `treatments.csv` are the clinic's own and are not taken
 /// for the program's.
 fn clinical_facts(patient: &PatientPlan, tracked: &Tracked, notes: &mut Vec<Note>) -> ClinicalFacts {
@@ -168,18 +207,7 @@ fn clinical_facts(patient: &PatientPlan, tracked: &Tracked, notes: &mut Vec<Note
             .filter(|(_, dates)| dates.contains(&record.date))
             .map(|(id, _)| id.clone())
             .collect();
-        if !record.target_lesions.is_empty() && record.target_lesions.len() != targets.len() {
-            notes.push(Note::warning(
-                "treated_lesions_differ",
-                record.date.to_string(),
-                format!(
-                    "treatments.csv (line {}) names {} target lesions, {} were found at an ablation zone",
-                    record.line,
-                    record.target_lesions.len(),
-                    targets.len()
-                ),
-            ));
-        }
+        notes.extend(differing_targets(record, &targets, tracked));
         Treatment {
             date: record.date,
             session: record.session.clone(),
@@ -259,7 +287,7 @@ fn focus(
     visits: &[VisitFacts],
     tracked: &Tracked,
 ) -> FocusFacts {
-    let negative = (0..n).rev().find(|m| visits[*m].not_evaluable().is_none());
+    let negative = (0..n).rev().find(|m| is_adequate(&visits[*m]));
     let contact = track.sightings.get(&n).and_then(|s| s.contact.as_ref());
     let spacing = visits[n].measured.grid.spacing_mm().into_iter().fold(0.0, f64::max);
     let zone = contact.map(|contact| {
@@ -299,7 +327,7 @@ fn imaging_visits(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&Cri
     (1..visits.len())
         .map(|n| {
             let unseen = not_evaluable(n);
-            let adequate = visits[n].not_evaluable().is_none() && !targets.iter().any(|id| unseen.contains(*id));
+            let adequate = is_adequate(&visits[n]) && !targets.iter().any(|id| unseen.contains(*id));
             let treated = unseen.into_iter().filter(|id| tracked.treated.contains_key(id)).collect();
             ImagingVisit { date: visits[n].date, adequate, not_evaluable: treated }
         })

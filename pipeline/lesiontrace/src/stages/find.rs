@@ -7,6 +7,7 @@ use oncology::Date;
 
 use crate::plan::VisitPlan;
 use crate::stages::load::LoadedSeries;
+use crate::stages::marks::{Marked, Unmeasured};
 use crate::stages::measure::Sizes;
 use crate::stages::segment::Instance;
 
@@ -35,6 +36,10 @@ pub(crate) struct VisitFacts {
     pub(crate) to_baseline: Registration,
     /// Where the masks come from.
     pub(crate) source: String,
+    /// What a reader marked.
+    pub(crate) marked: Marked,
+    /// Why response cannot be judged at this visit although sizes are listed; `None` when it can.
+    pub(crate) second_choice: Option<String>,
     /// Notes of this visit.
     pub(crate) notes: Vec<Note>,
 }
@@ -69,6 +74,11 @@ impl VisitFacts {
     pub(crate) fn not_evaluable(&self) -> Option<String> {
         (self.to_baseline.quality == Quality::Fail)
             .then(|| format!("registration to baseline failed: {}", self.to_baseline.reasons.join("; ")))
+    }
+
+    /// The marked lesion without an outline that has a label.
+    pub(crate) fn unmeasured(&self, label: u16) -> Option<&Unmeasured> {
+        self.marked.unmeasured.iter().find(|u| u.label == label)
     }
 
     /// The sizes of a label.

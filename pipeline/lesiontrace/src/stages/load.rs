@@ -1,7 +1,9 @@
-//! Stage *load*: one DICOM series becomes a volume with a checked grid.
+//! Stage *load*: one DICOM series or NIfTI file becomes a volume with a checked grid.
 
 use formats::dicom::pet::SuvOptions;
 use formats::dicom::series::{ImageVolume, read_series};
+use formats::nifti;
+use formats::nifti_archive::{NiftiSeries, NiftiUnit};
 use imaging::{Note, Volume};
 
 use crate::plan::SeriesPlan;
@@ -14,7 +16,7 @@ pub(crate) struct LoadedSeries {
     pub(crate) image: Volume<f32>,
     /// `HU`, `SUVbw`, `BQML` or `stored`.
     pub(crate) unit: &'static str,
-    /// SOP Instance UID of each slice.
+    /// SOP Instance UID of each slice; empty for a NIfTI file.
     pub(crate) sop_instance_uids: Vec<String>,
     /// The series' role.
     pub(crate) role: String,
@@ -26,6 +28,9 @@ pub(crate) struct LoadedSeries {
 
 /// Reads a series; what to doubt goes into `notes`.
 pub(crate) fn load(series: &SeriesPlan, notes: &mut Vec<Note>) -> Result<LoadedSeries, StageError> {
+    if let Some(file) = &series.entry.nifti {
+        return load_nifti(series, file);
+    }
     let read = read_series(&series.entry.headers, &SuvOptions::STANDARD)
         .map_err(|error| StageError::new("load", error.code(), error.to_string()))?;
     notes.extend(series.entry.notes.iter().cloned());
@@ -42,5 +47,32 @@ pub(crate) fn load(series: &SeriesPlan, notes: &mut Vec<Note>) -> Result<LoadedS
         role: series.role.clone(),
         description: series.entry.row.description.clone(),
         modality: read.modality,
+    })
+}
+
+/// Fat and air lie below water: an image without a single value below 0 is not in Hounsfield units.
+const WATER_HU: f32 = 0.0;
+
+fn load_nifti(series: &SeriesPlan, file: &NiftiSeries) -> Result<LoadedSeries, StageError> {
+    let wrong = |code: &str, message: String| StageError::new("load", code, message);
+    let image = nifti::read_image(&file.path, file.frame.clone()).map_err(|e| wrong("nifti", e.to_string()))?;
+    if image.values().iter().any(|v| !v.is_finite()) {
+        let message = format!("{} holds voxels that are no number; write the image again without them", file.file);
+        return Err(wrong("nifti_not_finite", message));
+    }
+    if file.unit == NiftiUnit::Hu && image.values().iter().all(|v| *v >= WATER_HU) {
+        let message = format!(
+            "{} should hold HU, but no value lies below 0: the numbers look stored or windowed; convert the series again with slope and intercept applied",
+            file.file
+        );
+        return Err(wrong("nifti_not_hu", message));
+    }
+    Ok(LoadedSeries {
+        image,
+        unit: file.unit.as_str(),
+        sop_instance_uids: Vec::new(),
+        role: series.role.clone(),
+        description: series.entry.row.description.clone(),
+        modality: series.entry.row.modality.clone(),
     })
 }

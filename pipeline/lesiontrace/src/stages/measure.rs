@@ -43,6 +43,8 @@ pub(crate) struct Sizes {
     pub(crate) viable: Evaluable<ViablePart>,
     /// Largest standardised uptake value.
     pub(crate) suv_max: Evaluable<f64>,
+    /// Why no size holds: the lesion may go on where slices are missing; `None` when it does not touch the image's ends.
+    pub(crate) cut: Option<String>,
 }
 
 /// The arterial phase with its reference, ready to measure viable tumour.
@@ -120,6 +122,30 @@ fn sizes(
             Some(pet) if pet.unit == "SUVbw" => suv_max(&pet.image, &lesion.mask),
             Some(pet) => Evaluable::not(format!("the PET holds {}, not SUVbw", pet.unit)),
         },
+        cut: None,
+    }
+}
+
+/// Lesions that touch the first or last slice: where the image may have been shortened they are not evaluable, else noted.
+pub(crate) fn mark_cut(sizes: &mut [Sizes], found: &Found, shortened: Option<&str>, notes: &mut Vec<Note>) {
+    let shape = found.lesion_map.shape();
+    if shape.nk < 2 {
+        return;
+    }
+    let n = shape.ni * shape.nj;
+    let values = found.lesion_map.values();
+    let at_end = |label: u16| values[..n].contains(&label) || values[values.len() - n..].contains(&label);
+    for sizes in sizes.iter_mut().filter(|s| at_end(s.label)) {
+        let message = match shortened {
+            Some(reason) => format!("the lesion touches the image's first or last slice, and {reason}"),
+            None => "the lesion touches the image's first or last slice and may go on beyond it".to_owned(),
+        };
+        notes.push(Note::warning("lesion_at_image_end", format!("label {}", sizes.label), message.clone()));
+        if shortened.is_some() {
+            sizes.planar = Evaluable::not(message.clone());
+            sizes.viable = Evaluable::not(message.clone());
+            sizes.cut = Some(message);
+        }
     }
 }
 

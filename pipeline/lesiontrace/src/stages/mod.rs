@@ -4,9 +4,11 @@
 pub(crate) mod assess;
 pub(crate) mod display;
 pub(crate) mod find;
+pub(crate) mod import;
 pub(crate) mod key_images;
 pub(crate) mod load;
 pub(crate) mod margin;
+pub(crate) mod marks;
 pub(crate) mod measure;
 pub(crate) mod overlay;
 pub(crate) mod page;
@@ -26,12 +28,12 @@ pub(crate) struct Stage {
 
 /// Every stage, in order. Names and versions enter the key by which `--resume` knows that nothing changed.
 pub(crate) const ALL: &[Stage] = &[
-    Stage { name: "load", version: 1 },
-    Stage { name: "segment", version: 1 },
+    Stage { name: "load", version: 2 },
+    Stage { name: "segment", version: 2 },
     Stage { name: "register", version: 1 },
-    Stage { name: "measure", version: 1 },
-    Stage { name: "track", version: 1 },
+    Stage { name: "measure", version: 2 },
+    Stage { name: "track", version: 2 },
     Stage { name: "margin", version: 1 },
-    Stage { name: "assess", version: 1 },
+    Stage { name: "assess", version: 2 },
     Stage { name: "report", version: 1 },
 ];

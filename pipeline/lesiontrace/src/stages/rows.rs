@@ -102,7 +102,13 @@ fn of_sighting(
 }
 
 fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<MeasurementRow> {
+    if let Some(unmeasured) = visit.unmeasured(label) {
+        return vec![MeasurementRow { reason: unmeasured.reason.clone(), ..blank.clone() }];
+    }
     let Some(sizes) = visit.sizes_of(label) else { return Vec::new() };
+    if let Some(reason) = &sizes.cut {
+        return vec![MeasurementRow { reason: reason.clone(), ..blank.clone() }];
+    }
     let mut rows = Vec::new();
     match &sizes.planar {
         Evaluable::NotEvaluable(reason) => rows.push(MeasurementRow { reason: reason.clone(), ..blank.clone() }),

@@ -1,15 +1,9 @@
-//! Stage *segment*: which voxels are liver, lesions and ablation zones; from imported masks or from a model.
+//! Stage *segment*: which voxels are liver, lesions and ablation zones, by a model; imported ones are in [`super::import`].
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
-use formats::nifti;
-use imaging::{Connectivity, Index3, LabelMap, Mask, Note, Volume, Window, components};
+use imaging::{Connectivity, Grid, Index3, LabelMap, Mask, Note, Volume, Window, components};
 use inference::{Card, Role, Segmentation, Segmenter};
 use oncology::{LesionKind, Organ};
-use serde::Deserialize;
 
-use crate::plan::MaskPlan;
 use crate::stages::load::LoadedSeries;
 
 /// Why a stage has no result for a patient.
@@ -66,77 +60,32 @@ pub(crate) struct Found {
 /// Background voxels kept round an instance, so that outlines and distances have room.
 const RIM: usize = 4;
 
+impl Found {
+    /// Nothing outlined on a grid.
+    pub(crate) fn nothing(grid: &Grid, source: &str) -> Self {
+        let empty = LabelMap::filled(grid.clone(), 0);
+        Self {
+            organ: None,
+            lesions: Vec::new(),
+            zones: Vec::new(),
+            lesion_map: empty.clone(),
+            zone_map: empty,
+            source: source.to_owned(),
+        }
+    }
+}
+
 /// Cuts every label of a map out.
-fn instances(map: &LabelMap, describe: impl Fn(u16) -> (Organ, LesionKind)) -> Vec<Instance> {
+pub(crate) fn instances(map: &LabelMap, describe: impl Fn(u16) -> (Organ, LesionKind)) -> Vec<Instance> {
     let labels = map.labels_present();
-    let cut = |label: u16| {
-        let mask = map.label_mask(label);
-        let window = Window::around(&mask, [RIM; 3])?;
-        let (organ, kind) = describe(label);
-        Some(Instance { label, mask: window.cut(&mask, false).ok()?, organ, kind })
-    };
+    let cut = |label: u16| instance(label, &map.label_mask(label), describe(label));
     labels.into_iter().filter_map(cut).collect()
 }
 
-/// One row of a mask folder's `lesions.csv`.
-#[derive(Debug, Deserialize)]
-struct MaskRow {
-    label: u16,
-    #[serde(default)]
-    organ: String,
-    #[serde(default)]
-    kind: String,
-}
-
-/// Reads imported masks; they must lie on the measured series' grid.
-pub(crate) fn import(masks: &MaskPlan, image: &Volume<f32>, notes: &mut Vec<Note>) -> Result<Found, StageError> {
-    let lesion_map = read_labels(&masks.lesions, image)?;
-    let zone_map = match &masks.ablation_zone {
-        Some(path) => read_labels(path, image)?,
-        None => LabelMap::filled(image.grid().clone(), 0),
-    };
-    let organ = masks.organ.as_ref().map(|path| read_labels(path, image)).transpose()?.map(|map| map.map(|v| *v != 0));
-    let rows = read_rows(masks.rows.as_deref())?;
-    let describe = |label: u16| match rows.get(&label) {
-        Some(row) => {
-            let kind = if row.kind == "node" { LesionKind::Node } else { LesionKind::Lesion };
-            (Organ::from(row.organ.clone()), kind)
-        }
-        None => (Organ::Unknown, LesionKind::Lesion),
-    };
-    for label in lesion_map.labels_present().iter().filter(|label| !rows.contains_key(label)) {
-        let message = format!(
-            "lesion label {label} has no row in lesions.csv: its organ is unknown and it is measured as non-nodal"
-        );
-        notes.push(Note::warning("lesion_without_row", masks.lesions.display().to_string(), message));
-    }
-    let lesions = instances(&lesion_map, describe);
-    let zones = instances(&zone_map, |_| (Organ::Unknown, LesionKind::Lesion));
-    Ok(Found { organ, lesions, zones, lesion_map, zone_map, source: "imported_mask".to_owned() })
-}
-
-fn read_labels(path: &Path, image: &Volume<f32>) -> Result<LabelMap, StageError> {
-    let wrong = |code: &str, message: String| StageError::new("segment", code, message);
-    let map =
-        nifti::read_labels(path, image.grid().frame().clone()).map_err(|e| wrong("imported_mask", e.to_string()))?;
-    let distance = image.grid().max_distance_mm(map.grid());
-    if distance > imaging::grid::GRID_TOLERANCE_MM {
-        let message = format!(
-            "{} lies {distance:.3} mm off the grid of the measured series (shapes {:?} and {:?}); resample the mask onto the series, or measure the series it was drawn on",
-            path.display(),
-            map.shape(),
-            image.shape()
-        );
-        return Err(wrong("mask_off_grid", message));
-    }
-    map.with_grid(image.grid().clone()).map_err(|e| wrong("imported_mask", e.to_string()))
-}
-
-fn read_rows(path: Option<&Path>) -> Result<BTreeMap<u16, MaskRow>, StageError> {
-    let Some(path) = path else { return Ok(BTreeMap::new()) };
-    let rows: Vec<MaskRow> = formats::tables::read_csv(path)
-        .map_err(|e| StageError::new("segment", "mask_rows", format!("{e}; expected columns label,organ,kind")))?;
-    Ok(rows.into_iter().map(|row| (row.label, row)).collect())
+/// One instance cut to its box; `None` for an empty mask.
+pub(crate) fn instance(label: u16, mask: &Mask, (organ, kind): (Organ, LesionKind)) -> Option<Instance> {
+    let window = Window::around(mask, [RIM; 3])?;
+    Some(Instance { label, mask: window.cut(mask, false).ok()?, organ, kind })
 }
 
 /// Below this mean the tissue round a finding is lung. Origin: aerated lung lies near −800 HU, fat near −100 HU.
@@ -267,7 +216,7 @@ fn touches(mask: &Mask, at: Index3) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use imaging::{Affine, FrameId, Grid, Shape};
+    use imaging::{Affine, FrameId, Shape};
 
     use super::*;
 

@@ -9,12 +9,14 @@ use imaging::{
     diameter::mask_centroid,
 };
 use oncology::tracking::{Finding, LesionTrack, TrackingOptions, VisitFindings, ZoneContact, follow, name_merges};
-use oncology::{Date, LesionId};
+use oncology::{Date, LesionId, LesionRole};
 
 use crate::config::Tracking;
 use crate::stages::find::VisitFacts;
 use crate::stages::register::restate;
 use crate::stages::segment::{Instance, StageError};
+
+mod names;
 
 /// A zone belongs to a lesion when it covers this share of where the lesion was before treatment. Origin: a third leaves room
 /// for a mis-registration of half a diameter and still tells neighbours apart.
@@ -33,6 +35,8 @@ pub(crate) struct Tracked {
     pub(crate) zones: BTreeMap<(usize, LesionId), Vec<u16>>,
     /// Dates on which a lesion was treated locally, with the index of the treatment.
     pub(crate) treated: BTreeMap<LesionId, Vec<Date>>,
+    /// Roles a reader chose.
+    pub(crate) roles: BTreeMap<LesionId, LesionRole>,
     /// What to doubt.
     pub(crate) notes: Vec<Note>,
 }
@@ -44,11 +48,17 @@ pub(crate) fn track(
     keys: &Tracking,
 ) -> Result<Tracked, StageError> {
     let options = TrackingOptions { max_distance: Mm(keys.max_distance_mm), uncertain_ratio: keys.uncertain_ratio };
-    let mut tracked =
-        Tracked { tracks: Vec::new(), zones: BTreeMap::new(), treated: BTreeMap::new(), notes: Vec::new() };
+    let mut tracked = Tracked {
+        tracks: Vec::new(),
+        zones: BTreeMap::new(),
+        treated: BTreeMap::new(),
+        roles: BTreeMap::new(),
+        notes: Vec::new(),
+    };
+    let reserved = names::readers(visits);
     for (n, visit) in visits.iter().enumerate() {
         link_zones(visits, n, treatments, &mut tracked)?;
-        let seen = findings(visits, n, &tracked)?;
+        let seen = VisitFindings { reserved: reserved.clone(), ..findings(visits, n, &tracked)? };
         let followed = follow(std::mem::take(&mut tracked.tracks), &seen, &options);
         let mut notes = Vec::new();
         tracked.tracks = followed.note_into(&mut notes);
@@ -56,7 +66,9 @@ pub(crate) fn track(
             note.message = format!("{}: {}", visit.date, note.message);
         }
         tracked.notes.extend(notes);
+        names::not_imaged(visits, n, &mut tracked.tracks);
     }
+    names::roles(visits, &mut tracked);
     name_merges(&mut tracked.tracks);
     unmatched_treatments(visits, treatments, &mut tracked);
     Ok(tracked)
@@ -237,10 +249,13 @@ fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitF
             kind: lesion.kind,
             contact: nearest_zone(lesion, &zones, contiguous),
             covers,
+            reader_name: visit.marked.by_label.get(&lesion.label).map(|mark| mark.name.clone()),
         });
     }
+    findings.extend(visit.marked.unmeasured.iter().map(|unmeasured| names::finding(unmeasured, visit)));
     let zones_visible = tracked.zones.keys().filter(|(visit, _)| *visit == n).map(|(_, id)| id.clone()).collect();
-    Ok(VisitFindings { visit: n, findings, zones_visible, not_evaluable: visit.not_evaluable() })
+    let not_evaluable = visit.not_evaluable();
+    Ok(VisitFindings { visit: n, findings, zones_visible, not_evaluable, reserved: BTreeSet::new() })
 }
 
 /// A zone's surface in the frame of the visit under study.

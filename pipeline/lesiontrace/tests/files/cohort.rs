@@ -80,19 +80,48 @@ pub(crate) fn comparable(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// One visit in its own frame of reference, with the masks of lesion, organ and, where ablated, zone.
 fn visit(archive: &Path, n: usize, id: &str, day: Date, half_axis_mm: f64, ablated: bool) {
-    let uid = format!("1.2.826.0.1.88.{}.{}", n + 1, day.strftime("%Y%m%d"));
+    let uid = uid(n, day);
     let grid = grid(&uid);
-    let inside = |at: Index3, centre: [f64; 3], half: [f64; 3]| {
-        let mm = [at.i, at.j, at.k].map(|v| v as f64);
-        (0..3).map(|a| ((mm[a] * SPACING_MM[a] - centre[a]) / half[a]).powi(2)).sum::<f64>() <= 1.0
-    };
-    let lesion = |at| inside(at, LESION_MM, [half_axis_mm, half_axis_mm * 0.8, half_axis_mm]);
-    let organ = |at| inside(at, [36.0, 31.0, 29.0], [32.0, 27.0, 26.0]);
-    let zone = |at| ablated && inside(at, LESION_MM, [16.0, 15.0, 17.0]);
-    let image = Volume::from_fn(grid.clone(), |at| {
+    let image = image(n, &grid, half_axis_mm, ablated);
+    write_series(&archive.join(format!("{n}/{day}")), &series(&image, &uid, id, day)).unwrap();
+    let masks = archive.join("masks").join(id.replace(' ', "%20")).join(day.to_string());
+    std::fs::create_dir_all(&masks).unwrap();
+    let labels = |set: &dyn Fn(Index3) -> bool| LabelMap::from_fn(grid.clone(), |at| u16::from(set(at)));
+    let lesion = |at| lesion(at, half_axis_mm);
+    nifti::write_labels(&masks.join("organ.nii.gz"), &labels(&organ)).unwrap();
+    nifti::write_labels(&masks.join("lesions.nii.gz"), &labels(&|at| lesion(at) && !ablated)).unwrap();
+    if ablated {
+        nifti::write_labels(&masks.join("ablation_zone.nii.gz"), &labels(&zone)).unwrap();
+    }
+    std::fs::write(masks.join("lesions.csv"), "label,organ,kind\n1,liver,lesion\n").unwrap();
+}
+
+fn uid(n: usize, day: Date) -> String {
+    format!("1.2.826.0.1.88.{}.{}", n + 1, day.strftime("%Y%m%d"))
+}
+
+fn inside(at: Index3, centre: [f64; 3], half: [f64; 3]) -> bool {
+    let mm = [at.i, at.j, at.k].map(|v| v as f64);
+    (0..3).map(|a| ((mm[a] * SPACING_MM[a] - centre[a]) / half[a]).powi(2)).sum::<f64>() <= 1.0
+}
+
+pub(crate) fn lesion(at: Index3, half_axis_mm: f64) -> bool {
+    inside(at, LESION_MM, [half_axis_mm, half_axis_mm * 0.8, half_axis_mm])
+}
+
+fn organ(at: Index3) -> bool {
+    inside(at, [36.0, 31.0, 29.0], [32.0, 27.0, 26.0])
+}
+
+fn zone(at: Index3) -> bool {
+    inside(at, LESION_MM, [16.0, 15.0, 17.0])
+}
+
+fn image(n: usize, grid: &Grid, half_axis_mm: f64, ablated: bool) -> Volume<f32> {
+    Volume::from_fn(grid.clone(), |at| {
         let vessel = 25.0 * ((at.i * 5 + n) as f64 / 7.0).sin() * (at.j as f64 / 3.0).cos() * (at.k as f64 / 2.5).sin();
-        let tissue = if lesion(at) { 60.0 } else { 110.0 + vessel };
-        (if zone(at) {
+        let tissue = if lesion(at, half_axis_mm) { 60.0 } else { 110.0 + vessel };
+        (if ablated && zone(at) {
             20.0
         } else if organ(at) {
             tissue
@@ -100,17 +129,7 @@ fn visit(archive: &Path, n: usize, id: &str, day: Date, half_axis_mm: f64, ablat
             -90.0
         })
         .round() as f32
-    });
-    write_series(&archive.join(format!("{n}/{day}")), &series(&image, &uid, id, day)).unwrap();
-    let masks = archive.join("masks").join(id.replace(' ', "%20")).join(day.to_string());
-    std::fs::create_dir_all(&masks).unwrap();
-    let labels = |set: &dyn Fn(Index3) -> bool| LabelMap::from_fn(grid.clone(), |at| u16::from(set(at)));
-    nifti::write_labels(&masks.join("organ.nii.gz"), &labels(&organ)).unwrap();
-    nifti::write_labels(&masks.join("lesions.nii.gz"), &labels(&|at| lesion(at) && !ablated)).unwrap();
-    if ablated {
-        nifti::write_labels(&masks.join("ablation_zone.nii.gz"), &labels(&zone)).unwrap();
-    }
-    std::fs::write(masks.join("lesions.csv"), "label,organ,kind\n1,liver,lesion\n").unwrap();
+    })
 }
 
 fn grid(frame: &str) -> Grid {

@@ -1,0 +1,124 @@
+//! Rows of a CSV table with their place in the file, so that every fault names file, line and column.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use oncology::Date;
+
+use super::{ClinicalError, Problem};
+
+/// An open table with its headers.
+pub(crate) struct Table {
+    file: String,
+    headers: Vec<String>,
+    records: csv::StringRecordsIntoIter<std::fs::File>,
+}
+
+/// One row, with its place in the file.
+pub(crate) struct Row<'a> {
+    file: &'a str,
+    headers: &'a [String],
+    record: csv::StringRecord,
+    /// Line in the file, the header being line 1.
+    pub(crate) line: u64,
+}
+
+impl Table {
+    pub(crate) fn open(folder: &Path, file: &str, required: &[&'static str]) -> Result<Option<Self>, ClinicalError> {
+        let path = folder.join(file);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let io = |source| ClinicalError::Io { path: path.clone(), source };
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(&path).map_err(io)?;
+        let headers: Vec<String> =
+            reader.headers().map_err(io)?.iter().map(|h| h.trim_start_matches('\u{feff}').to_lowercase()).collect();
+        for column in required {
+            if !headers.iter().any(|h| h == column) {
+                return Err(ClinicalError::MissingColumn { path, column, found: headers });
+            }
+        }
+        Ok(Some(Self { file: file.to_owned(), headers, records: reader.into_records() }))
+    }
+
+    /// The next readable row; a row with a wrong number of cells or bad UTF-8 is a fault of its own.
+    pub(crate) fn next_row(&mut self, problems: &mut Vec<Problem>) -> Option<Row<'_>> {
+        loop {
+            match self.records.next()? {
+                Ok(record) => {
+                    let line = record.position().map_or(0, csv::Position::line);
+                    return Some(Row { file: &self.file, headers: &self.headers, record, line });
+                }
+                Err(error) => problems.push(Problem {
+                    file: self.file.clone(),
+                    line: error.position().map_or(0, csv::Position::line),
+                    column: "(whole row)".to_owned(),
+                    patient_id: None,
+                    message: format!("the row cannot be read: {error}"),
+                }),
+            }
+        }
+    }
+}
+
+impl Row<'_> {
+    /// A cell, or nothing where the column or the cell is missing.
+    pub(crate) fn get(&self, column: &str) -> &str {
+        self.headers.iter().position(|h| h == column).and_then(|n| self.record.get(n)).unwrap_or("")
+    }
+
+    pub(crate) fn problem(&self, column: &str, message: String) -> Problem {
+        let patient_id = match self.get("patient_id") {
+            "" => None,
+            id => Some(id.to_owned()),
+        };
+        Problem { file: self.file.to_owned(), line: self.line, column: column.to_owned(), patient_id, message }
+    }
+
+    pub(crate) fn required(&self, column: &str, problems: &mut Vec<Problem>) -> Option<String> {
+        match self.get(column) {
+            "" => {
+                problems.push(self.problem(column, "expected a value, found an empty cell".to_owned()));
+                None
+            }
+            text => Some(text.to_owned()),
+        }
+    }
+
+    pub(crate) fn date(&self, column: &str, problems: &mut Vec<Problem>) -> Option<Date> {
+        let text = self.get(column);
+        if text.is_empty() {
+            return None;
+        }
+        if let Ok(date) = text.parse::<Date>()
+            && text.len() == 10
+        {
+            return Some(date);
+        }
+        let message = format!("expected a date as YYYY-MM-DD, found {text:?}");
+        problems.push(self.problem(column, message));
+        None
+    }
+
+    pub(crate) fn required_date(&self, column: &str, problems: &mut Vec<Problem>) -> Option<Date> {
+        self.required(column, problems)?;
+        self.date(column, problems)
+    }
+
+    pub(crate) fn number(&self, column: &str, problems: &mut Vec<Problem>) -> Option<f64> {
+        let text = self.required(column, problems)?;
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Some(value),
+            _ => {
+                problems.push(self.problem(column, format!("expected a number in mm, found {text:?}")));
+                None
+            }
+        }
+    }
+
+    /// Every cell outside the named columns.
+    pub(crate) fn others(&self, named: &[&str]) -> BTreeMap<String, String> {
+        let cells = self.headers.iter().zip(self.record.iter());
+        cells.filter(|(h, _)| !named.contains(&h.as_str())).map(|(h, v)| (h.clone(), v.to_owned())).collect()
+    }
+}

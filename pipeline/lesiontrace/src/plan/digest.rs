@@ -1,0 +1,68 @@
+//! The digest of a patient's input, by which resuming knows that nothing changed.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use formats::clinical::{PatientRecord, TreatmentRecord};
+use oncology::marker::MarkerReading;
+
+use super::{MaskPlan, VisitPlan};
+use crate::out;
+
+/// DICOM images count by SOP instance and file size, NIfTI images by name, size and time of change, masks by their content, rows of
+/// tables by what they say.
+pub(super) fn digest(
+    visits: &[VisitPlan],
+    record: Option<&PatientRecord>,
+    treatments: &[TreatmentRecord],
+    markers: &[MarkerReading],
+) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for visit in visits {
+        images(visit, &mut text)?;
+        for (name, path) in mask_files(visit) {
+            let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            text.push_str(&format!("{} {name} {}\n", visit.date, out::sha256_hex(&bytes)));
+        }
+        text.push_str(&format!("{:?} {:?} {:?}\n", visit.marks, visit.shortened, visit.second_choice));
+    }
+    let record = record.map(|r| PatientRecord { line: 0, ..r.clone() });
+    text.push_str(&format!("{record:?}\n{treatments:?}\n{markers:?}\n"));
+    Ok(out::sha256_hex(text.as_bytes()))
+}
+
+fn images(visit: &VisitPlan, text: &mut String) -> anyhow::Result<()> {
+    let series = [Some(&visit.measure), visit.arterial.as_ref(), visit.pet.as_ref()];
+    for series in series.into_iter().flatten() {
+        for header in &series.entry.headers {
+            text.push_str(&format!("{} {} {}\n", visit.date, header.sop_instance_uid, file(&header.path)?.len()));
+        }
+        if let Some(nifti) = &series.entry.nifti {
+            let metadata = file(&nifti.path)?;
+            let changed = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
+            let (size, frame, unit) = (metadata.len(), &nifti.frame, nifti.unit.as_str());
+            text.push_str(&format!("{} {} {size} {changed:?} {frame} {unit}\n", visit.date, nifti.file));
+        }
+    }
+    Ok(())
+}
+
+fn file(path: &Path) -> anyhow::Result<std::fs::Metadata> {
+    std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))
+}
+
+fn mask_files(visit: &VisitPlan) -> Vec<(&str, &Path)> {
+    match &visit.masks {
+        None => Vec::new(),
+        Some(MaskPlan::Structures(sets)) => sets.iter().map(|set| ("structure set", set.path.as_path())).collect(),
+        Some(MaskPlan::Folder(masks)) => {
+            let files = [
+                ("ablation_zone", masks.ablation_zone.as_deref()),
+                ("lesions", Some(masks.lesions.as_path())),
+                ("organ", masks.organ.as_deref()),
+                ("rows", masks.rows.as_deref()),
+            ];
+            files.into_iter().filter_map(|(name, path)| path.map(|path| (name, path))).collect()
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What is read at one visit: the series to measure, the arterial phase and PET beside it, masks and marks.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use formats::archive::{SeriesEntry, TimepointImages};
+use formats::clinical::SeedRecord;
+use formats::dicom::derived_uid;
+use formats::dicom::role::not_for_measuring;
+use imaging::{FrameId, Note};
+use oncology::Date;
+
+use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, structures};
+use crate::config::{MaskSource, NiftiFrame, Study};
+use crate::out;
+
+/// Where a patient's visits come from.
+pub(super) struct Source<'a> {
+    pub(super) archive: &'a Path,
+    pub(super) id: &'a str,
+    pub(super) study: &'a Study,
+    /// The patient's marks.
+    pub(super) seeds: Vec<&'a SeedRecord>,
+    /// What the index said of the whole archive.
+    pub(super) archive_notes: &'a [Note],
+}
+
+/// The visit; nothing where the time point holds nothing that is meant for measuring.
+///
+/// # Errors
+/// The images meant for measuring cannot be used. Leaving the visit out would change response and survival without a word, so
+/// the patient has to wait until they are mended or removed.
+pub(super) fn plan_visit(
+    source: &Source<'_>,
+    timepoint: &TimepointImages,
+    notes: &mut Vec<Note>,
+) -> Result<Option<VisitPlan>, Vec<String>> {
+    let study = source.study;
+    for series in timepoint.series.iter().filter(|s| !s.row.usable && s.row.modality != structures::RTSTRUCT) {
+        let message = format!("{} is not used: {}", describe(series), series.row.reasons.join("; "));
+        notes.push(Note::warning("series_not_usable", series.row.series_uid.clone(), message));
+    }
+    let left_out = left_out_beside(source, timepoint);
+    notes.extend(left_out.iter().map(|n| (*n).clone()));
+    let Some(date) = timepoint.study_date else {
+        notes.push(Note::error(
+            "no_study_date",
+            source.id,
+            "images without a Study Date (0008,0020) cannot be placed in time; set it",
+        ));
+        return Ok(None);
+    };
+    let Some(mut measure) = best_of(timepoint, &study.series.measure) else {
+        let Some(series) = broken_series(timepoint, &study.series.measure) else { return Ok(None) };
+        let fault = format!(
+            "{date}: no series of this visit can be measured: {series}; send the series from the archive again, or remove it"
+        );
+        return Err([vec![fault], left_out.iter().map(|n| n.message.clone()).collect()].concat());
+    };
+    let mut arterial = best_of(timepoint, &study.series.arterial);
+    let mut pet = best_of(timepoint, &study.series.pet);
+    if study.series.nifti_frame == NiftiFrame::Visit {
+        for series in [Some(&mut measure), arterial.as_mut(), pet.as_mut()].into_iter().flatten() {
+            share_frame(series, source.id, date);
+        }
+    }
+    let second_choice = second_choice(timepoint, &study.series.measure, &measure);
+    if let Some(reason) = &second_choice {
+        notes.push(Note::error("second_choice", date.to_string(), reason.clone()));
+    }
+    Ok(Some(VisitPlan {
+        date,
+        shortened: shortened(source, &measure, &left_out),
+        second_choice,
+        arterial,
+        pet,
+        masks: masks(source, timepoint, date, &measure, notes)?,
+        marks: source.seeds.iter().filter(|s| s.study_date == date).map(|s| (*s).clone()).collect(),
+        measure,
+    }))
+}
+
+/// Told that the files of a visit share a frame of reference, those without a stated one do.
+fn share_frame(series: &mut SeriesPlan, id: &str, date: Date) {
+    if let Some(file) = series.entry.nifti.as_mut().filter(|file| !file.frame_is_stated) {
+        file.frame = FrameId::new(derived_uid(&["nifti visit", id, &date.to_string()]));
+    }
+}
+
+/// What the index said of files that lie beside a time point's slices and could not be read: they may belong to its series.
+fn left_out_beside<'a>(source: &Source<'a>, timepoint: &TimepointImages) -> Vec<&'a Note> {
+    let headers = timepoint.series.iter().flat_map(|s| &s.headers);
+    let folders: BTreeSet<&Path> = headers.filter_map(|h| h.path.parent()).collect();
+    source.archive_notes.iter().filter(|note| is_left_out(source.archive, note, &folders)).collect()
+}
+
+fn is_left_out(archive: &Path, note: &Note, folders: &BTreeSet<&Path>) -> bool {
+    matches!(note.code.as_ref(), "unreadable_file" | "truncated_file" | "missing_attribute")
+        && archive.join(&note.subject).parent().is_some_and(|folder| folders.contains(folder))
+}
+
+/// A file that could not be read beside the measured slices may have been its first or last: in the middle it would be missed.
+fn shortened(source: &Source<'_>, measure: &SeriesPlan, left_out: &[&Note]) -> Option<String> {
+    let folders: BTreeSet<&Path> = measure.entry.headers.iter().filter_map(|h| h.path.parent()).collect();
+    let files: Vec<&str> =
+        left_out.iter().filter(|n| is_left_out(source.archive, n, &folders)).map(|n| n.subject.as_str()).collect();
+    (!files.is_empty()).then(|| {
+        format!(
+            "the image may lack its first or last slice ({} beside it cannot be read); send the series from the archive again",
+            files.join(", ")
+        )
+    })
+}
+
+/// The series that were made for measuring and cannot be used, with the reasons; `None` when there is none.
+fn broken_series(timepoint: &TimepointImages, roles: &[String]) -> Option<String> {
+    let made_for_it = |s: &&SeriesEntry| {
+        let of_role = roles.iter().any(|role| s.row.role.as_str() == role);
+        let is_image = s.headers.first().is_some_and(|header| not_for_measuring(header).is_none());
+        of_role && !s.row.usable && (is_image || s.nifti.is_some())
+    };
+    let text = |s: &SeriesEntry| format!("{} ({}): {}", describe(s), s.row.series_uid, s.row.reasons.join("; "));
+    let broken: Vec<String> = timepoint.series.iter().filter(made_for_it).map(text).collect();
+    (!broken.is_empty()).then(|| broken.join("; "))
+}
+
+/// Why the series measured is not the one that should have been: one of a role before it is there and cannot be used.
+///
+/// Criteria compare a visit with baseline on the same technique (Eisenhauer et al. 2009, §3.2); another phase shows other borders.
+fn second_choice(timepoint: &TimepointImages, roles: &[String], measure: &SeriesPlan) -> Option<String> {
+    let before: Vec<String> = roles.iter().take_while(|role| **role != measure.role).cloned().collect();
+    let broken = broken_series(timepoint, &before)?;
+    Some(format!(
+        "measured on {} because the series before it in [series] measure cannot be used ({broken}); its sizes are listed, response is not evaluable at this visit: send the series again, or remove it from the archive to have the visit assessed on {}",
+        measure.role, measure.role
+    ))
+}
+
+pub(super) fn describe(series: &SeriesEntry) -> String {
+    format!("{} series {:?} of {} slices", series.row.modality, series.row.description, series.row.n_slices)
+}
+
+/// The best-ranked usable series of the first role that the time point has.
+fn best_of(timepoint: &TimepointImages, roles: &[String]) -> Option<SeriesPlan> {
+    roles.iter().find_map(|role| {
+        let of_role = timepoint.series.iter().filter(|s| s.row.usable && s.row.role.as_str() == role);
+        of_role.min_by_key(|s| s.row.rank).map(|entry| SeriesPlan { role: role.clone(), entry: entry.clone() })
+    })
+}
+
+/// The mask folder of the visit, or the structure sets that refer to the measured series.
+fn masks(
+    source: &Source<'_>,
+    timepoint: &TimepointImages,
+    date: Date,
+    measure: &SeriesPlan,
+    notes: &mut Vec<Note>,
+) -> Result<Option<MaskPlan>, Vec<String>> {
+    if source.study.models.source == MaskSource::Model {
+        return Ok(None);
+    }
+    let folder = source.archive.join(&source.study.models.masks).join(out::safe_name(source.id)).join(date.to_string());
+    let sets = structures::of_visit(source.archive, timepoint, measure, &source.study.structures, notes)
+        .map_err(|fault| vec![format!("{date}: {fault}")])?;
+    match (mask_folder(&folder), sets.is_empty()) {
+        (Some(masks), true) => Ok(Some(MaskPlan::Folder(masks))),
+        (Some(masks), false) => {
+            let message = "the visit has a mask folder and a structure set; the mask folder is used";
+            notes.push(Note::warning("masks_twice", date.to_string(), message));
+            Ok(Some(MaskPlan::Folder(masks)))
+        }
+        (None, false) => Ok(Some(MaskPlan::Structures(sets))),
+        (None, true) => Ok(None),
+    }
+}
+
+fn mask_folder(folder: &Path) -> Option<MaskFolder> {
+    let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+    Some(MaskFolder {
+        lesions: file("lesions.nii.gz").or_else(|| file("lesions.nii"))?,
+        organ: file("organ.nii.gz").or_else(|| file("organ.nii")),
+        ablation_zone: file("ablation_zone.nii.gz").or_else(|| file("ablation_zone.nii")),
+        rows: file("lesions.csv"),
+    })
+}

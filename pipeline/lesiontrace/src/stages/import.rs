@@ -1,0 +1,174 @@
+//! Stage *segment* with outlines made elsewhere: label maps in a mask folder, or regions of structure sets.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use formats::dicom::rtstruct::{Roi, RtStruct, read_rtstruct};
+use formats::nifti;
+use imaging::{Connectivity, LabelMap, Mask, Note, Volume, components};
+use oncology::{LesionKind, Organ};
+use serde::Deserialize;
+
+use crate::plan::{MaskFolder, MaskPlan, Region, RegionKind, StructurePlan};
+use crate::stages::segment::{Found, StageError, instance, instances};
+
+/// Reads imported masks; they must lie on the measured series' grid. `lesion_organ` is the organ of regions, empty when unknown.
+pub(crate) fn import(
+    masks: &MaskPlan,
+    image: &Volume<f32>,
+    lesion_organ: &str,
+    notes: &mut Vec<Note>,
+) -> Result<Found, StageError> {
+    match masks {
+        MaskPlan::Folder(masks) => folder(masks, image, notes),
+        MaskPlan::Structures(sets) => structures(sets, image, &Organ::from(lesion_organ.to_owned()), notes),
+    }
+}
+
+/// One row of a mask folder's `lesions.csv`.
+#[derive(Debug, Deserialize)]
+struct MaskRow {
+    label: u16,
+    #[serde(default)]
+    organ: String,
+    #[serde(default)]
+    kind: String,
+}
+
+/// Reads the label maps of a mask folder.
+fn folder(masks: &MaskFolder, image: &Volume<f32>, notes: &mut Vec<Note>) -> Result<Found, StageError> {
+    let lesion_map = read_labels(&masks.lesions, image)?;
+    let zone_map = match &masks.ablation_zone {
+        Some(path) => read_labels(path, image)?,
+        None => LabelMap::filled(image.grid().clone(), 0),
+    };
+    let organ = masks.organ.as_ref().map(|path| read_labels(path, image)).transpose()?.map(|map| map.map(|v| *v != 0));
+    let rows = read_rows(masks.rows.as_deref())?;
+    let describe = |label: u16| match rows.get(&label) {
+        Some(row) => {
+            let kind = if row.kind == "node" { LesionKind::Node } else { LesionKind::Lesion };
+            (Organ::from(row.organ.clone()), kind)
+        }
+        None => (Organ::Unknown, LesionKind::Lesion),
+    };
+    for label in lesion_map.labels_present().iter().filter(|label| !rows.contains_key(label)) {
+        let message = format!(
+            "lesion label {label} has no row in lesions.csv: its organ is unknown and it is measured as non-nodal"
+        );
+        notes.push(Note::warning("lesion_without_row", masks.lesions.display().to_string(), message));
+    }
+    let lesions = instances(&lesion_map, describe);
+    let zones = instances(&zone_map, |_| (Organ::Unknown, LesionKind::Lesion));
+    Ok(Found { organ, lesions, zones, lesion_map, zone_map, source: "imported_mask".to_owned() })
+}
+
+fn read_labels(path: &Path, image: &Volume<f32>) -> Result<LabelMap, StageError> {
+    let wrong = |code: &str, message: String| StageError::new("segment", code, message);
+    let map =
+        nifti::read_labels(path, image.grid().frame().clone()).map_err(|e| wrong("imported_mask", e.to_string()))?;
+    let distance = image.grid().max_distance_mm(map.grid());
+    if distance > imaging::grid::GRID_TOLERANCE_MM {
+        let message = format!(
+            "{} lies {distance:.3} mm off the grid of the measured series (shapes {:?} and {:?}); resample the mask onto the series, or measure the series it was drawn on",
+            path.display(),
+            map.shape(),
+            image.shape()
+        );
+        return Err(wrong("mask_off_grid", message));
+    }
+    map.with_grid(image.grid().clone()).map_err(|e| wrong("imported_mask", e.to_string()))
+}
+
+fn read_rows(path: Option<&Path>) -> Result<BTreeMap<u16, MaskRow>, StageError> {
+    let Some(path) = path else { return Ok(BTreeMap::new()) };
+    let rows: Vec<MaskRow> = formats::tables::read_csv(path)
+        .map_err(|e| StageError::new("segment", "mask_rows", format!("{e}; expected columns label,organ,kind")))?;
+    Ok(rows.into_iter().map(|row| (row.label, row)).collect())
+}
+
+/// Turns regions into masks on the measured series' grid, one lesion or zone a region.
+fn structures(
+    sets: &[StructurePlan],
+    image: &Volume<f32>,
+    lesion_organ: &Organ,
+    notes: &mut Vec<Note>,
+) -> Result<Found, StageError> {
+    let mut found = Found::nothing(image.grid(), "structure_set");
+    for plan in sets {
+        let set = read_rtstruct(&plan.path).map_err(|e| StageError::new("segment", "structure_set", e.to_string()))?;
+        let set = set.note_into(notes);
+        for region in &plan.regions {
+            let Some(mask) = region_mask(&set, region, image, notes)? else { continue };
+            add_region(&mut found, region, &mask, lesion_organ, notes);
+        }
+    }
+    Ok(found)
+}
+
+/// The mask of a region; `None`, with a note, where it has no contour in the image.
+fn region_mask(
+    set: &RtStruct,
+    region: &Region,
+    image: &Volume<f32>,
+    notes: &mut Vec<Note>,
+) -> Result<Option<Mask>, StageError> {
+    let wrong = |message: String| StageError::new("segment", "structure_set", message);
+    let roi: &Roi =
+        set.rois.iter().find(|roi| roi.number == region.number).ok_or_else(|| {
+            wrong(format!("the structure set has lost its region {:?} since the run began", region.name))
+        })?;
+    let mask = roi.to_mask(image.grid()).map_err(|e| wrong(e.to_string()))?.note_into(notes);
+    if mask.is_empty_mask() {
+        let message =
+            format!("the region {:?} has no contour within the image; nothing is measured of it", region.name);
+        notes.push(Note::warning("empty_region", region.name.clone(), message));
+        return Ok(None);
+    }
+    Ok(Some(mask))
+}
+
+fn add_region(found: &mut Found, region: &Region, mask: &Mask, lesion_organ: &Organ, notes: &mut Vec<Note>) {
+    let (instances, map, organ, kind) = match region.kind {
+        RegionKind::Organ => {
+            let organ = found.organ.get_or_insert_with(|| mask.clone());
+            organ.values_mut().iter_mut().zip(mask.values()).for_each(|(set, also)| *set |= *also);
+            return;
+        }
+        RegionKind::Lesion => (&mut found.lesions, &mut found.lesion_map, lesion_organ.clone(), LesionKind::Lesion),
+        RegionKind::Node => (&mut found.lesions, &mut found.lesion_map, Organ::LymphNode, LesionKind::Node),
+        RegionKind::AblationZone => (&mut found.zones, &mut found.zone_map, Organ::Unknown, LesionKind::Lesion),
+    };
+    let label = instances.len() as u16 + 1;
+    let n_shared = paint(map, mask, label);
+    if n_shared > 0 {
+        let message = format!(
+            "{n_shared} voxels of the region {:?} belong to a region before it as well; each is measured whole, the saved label map shows the earlier one there",
+            region.name
+        );
+        notes.push(Note::warning("regions_overlap", region.name.clone(), message));
+    }
+    let n_parts = components(mask, Connectivity::Corners).list.len();
+    if n_parts > 1 {
+        let message = format!("the region {:?} has {n_parts} separate parts; they are measured as one", region.name);
+        notes.push(Note::warning("region_in_parts", region.name.clone(), message));
+    }
+    if organ == Organ::Unknown && region.kind == RegionKind::Lesion {
+        let message =
+            format!("the organ of the region {:?} is not known; name it in [structures] lesion_organ", region.name);
+        notes.push(Note::info("region_without_organ", region.name.clone(), message));
+    }
+    instances.extend(instance(label, mask, (organ, kind)));
+}
+
+/// Writes a label where the map is still empty; the number of voxels where it was not.
+fn paint(map: &mut LabelMap, mask: &Mask, label: u16) -> usize {
+    let mut n_shared = 0;
+    for (voxel, _) in map.values_mut().iter_mut().zip(mask.values()).filter(|(_, set)| **set) {
+        if *voxel == 0 {
+            *voxel = label;
+        } else {
+            n_shared += 1;
+        }
+    }
+    n_shared
+}

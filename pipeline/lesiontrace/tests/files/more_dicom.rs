@@ -1,0 +1,76 @@
+//! DICOM files a test needs besides the cohort's: a structure set of squares on slices of a series, a copied series.
+
+use std::path::Path;
+
+use formats::archive;
+use formats::dicom::rtstruct::{ClosedContour, Roi};
+use formats::dicom::write::{ModalityToWrite, SeriesToWrite, StructureSetToWrite, write_series, write_structure_set};
+use formats::dicom::{SliceHeader, SuvOptions, read_series};
+use imaging::{FrameId, Point};
+
+/// The headers of the one series in a folder.
+fn slices(folder: &Path) -> Vec<SliceHeader> {
+    archive::index(folder).unwrap().value.patients[0].timepoints[0].series[0].headers.clone()
+}
+
+/// Writes regions, each a square of half the given number of voxels about voxel (12, 11) on three slices of a series.
+pub(crate) fn structure_set(path: &Path, series: &Path, regions: &[(&str, f64)]) {
+    let slices = slices(series);
+    let first = &slices[0];
+    let frame_uid = first.frame_uid.as_deref().unwrap();
+    let roi = |(n, (name, half)): (usize, &(&str, f64))| Roi {
+        number: n as i64 + 1,
+        name: (*name).to_owned(),
+        frame: Some(FrameId::new(frame_uid)),
+        contours: slices[3..6].iter().map(|slice| square(slice, *half)).collect(),
+    };
+    let regions: Vec<Roi> = regions.iter().enumerate().map(roi).collect();
+    let set = StructureSetToWrite {
+        patient_id: &first.patient_id,
+        study_date: first.study_date.unwrap(),
+        study_uid: &first.study_uid,
+        referenced_series_uid: &first.series_uid,
+        frame_uid,
+        series_uid: &format!("{}.92", first.series_uid),
+        sop_instance_uid: &format!("{}.91", first.series_uid),
+        regions: &regions,
+    };
+    write_structure_set(path, &set).unwrap();
+}
+
+fn square(slice: &SliceHeader, half: f64) -> ClosedContour {
+    let (position, turn, step) = (slice.position.unwrap(), slice.orientation.unwrap(), slice.pixel_spacing.unwrap());
+    let corner = |(i, j): (f64, f64)| {
+        let at = |a: usize| position[a] + turn[a] * (12.0 + i) * step[1] + turn[a + 3] * (11.0 + j) * step[0];
+        Point::new(at(0), at(1), at(2))
+    };
+    let corners = [(-half, -half), (half, -half), (half, half), (-half, half)].map(corner);
+    ClosedContour { corners: corners.to_vec() }
+}
+
+/// Copies the series of a folder as another series of the same study and frame of reference.
+pub(crate) fn copy_series(from: &Path, to: &Path, description: &str) {
+    let slices = slices(from);
+    let first = &slices[0];
+    let volume = read_series(&slices, &SuvOptions::STANDARD).unwrap().value.volume.to_values();
+    let at = first.study_date.unwrap().at(9, 3, 0, 0);
+    let copy = SeriesToWrite {
+        volume: &volume,
+        modality: ModalityToWrite::Ct { kvp: 120.0, contrast: None },
+        patient_id: first.patient_id.clone(),
+        patient_sex: None,
+        patient_weight_kg: None,
+        study_uid: first.study_uid.clone(),
+        series_uid: format!("{}.7", first.series_uid),
+        sop_instance_uids: (0..slices.len()).map(|k| format!("{}.7.{k}", first.series_uid)).collect(),
+        study_datetime: at,
+        acquisition_datetime: at,
+        study_description: "Abdomen".to_owned(),
+        series_description: description.to_owned(),
+        series_number: 4,
+        slice_thickness_mm: first.slice_thickness.unwrap(),
+        image_type: first.image_type.clone(),
+        manufacturer: "test".to_owned(),
+    };
+    write_series(to, &copy).unwrap();
+}
