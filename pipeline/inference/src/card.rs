@@ -3,11 +3,22 @@
 //! The format is described for readers in `models/README.md`. Unknown keys are refused; `card_rules` checks what the
 //! types alone cannot.
 
-use std::fmt;
+mod axes;
+mod input;
+mod label;
+mod normalisation;
+mod output;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use self::axes::{Axes, Orientation};
+pub use self::input::{
+    AxisSpacing, Blending, Convention, Crop, Input, NativeWord, Normalised, Patch, Resampling, Spacing, WholeImageWord,
+};
+pub use self::label::{Label, OnlyNear, Role};
+pub use self::normalisation::{Normalisation, Over};
+pub use self::output::{Activation, CarriedBack, Output, OutputKind};
 use crate::card_rules;
 
 /// The version of the card format read here.
@@ -67,6 +78,12 @@ pub struct Card {
     pub training: Training,
     /// How well it did, each number with the command that measured it.
     pub quality: Vec<Quality>,
+    /// Networks beside the first one, trained on other folds, whose answers are averaged with it.
+    #[serde(default, rename = "fold", skip_serializing_if = "Vec::is_empty")]
+    pub folds: Vec<Fold>,
+    /// The model whose result this one is shown beside the image.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cascade: Option<Cascade>,
     /// What the network expects.
     pub input: Input,
     /// What the network answers.
@@ -74,6 +91,28 @@ pub struct Card {
     /// The labels in ascending order of index.
     #[serde(rename = "label")]
     pub labels: Vec<Label>,
+}
+
+/// A further network of the same architecture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fold {
+    /// The network's file, beside the card.
+    pub file: String,
+    /// SHA-256 of that file.
+    pub sha256: String,
+}
+
+/// The first stage of a cascade.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cascade {
+    /// Folder of the first stage's model, beside this model's own folder.
+    pub model: String,
+    /// SHA-256 of its network.
+    pub sha256: String,
+    /// The first stage's labels; each becomes an input channel (1 inside, 0 outside) after the image, in this order.
+    pub labels: Vec<u16>,
 }
 
 /// Where the weights come from.
@@ -103,255 +142,6 @@ pub struct Quality {
     pub command: String,
 }
 
-/// What the network expects.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Input {
-    /// The input tensor's name.
-    pub name: String,
-    /// The order of its axes.
-    pub axes: Axes,
-    /// DICOM modality of the image.
-    pub modality: String,
-    /// Role of the series, such as `ct_portal_venous`.
-    pub series_role: String,
-    /// Unit of the image's values; empty for numbers without one.
-    pub unit: String,
-    /// Which way x, y and z point.
-    pub orientation: Orientation,
-    /// Distance of the voxels along x, y, z.
-    pub spacing_mm: Spacing,
-    /// How the image comes onto that spacing.
-    pub resampling: Resampling,
-    /// What the network is shown at once.
-    pub patch: Patch,
-    /// For [`Patch::WholeImage`]: what the size is padded up to a multiple of, along x, y, z.
-    #[serde(default = "ones")]
-    pub divisible_by: [usize; 3],
-    /// Step of the sliding window as a fraction of the patch, in (0, 1].
-    pub step_fraction: f64,
-    /// Value outside the image, after normalisation.
-    pub padding_value: f32,
-    /// How values are prepared.
-    pub normalisation: Normalisation,
-}
-
-/// What the network answers.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Output {
-    /// The output tensor's name.
-    pub name: String,
-    /// The order of its axes; without `c` for [`OutputKind::Labels`].
-    pub axes: Axes,
-    /// What its numbers are.
-    pub kind: OutputKind,
-    /// How channels exclude each other; absent for [`OutputKind::Labels`].
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub activation: Option<Activation>,
-}
-
-/// One label of the result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Label {
-    /// The value in the label map.
-    pub index: u16,
-    /// Its name.
-    pub name: String,
-    /// What kind of structure it is.
-    pub role: Role,
-    /// The organ it is or lies in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub organ: Option<String>,
-    /// Only the largest 26-connected component is kept.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub keep_largest: bool,
-    /// 26-connected components smaller than this, in mm³, are dropped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub min_volume_mm3: Option<f64>,
-    /// The label dropped voxels take.
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub dropped_becomes: u16,
-    /// Background enclosed by the label becomes the label.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub fill_holes: bool,
-}
-
-/// What kind of structure a label marks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Nothing; label 0.
-    Background,
-    /// An organ.
-    Organ,
-    /// A lesion.
-    Lesion,
-    /// The zone a thermal or electrical ablation left.
-    AblationZone,
-}
-
-/// Which way x, y and z point.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Orientation {
-    /// The image's columns, rows and slices as stored.
-    Native,
-    /// The image's own axes, permuted and flipped so that they point as nearly as possible to left, posterior, superior.
-    Lps,
-}
-
-/// Distance of the voxels the network expects.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "spacing_mm is either \"native\" or three numbers [x, y, z] in mm")]
-pub enum Spacing {
-    /// Along x, y, z in mm.
-    Mm([f64; 3]),
-    /// The image's own.
-    Native(NativeWord),
-}
-
-/// The word `native`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum NativeWord {
-    /// `native`
-    Native,
-}
-
-/// How the image comes onto the network's spacing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Resampling {
-    /// The two neighbours along each axis.
-    Linear,
-    /// A triangle as wide as the coarser of the two spacings.
-    LinearAntialiased,
-}
-
-/// What the network is shown at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, expecting = "patch is either \"whole_image\" or three whole numbers [x, y, z]")]
-pub enum Patch {
-    /// Voxels along x, y, z.
-    Voxels([usize; 3]),
-    /// The image as a whole.
-    WholeImage(WholeImageWord),
-}
-
-/// The word `whole_image`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum WholeImageWord {
-    /// `whole_image`
-    WholeImage,
-}
-
-/// How values are prepared for the network.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Normalisation {
-    /// As they are.
-    None {},
-    /// Clipped to an interval, which is then mapped linearly onto another.
-    ClipToRange {
-        /// The interval, in the image's unit.
-        clip: [f32; 2],
-        /// What it is mapped to.
-        to: [f32; 2],
-    },
-    /// Mean subtracted, divided by the standard deviation, both constants of the training data.
-    ZScore {
-        /// Mean, in the image's unit.
-        mean: f32,
-        /// Standard deviation, in the image's unit.
-        std: f32,
-        /// Applied first.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        clip: Option<[f32; 2]>,
-    },
-    /// The same with mean and population standard deviation of the image on the model's grid.
-    ZScoreOfImage {},
-    /// Smallest and largest value of the image on the model's grid are mapped onto an interval.
-    MinMax {
-        /// What they are mapped to.
-        to: [f32; 2],
-    },
-}
-
-/// What the network's numbers are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OutputKind {
-    /// Before the activation.
-    Logits,
-    /// After it.
-    Probabilities,
-    /// One whole number a voxel.
-    Labels,
-}
-
-/// How channels exclude each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// They do: channel c is label c.
-    Softmax,
-    /// They do not: channel c is label c + 1, background where none reaches 0.5.
-    Sigmoid,
-}
-
-/// The order of a tensor's axes: each of n (batch), c (channel), z, y, x at most once, n, y and x always.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Axes(String);
-
-impl Axes {
-    /// The letters in order.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-    /// Whether an axis is there.
-    pub fn has(&self, axis: char) -> bool {
-        self.0.contains(axis)
-    }
-    /// Number of axes.
-    pub fn rank(&self) -> usize {
-        self.0.len()
-    }
-    /// Where an axis stands.
-    pub fn position(&self, axis: char) -> Option<usize> {
-        self.0.find(axis)
-    }
-}
-
-impl TryFrom<String> for Axes {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        let known = text.chars().all(|c| "nczyx".contains(c));
-        let once = "nczyx".chars().all(|c| text.matches(c).count() <= 1);
-        let needed = ['n', 'y', 'x'].into_iter().all(|c| text.contains(c));
-        if known && once && needed {
-            Ok(Self(text))
-        } else {
-            Err(format!(
-                "axes are the letters n, c, z, y, x, each at most once, n, y and x always, such as \"nczyx\"; found \"{text}\""
-            ))
-        }
-    }
-}
-impl From<Axes> for String {
-    fn from(axes: Axes) -> Self {
-        axes.0
-    }
-}
-impl fmt::Display for Axes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl Card {
     /// Reads a card's text and checks it; the network's file is not touched.
     pub fn parse(text: &str) -> Result<Self, CardError> {
@@ -368,28 +158,22 @@ impl Card {
 
     /// Whether the network sees slices instead of volumes.
     pub fn is_of_slices(&self) -> bool {
-        !self.input.axes.has('z')
+        self.input.axes.across_slices().is_some()
     }
 
     /// Number of channels of the blended output: that of the network, or of the labels when it answers with labels.
     pub fn n_channels(&self) -> usize {
-        match self.output.activation {
-            Some(Activation::Sigmoid) => self.labels.len() - 1,
-            _ => self.labels.len(),
+        match (&self.output.channel_labels, self.output.activation) {
+            (Some(labels), _) => labels.len(),
+            (None, Some(Activation::Sigmoid)) => self.labels.len() - 1,
+            (None, _) => self.labels.len(),
         }
     }
-}
 
-fn ones() -> [usize; 3] {
-    [1; 3]
-}
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]
-fn is_false(value: &bool) -> bool {
-    !*value
-}
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands over a reference")]
-fn is_zero(value: &u16) -> bool {
-    *value == 0
+    /// Number of channels the network is shown: the image, and in a cascade one for each label of the first stage.
+    pub fn n_input_channels(&self) -> usize {
+        1 + self.cascade.as_ref().map_or(0, |cascade| cascade.labels.len())
+    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,16 @@
 //! What must hold between the values of a card.
 
-use crate::card::{Axes, CARD_VERSION, Card, CardError, Label, Normalisation, OutputKind, Patch, Role, Spacing};
+use crate::card::{
+    Activation, Axes, AxisSpacing, CARD_VERSION, Card, CardError, CarriedBack, Crop, Label, Normalisation, OutputKind,
+    Patch, Role, Spacing,
+};
 
 /// Checks a card whose keys and types are right already.
 pub(crate) fn check(card: &Card) -> Result<(), CardError> {
     check_identity(card)?;
+    check_networks(card)?;
     check_input(card)?;
+    check_windows(card)?;
     check_normalisation(&card.input.normalisation)?;
     check_output(card)?;
     check_labels(&card.labels)
@@ -20,19 +25,33 @@ fn rule(holds: bool, key: &str, expected: &str, found: impl ToString) -> Result<
     }
 }
 
+/// A name without a path in it.
+fn plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) && !text.starts_with('.')
+}
+
+fn check_networks(card: &Card) -> Result<(), CardError> {
+    let network = |place: &str, file: &str, sha256: &str| {
+        rule(plain(file), &format!("{place}file"), "a plain file name beside the card", file)?;
+        let hexadecimal = sha256.len() == 64 && sha256.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
+        rule(hexadecimal, &format!("{place}sha256"), "64 lower-case hexadecimal digits", sha256)
+    };
+    network("", &card.file, &card.sha256)?;
+    for fold in &card.folds {
+        network("fold.", &fold.file, &fold.sha256)?;
+    }
+    let Some(cascade) = &card.cascade else { return Ok(()) };
+    network("cascade.", "model.onnx", &cascade.sha256)?;
+    rule(plain(&cascade.model), "cascade.model", "the name of a folder beside this model's", &cascade.model)?;
+    let labels = &cascade.labels;
+    let rising = !labels.is_empty() && labels[0] > 0 && labels.windows(2).all(|pair| pair[0] < pair[1]);
+    rule(rising, "cascade.labels", "labels above 0 in ascending order", format!("{labels:?}"))
+}
+
 fn check_identity(card: &Card) -> Result<(), CardError> {
     rule(card.card_version == CARD_VERSION, "card_version", "1", card.card_version)?;
-    let plain = |text: &str| {
-        !text.is_empty()
-            && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-            && !text.starts_with('.')
-    };
     rule(plain(&card.name), "name", "letters, digits, '.', '_' and '-'", &card.name)?;
     rule(plain(&card.version), "version", "letters, digits, '.', '_' and '-'", &card.version)?;
-    rule(plain(&card.file), "file", "a plain file name beside the card", &card.file)?;
-    let hexadecimal =
-        card.sha256.len() == 64 && card.sha256.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c));
-    rule(hexadecimal, "sha256", "64 lower-case hexadecimal digits", &card.sha256)?;
     for (key, text) in [
         ("licence", &card.licence),
         ("intended_use", &card.intended_use),
@@ -54,16 +73,31 @@ fn check_identity(card: &Card) -> Result<(), CardError> {
 fn check_input(card: &Card) -> Result<(), CardError> {
     let input = &card.input;
     rule(input.axes.has('c'), "input.axes", "a channel axis c", &input.axes)?;
-    if let Spacing::Mm(mm) = input.spacing_mm {
-        let positive = mm.iter().all(|s| s.is_finite() && *s > 0.0);
-        rule(positive, "input.spacing_mm", "three numbers above 0", format!("{mm:?}"))?;
+    let positive = |mm: f64| mm.is_finite() && mm > 0.0;
+    let spacings_hold = match &input.spacing_mm {
+        Spacing::Mm(mm) => mm.iter().all(|mm| positive(*mm)),
+        Spacing::Native(_) => true,
+        Spacing::PerAxis(axes) => axes.iter().all(|axis| !matches!(axis, AxisSpacing::Mm(mm) if !positive(*mm))),
+    };
+    let found = format!("{:?}", input.spacing_mm);
+    rule(spacings_hold, "input.spacing_mm", "three numbers above 0", found)?;
+    let ratio = input.nearest_along_axis_coarser_than.is_none_or(|ratio| ratio.is_finite() && ratio >= 1.0);
+    let key = "input.nearest_along_axis_coarser_than";
+    rule(ratio, key, "a number of at least 1", format!("{:?}", input.nearest_along_axis_coarser_than))?;
+    if let Some(Crop::Above { value, .. }) = input.crop {
+        rule(value.is_finite(), "input.crop.value", "a finite number", value)?;
     }
+    rule(input.padding_value.is_finite(), "input.padding_value", "a finite number", input.padding_value)
+}
+
+fn check_windows(card: &Card) -> Result<(), CardError> {
+    let input = &card.input;
     match input.patch {
         Patch::Voxels(voxels) => {
             let found = format!("{voxels:?}");
             rule(voxels.iter().all(|n| *n > 0), "input.patch", "three whole numbers above 0", &found)?;
-            if card.is_of_slices() {
-                rule(voxels[2] == 1, "input.patch", "z = 1 for a network without a z axis", &found)?;
+            if let Some(across) = input.axes.across_slices() {
+                rule(voxels[across] == 1, "input.patch", "1 along the axis the network does not have", &found)?;
             }
             rule(input.divisible_by == [1; 3], "input.divisible_by", "only beside patch = \"whole_image\"", &found)?;
         }
@@ -74,7 +108,9 @@ fn check_input(card: &Card) -> Result<(), CardError> {
     }
     let fraction = input.step_fraction > 0.0 && input.step_fraction <= 1.0;
     rule(fraction, "input.step_fraction", "a fraction above 0, at most 1", input.step_fraction)?;
-    rule(input.padding_value.is_finite(), "input.padding_value", "a finite number", input.padding_value)
+    let mirrors = input.mirror.chars().all(|axis| "xyz".contains(axis) && input.axes.has(axis))
+        && "xyz".chars().all(|axis| input.mirror.matches(axis).count() <= 1);
+    rule(mirrors, "input.mirror", "letters of x, y, z among the input's axes, each at most once", &input.mirror)
 }
 
 fn check_normalisation(normalisation: &Normalisation) -> Result<(), CardError> {
@@ -83,7 +119,7 @@ fn check_normalisation(normalisation: &Normalisation) -> Result<(), CardError> {
         rule(rising, key, "two finite numbers, the smaller first", format!("[{low}, {high}]"))
     };
     match *normalisation {
-        Normalisation::None {} | Normalisation::ZScoreOfImage {} => Ok(()),
+        Normalisation::None {} | Normalisation::ZScoreOfImage { .. } => Ok(()),
         Normalisation::ClipToRange { clip, to } => {
             interval("input.normalisation.clip", clip)?;
             interval("input.normalisation.to", to)
@@ -100,17 +136,20 @@ fn check_normalisation(normalisation: &Normalisation) -> Result<(), CardError> {
 fn check_output(card: &Card) -> Result<(), CardError> {
     let output = &card.output;
     let labels = output.kind == OutputKind::Labels;
-    let same_space = output.axes.has('z') == card.input.axes.has('z');
-    rule(same_space, "output.axes", "a z axis exactly when the input has one", &output.axes)?;
+    let same_space = output.axes.across_slices() == card.input.axes.across_slices();
+    rule(same_space, "output.axes", "the same axes of space as the input", &output.axes)?;
     let channel = |axes: &Axes| axes.has('c') != labels;
     rule(channel(&output.axes), "output.axes", "a channel axis c, or none when kind is labels", &output.axes)?;
     let activation = output.activation.is_some() != labels;
-    rule(
-        activation,
-        "output.activation",
-        "softmax or sigmoid, left out when kind is labels",
-        format!("{:?}", output.activation),
-    )
+    let found = format!("{:?}", output.activation);
+    rule(activation, "output.activation", "softmax or sigmoid, left out when kind is labels", found)?;
+    let logits = output.carried_back != CarriedBack::Logits || output.kind == OutputKind::Logits;
+    rule(logits, "output.carried_back", "logits only where kind is logits", "logits")?;
+    let Some(painted) = &output.channel_labels else { return Ok(()) };
+    let sigmoid = output.activation == Some(Activation::Sigmoid);
+    rule(sigmoid, "output.channel_labels", "activation = \"sigmoid\" beside it", format!("{:?}", output.activation))?;
+    let known = !painted.is_empty() && painted.iter().all(|l| *l > 0 && usize::from(*l) < card.labels.len());
+    rule(known, "output.channel_labels", "indices of labels above 0", format!("{painted:?}"))
 }
 
 fn check_labels(labels: &[Label]) -> Result<(), CardError> {
@@ -130,15 +169,31 @@ fn check_labels(labels: &[Label]) -> Result<(), CardError> {
             "an organ for every label but background",
             format!("{:?}", label.organ),
         )?;
-        let cleaned = label.keep_largest || label.min_volume_mm3.is_some() || label.fill_holes;
+        let cleaned = label.keep_largest
+            || label.min_volume_mm3.is_some()
+            || label.fill_holes
+            || label.only_near.is_some()
+            || label.split_at_necks_mm.is_some();
         rule(!(background && cleaned), &key("role"), "no component rules for background", "some")?;
         let volume = label.min_volume_mm3.is_none_or(|v| v.is_finite() && v > 0.0);
         rule(volume, &key("min_volume_mm3"), "a volume above 0", format!("{:?}", label.min_volume_mm3))?;
         let other =
             usize::from(label.dropped_becomes) < labels.len() && (background || label.dropped_becomes != label.index);
         rule(other, &key("dropped_becomes"), "the index of another label", label.dropped_becomes)?;
+        check_surroundings(label, labels.len(), &key)?;
     }
     Ok(())
+}
+
+fn check_surroundings(label: &Label, n_labels: usize, key: &dyn Fn(&str) -> String) -> Result<(), CardError> {
+    let neck = label.split_at_necks_mm.is_none_or(|mm| mm.is_finite() && mm > 0.0);
+    rule(neck, &key("split_at_necks_mm"), "a width above 0", format!("{:?}", label.split_at_necks_mm))?;
+    let Some(near) = &label.only_near else { return Ok(()) };
+    let others = !near.labels.is_empty()
+        && near.labels.iter().all(|other| *other != 0 && *other != label.index && usize::from(*other) < n_labels);
+    rule(others, &key("only_near.labels"), "indices of other labels", format!("{:?}", near.labels))?;
+    let distance = near.within_mm.is_finite() && near.within_mm >= 0.0;
+    rule(distance, &key("only_near.within_mm"), "a distance of at least 0", near.within_mm)
 }
 
 #[cfg(test)]

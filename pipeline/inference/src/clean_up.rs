@@ -1,17 +1,24 @@
-//! What a card asks for after the labels are found: the largest component, no tiny ones, no holes.
+//! What a card asks for after the labels are found: nothing far from its organ, the largest component, no tiny ones, no holes.
 //!
 //! Components hang together over faces, edges and corners (26 neighbours); a hole is background from which no path over faces
 //! (6 neighbours) leads round the label.
 
 use imaging::components::{Connectivity, components};
+use imaging::distance::distance_to;
 use imaging::morphology;
-use imaging::{LabelMap, Note};
+use imaging::{Index3, LabelMap, Mask, Note, Window};
 
-use crate::card::{Card, Label};
+use crate::card::{Card, Label, OnlyNear};
+
+/// A voxel centre this little beyond the distance, in mm, is still near: the rounding of a spacing times a count.
+const DISTANCE_TOLERANCE_MM: f64 = 1e-6;
 
 /// Applies the rules of every label in ascending order and notes what was changed.
 pub(crate) fn clean_up(labels: &mut LabelMap, card: &Card, notes: &mut Vec<Note>) {
     for label in &card.labels {
+        if let Some(near) = &label.only_near {
+            drop_far(labels, label, near, notes);
+        }
         if label.keep_largest || label.min_volume_mm3.is_some() {
             drop_components(labels, label, notes);
         }
@@ -21,8 +28,54 @@ pub(crate) fn clean_up(labels: &mut LabelMap, card: &Card, notes: &mut Vec<Note>
     }
 }
 
+fn drop_far(labels: &mut LabelMap, label: &Label, near: &OnlyNear, notes: &mut Vec<Note>) {
+    let anchor = labels.map(|v| near.labels.contains(v));
+    let limit = near.within_mm + DISTANCE_TOLERANCE_MM;
+    // Without an anchor there is no distance: nothing of the label is near it.
+    let distance = distance_to(&anchor).ok();
+    let mut n_dropped = 0_usize;
+    for (n, to) in labels.values_mut().iter_mut().enumerate().filter(|(_, v)| **v == label.index) {
+        if distance.as_ref().is_none_or(|mm| mm.values()[n] > limit) {
+            *to = label.dropped_becomes;
+            n_dropped += 1;
+        }
+    }
+    if n_dropped > 0 {
+        let names: Vec<String> = near.labels.iter().map(u16::to_string).collect();
+        let message = format!(
+            "{n_dropped} voxels farther than {} mm from labels {} dropped as the card asks",
+            near.within_mm,
+            names.join(", ")
+        );
+        notes.push(Note::info("far_voxels_dropped", &label.name, message));
+    }
+}
+
+/// A label's surroundings, one voxel more than it reaches: what is done to a label costs what the label costs.
+fn surroundings(labels: &LabelMap, label: &Label) -> Option<(Window, Mask)> {
+    let mask = labels.label_mask(label.index);
+    let window = Window::around(&mask, [1; 3])?.within(labels.shape())?;
+    Some((window, window.cut(&mask, false).ok()?))
+}
+
+/// Changes the voxels of a window for which `change` says so; returns how many those are.
+fn change_where(labels: &mut LabelMap, window: &Window, to: u16, change: impl Fn(usize, u16) -> bool) -> usize {
+    let shape = labels.shape();
+    let mut n_changed = 0;
+    for n in 0..window.shape.n_voxels() {
+        let Some(Index3 { i, j, k }) = window.to_volume(window.shape.index(n), shape) else { continue };
+        let voxel = &mut labels.data_mut()[[k, j, i]];
+        if change(n, *voxel) {
+            *voxel = to;
+            n_changed += 1;
+        }
+    }
+    n_changed
+}
+
 fn drop_components(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
-    let found = components(&labels.label_mask(label.index), Connectivity::Corners);
+    let Some((window, mask)) = surroundings(labels, label) else { return };
+    let found = components(&mask, Connectivity::Corners);
     let largest = found.largest().map(|component| component.label);
     let voxel_mm3 = labels.grid().voxel_volume_mm3();
     let mut dropped = vec![false; found.list.len() + 1];
@@ -39,25 +92,17 @@ fn drop_components(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) 
     if n_dropped == 0 {
         return;
     }
-    for (to, component) in labels.values_mut().iter_mut().zip(found.labels.values()) {
-        if dropped[*component as usize] {
-            *to = label.dropped_becomes;
-        }
-    }
+    let component = found.labels.values();
+    change_where(labels, &window, label.dropped_becomes, |n, _| dropped[component[n] as usize]);
     let message =
         format!("{n_dropped} of {} components ({dropped_mm3:.1} mm³) dropped as the card asks", found.list.len());
     notes.push(Note::info("components_dropped", &label.name, message));
 }
 
 fn fill_holes(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
-    let filled = morphology::fill_holes(&labels.label_mask(label.index));
-    let mut n_filled = 0;
-    for (to, inside) in labels.values_mut().iter_mut().zip(filled.values()) {
-        if *inside && *to == 0 {
-            *to = label.index;
-            n_filled += 1;
-        }
-    }
+    let Some((window, mask)) = surroundings(labels, label) else { return };
+    let filled = morphology::fill_holes(&mask);
+    let n_filled = change_where(labels, &window, label.index, |n, voxel| voxel == 0 && filled.values()[n]);
     if n_filled > 0 {
         let message = format!("{n_filled} enclosed background voxels filled as the card asks");
         notes.push(Note::info("holes_filled", &label.name, message));
@@ -108,6 +153,21 @@ mod tests {
         assert_eq!(labels, map(&["1111220", "1111110"]));
         clean_up(&mut labels, &card, &mut Vec::new());
         assert_eq!(labels, map(&["1111220", "1111110"]));
+    }
+
+    #[test]
+    fn what_lies_far_from_its_organ_is_dropped() {
+        let mut card = card();
+        card.labels[2].only_near = Some(OnlyNear { labels: vec![1], within_mm: 2.0 });
+        let mut notes = Vec::new();
+        // The map's voxels are 1 mm apart along a row.
+        let mut labels = map(&["1122220"]);
+        clean_up(&mut labels, &card, &mut notes);
+        assert_eq!(labels, map(&["1122000"]));
+        assert!(notes[0].message.starts_with("2 voxels farther than 2 mm"), "{}", notes[0].message);
+        let mut alone = map(&["0022000"]);
+        clean_up(&mut alone, &card, &mut notes);
+        assert_eq!(alone, map(&["0000000"]));
     }
 
     #[test]

@@ -64,20 +64,29 @@ pub struct Model {
     pub path: PathBuf,
     /// Its bytes: what is run is what was checked.
     pub network: Vec<u8>,
+    /// The bytes of the networks of other folds, in the card's order.
+    pub folds: Vec<Vec<u8>>,
 }
 
 impl Model {
-    /// Reads card and network and compares the digest. No runtime is needed.
+    /// Reads card and networks and compares the digests. No runtime is needed.
     pub fn open(dir: &Path) -> Result<Self, ModelError> {
         let card = read_card(dir)?;
         let path = dir.join(&card.file);
-        let network = fs::read(&path).map_err(|source| ModelError::NoNetwork { path: path.clone(), source })?;
-        let found = sha256(&network);
-        if found == card.sha256 {
-            Ok(Self { card, path, network })
-        } else {
-            Err(ModelError::Digest { path, expected: card.sha256, found })
-        }
+        let network = read_network(&path, &card.sha256)?;
+        let folds = card.folds.iter().map(|fold| read_network(&dir.join(&fold.file), &fold.sha256));
+        let folds = folds.collect::<Result<Vec<_>, _>>()?;
+        Ok(Self { card, path, network, folds })
+    }
+}
+
+fn read_network(path: &Path, expected: &str) -> Result<Vec<u8>, ModelError> {
+    let network = fs::read(path).map_err(|source| ModelError::NoNetwork { path: path.to_owned(), source })?;
+    let found = sha256(&network);
+    if found == expected {
+        Ok(network)
+    } else {
+        Err(ModelError::Digest { path: path.to_owned(), expected: expected.to_owned(), found })
     }
 }
 

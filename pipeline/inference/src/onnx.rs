@@ -314,7 +314,7 @@ fn check_against_card(session: &Session, card: &Card) -> Result<(), RuntimeError
     if n_inputs != 1 {
         return Err(mismatch(card, "one input".to_owned(), format!("{n_inputs}")));
     }
-    check_tensor(card, session.inputs(), "input", &input.name, (&input.axes, 1, patch))?;
+    check_tensor(card, session.inputs(), "input", &input.name, (&input.axes, card.n_input_channels(), patch))?;
     check_tensor(card, session.outputs(), "output", &output.name, (&output.axes, card.n_channels(), patch))
 }
 

@@ -1,13 +1,17 @@
 //! From an image to what the network is shown: orientation, spacing, normalisation, as `models/README.md` states them.
 
-use imaging::{Note, Volume};
-use ndarray::Array3;
+use std::ops::Range;
+
+use imaging::{GridError, LabelMap, Mask, Note, Volume, morphology};
+use ndarray::{Array3, Array4, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 use thiserror::Error;
 
-use crate::axis_operator::{AxisOperator, carry};
-use crate::card::{Card, Input, Normalisation, Resampling};
+use crate::axis_operator::carry;
+use crate::card::{Card, Crop, Normalisation, Normalised, Over, Resampling};
 use crate::model_grid::ModelGrid;
+use crate::normalise::{normalise, range};
+use crate::previous_stage;
 
 /// An image is doubted when its values span less than this part of the interval the card clips to. Origin: a CT in HU spans
 /// several times the interval; one scaled to 0…1 or 0…255 by mistake spans a hundredth, or about half of it.
@@ -16,6 +20,15 @@ const SUSPICIOUS_SPAN: f32 = 0.05;
 /// Why an image cannot be shown to a network.
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum PreprocessError {
+    /// The model's grid cannot be laid over the image.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+    /// The crop leaves nothing.
+    #[error("no voxel of the image is {wanted}, as the model's crop asks: there is nothing to show the network")]
+    NothingLeft {
+        /// What the card asks for.
+        wanted: String,
+    },
     /// NaN or infinity among the voxels.
     #[error(
         "{n} voxels of the image are not finite numbers, the first at i {i}, j {j}, k {k}; replace them before (convert from DICOM again, or set them to the value of air)"
@@ -30,41 +43,157 @@ pub enum PreprocessError {
         /// Slice of the first.
         k: usize,
     },
-    /// Every voxel the same where the card scales by the image's own spread.
+    /// All voxels that count the same where the card scales by the image's own spread.
     #[error(
-        "every voxel of the image has the value {value}, so that the model's normalisation ({normalisation}) is not defined"
+        "all voxels of the image that count have one value (the first voxel has {value}), so that the model's normalisation ({normalisation}) is not defined"
     )]
     Constant {
-        /// The value.
+        /// The value of the first voxel.
         value: f32,
         /// The card's normalisation.
         normalisation: &'static str,
     },
 }
 
-/// What the network is shown: an array `[z, y, x]` on the model's grid.
-pub(crate) fn prepare(
-    image: &Volume<f32>,
-    model: &ModelGrid,
-    card: &Card,
-    notes: &mut Vec<Note>,
-) -> Result<Array3<f32>, PreprocessError> {
-    refuse_non_finite(image)?;
-    let mut seen = carry(model.orient(image.data()), &to_model(model, &card.input));
-    doubt_unit(&seen, card, notes);
-    normalise(&mut seen, card.input.normalisation)?;
-    Ok(seen)
+/// What the network is shown.
+pub(crate) struct Prepared {
+    /// The grid it lies on.
+    pub(crate) model: ModelGrid,
+    /// `[channel, z, y, x]` of the part of that grid which counts: the image, then the first stage's labels.
+    pub(crate) shown: Array4<f32>,
+    /// That part, voxels along x, y, z.
+    pub(crate) part: [Range<usize>; 3],
 }
 
-fn to_model(model: &ModelGrid, input: &Input) -> [AxisOperator; 3] {
-    std::array::from_fn(|axis| {
-        let ratio = model.ratio()[axis];
-        let half_width = match input.resampling {
-            Resampling::Linear => 1.0,
-            Resampling::LinearAntialiased => ratio.max(1.0),
-        };
-        AxisOperator::new(model.image_size()[axis], model.size()[axis], ratio, half_width)
-    })
+/// Brings an image, and in a cascade the first stage's result on the same grid, onto the model's grid.
+pub(crate) fn prepare(
+    image: &Volume<f32>,
+    first_stage: Option<&LabelMap>,
+    card: &Card,
+    notes: &mut Vec<Note>,
+) -> Result<Prepared, PreprocessError> {
+    refuse_non_finite(image)?;
+    let input = &card.input;
+    let box_on_image = match input.crop {
+        Some(Crop::Nonzero {}) => Some(nonzero_box(image)?),
+        Some(Crop::Above { .. }) | None => None,
+    };
+    let model = ModelGrid::over_part(image.grid(), input, box_on_image)?;
+    let object = object(image, first_stage, card);
+    let object = object.as_ref().map(|mask| model.orient(mask.data()));
+    let operators = model.to_model(input.resampling);
+    let seen = match input.normalised {
+        Normalised::BeforeResampling => {
+            let mut own = model.orient(image.data()).to_owned();
+            doubt_unit(&own, card, notes);
+            normalise(&mut own, input.normalisation, object)?;
+            within_source(carry(own.view(), &operators), &own.view(), &model, input.resampling)
+        }
+        Normalised::AfterResampling => {
+            let own = model.orient(image.data());
+            let mut seen = within_source(carry(own, &operators), &own, &model, input.resampling);
+            doubt_unit(&seen, card, notes);
+            normalise(&mut seen, input.normalisation, None)?;
+            seen
+        }
+    };
+    let part = match input.crop {
+        Some(Crop::Above { value, margin }) => box_above(&seen, value, margin)?,
+        Some(Crop::Nonzero {}) | None => model.size().map(|n| 0..n),
+    };
+    let mut shown = seen.insert_axis(Axis(0));
+    if let (Some(first_stage), Some(cascade), Some(object)) = (first_stage, &card.cascade, &object) {
+        let channels = previous_stage::channels(first_stage, object, &model, &cascade.labels);
+        shown = concatenate(Axis(0), &[shown.view(), channels.view()])
+            .expect("both lie on the model's grid, which model.size() gives");
+    }
+    if part != model.size().map(|n| 0..n) {
+        let [x, y, z] = part.clone();
+        shown = shown.slice_move(ndarray::s![.., z, y, x]).as_standard_layout().into_owned();
+    }
+    Ok(Prepared { model, shown, part })
+}
+
+/// The image's object where it matters: what is not 0, the holes it encloses, and what the first stage found.
+fn object(image: &Volume<f32>, first_stage: Option<&LabelMap>, card: &Card) -> Option<Mask> {
+    let counts = matches!(card.input.normalisation, Normalisation::ZScoreOfImage { over: Over::NonzeroFilled });
+    if !counts && first_stage.is_none() {
+        return None;
+    }
+    let mut object = morphology::fill_holes(&image.map(|v| *v != 0.0));
+    if let Some(found) = first_stage {
+        object.values_mut().iter_mut().zip(found.values()).for_each(|(inside, label)| *inside |= *label != 0);
+    }
+    Some(object)
+}
+
+/// The box of all voxels that are not 0, along i, j, k.
+fn nonzero_box(image: &Volume<f32>) -> Result<[Range<usize>; 3], PreprocessError> {
+    let found = box_of(&image.data().view(), |v| v != 0.0);
+    found.ok_or_else(|| PreprocessError::NothingLeft { wanted: "different from 0".to_owned() })
+}
+
+fn box_above(seen: &Array3<f32>, value: f32, margin: [usize; 3]) -> Result<[Range<usize>; 3], PreprocessError> {
+    let found = box_of(&seen.view(), |v| v > value);
+    let found =
+        found.ok_or_else(|| PreprocessError::NothingLeft { wanted: format!("above {value} on the model's grid") })?;
+    let (nz, ny, nx) = seen.dim();
+    Ok(std::array::from_fn(|axis| {
+        let Range { start, end } = found[axis].clone();
+        start.saturating_sub(margin[axis])..(end + margin[axis]).min([nx, ny, nz][axis])
+    }))
+}
+
+/// The smallest box round the voxels that count of an array, its last axis first; `None` when there are none.
+fn box_of(array: &ArrayView3<'_, f32>, counts: impl Fn(f32) -> bool + Sync) -> Option<[Range<usize>; 3]> {
+    let of_plane = |z: usize| {
+        let mut found: Option<[Range<usize>; 3]> = None;
+        for ((y, x), _) in array.index_axis(Axis(0), z).indexed_iter().filter(|(_, v)| counts(**v)) {
+            let at = [x, y, z];
+            let found = found.get_or_insert_with(|| at.map(|n| n..n + 1));
+            for (range, n) in found.iter_mut().zip(at) {
+                *range = range.start.min(n)..range.end.max(n + 1);
+            }
+        }
+        found
+    };
+    let planes: Vec<_> = (0..array.dim().0).into_par_iter().filter_map(of_plane).collect();
+    let join = |a: [Range<usize>; 3], b: [Range<usize>; 3]| {
+        std::array::from_fn(|axis| a[axis].start.min(b[axis].start)..a[axis].end.max(b[axis].end))
+    };
+    planes.into_iter().reduce(join)
+}
+
+/// A spline overshoots at edges: its values are kept within those of the source, of each plane of the source where planes are not
+/// mixed (scikit-image's `resize` with clip=True).
+fn within_source(
+    mut carried: Array3<f32>,
+    source: &ArrayView3<'_, f32>,
+    model: &ModelGrid,
+    resampling: Resampling,
+) -> Array3<f32> {
+    if resampling != Resampling::CubicSpline || model.image_size() == model.size() {
+        return carried;
+    }
+    let limits = |part: ArrayView3<'_, f32>| {
+        part.iter().fold([f32::INFINITY, f32::NEG_INFINITY], |[low, high], v| [low.min(*v), high.max(*v)])
+    };
+    match model.nearest_in() {
+        None => {
+            let [low, high] = range(&source.to_owned());
+            carried.par_mapv_inplace(|v| v.clamp(low, high));
+        }
+        Some(axis) => {
+            let planes = model.nearest_to_model()[axis].clone();
+            let axis = Axis(2 - axis);
+            for (q, mut plane) in carried.axis_iter_mut(axis).enumerate() {
+                let from = planes.reach(q).start;
+                let [low, high] = limits(source.slice_axis(axis, (from..=from).into()));
+                plane.mapv_inplace(|v| v.clamp(low, high));
+            }
+        }
+    }
+    carried
 }
 
 fn refuse_non_finite(image: &Volume<f32>) -> Result<(), PreprocessError> {
@@ -95,80 +224,19 @@ fn doubt_unit(seen: &Array3<f32>, card: &Card, notes: &mut Vec<Note>) {
     }
 }
 
-fn normalise(seen: &mut Array3<f32>, normalisation: Normalisation) -> Result<(), PreprocessError> {
-    match normalisation {
-        Normalisation::None {} => {}
-        Normalisation::ClipToRange { clip, to } => {
-            let scale = (to[1] - to[0]) / (clip[1] - clip[0]);
-            seen.par_mapv_inplace(|v| (v.clamp(clip[0], clip[1]) - clip[0]).mul_add(scale, to[0]));
-        }
-        Normalisation::ZScore { mean, std, clip } => {
-            let [low, high] = clip.unwrap_or([f32::NEG_INFINITY, f32::INFINITY]);
-            seen.par_mapv_inplace(|v| (v.clamp(low, high) - mean) / std);
-        }
-        Normalisation::ZScoreOfImage {} => {
-            let [low, high] = range(seen);
-            if low == high {
-                return Err(PreprocessError::Constant { value: low, normalisation: "z_score_of_image" });
-            }
-            let n = seen.len() as f64;
-            let mean = seen.iter().map(|v| f64::from(*v)).sum::<f64>() / n;
-            let variance = seen.iter().map(|v| (f64::from(*v) - mean).powi(2)).sum::<f64>() / n;
-            let std = variance.sqrt();
-            seen.par_mapv_inplace(|v| ((f64::from(v) - mean) / std) as f32);
-        }
-        Normalisation::MinMax { to } => {
-            let [low, high] = range(seen);
-            if low == high {
-                return Err(PreprocessError::Constant { value: low, normalisation: "min_max" });
-            }
-            let scale = (to[1] - to[0]) / (high - low);
-            seen.par_mapv_inplace(|v| (v - low).mul_add(scale, to[0]));
-        }
-    }
-    Ok(())
-}
-
-/// Smallest and largest value.
-fn range(seen: &Array3<f32>) -> [f32; 2] {
-    let low = seen.iter().copied().fold(f32::INFINITY, f32::min);
-    let high = seen.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    [low, high]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::Array;
-
-    fn normalised(values: &[f32], normalisation: Normalisation) -> Result<Vec<f32>, PreprocessError> {
-        let mut seen = Array::from_shape_vec((1, 1, values.len()), values.to_vec()).unwrap();
-        normalise(&mut seen, normalisation)?;
-        Ok(seen.into_raw_vec_and_offset().0)
-    }
 
     #[test]
-    fn each_normalisation_on_four_values() {
-        let values = [-300.0, 0.0, 100.0, 500.0];
-        let clip = Normalisation::ClipToRange { clip: [-200.0, 300.0], to: [-1.0, 1.0] };
-        let got = normalised(&values, clip).unwrap();
-        assert!(got.iter().zip([-1.0, -0.2, 0.2, 1.0]).all(|(a, b)| (a - b).abs() < 1e-6), "{got:?}");
-        let z = Normalisation::ZScore { mean: 100.0, std: 50.0, clip: Some([-100.0, 200.0]) };
-        assert_eq!(normalised(&values, z).unwrap(), [-4.0, -2.0, 0.0, 2.0]);
-        // Mean 75, variance (375² + 75² + 25² + 425²) / 4.
-        let std = (327_500.0_f32 / 4.0).sqrt();
-        let got = normalised(&values, Normalisation::ZScoreOfImage {}).unwrap();
-        assert!((got[3] - 425.0 / std).abs() < 1e-6 && (got[0] + 375.0 / std).abs() < 1e-6);
-        let got = normalised(&values, Normalisation::MinMax { to: [0.0, 1.0] }).unwrap();
-        assert_eq!(got, [0.0, 0.375, 0.5, 1.0]);
-        assert_eq!(normalised(&values, Normalisation::None {}).unwrap(), values);
-    }
-
-    #[test]
-    fn a_constant_image_is_refused_where_its_spread_is_needed() {
-        for normalisation in [Normalisation::MinMax { to: [0.0, 1.0] }, Normalisation::ZScoreOfImage {}] {
-            let error = normalised(&[7.0, 7.0], normalisation).unwrap_err();
-            assert!(matches!(error, PreprocessError::Constant { value: 7.0, .. }));
-        }
+    fn the_box_of_what_counts_last_axis_first() {
+        let mut array = Array3::<f32>::zeros((3, 4, 5));
+        assert_eq!(box_of(&array.view(), |v| v != 0.0), None);
+        array[[1, 0, 3]] = -2.0;
+        array[[2, 3, 1]] = 1.0;
+        assert_eq!(box_of(&array.view(), |v| v != 0.0), Some([1..4, 0..4, 1..3]));
+        assert_eq!(box_above(&array, 0.0, [1, 0, 9]).unwrap(), [0..3, 3..4, 0..3]);
+        let error = box_above(&array, 1.0, [0; 3]).unwrap_err();
+        assert!(error.to_string().contains("above 1"), "{error}");
     }
 }

@@ -3,20 +3,24 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use imaging::{Grid, GridError, LabelMap, Note, Noted, Shape, Volume};
-use ndarray::Array4;
+use imaging::{Grid, GridError, LabelMap, Note, Noted, Volume};
+use ndarray::{Array4, Axis};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::card::{Card, Role};
 use crate::clean_up::clean_up;
+use crate::ensemble::Ensemble;
+use crate::findings::findings;
+use crate::labels_on_image::LabelsOnImage;
+use crate::memory::bound_bytes;
 use crate::model_folder::{Model, ModelError};
 use crate::model_grid::ModelGrid;
 use crate::network::{Execution, Network};
 use crate::onnx::{OnnxNetwork, RuntimeError, RuntimeOptions};
-use crate::postprocess::{activate, onto_image};
-use crate::preprocess::{PreprocessError, prepare};
-use crate::sliding_window::{WindowError, Windows, blend};
+use crate::preprocess::{Prepared, PreprocessError, prepare};
+use crate::sliding_window::{Watch, WindowError, blend};
+use crate::windows::Windows;
 
 /// Why an image has no segmentation.
 #[derive(Debug, Error)]
@@ -36,12 +40,35 @@ pub enum SegmentError {
     /// The network gave no result.
     #[error(transparent)]
     Window(#[from] WindowError),
+    /// More memory is needed than may be used.
+    #[error(
+        "this image with model {model} needs up to {needed_mib} MiB beside the runtime's own layers, {allowed_mib} MiB are allowed; allow more (--memory), or take a model with a smaller patch, fewer labels or a coarser spacing"
+    )]
+    Memory {
+        /// The model's name.
+        model: String,
+        /// The bound of what it needs.
+        needed_mib: u64,
+        /// What may be used.
+        allowed_mib: u64,
+    },
+    /// A cascade whose stages do not fit.
+    #[error("model {model} builds on {expected}, found {found}; fetch both models again")]
+    Cascade {
+        /// The second stage's name.
+        model: String,
+        /// What its card says about the first.
+        expected: String,
+        /// What the first is.
+        found: String,
+    },
 }
 
-/// A model and its network.
+/// A model and its networks, and in a cascade the first stage.
 pub struct Segmenter {
     card: Card,
-    network: Box<dyn Network>,
+    networks: Vec<Box<dyn Network>>,
+    first_stage: Option<Box<Segmenter>>,
 }
 
 /// Labels on the image's own grid, what they mean, and where they come from.
@@ -49,6 +76,8 @@ pub struct Segmenter {
 pub struct Segmentation {
     /// The labels.
     pub labels: LabelMap,
+    /// Where the card splits findings that touch: a number for each, on the same grid; 0 in all other labels.
+    pub findings: Option<LabelMap>,
     /// What each label means, background left out, in ascending order.
     pub structures: Vec<Structure>,
     /// Where they come from.
@@ -87,6 +116,14 @@ pub struct Provenance {
     pub model_shape: [usize; 3],
     /// Windows the network was shown.
     pub n_windows: usize,
+    /// Runs of a network for one window: networks of a cross-validation times mirrored views.
+    pub n_passes_per_window: usize,
+    /// SHA-256 of the networks averaged with the first one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_networks_sha256: Vec<String>,
+    /// In a cascade, where the first stage's result comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_stage: Option<Box<Provenance>>,
 }
 
 /// A network's blended output on the model's grid, before activation.
@@ -99,16 +136,53 @@ pub struct NetworkOutput {
 }
 
 impl Segmenter {
-    /// Opens a model's folder, checks card, digest and network, and loads the runtime.
+    /// Opens a model's folder, and in a cascade that of its first stage, checks cards, digests and networks, and loads the runtime.
     pub fn open(model_dir: &Path, options: &RuntimeOptions) -> Result<Self, SegmentError> {
         let model = Model::open(model_dir)?;
-        let network = OnnxNetwork::load(&model.network, &model.card, options)?;
-        Ok(Self { card: model.card, network: Box::new(network) })
+        let mut networks: Vec<Box<dyn Network>> = Vec::new();
+        for network in std::iter::once(&model.network).chain(&model.folds) {
+            networks.push(Box::new(OnnxNetwork::load(network, &model.card, options)?));
+        }
+        let first_stage = match &model.card.cascade {
+            Some(cascade) => Some(Self::open(&model_dir.join("..").join(&cascade.model), options)?),
+            None => None,
+        };
+        Self::with_networks(model.card, networks, first_stage)
     }
 
     /// A card with any network, such as one written by hand for a test.
     pub fn with_network(card: Card, network: Box<dyn Network>) -> Self {
-        Self { card, network }
+        Self { card, networks: vec![network], first_stage: None }
+    }
+
+    /// A card with its networks (those of other folds after the first) and its first stage. Errors: another first stage than the
+    /// card names, or one without the labels it names.
+    pub fn with_networks(
+        card: Card,
+        networks: Vec<Box<dyn Network>>,
+        first_stage: Option<Self>,
+    ) -> Result<Self, SegmentError> {
+        let wrong =
+            |expected: String, found: String| SegmentError::Cascade { model: card.name.clone(), expected, found };
+        match (&card.cascade, &first_stage) {
+            (None, None) => {}
+            (None, Some(stage)) => return Err(wrong("no first stage".to_owned(), stage.card.name.clone())),
+            (Some(cascade), None) => return Err(wrong(cascade.model.clone(), "nothing".to_owned())),
+            (Some(cascade), Some(stage)) => {
+                if stage.card.sha256 != cascade.sha256 {
+                    let expected = format!("a first stage with SHA-256 {}", cascade.sha256);
+                    return Err(wrong(expected, stage.card.sha256.clone()));
+                }
+                let n_labels = stage.card.labels.len();
+                if cascade.labels.iter().any(|label| usize::from(*label) >= n_labels) {
+                    return Err(wrong(
+                        format!("labels {:?} of the first stage", cascade.labels),
+                        format!("{n_labels}"),
+                    ));
+                }
+            }
+        }
+        Ok(Self { card, networks, first_stage: first_stage.map(Box::new) })
     }
 
     /// The model's card.
@@ -118,7 +192,7 @@ impl Segmenter {
 
     /// Where the network runs.
     pub fn execution(&self) -> &Execution {
-        self.network.execution()
+        self.networks[0].execution()
     }
 
     /// Segments an image whose values are in the card's unit. Many images may be segmented with one segmenter; calls from several
@@ -127,63 +201,98 @@ impl Segmenter {
         self.segment_watched(image, &|_, _| ControlFlow::Continue(()))
     }
 
-    /// [`Segmenter::segment`], telling `watch` (windows done, windows in all) before each window; a break ends the work with
-    /// [`WindowError::Stopped`].
+    /// [`Segmenter::segment`], telling `watch` (windows done, windows in all, of one stage) before each window; a break ends the
+    /// work with [`WindowError::Stopped`].
     pub fn segment_watched(
         &self,
         image: &Volume<f32>,
-        watch: &dyn Fn(usize, usize) -> ControlFlow<()>,
+        watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
     ) -> Result<Noted<Segmentation>, SegmentError> {
         let mut notes = Vec::new();
-        let model = ModelGrid::over(image.grid(), &self.card.input)?;
-        let windows = Windows::over(model.size(), &self.card);
-        let mut answer = self.answer(image, &model, &windows, &mut notes, watch)?;
-        activate(&mut answer, &self.card);
-        let mut labels = onto_image(&answer, &model, image.grid(), &self.card)?;
-        drop(answer);
+        let first_stage = self.run_first_stage(image, watch, &mut notes)?;
+        let prepared = prepare(image, first_stage.as_ref().map(|stage| &stage.labels), &self.card, &mut notes)?;
+        let mut on_image = LabelsOnImage::new(&prepared.model, &prepared.part, &self.card);
+        let windows = self.show(&prepared, watch, &mut |planes| on_image.take(planes))?;
+        let mut labels = on_image.finish(image.grid())?;
+        let provenance = self.provenance(&prepared.model, &windows, first_stage);
+        drop(prepared);
         clean_up(&mut labels, &self.card, &mut notes);
+        let findings = findings(&labels, &self.card);
         let structures = structures(&labels, &self.card);
-        let provenance = self.provenance(&model, &windows);
-        Ok(Noted::new(Segmentation { labels, structures, provenance }, notes))
+        Ok(Noted::new(Segmentation { labels, findings, structures, provenance }, notes))
     }
 
-    /// The network's blended output on the model's grid, for comparison with other runtimes.
+    /// The network's blended output on the model's grid, for comparison with other runtimes. Unlike [`Segmenter::segment`] it
+    /// holds all channels of the whole grid.
     pub fn network_output(&self, image: &Volume<f32>) -> Result<Noted<NetworkOutput>, SegmentError> {
         let mut notes = Vec::new();
-        let model = ModelGrid::over(image.grid(), &self.card.input)?;
-        let windows = Windows::over(model.size(), &self.card);
-        let values = self.answer(image, &model, &windows, &mut notes, &|_, _| ControlFlow::Continue(()))?;
-        Ok(Noted::new(NetworkOutput { values, grid: model.grid().clone() }, notes))
+        let watch = |_, _| ControlFlow::Continue(());
+        let first_stage = self.run_first_stage(image, &watch, &mut notes)?;
+        let prepared = prepare(image, first_stage.as_ref().map(|stage| &stage.labels), &self.card, &mut notes)?;
+        let mut planes = Vec::new();
+        self.show(&prepared, &watch, &mut |finished| planes.extend(finished))?;
+        let views: Vec<_> = planes.iter().map(|plane| plane.view()).collect();
+        let values = ndarray::stack(Axis(1), &views).expect("every plane has the channels and the size of the first");
+        let values = values.as_standard_layout().into_owned();
+        Ok(Noted::new(NetworkOutput { values, grid: prepared.model.grid().clone() }, notes))
     }
 
-    /// An upper bound, in bytes, of what [`Segmenter::segment`] holds for an image on this grid; see [`memory_bound_bytes`].
+    /// An upper bound, in bytes, of what [`Segmenter::segment`] holds for an image on this grid, the image itself included; the
+    /// runtime's inner layers and library are not in it.
     pub fn memory_bound_bytes(&self, image: &Grid) -> Result<u64, SegmentError> {
         let model = ModelGrid::over(image, &self.card.input)?;
-        let [ni, nj, nk] = Windows::over(model.size(), &self.card).patch;
-        Ok(memory_bound_bytes(image.shape(), model.grid().shape(), Shape { ni, nj, nk }, self.card.n_channels()))
+        let windows = Windows::over(model.size(), &self.card);
+        let own = bound_bytes(image.shape(), &model, &windows, &self.card, rayon::current_num_threads());
+        let first_stage = self.first_stage.as_ref().map_or(Ok(0), |stage| stage.memory_bound_bytes(image))?;
+        Ok(own.max(first_stage))
     }
 
-    fn answer(
+    /// Refuses an image for which [`Segmenter::memory_bound_bytes`] exceeds what may be used, before anything is done.
+    pub fn refuse_above(&self, allowed_bytes: u64, image: &Grid) -> Result<(), SegmentError> {
+        let needed = self.memory_bound_bytes(image)?;
+        if needed <= allowed_bytes {
+            return Ok(());
+        }
+        let (model, needed_mib, allowed_mib) = (self.card.name.clone(), needed.div_ceil(1 << 20), allowed_bytes >> 20);
+        Err(SegmentError::Memory { model, needed_mib, allowed_mib })
+    }
+
+    fn run_first_stage(
         &self,
         image: &Volume<f32>,
-        model: &ModelGrid,
-        windows: &Windows,
+        watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
         notes: &mut Vec<Note>,
-        watch: &dyn Fn(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Array4<f32>, SegmentError> {
-        let seen = prepare(image, model, &self.card, notes)?;
-        Ok(blend(&seen, windows, &self.card, self.network.as_ref(), watch)?)
+    ) -> Result<Option<Segmentation>, SegmentError> {
+        let Some(stage) = &self.first_stage else { return Ok(None) };
+        Ok(Some(stage.segment_watched(image, watch)?.note_into(notes)))
     }
 
-    fn provenance(&self, model: &ModelGrid, windows: &Windows) -> Provenance {
+    /// Shows all windows to the networks; returns where they lay.
+    fn show(
+        &self,
+        prepared: &Prepared,
+        watch: Watch<'_>,
+        finished: &mut (dyn FnMut(Vec<ndarray::Array3<f32>>) + Send),
+    ) -> Result<Windows, SegmentError> {
+        let size = [0, 1, 2].map(|axis| prepared.part[axis].len());
+        let windows = Windows::over(size, &self.card);
+        let ensemble = Ensemble::new(&self.card, &self.networks);
+        blend(&prepared.shown, &windows, &self.card, &ensemble, watch, finished)?;
+        Ok(windows)
+    }
+
+    fn provenance(&self, model: &ModelGrid, windows: &Windows, first_stage: Option<Segmentation>) -> Provenance {
         Provenance {
             model: self.card.name.clone(),
             model_version: self.card.version.clone(),
             model_sha256: self.card.sha256.clone(),
-            execution: self.network.execution().clone(),
+            execution: self.execution().clone(),
             model_spacing_mm: model.grid().spacing_mm(),
             model_shape: model.size(),
             n_windows: windows.count(),
+            n_passes_per_window: Ensemble::new(&self.card, &self.networks).n_passes(),
+            other_networks_sha256: self.card.folds.iter().map(|fold| fold.sha256.clone()).collect(),
+            first_stage: first_stage.map(|stage| Box::new(stage.provenance)),
         }
     }
 }
@@ -203,24 +312,4 @@ fn structures(labels: &LabelMap, card: &Card) -> Vec<Structure> {
             n_voxels,
         })
         .collect()
-}
-
-/// An upper bound, in bytes, of the arrays alive at once while an image is segmented: the image itself, the steps of resampling,
-/// the blended output with its weights and one window on the way in and out, then labels and components on the image's grid.
-///
-/// `image` and `on_model_grid` are shapes, `window` that of the patch. Not in it: what the runtime takes for the network's inner
-/// layers, which only the network decides, a few image planes per thread, and the list of components, which is long only for noise.
-pub fn memory_bound_bytes(image: Shape, on_model_grid: Shape, window: Shape, n_channels: usize) -> u64 {
-    const F32: u64 = 4;
-    let voxels = |shape: Shape| shape.ni as u64 * shape.nj as u64 * shape.nk as u64;
-    let (n_image, n_model, n_window, c) = (voxels(image), voxels(on_model_grid), voxels(window), n_channels as u64);
-    // Between the two grids an array has the model's x and y and the image's z, in whatever order the image stores them.
-    let longest = [image.ni, image.nj, image.nk].into_iter().max().unwrap_or(0) as u64;
-    let between = on_model_grid.ni as u64 * on_model_grid.nj as u64 * longest;
-    let resampling = F32 * (between + n_model);
-    let blending = F32 * (n_model * (1 + c + 1) + n_window * (3 + 4 * c));
-    // u16 twice while axes are turned back; masks, component numbers and their table while components are found.
-    let labelling = F32 * n_model * c + n_image * 4;
-    let cleaning = n_image * (2 + 2 + 4 + 4 + 8);
-    F32 * n_image + resampling.max(blending).max(labelling).max(cleaning)
 }

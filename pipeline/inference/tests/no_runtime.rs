@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 
 use imaging::{FrameId, Grid, Index3, Point, Shape, Volume};
 use lesiontrace_inference::sliding_window::WindowError;
-use lesiontrace_inference::{Card, Execution, Network, NetworkError, SegmentError, Segmenter, memory_bound_bytes};
+use lesiontrace_inference::{Card, Execution, Network, NetworkError, SegmentError, Segmenter};
 use nalgebra::{Matrix3, Rotation3};
 use ndarray::{ArrayD, Axis};
 
@@ -231,16 +231,13 @@ fn trouble_is_said_and_not_guessed_over() {
 }
 
 #[test]
-fn the_memory_bound_grows_with_image_grid_and_labels() {
-    let shape = |n| Shape { ni: n, nj: n, nk: n };
-    let bound = memory_bound_bytes(shape(512), shape(164), shape(64), 4);
-    // A CT of 512³ is 512 MiB by itself; labels and components of it 20 bytes a voxel more.
-    assert_eq!(bound, 512_u64.pow(3) * 24);
-    assert_eq!(memory_bound_bytes(shape(64), shape(64), shape(64), 4), 64_u64.pow(3) * (4 + 4 * (6 + 19)));
+fn an_image_too_large_for_the_memory_is_refused_with_the_figure() {
     let segmenter = Segmenter::with_network(card_with(&[NATIVE]), Thresholds::new(logits));
-    let grid = oblique(Shape { ni: 41, nj: 35, nk: 17 }, [1.5, 1.4, 3.0]);
-    assert_eq!(
-        segmenter.memory_bound_bytes(&grid).unwrap(),
-        memory_bound_bytes(grid.shape(), grid.shape(), Shape { ni: 16, nj: 16, nk: 8 }, 3)
-    );
+    let grid = oblique(Shape { ni: 410, nj: 350, nk: 170 }, [1.5, 1.4, 3.0]);
+    let bound = segmenter.memory_bound_bytes(&grid).unwrap();
+    // The image and what the network is shown, both in single precision, and labels are the least there can be.
+    assert!(bound > 410 * 350 * 170 * (4 + 4 + 2), "{bound}");
+    segmenter.refuse_above(bound, &grid).unwrap();
+    let error = segmenter.refuse_above(bound - 1, &grid).unwrap_err();
+    assert!(error.to_string().contains(&format!("up to {} MiB", bound.div_ceil(1 << 20))), "{error}");
 }

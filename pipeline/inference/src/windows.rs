@@ -1,0 +1,126 @@
+//! Where the windows of a network lie in a volume, and how much each voxel of a window counts.
+//!
+//! After F. Isensee et al., "nnU-Net", Nature Methods 18 (2021), supplementary note on inference: windows overlap, and the centre
+//! of a window counts more than its border, σ being an eighth of the window. nnU-Net (`compute_steps_for_sliding_window`,
+//! `compute_gaussian`) and MONAI (`dense_patch_slices`, `compute_importance_map`) differ in details, which are followed to the voxel.
+
+use ndarray::Array3;
+
+use crate::card::{Blending, Card, Convention, Patch};
+
+/// The Gaussian's σ as a fraction of the window.
+const SIGMA_FRACTION: f64 = 1.0 / 8.0;
+
+/// MONAI's smallest weight.
+const MONAI_SMALLEST_WEIGHT: f32 = 1e-3;
+
+/// nnU-Net keeps its weights (10 at the centre) in half precision, whose smallest number above 0 takes the place of 0.
+const NNUNET_SMALLEST_WEIGHT: f32 = 5.960_464_5e-9;
+
+/// Where the windows lie, all in the order x, y, z.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Windows {
+    /// Voxels of the volume.
+    pub size: [usize; 3],
+    /// Voxels of a window.
+    pub patch: [usize; 3],
+    /// Padding before the volume.
+    pub before: [usize; 3],
+    /// Where windows start, counted in the padded volume.
+    pub starts: [Vec<usize>; 3],
+}
+
+impl Windows {
+    /// The windows of a card over a volume of `size` voxels.
+    pub fn over(size: [usize; 3], card: &Card) -> Self {
+        let input = &card.input;
+        let patch = match input.patch {
+            Patch::Voxels(patch) => patch,
+            Patch::WholeImage(_) => {
+                let mut whole = std::array::from_fn(|axis| size[axis].next_multiple_of(input.divisible_by[axis]));
+                if let Some(across) = input.axes.across_slices() {
+                    whole[across] = 1;
+                }
+                whole
+            }
+        };
+        let before = std::array::from_fn(|axis| patch[axis].saturating_sub(size[axis]) / 2);
+        let starts = std::array::from_fn(|axis| {
+            starts(size[axis].max(patch[axis]), patch[axis], input.step_fraction, input.convention)
+        });
+        Self { size, patch, before, starts }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.starts.iter().map(Vec::len).product()
+    }
+
+    /// Their first voxels in the padded volume, x fastest, z slowest.
+    pub fn iter(&self) -> impl Iterator<Item = [usize; 3]> + '_ {
+        let [xs, ys, zs] = &self.starts;
+        zs.iter().flat_map(move |z| ys.iter().flat_map(move |y| xs.iter().map(move |x| [*x, *y, *z])))
+    }
+
+    /// For one axis: where the window's part inside the volume begins in the window and in the volume, and its length.
+    pub(crate) fn overlap(&self, start: [usize; 3], axis: usize) -> (usize, usize, usize) {
+        let (before, size, patch) = (self.before[axis], self.size[axis], self.patch[axis]);
+        let in_window = before.saturating_sub(start[axis]);
+        let in_volume = start[axis].saturating_sub(before);
+        (in_window, in_volume, (patch - in_window).min(size - in_volume))
+    }
+
+    /// The weight of each voxel of a window, `[z, y, x]`.
+    pub(crate) fn weights(&self, card: &Card) -> Array3<f32> {
+        let [nx, ny, nz] = self.patch;
+        if card.input.blending == Blending::Constant || self.count() == 1 {
+            return Array3::ones((nz, ny, nx));
+        }
+        let convention = card.input.convention;
+        let [x, y, z]: [Vec<f32>; 3] =
+            std::array::from_fn(|axis| importance(self.patch[axis], self.starts[axis].len(), convention));
+        let least = match convention {
+            Convention::Lesiontrace => 0.0,
+            Convention::Nnunet => NNUNET_SMALLEST_WEIGHT,
+            Convention::Monai => MONAI_SMALLEST_WEIGHT,
+        };
+        Array3::from_shape_fn((nz, ny, nx), |(k, j, i)| (x[i] * (z[k] * y[j])).max(least))
+    }
+}
+
+/// Starts along one axis.
+fn starts(size: usize, patch: usize, step_fraction: f64, convention: Convention) -> Vec<usize> {
+    let furthest = size - patch;
+    match convention {
+        // Evenly spaced, no further apart than the step in whole voxels; halves are rounded up.
+        Convention::Lesiontrace => {
+            let step = ((patch as f64 * step_fraction).floor() as usize).max(1);
+            let n = furthest.div_ceil(step);
+            (0..=n).map(|w| if n == 0 { 0 } else { (2 * furthest * w + n) / (2 * n) }).collect()
+        }
+        // Evenly spaced, no further apart than the step; halves go to the even number.
+        Convention::Nnunet => {
+            let n = (furthest as f64 / (patch as f64 * step_fraction)).ceil() as usize;
+            let step = if n == 0 { 0.0 } else { furthest as f64 / n as f64 };
+            (0..=n).map(|w| (step * w as f64).round_ties_even() as usize).collect()
+        }
+        // A step apart, the last one ending with the volume.
+        Convention::Monai => {
+            let step = ((patch as f64 * step_fraction) as usize).max(1);
+            (0..=furthest.div_ceil(step)).map(|w| (w * step).min(furthest)).collect()
+        }
+    }
+}
+
+/// The weight along one axis. By our own convention 1 throughout where there is only one window.
+fn importance(patch: usize, n_windows: usize, convention: Convention) -> Vec<f32> {
+    if n_windows == 1 && convention == Convention::Lesiontrace {
+        return vec![1.0; patch];
+    }
+    let centre = match convention {
+        Convention::Lesiontrace | Convention::Monai => (patch - 1) as f64 / 2.0,
+        Convention::Nnunet => (patch / 2) as f64,
+    };
+    let sigma = patch as f64 * SIGMA_FRACTION;
+    (0..patch).map(|at| (-0.5 * ((at as f64 - centre) / sigma).powi(2)).exp() as f32).collect()
+}
