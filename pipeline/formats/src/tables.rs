@@ -116,6 +116,12 @@ pub mod headers {
         "why",
         "flips_if",
         "ablated_target",
+        "next_target",
+        "next_target_mm",
+        "sum_half_width_mm",
+        "within_error",
+        "over_selections",
+        "n_selections",
     ];
     /// `events.csv`
     pub const EVENTS: &[&str] = &[

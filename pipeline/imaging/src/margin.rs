@@ -5,6 +5,7 @@
 //! m(p) = +distance to the surface of the zone where p lies inside the zone, else −distance; the minimal margin is the smallest m.
 
 pub mod distribution;
+pub mod map;
 pub mod verdict;
 pub mod voxel_border;
 
@@ -22,6 +23,7 @@ use crate::surface::{
 use crate::units::{Mm, Mm3};
 use crate::window::Window;
 use distribution::{MarginDistribution, Sample};
+use map::{MarginMap, surface_center};
 
 /// Tumour surface closer than this to the organ's capsule is left out by default (Sandu 2021).
 pub const CAPSULE_EXCLUSION: Mm = Mm(5.0);
@@ -78,6 +80,8 @@ pub struct AblationMargin {
     /// Margins over the tumour's surface, weighted by area; `None` where the whole surface is excluded at the capsule or the
     /// whole surface of the zone lies on it.
     pub distribution: Option<MarginDistribution>,
+    /// The smallest margin in every direction from the tumour's centre; `None` where there is no distribution.
+    pub map: Option<MarginMap>,
     /// Volume of the tumour inside the zone as a share of the tumour, 0…1.
     pub tumour_coverage: f64,
     /// Share of the 5 mm shell around the tumour (inside the organ, where one is given) that lies in the zone.
@@ -110,12 +114,14 @@ pub fn ablation_margin(input: &MarginInput<'_>) -> Result<AblationMargin, Margin
         None => ablation.triangles().to_vec(),
         Some(organ) => organ.away_from_capsule(ablation.triangles(), resolution),
     };
-    let distribution =
-        TriangleTree::new(zone_surface).and_then(|tree| MarginDistribution::new(signed(&samples, &tree, &ablation)));
+    let margins = TriangleTree::new(zone_surface).map(|tree| signed(&samples, &tree, &ablation)).unwrap_or_default();
+    let map = surface_center(tumour.triangles()).and_then(|center| MarginMap::new(center, &samples, &margins));
+    let distribution = MarginDistribution::new(margins);
     let (tumour_coverage, residual_volume) = covered(&tumour, &ablation);
     let shells = shells_covered(input.tumour, &tumour, &ablation, organ.as_ref())?;
     Ok(AblationMargin {
         distribution,
+        map,
         tumour_coverage,
         coverage_of_5mm_shell: shells[0],
         coverage_of_10mm_shell: shells[1],

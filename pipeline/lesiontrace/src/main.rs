@@ -4,6 +4,9 @@
 //! `imaging`, `oncology` and `survival`, and files are read and written by `formats`.
 
 mod cli;
+mod cohort_models;
+mod cohort_overview;
+mod cohort_page;
 mod collect;
 mod command;
 mod config;

@@ -14,11 +14,12 @@ use crate::plan::{PatientPlan, VisitPlan};
 use crate::stages::find::{SeriesFacts, VisitFacts, folders};
 use crate::stages::import::import;
 use crate::stages::load::{LoadedSeries, load};
+use crate::stages::margin::MeasuredMargin;
 use crate::stages::marks::{Marked, lay};
 use crate::stages::register::{Side, to_fixed};
 use crate::stages::segment::{Found, StageError, infer};
 use crate::stages::track::{Tracked, track};
-use crate::stages::{assess, key_images, margin, measure, overlay, page, rows};
+use crate::stages::{assess, key_images, margin, measure, overlay, page, registration_view, rows};
 
 /// The best responses of one patient by one criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,12 +107,14 @@ pub(crate) fn process(
     }
     notes.extend(tracked.notes.iter().cloned());
     let margins = margins(patient, equipment, &visits, &tracked, &mut notes)?;
+    let (margins, maps): (Vec<MarginRow>, Vec<_>) = margins.into_iter().map(|m| (m.row, m.map)).unzip();
     reached("assess")?;
     let assessed = assess::assess_patient(patient, &visits, &tracked, &equipment.tables, &equipment.preset)?;
     notes.extend(assessed.notes.iter().cloned());
     let result = gather(patient, &visits, &tracked, assessed, margins, notes);
     reached("report")?;
-    write_page(patient, equipment, &visits, &tracked, &result, &folder)?;
+    let maps = maps.into_iter().flatten().collect();
+    write_page(patient, equipment, &visits, &tracked, &result, maps, &folder)?;
     write_results(&result, &folder)?;
     Ok(result)
 }
@@ -247,7 +250,7 @@ fn margins(
     visits: &[VisitFacts],
     tracked: &Tracked,
     notes: &mut Vec<Note>,
-) -> Result<Vec<MarginRow>, StageError> {
+) -> Result<Vec<MeasuredMargin>, StageError> {
     let mut rows = Vec::new();
     for pair in margin::pairs(visits, tracked) {
         let registration = if pair.before == 0 {
@@ -344,13 +347,20 @@ fn write_page(
     visits: &[VisitFacts],
     tracked: &Tracked,
     result: &PatientResult,
+    margin_maps: Vec<report::MarginMap>,
     folder: &Path,
 ) -> Result<(), StageError> {
     let study = &equipment.study.study;
     let mut page = page::page(patient, visits, tracked, result, &equipment.tables, study.endpoints.margin_threshold_mm);
+    page.margin_maps = margin_maps;
+    let mut baseline: Option<LoadedSeries> = None;
     for (n, plan) in patient.visits.iter().enumerate() {
         let series = load(&plan.measure, &mut Vec::new())?;
         page.key_images.extend(key_images::of_visit(&series, visits, n, tracked, study.reports.key_image_mm));
+        if let (Some(fixed), Some(registration)) = (&baseline, page.visits[n].registration.as_mut()) {
+            registration.pictures = registration_view::pictures(fixed, &visits[0], &series, &visits[n]);
+        }
+        baseline.get_or_insert(series);
     }
     page.provenance = page::provenance(&equipment.parts);
     let html = report::render_patient(&page).map_err(|e| StageError::new("report", "page", e.to_string()))?;

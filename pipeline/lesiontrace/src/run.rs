@@ -155,6 +155,7 @@ fn begin(request: &RunRequest, cohort: &CohortPlan, equipment: &Equipment, roste
         parts: &equipment.parts,
         criteria: &request.study.study.criteria.ids,
         cohort: &request.study.study.cohort.name,
+        margin_threshold_mm: request.study.study.endpoints.margin_threshold_mm,
     };
     out::write_json(&request.out.join("equipment.json"), &archive)
 }
@@ -166,6 +167,7 @@ struct Archive<'a> {
     parts: &'a [Part],
     criteria: &'a [String],
     cohort: &'a str,
+    margin_threshold_mm: f64,
 }
 
 /// The patients this run has to do: of its shard, and not finished with the same key when resuming.

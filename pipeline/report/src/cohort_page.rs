@@ -4,6 +4,7 @@ use imaging::Note;
 use oncology::{Date, Evaluable};
 use serde::{Deserialize, Serialize};
 
+use crate::cohort_overview::{FlowStep, HazardTable, IncidenceCurves, MarginOutcome, QualityOverview};
 use crate::patient_page::CriterionInfo;
 use crate::provenance::{Provenance, RunBlock};
 
@@ -15,6 +16,8 @@ pub struct CohortPage {
     pub title: String,
     /// Head counts in the order they are to be read.
     pub counts: Vec<Count>,
+    /// Who is in the cohort, who is not and why; empty: no flow is drawn.
+    pub flow: Vec<FlowStep>,
     /// Criteria in the order of preference.
     pub criteria: Vec<CriterionInfo>,
     /// Best overall response, one table per criterion.
@@ -25,6 +28,16 @@ pub struct CohortPage {
     pub sums: Vec<SumOverTime>,
     /// Kaplan–Meier curves, one figure per endpoint.
     pub endpoints: Vec<EndpointCurves>,
+    /// Cumulative incidences, one figure per endpoint.
+    pub incidences: Vec<IncidenceCurves>,
+    /// Hazard ratios, one figure per model.
+    pub hazards: Vec<HazardTable>,
+    /// One entry per ablation.
+    pub margin_outcomes: Vec<MarginOutcome>,
+    /// Margin wanted around an ablated lesion in mm; `None`: draw no line.
+    pub margin_threshold_mm: Option<f64>,
+    /// How well things went.
+    pub quality: QualityOverview,
     /// One lane per patient.
     pub swimmer: Vec<SwimmerLane>,
     /// One line per patient.
@@ -149,6 +162,22 @@ pub struct KmCurve {
     pub median: Evaluable<f64>,
     /// Its 95 % interval; `None` where an end was not reached.
     pub median_interval: [Option<f64>; 2],
+    /// Survival at times agreed beforehand.
+    pub landmarks: Vec<LandmarkRate>,
+}
+
+/// Survival at one time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LandmarkRate {
+    /// The time.
+    pub time: f64,
+    /// Survival at it, or why there is none.
+    pub survival: Evaluable<f64>,
+    /// Its 95 % interval.
+    pub interval: [Option<f64>; 2],
+    /// At risk just before it.
+    pub n_risk: u64,
 }
 
 /// One patient's lane in the swimmer plot. Days count from baseline imaging.
@@ -212,7 +241,7 @@ pub enum SwimmerMark {
 }
 
 /// One patient in the list of patients.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PatientLine {
     /// Identifier or pseudonym.
@@ -231,6 +260,10 @@ pub struct PatientLine {
     pub best: Vec<String>,
     /// Latest overall response, parallel to [`CohortPage::criteria`].
     pub latest: Vec<String>,
+    /// Smallest ablative margin in mm; `None` without an ablation or where none is evaluable.
+    pub min_margin_mm: Option<f64>,
+    /// Verdict on the smallest margin, such as `borderline`; empty without one. The list is filtered by it.
+    pub margin_verdict: String,
     /// Smallest ablative margin in words, such as `3.2 mm, borderline`; empty without an ablation.
     pub margin: String,
     /// Warnings and errors noted.
@@ -275,6 +308,7 @@ impl KmCurve {
             last_time: curve.last_time(),
             median: Evaluable::not("the median was not handed in"),
             median_interval: [None, None],
+            landmarks: Vec::new(),
         }
     }
 

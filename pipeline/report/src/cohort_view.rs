@@ -5,11 +5,14 @@ use std::fmt::Write as _;
 use oncology::Evaluable;
 use serde::Serialize;
 
-use crate::cohort_page::{CohortPage, Count, EndpointCurves, KmCurve, LedgerRow, PatientLine, ResponseTable};
-use crate::doubts::{Doubt, NoteGroup, doubts_title, keep_first, note_groups, of_notes};
+use crate::cohort_page::{
+    CohortPage, Count, EndpointCurves, KmCurve, LandmarkRate, LedgerRow, PatientLine, ResponseTable,
+};
+use crate::doubts::{Doubt, NoteGroup, doubts_title, keep_first, note_groups, of_flag, of_notes};
 use crate::error::{ReportError, finite};
 use crate::figure::{SpiderLine, SpiderPlot, kaplan_meier, spider, swimmer, waterfall};
 use crate::numerals::{fixed, share};
+use crate::overview_view::{Overview, overview};
 use crate::provenance::{Provenance, RunBlock};
 use crate::wording::{badge, response, tone};
 
@@ -23,7 +26,11 @@ pub(crate) struct CohortView<'a> {
     n_more_doubts: usize,
     responses: Vec<ResponseView>,
     endpoints: Vec<EndpointView>,
+    overview: Overview<'a>,
     swimmer_svg: Option<String>,
+    n_lanes: usize,
+    response_choices: Vec<String>,
+    margin_choices: Vec<String>,
     criteria: Vec<&'a str>,
     patients: Vec<PatientView>,
     /// Everything but `done`.
@@ -73,6 +80,7 @@ struct GroupLine {
     events: u64,
     median: String,
     evaluable: bool,
+    landmarks: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -86,6 +94,10 @@ struct PatientView {
     responses: Vec<[BadgeView; 2]>,
     margin: String,
     n_doubts: u64,
+    /// What the filters look at.
+    margin_key: String,
+    best_choice: String,
+    margin_choice: String,
 }
 
 #[derive(Serialize)]
@@ -104,6 +116,7 @@ struct LedgerView<'a> {
 /// Shapes a page for its template; refuses numbers that are none and lists that do not fit each other.
 pub(crate) fn cohort_view(page: &CohortPage) -> Result<CohortView<'_>, ReportError> {
     let mut doubts = of_notes(&page.notes);
+    doubts.extend(page.quality.flags.iter().filter_map(of_flag));
     let doubts_title = doubts_title(doubts.len());
     let n_more_doubts = keep_first(&mut doubts);
     Ok(CohortView {
@@ -114,6 +127,10 @@ pub(crate) fn cohort_view(page: &CohortPage) -> Result<CohortView<'_>, ReportErr
         n_more_doubts,
         responses: page.responses.iter().map(|table| response_view(page, table)).collect::<Result<_, _>>()?,
         endpoints: page.endpoints.iter().map(endpoint_view).collect::<Result<_, _>>()?,
+        overview: overview(page)?,
+        n_lanes: page.swimmer.len(),
+        response_choices: choices(page.patients.iter().filter_map(|line| line.best.first())),
+        margin_choices: choices(page.patients.iter().map(|line| &line.margin_verdict)),
         swimmer_svg: (!page.swimmer.is_empty()).then(|| swimmer(&page.swimmer)),
         criteria: page.criteria.iter().map(|criterion| criterion.title.as_str()).collect(),
         patients: page.patients.iter().map(|line| patient_line(page, line)).collect::<Result<_, _>>()?,
@@ -206,7 +223,35 @@ fn group_line(endpoint: &EndpointCurves, curve: &KmCurve) -> Result<GroupLine, R
         Evaluable::NotEvaluable(reason) => reason.clone(),
     };
     let group = if curve.group.is_empty() { "all".to_owned() } else { curve.group.clone() };
-    Ok(GroupLine { group, n: curve.n, events: curve.events, median, evaluable: curve.median.value().is_some() })
+    let landmarks = curve.landmarks.iter().map(|rate| landmark(endpoint, rate)).collect::<Result<_, _>>()?;
+    Ok(GroupLine {
+        group,
+        n: curve.n,
+        events: curve.events,
+        median,
+        evaluable: curve.median.value().is_some(),
+        landmarks,
+    })
+}
+
+/// `12 months: 83 % (58 % to 100 %), 3 at risk`, or why there is no rate.
+fn landmark(endpoint: &EndpointCurves, rate: &LandmarkRate) -> Result<String, ReportError> {
+    let subject = format!("landmark of {}", endpoint.endpoint);
+    for value in rate.interval.iter().flatten().chain(rate.survival.value()).chain([&rate.time]) {
+        finite(*value, "time or probability", &subject)?;
+    }
+    let when = format!("{} {}", fixed(rate.time, usize::from(rate.time.fract() != 0.0)), endpoint.time_unit);
+    let bound = |bound: Option<f64>| bound.map_or_else(|| "unknown".to_owned(), share);
+    Ok(match &rate.survival {
+        Evaluable::Value(value) => {
+            let interval = match rate.interval {
+                [None, None] => String::new(),
+                [low, high] => format!(" ({} to {})", bound(low), bound(high)),
+            };
+            format!("{when}: {}{interval}, {} at risk", share(*value), rate.n_risk)
+        }
+        Evaluable::NotEvaluable(reason) => format!("{when}: not evaluable, {reason}"),
+    })
 }
 
 fn patient_line(page: &CohortPage, line: &PatientLine) -> Result<PatientView, ReportError> {
@@ -215,6 +260,9 @@ fn patient_line(page: &CohortPage, line: &PatientLine) -> Result<PatientView, Re
             let subject = format!("patient {}", line.patient_id);
             return Err(ReportError::Length { subject, quantity, expected: page.criteria.len(), found });
         }
+    }
+    if let Some(margin) = line.min_margin_mm {
+        finite(margin, "smallest margin", &format!("patient {}", line.patient_id))?;
     }
     let view = |code: &String| BadgeView { code: badge(code), class: tone(code).class(), words: response(code) };
     Ok(PatientView {
@@ -227,7 +275,23 @@ fn patient_line(page: &CohortPage, line: &PatientLine) -> Result<PatientView, Re
         responses: line.best.iter().zip(&line.latest).map(|(best, latest)| [view(best), view(latest)]).collect(),
         margin: line.margin.clone(),
         n_doubts: line.n_doubts,
+        margin_key: line.min_margin_mm.map_or_else(String::new, |margin| margin.to_string()),
+        best_choice: line.best.first().map(|code| choice(code)).unwrap_or_default(),
+        margin_choice: choice(&line.margin_verdict),
     })
+}
+
+/// A value as a filter compares it: without spaces, because a row lists its values between spaces.
+fn choice(value: &str) -> String {
+    value.replace(' ', "_")
+}
+
+/// The values that occur, ascending, once each.
+fn choices<'a>(values: impl Iterator<Item = &'a String>) -> Vec<String> {
+    let mut choices: Vec<String> = values.filter(|value| !value.is_empty()).map(|value| choice(value)).collect();
+    choices.sort();
+    choices.dedup();
+    choices
 }
 
 /// A folder's name as part of an address: everything but letters, digits and `._-` percent-encoded, `%` itself too.

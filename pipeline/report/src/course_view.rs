@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::error::{ReportError, finite};
 use crate::numerals::fixed;
 use crate::patient_page::PatientPage;
-use crate::wording::{words, words_or_empty};
+use crate::wording::{event_words, words, words_or_empty};
 
 /// One event.
 #[derive(Serialize)]
@@ -51,11 +51,7 @@ pub(crate) fn event_lines(page: &PatientPage) -> Vec<EventLine> {
         .iter()
         .map(|event| EventLine {
             date: event.date.to_string(),
-            what: if event.class.is_empty() {
-                words(&event.event)
-            } else {
-                format!("{}, {}", words(&event.event), words(&event.class))
-            },
+            what: event_words(event),
             lesion_id: event.lesion_id.clone(),
             cause: if event.cause.is_empty() { String::new() } else { words(&event.cause) },
             cycle: event.cycle.map_or_else(String::new, |cycle| cycle.to_string()),

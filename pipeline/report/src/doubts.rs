@@ -1,10 +1,12 @@
 //! What to doubt, gathered from everywhere on a page, and the notes sorted by how much they matter.
 
 use imaging::{Note, Severity};
+use oncology::Date;
 use serde::Serialize;
 
+use crate::cohort_overview::Flag;
 use crate::patient_page::{PatientPage, Quality};
-use crate::wording::{counted, words, words_or_empty};
+use crate::wording::{counted, event_words, words};
 
 /// One thing to doubt.
 #[derive(Debug, Serialize)]
@@ -39,9 +41,8 @@ pub(crate) fn doubts(page: &PatientPage) -> Vec<Doubt> {
         else {
             continue;
         };
-        let said =
-            |reason: &String| page.notes.iter().any(|note| note.severity != Severity::Info && note.message == *reason);
-        if !registration.reasons.is_empty() && registration.reasons.iter().all(said) {
+        if !registration.reasons.is_empty() && registration.reasons.iter().all(|reason| said(page, visit.date, reason))
+        {
             continue;
         }
         let failed = registration.quality == Quality::Fail;
@@ -58,7 +59,6 @@ pub(crate) fn doubts(page: &PatientPage) -> Vec<Doubt> {
         });
     }
     for event in page.events.iter().filter(|event| event.needs_review) {
-        let what = [words_or_empty(&event.class), words(&event.event)].join(" ");
         let subject = if event.lesion_id.is_empty() {
             event.date.to_string()
         } else {
@@ -68,11 +68,21 @@ pub(crate) fn doubts(page: &PatientPage) -> Vec<Doubt> {
             word: "look",
             class: "warning",
             subject,
-            message: format!("{}: {}", what.trim(), event.why),
+            message: format!("{}: {}", event_words(event), event.why),
         });
     }
     doubts.sort_by_key(|doubt| doubt.class != "error");
     doubts
+}
+
+/// Whether a note already gives this reason for this visit, alone or within a longer sentence.
+fn said(page: &PatientPage, date: Date, reason: &str) -> bool {
+    let date = date.to_string();
+    let tells = |note: &Note| {
+        note.message == reason
+            || note.message.contains(reason) && (note.subject.contains(&date) || note.message.contains(&date))
+    };
+    page.notes.iter().any(|note| note.severity != Severity::Info && tells(note))
 }
 
 /// Errors and warnings among `notes`.
@@ -86,6 +96,22 @@ pub(crate) fn of_notes(notes: &[Note]) -> Vec<Doubt> {
         })
     };
     of(Severity::Error, "missing", "error").chain(of(Severity::Warning, "look", "warning")).collect()
+}
+
+/// What was noted of several patients, as one thing to doubt.
+pub(crate) fn of_flag(flag: &Flag) -> Option<Doubt> {
+    let (word, class) = match flag.severity {
+        Severity::Error => ("missing", "error"),
+        Severity::Warning => ("look", "warning"),
+        Severity::Info => return None,
+    };
+    let patients = counted(flag.patients.len(), "patient", "patients");
+    Some(Doubt {
+        word,
+        class,
+        subject: words(&flag.code),
+        message: format!("in {patients}; for example: {}", flag.example),
+    })
 }
 
 /// Doubts shown at the top of a page; the tables and notes below have all of them.

@@ -60,6 +60,16 @@ pub enum ReportError {
         /// Its own length.
         found: usize,
     },
+    /// A patient flow whose boxes do not add up.
+    #[error("patient flow, after {label:?}: expected {expected} patients in the next box, found {found}")]
+    Flow {
+        /// The box.
+        label: String,
+        /// Its patients without those who left.
+        expected: i128,
+        /// Patients of the next box.
+        found: i128,
+    },
     /// A margin histogram that is not a list of counts.
     #[error("margin of {subject}: expected whole counts separated by spaces, found {found:?}")]
     Histogram {

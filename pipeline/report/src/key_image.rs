@@ -134,16 +134,7 @@ impl KeyImage {
     /// Refuses an image whose pixels do not fill it, or with a coordinate that is no number.
     pub(crate) fn check(&self) -> Result<(), ReportError> {
         let subject = self.subject();
-        let expected = self.width as usize * self.height as usize;
-        if self.pixels.len() != expected {
-            let (width, height, found) = (self.width, self.height, self.pixels.len());
-            return Err(ReportError::ImageSize { subject, width, height, expected, found });
-        }
-        if expected == 0 || !self.pixel_mm.iter().all(|mm| mm.is_finite() && *mm > 0.0) {
-            let [dx, dy] = self.pixel_mm;
-            let found = format!("{} x {} pixels of {dx} x {dy} mm", self.width, self.height);
-            return Err(ReportError::ImageExtent { subject, found });
-        }
+        check_pixels([self.width, self.height], self.pixels.len(), self.pixel_mm, &subject)?;
         finite(self.scale_bar_mm, "length of the scale bar", &subject)?;
         for value in self.outlines.iter().flat_map(|outline| outline.points.iter().flatten()) {
             finite(*value, "corner of an outline", &subject)?;
@@ -156,29 +147,56 @@ impl KeyImage {
 
     /// The grey values as a PNG in a `data:` address.
     pub(crate) fn data_address(&self) -> Result<String, ReportError> {
-        let mut png = Vec::new();
-        image::codecs::png::PngEncoder::new_with_quality(
-            &mut png,
-            image::codecs::png::CompressionType::Best,
-            image::codecs::png::FilterType::Adaptive,
-        )
-        .write_image(&self.pixels, self.width, self.height, image::ExtendedColorType::L8)
-        .map_err(|source| ReportError::Png { subject: self.subject(), source })?;
-        Ok(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png)))
+        png_address([self.width, self.height], &self.pixels, &self.subject())
     }
 }
 
+/// Refuses an image whose `found` grey values do not fill its columns and rows, or whose pixels have no size.
+pub(crate) fn check_pixels(
+    [width, height]: [u32; 2],
+    found: usize,
+    pixel_mm: [f64; 2],
+    subject: &str,
+) -> Result<(), ReportError> {
+    let subject = subject.to_owned();
+    let expected = width as usize * height as usize;
+    if found != expected {
+        return Err(ReportError::ImageSize { subject, width, height, expected, found });
+    }
+    if expected == 0 || !pixel_mm.iter().all(|mm| mm.is_finite() && *mm > 0.0) {
+        let [dx, dy] = pixel_mm;
+        return Err(ReportError::ImageExtent {
+            subject,
+            found: format!("{width} x {height} pixels of {dx} x {dy} mm"),
+        });
+    }
+    Ok(())
+}
+
+/// Grey values, row by row, as a PNG in a `data:` address.
+pub(crate) fn png_address([width, height]: [u32; 2], pixels: &[u8], subject: &str) -> Result<String, ReportError> {
+    let mut png = Vec::new();
+    image::codecs::png::PngEncoder::new_with_quality(
+        &mut png,
+        image::codecs::png::CompressionType::Best,
+        image::codecs::png::FilterType::Adaptive,
+    )
+    .write_image(pixels, width, height, image::ExtendedColorType::L8)
+    .map_err(|source| ReportError::Png { subject: subject.to_owned(), source })?;
+    Ok(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png)))
+}
+
 /// Grey values as base64 text.
-mod pixel_text {
+pub(crate) mod pixel_text {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(super) fn serialize<S: Serializer>(pixels: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(pixels: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD.encode(pixels))
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         STANDARD.decode(text).map_err(|error| D::Error::custom(format!("pixels: expected base64, {error}")))
     }

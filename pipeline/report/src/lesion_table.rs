@@ -6,6 +6,7 @@ use oncology::{Date, LesionRow, MeasurementRow};
 use serde::Serialize;
 
 use crate::error::{ReportError, finite};
+use crate::margin_view::margin_class;
 use crate::numerals::{change_percent, millilitres, mm, signed_percent};
 use crate::patient_page::PatientPage;
 use crate::wording::{is_zone, quantity, words};
@@ -42,6 +43,18 @@ struct LesionCell {
     /// What to doubt in it.
     doubt: String,
     not_yet: bool,
+    /// The number the table is sorted by; empty when there is none.
+    key: String,
+    /// Margins of ablations whose zone this visit shows.
+    margins: Vec<MarginLine>,
+}
+
+/// A margin in short.
+#[derive(Debug, Serialize)]
+struct MarginLine {
+    text: String,
+    class: &'static str,
+    verdict: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,12 +84,19 @@ fn line(page: &PatientPage, lesion: &LesionRow) -> LesionLine {
         source: words(&lesion.source),
         first_seen: lesion.first_seen_date.to_string(),
         state: words(&lesion.state),
-        cells: page.visits.iter().map(|visit| cell(lesion, &rows, visit.date)).collect(),
+        cells: page
+            .visits
+            .iter()
+            .map(|visit| LesionCell {
+                margins: margin_lines(page, lesion, visit.date),
+                ..cell(lesion, &rows, visit.date)
+            })
+            .collect(),
     }
 }
 
 /// The quantity criteria read: the short axis of a node, the longest diameter of everything else.
-fn read_quantity(lesion: &LesionRow) -> &'static str {
+pub(crate) fn read_quantity(lesion: &LesionRow) -> &'static str {
     if lesion.kind == "node" { "short_axis" } else { "long_axis" }
 }
 
@@ -90,13 +110,12 @@ fn cell(lesion: &LesionRow, rows: &[&MeasurementRow], date: Date) -> LesionCell 
     let state = here.iter().map(|row| row.state.as_str()).find(|state| !state.is_empty()).unwrap_or("");
     let mut cell = LesionCell { state: shown_state(state), state_class: state_class(state), ..LesionCell::default() };
     let Some(row) = here.iter().copied().find(|row| row.quantity == read) else {
-        cell.details = details(&here, &["", ""]);
-        cell.not_evaluable = format!("not evaluable: no {} was measured", quantity(read));
-        return cell;
+        return without_axis(cell, &here, read);
     };
     match row.value.filter(|_| row.evaluable) {
         Some(value) => {
             cell.main = main(value, axis(&here, other), read);
+            cell.key = value.to_string();
             if is_zone(state) {
                 cell.main = format!("whole {}", cell.main);
             }
@@ -111,12 +130,41 @@ fn cell(lesion: &LesionRow, rows: &[&MeasurementRow], date: Date) -> LesionCell 
     cell
 }
 
+/// A lesion without the axis the criterion reads: what is left of it, or why nothing is known.
+fn without_axis(mut cell: LesionCell, here: &[&MeasurementRow], read: &str) -> LesionCell {
+    let viable =
+        here.iter().find(|row| row.quantity == VIABLE && row.evaluable).and_then(|row| Some((row, row.value?)));
+    let Some((row, value)) = viable else {
+        let state = if cell.state.is_empty() { "present" } else { &cell.state };
+        cell.not_evaluable = format!("not evaluable: the lesion is {state}, and no {} was measured", quantity(read));
+        cell.details = details(here, &["", ""]);
+        return cell;
+    };
+    cell.main = viable_words(value);
+    cell.key = value.to_string();
+    cell.doubt.clone_from(&row.reason);
+    cell.details = details(here, &[VIABLE, ""]);
+    cell
+}
+
 /// In a treated lesion the viable part is the number to read; the whole of it comes second.
 fn viable_first(cell: &mut LesionCell, here: &[&MeasurementRow], state: &str) {
     let Some(viable) = axis(here, VIABLE).filter(|_| is_zone(state) && !cell.main.is_empty()) else { return };
     let shown = viable_words(viable);
+    cell.key = viable.to_string();
     cell.details.retain(|detail| *detail != shown);
     cell.details.insert(0, std::mem::replace(&mut cell.main, shown));
+}
+
+/// Margins of the lesion whose zone was seen on this date.
+fn margin_lines(page: &PatientPage, lesion: &LesionRow, date: Date) -> Vec<MarginLine> {
+    let here = page.margins.iter().filter(|row| row.lesion_id == lesion.lesion_id && row.study_date == date);
+    here.map(|row| MarginLine {
+        text: row.min_margin_mm.map_or_else(|| "not evaluable".to_owned(), |value| format!("{} mm", mm(value))),
+        class: margin_class(&row.verdict),
+        verdict: words(&row.verdict),
+    })
+    .collect()
 }
 
 fn viable_words(viable_mm: f64) -> String {

@@ -5,6 +5,7 @@
 //! runs of the same input ([`RunBlock`]) stands alone in the element `<footer class="run">`.
 #![warn(clippy::disallowed_methods)]
 
+pub mod cohort_overview;
 pub mod cohort_page;
 mod cohort_view;
 pub mod contact_sheet;
@@ -14,26 +15,36 @@ mod error;
 pub mod figure;
 pub mod key_image;
 mod lesion_table;
+pub mod margin_map;
 mod margin_view;
 mod numerals;
+mod overview_view;
 pub mod patient_page;
 mod patient_view;
 pub mod provenance;
+pub mod registration_picture;
 mod render;
+mod size_drawing;
 mod strip;
 mod verdict_view;
 mod wording;
 
+pub use cohort_overview::{
+    Flag, FlowStep, HazardRow, HazardTable, IncidenceCurve, IncidenceCurves, Leaving, LocalOutcome, MarginOutcome,
+    QualityOverview,
+};
 pub use cohort_page::{
-    BestResponse, CohortPage, Count, EndpointCurves, KmCurve, LedgerRow, PatientLine, ResponseCount, ResponseTable,
-    SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment,
+    BestResponse, CohortPage, Count, EndpointCurves, KmCurve, LandmarkRate, LedgerRow, PatientLine, ResponseCount,
+    ResponseTable, SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment,
 };
 pub use contact_sheet::{Tile, contact_sheet};
 pub use error::ReportError;
 pub use key_image::{KeyImage, Orientation, Outline, OutlineRole};
+pub use margin_map::MarginMap;
 pub use patient_page::{
     Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Quality, RegistrationQuality, SeriesUsed,
     Treatment, Verdict, Visit,
 };
 pub use provenance::{Component, Provenance, RunBlock};
+pub use registration_picture::RegistrationPicture;
 pub use render::{RESEARCH_USE_NOTICE, render_cohort, render_patient};

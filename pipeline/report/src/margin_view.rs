@@ -4,7 +4,8 @@ use oncology::MarginRow;
 use serde::Serialize;
 
 use crate::error::{ReportError, finite};
-use crate::figure::{MarginHistogram, margin_histogram};
+use crate::figure::{MarginHistogram, margin_histogram, margin_map};
+use crate::margin_map::MarginMap;
 use crate::numerals::{mm, share};
 use crate::wording::words;
 
@@ -24,6 +25,8 @@ pub(crate) struct MarginView {
     class: &'static str,
     reasons: String,
     histogram_svg: Option<String>,
+    map_svg: Option<String>,
+    thinnest: String,
 }
 
 #[derive(Serialize)]
@@ -33,8 +36,13 @@ struct Band {
     class: &'static str,
 }
 
-/// A row in words, with its histogram.
-pub(crate) fn margin(row: &MarginRow, threshold_mm: Option<f64>) -> Result<MarginView, ReportError> {
+/// A row in words, with its histogram and its map.
+pub(crate) fn margin(
+    row: &MarginRow,
+    maps: &[MarginMap],
+    threshold_mm: Option<f64>,
+) -> Result<MarginView, ReportError> {
+    let map = maps.iter().find(|map| map.lesion_id == row.lesion_id && map.treatment_date == row.treatment_date);
     let subject = format!("{} treated on {}", row.lesion_id, row.treatment_date);
     for value in [row.min_margin_mm, row.low_mm, row.high_mm, row.p5_mm, threshold_mm].into_iter().flatten() {
         finite(value, "margin", &subject)?;
@@ -70,10 +78,12 @@ pub(crate) fn margin(row: &MarginRow, threshold_mm: Option<f64>) -> Result<Margi
         class: margin_class(&row.verdict),
         reasons: row.reasons.clone(),
         histogram_svg: histogram(row, threshold_mm)?,
+        map_svg: map.map(margin_map).transpose()?,
+        thinnest: map.map_or_else(String::new, |map| map.thinnest_words.clone()),
     })
 }
 
-fn margin_class(verdict: &str) -> &'static str {
+pub(crate) fn margin_class(verdict: &str) -> &'static str {
     match verdict {
         "adequate" => "response",
         "inadequate" => "progression",

@@ -7,7 +7,9 @@ use oncology::{AssessmentRow, Date, EndpointRow, EventRow, LesionRow, MarginRow,
 use serde::{Deserialize, Serialize};
 
 use crate::key_image::KeyImage;
+use crate::margin_map::MarginMap;
 use crate::provenance::{Provenance, RunBlock};
+use crate::registration_picture::RegistrationPicture;
 
 /// One patient's page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +37,8 @@ pub struct PatientPage {
     pub measurements: Vec<MeasurementRow>,
     /// Ablative margins.
     pub margins: Vec<MarginRow>,
+    /// Where on the tumours' surfaces which margin lies; matched to [`Self::margins`] by lesion and date of treatment.
+    pub margin_maps: Vec<MarginMap>,
     /// Margin wanted around an ablated lesion in mm, drawn into the histograms; `None`: draw no line.
     pub margin_threshold_mm: Option<f64>,
     /// Dated events.
@@ -127,6 +131,10 @@ pub struct RegistrationQuality {
     pub residual_mm: Option<f64>,
     /// Why it is not better.
     pub reasons: Vec<String>,
+    /// What was measured of it, in the order it is to be read.
+    pub figures: Vec<Covariate>,
+    /// Baseline and this visit in one picture, a plane each.
+    pub pictures: Vec<RegistrationPicture>,
 }
 
 /// One treatment session.
@@ -181,4 +189,6 @@ pub struct Verdict {
     pub row: AssessmentRow,
     /// What changed since the prior visit, a phrase each.
     pub what_changed: Vec<String>,
+    /// What lowers the confidence in it, a phrase each; empty when nothing was noted.
+    pub confidence_lowered_by: Vec<String>,
 }

@@ -1,22 +1,23 @@
 //! A patient's page as the template reads it: words, badges and drawings in the order of the page.
 
-use oncology::AssessmentRow;
 use serde::Serialize;
 
 use crate::course_view::{EndpointLine, EventLine, TreatmentLine, endpoint_lines, event_lines, treatment_lines};
 use crate::doubts::{Doubt, NoteGroup, doubts, doubts_title, keep_first, note_groups};
 use crate::error::{ReportError, finite};
-use crate::figure::{SpiderLine, SpiderPlot, spider, timeline};
+use crate::figure::timeline;
 use crate::lesion_table::{LesionLine, lesion_lines};
 use crate::margin_view::{MarginView, margin};
-use crate::numerals::{change_percent, mm};
+use crate::numerals::mm;
 use crate::patient_page::{
     Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Quality, RegistrationQuality, Verdict, Visit,
 };
 use crate::provenance::{Provenance, RunBlock};
+use crate::registration_picture::{PanelPicture, panel_picture};
+use crate::size_drawing::{Drawing, size_drawings};
 use crate::strip::{Strips, strips};
 use crate::verdict_view::{Headline, VerdictBox, check_sums, headline, verdict_box};
-use crate::wording::{badge, counted, words};
+use crate::wording::{counted, words};
 
 /// What the template `patient.html` reads.
 #[derive(Serialize)]
@@ -34,6 +35,7 @@ pub(crate) struct PatientView<'a> {
     strips: Option<Strips>,
     criteria: Vec<String>,
     visits: Vec<VisitLine>,
+    has_panels: bool,
     spiders: Vec<Drawing>,
     lesions: Vec<LesionLine>,
     margins: Vec<MarginView>,
@@ -58,12 +60,8 @@ struct VisitLine {
     quality_class: &'static str,
     residual: String,
     reasons: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Drawing {
-    title: String,
-    svg: String,
+    figures: Vec<Covariate>,
+    pictures: Vec<PanelPicture>,
 }
 
 /// Shapes a page for its template; refuses numbers that are none and images that do not fit.
@@ -89,9 +87,14 @@ pub(crate) fn patient_view(page: &PatientPage) -> Result<PatientView<'_>, Report
         strips: strips(page)?,
         criteria: criteria(page).into_iter().map(|criterion| criterion.title).collect(),
         visits: visit_lines(page)?,
-        spiders: criteria(page).iter().filter_map(|criterion| sum_over_time(page, criterion)).collect(),
+        has_panels: page.visits.iter().any(|v| v.registration.as_ref().is_some_and(|r| !r.pictures.is_empty())),
+        spiders: size_drawings(page, &criteria(page)),
         lesions: lesion_lines(page)?,
-        margins: page.margins.iter().map(|row| margin(row, page.margin_threshold_mm)).collect::<Result<_, _>>()?,
+        margins: page
+            .margins
+            .iter()
+            .map(|row| margin(row, &page.margin_maps, page.margin_threshold_mm))
+            .collect::<Result<_, _>>()?,
         events: event_lines(page),
         endpoints: endpoint_lines(page)?,
         treatments: treatment_lines(page),
@@ -174,6 +177,12 @@ fn visit_lines(page: &PatientPage) -> Result<Vec<VisitLine>, ReportError> {
             quality_class: registration.map_or("neutral", |registration| quality(registration.quality).1),
             residual: residual_words(registration, residual),
             reasons: registration.map_or_else(Vec::new, |registration| registration.reasons.clone()),
+            figures: registration.map_or_else(Vec::new, |registration| registration.figures.clone()),
+            pictures: registration
+                .map_or(&[][..], |registration| &registration.pictures)
+                .iter()
+                .map(|picture| panel_picture(picture, &visit.date.to_string()))
+                .collect::<Result<_, _>>()?,
         })
     };
     page.visits.iter().map(line).collect()
@@ -193,40 +202,4 @@ fn quality(quality: Quality) -> (&'static str, &'static str) {
         Quality::Review => ("review", "unconfirmed"),
         Quality::Fail => ("fail", "progression"),
     }
-}
-
-fn sum_over_time(page: &PatientPage, criterion: &CriterionInfo) -> Option<Drawing> {
-    let mut rows: Vec<&AssessmentRow> =
-        verdicts_of(page, &criterion.id).into_iter().map(|verdict| &verdict.row).collect();
-    rows.sort_by_key(|row| row.date);
-    let mut line = SpiderLine {
-        name: page.patient_id.clone(),
-        points: Vec::new(),
-        responses: Vec::new(),
-        progression: Vec::new(),
-    };
-    for row in rows {
-        let day = row.study_day as f64;
-        let Some(percent) = row.sum_mm.zip(row.baseline_mm).and_then(|(sum, baseline)| change_percent(sum, baseline))
-        else {
-            continue;
-        };
-        line.points.push([day, percent]);
-        line.responses.push(badge(&row.overall));
-        let above = criterion.progression_percent.zip(row.nadir_mm).zip(row.baseline_mm);
-        let above = above.and_then(|((rise, nadir), baseline)| change_percent(nadir * (1.0 + rise / 100.0), baseline));
-        line.progression.extend(above.map(|percent| [day, percent]));
-    }
-    let label = format!(
-        "Sum of diameters by {} over time, in percent of baseline; the table beside it has the numbers",
-        criterion.title
-    );
-    let plot = SpiderPlot {
-        label,
-        width: 600.0,
-        response_percent: criterion.response_percent,
-        progression_percent: criterion.progression_percent,
-        lines: vec![line],
-    };
-    (plot.lines[0].points.len() > 1).then(|| Drawing { title: criterion.title.clone(), svg: spider(&plot) })
 }

@@ -1,8 +1,10 @@
 //! From a page's input to its HTML text.
 
+use base64::Engine as _;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 
 use crate::cohort_page::CohortPage;
 use crate::cohort_view::cohort_view;
@@ -21,9 +23,16 @@ const TEMPLATES: [(&str, &str); 5] = [
     ("style.css", include_str!("../templates/style.css")),
 ];
 
+/// What sorts and filters tables: the only script of a page. A page says the same without it.
+const SCRIPT: &str = include_str!("../templates/page.js");
+
 #[derive(Serialize)]
 struct Whole<T> {
     notice: &'static str,
+    /// The script, exactly as its digest was taken.
+    script: &'static str,
+    /// Its digest as a content security policy wants it: no other script runs.
+    script_digest: String,
     page: T,
 }
 
@@ -45,6 +54,7 @@ fn render<T: Serialize>(template: &'static str, page: T) -> Result<String, Repor
     for (name, text) in TEMPLATES {
         environment.add_template(name, text).map_err(fail)?;
     }
-    let whole = Whole { notice: RESEARCH_USE_NOTICE, page };
+    let script_digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT));
+    let whole = Whole { notice: RESEARCH_USE_NOTICE, script: SCRIPT, script_digest, page };
     environment.get_template(template).and_then(|template| template.render(Serde(&whole))).map_err(fail)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::error::ReportError;
 use crate::figure::{escape, path_data};
-use crate::key_image::{KeyImage, OutlineRole};
+use crate::key_image::{KeyImage, Orientation, OutlineRole};
 use crate::numerals::{coordinate, fixed};
 use crate::patient_page::{PatientPage, Visit};
 use crate::wording::words;
@@ -219,27 +219,35 @@ fn caliper(ends: &[[f64; 2]; 2], half_bar: f64) -> String {
     )
 }
 
-fn letters(image: &KeyImage, [width, height]: [f64; 2]) -> String {
-    let size = 0.05 * width;
-    let style = format!(
-        r##"font-size="{}" fill="#ffffff" stroke="none" font-weight="600" font-family="system-ui, sans-serif""##,
-        coordinate(size)
-    );
+/// The letters at the four edges of a field of view, in mm.
+pub(crate) fn edge_letters(orientation: &Orientation, [width, height]: [f64; 2]) -> String {
+    let (size, pad) = (0.05 * width, 0.02 * width);
     let mut text = String::new();
-    let mut put = |at: [f64; 2], anchor: &str, letter: &str| {
-        let [x, y] = at.map(coordinate);
-        let _ = write!(text, r#"<text x="{x}" y="{y}" text-anchor="{anchor}" {style}>{}</text>"#, escape(letter));
-    };
-    let pad = 0.02 * width;
-    put([pad, height / 2.0 + 0.35 * size], "start", &image.orientation.left);
-    put([width - pad, height / 2.0 + 0.35 * size], "end", &image.orientation.right);
-    put([width / 2.0, pad + 0.8 * size], "middle", &image.orientation.top);
-    put([width / 2.0, height - pad], "middle", &image.orientation.bottom);
+    put(&mut text, [pad, height / 2.0 + 0.35 * size], "start", size, &orientation.left);
+    put(&mut text, [width - pad, height / 2.0 + 0.35 * size], "end", size, &orientation.right);
+    put(&mut text, [width / 2.0, pad + 0.8 * size], "middle", size, &orientation.top);
+    put(&mut text, [width / 2.0, height - pad], "middle", size, &orientation.bottom);
+    text
+}
+
+fn put(text: &mut String, at: [f64; 2], anchor: &str, size: f64, letter: &str) {
+    let [x, y, size] = [at[0], at[1], size].map(coordinate);
+    let _ = write!(
+        text,
+        r##"<text x="{x}" y="{y}" text-anchor="{anchor}" font-size="{size}" fill="#ffffff" stroke="none" font-weight="600" font-family="system-ui, sans-serif">{}</text>"##,
+        escape(letter)
+    );
+}
+
+fn letters(image: &KeyImage, [width, height]: [f64; 2]) -> String {
+    let mut text = edge_letters(&image.orientation, [width, height]);
+    let (size, pad) = (0.05 * width, 0.02 * width);
     if image.scale_bar_mm > 0.0 {
         let bar = image.scale_bar_mm.min(width - 2.0 * pad);
         let y = height - 1.4 * pad;
         let data = path_data(&[[pad, y - pad], [pad, y], [pad + bar, y], [pad + bar, y - pad]]);
-        put([pad, y - 1.6 * pad], "start", &format!("{} mm", fixed(bar, usize::from(bar.fract() != 0.0))));
+        let length = format!("{} mm", fixed(bar, usize::from(bar.fract() != 0.0)));
+        put(&mut text, [pad, y - 1.6 * pad], "start", size, &length);
         let _ = write!(text, r##"<path d="{data}" stroke="#ffffff" stroke-width="1.6"/>"##);
     }
     text

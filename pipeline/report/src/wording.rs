@@ -50,7 +50,7 @@ impl Tone {
 pub(crate) fn tone(code: &str) -> Tone {
     match code {
         "CR" | "PR" | "iCR" | "iPR" | "CMR" | "PMR" | "MR" | "NED" | "iNED" => Tone::Response,
-        "SD" | "iSD" | "SMD" | "NON-CR/NON-PD" | "NN" | "iNN" => Tone::Stable,
+        "SD" | "iSD" | "SMD" | "NON-CR/NON-PD" | "NON-iCR/NON-iUPD" | "NN" | "iNN" => Tone::Stable,
         "iUPD" => Tone::Unconfirmed,
         "PD" | "iCPD" | "PMD" => Tone::Progression,
         "NE" | "iNE" => Tone::NotEvaluable,
@@ -68,6 +68,7 @@ pub(crate) fn response(code: &str) -> String {
         "NE" | "iNE" => "not evaluable",
         "NED" | "ND" => "no evidence of disease",
         "NON-CR/NON-PD" | "NN" => "neither complete response nor progression",
+        "NON-iCR/NON-iUPD" => "neither complete response nor progression (immune criteria)",
         "iCR" => "complete response (immune criteria)",
         "iPR" => "partial response (immune criteria)",
         "iSD" => "stable disease (immune criteria)",
@@ -78,14 +79,19 @@ pub(crate) fn response(code: &str) -> String {
         "SMD" => "stable metabolic disease",
         "PMD" => "progressive metabolic disease",
         "BASELINE" => "baseline",
+        "" => "no response stated",
         other => return words(other),
     }
     .to_owned()
 }
 
-/// What a badge shows: the code, or `baseline`.
+/// What a badge shows: the code, `baseline`, or that there is none.
 pub(crate) fn badge(code: &str) -> String {
-    if code == "BASELINE" { "baseline".to_owned() } else { code.to_owned() }
+    match code {
+        "BASELINE" => "baseline".to_owned(),
+        "" => "none".to_owned(),
+        other => other.to_owned(),
+    }
 }
 
 /// A snake-case code as words.
@@ -102,6 +108,14 @@ pub(crate) fn words(code: &str) -> String {
 /// A snake-case code as words; nothing for none.
 pub(crate) fn words_or_empty(code: &str) -> String {
     if code.is_empty() { String::new() } else { words(code) }
+}
+
+/// An event with its class: `local progression`; a class that only repeats the event is left out.
+pub(crate) fn event_words(event: &oncology::EventRow) -> String {
+    if event.class.is_empty() || event.class == event.event {
+        return words(&event.event);
+    }
+    format!("{} {}", words(&event.class), words(&event.event))
 }
 
 /// A quantity of a measurement row in words.

@@ -1,12 +1,14 @@
 //! Whole pages: what they say, what they refuse, and that nothing hostile or foreign gets in.
 #![expect(clippy::unwrap_used, reason = "the sample pages are fixed input")]
 
+use base64::Engine as _;
 use imaging::Note;
 use lesiontrace_report::figure::{MarginHistogram, kaplan_meier, margin_histogram, standalone};
 use lesiontrace_report::{
     KeyImage, Outline, OutlineRole, PatientPage, RESEARCH_USE_NOTICE, ReportError, RunBlock, render_cohort,
     render_patient,
 };
+use sha2::{Digest as _, Sha256};
 
 #[path = "sample_page/cohort.rs"]
 mod cohort;
@@ -15,15 +17,28 @@ mod image;
 #[path = "sample_page/patient.rs"]
 mod patient;
 
+/// The sample patient with few pictures: coding them takes longer than everything else.
+fn sample_patient() -> PatientPage {
+    let mut page = patient::page();
+    page.key_images.truncate(2);
+    for registration in page.visits.iter_mut().skip(2).filter_map(|visit| visit.registration.as_mut()) {
+        registration.pictures.clear();
+    }
+    page
+}
+
 /// Two visits, one lesion with one image of 2 × 2 pixels.
 fn small_page() -> PatientPage {
-    let mut page = patient::page();
+    let mut page = sample_patient();
     page.visits.truncate(2);
     page.lesions.truncate(1);
     page.criteria.truncate(1);
     page.margins.clear();
     page.events.clear();
     page.endpoints.truncate(1);
+    for registration in page.visits.iter_mut().filter_map(|visit| visit.registration.as_mut()) {
+        registration.pictures.clear();
+    }
     let last = page.visits[1].date;
     page.verdicts.retain(|verdict| verdict.row.criterion == "recist_1_1" && verdict.row.date <= last);
     page.measurements.retain(|row| row.lesion_id == "L1" && row.date <= last);
@@ -53,7 +68,7 @@ fn a_small_page_reads_as_it_did() {
 
 #[test]
 fn the_same_input_gives_the_same_bytes_and_only_the_run_block_differs_between_runs() {
-    let page = patient::page();
+    let page = sample_patient();
     let html = render_patient(&page).unwrap();
     assert_eq!(html, render_patient(&page).unwrap());
     let run = RunBlock { generated_at: Some("another day".into()), ..RunBlock::default() };
@@ -73,19 +88,25 @@ fn a_page_survives_its_own_json() {
 
 #[test]
 fn pages_need_no_network_and_say_what_they_are_for() {
-    for html in [render_patient(&patient::page()).unwrap(), render_cohort(&cohort::page()).unwrap()] {
+    for html in [render_patient(&sample_patient()).unwrap(), render_cohort(&cohort::page()).unwrap()] {
         // What is inside the images is letters by chance.
         let html: String = html
             .split("data:image")
             .enumerate()
             .map(|(n, part)| if n == 0 { part } else { &part[part.find('"').unwrap()..] })
             .collect();
-        for foreign in ["http:", "https:", "//www", "url(", "@import", "<script", "<link", "<iframe", "NaN"] {
+        for foreign in
+            ["http:", "https:", "//www", "url(", "@import", "<script ", "<link", "<iframe", "fetch(", "import("]
+        {
             assert!(!html.contains(foreign), "{foreign}");
         }
+        let script = between(&html, "<script>", "</script>");
+        assert!(!html.replace(script, "").contains("NaN"), "a number that is none was printed");
+        assert_eq!(html.matches("<script").count(), 1, "the page's own script alone");
         assert!(html.contains(RESEARCH_USE_NOTICE));
         assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));
-        assert_eq!(html.matches("<img ").count(), html.matches("alt=\"Key image of ").count());
+        let described = html.matches("alt=\"Key image of ").count() + html.matches("alt=\"Baseline and visit ").count();
+        assert_eq!(html.matches("<img ").count(), described);
         assert_eq!(
             html.matches("<th>").count() + html.matches("<th class").count(),
             0,
@@ -113,6 +134,11 @@ fn hostile_text_stays_text() {
     page.key_images[0].caption = hostile();
     page.key_images[0].orientation.left = hostile();
     page.methods = vec![hostile()];
+    page.lesions[0].lesion_id = hostile();
+    page.key_images[0].lesion_id = hostile();
+    page.visits[1].registration.as_mut().unwrap().figures[0].value = hostile();
+    page.verdicts[1].confidence_lowered_by = vec![hostile()];
+    page.verdicts[1].what_changed = vec![hostile()];
     page.run.command_line = Some(hostile());
     let mut cohort = cohort::page();
     cohort.title = hostile();
@@ -122,8 +148,17 @@ fn hostile_text_stays_text() {
     cohort.endpoints[1].curves[0].group = hostile();
     cohort.best_responses[0].response = hostile();
     cohort.ledger[5].message = hostile();
+    cohort.flow[0].label = hostile();
+    cohort.flow[0].left[0].reason = hostile();
+    cohort.hazards[0].rows[0].term = hostile();
+    cohort.incidences[0].causes[0].cause = hostile();
+    cohort.quality.flags[0].example = hostile();
+    cohort.quality.flags[0].patients[0] = hostile();
+    cohort.patients[0].margin_verdict = hostile();
+    cohort.patients[0].best[0] = hostile();
+    cohort.run.command_line = Some(hostile());
     for html in [render_patient(&page).unwrap(), render_cohort(&cohort).unwrap()] {
-        assert!(!html.contains("<script"), "a script got in");
+        assert_eq!(html.matches("<script").count(), 1, "a script got in beside the page's own");
         assert!(!html.contains("<img src=x"), "an element got in");
         assert!(html.contains("{{ 7*7 }}"), "the text was run as a template");
         assert!(html.contains("&lt;script&gt;alert"), "the text is no longer there");
@@ -132,11 +167,90 @@ fn hostile_text_stays_text() {
 }
 
 #[test]
+fn only_the_script_whose_digest_the_policy_names_is_there() {
+    let html = render_patient(&small_page()).unwrap();
+    let script = &between(&html, "<script>", "</script>")["<script>".len()..];
+    let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(script));
+    assert!(html.contains(&format!(
+        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    )));
+}
+
+#[test]
+fn a_baseline_is_called_so_and_an_ablated_lesion_says_what_is_left() {
+    let mut page = small_page();
+    let baseline = page.verdicts.iter_mut().find(|verdict| verdict.row.study_day == 0).unwrap();
+    baseline.row.overall.clear();
+    let ablated = page.visits[1].date;
+    let mut row = page.measurements.iter().find(|row| row.date == ablated).unwrap().clone();
+    page.measurements.retain(|row| row.date != ablated);
+    row.quantity = "viable_long_axis".into();
+    (row.value, row.state, row.reason) = (Some(0.0), "ablated".into(), "zone without viable tumour".into());
+    page.measurements.push(row);
+    let html = render_patient(&page).unwrap();
+    assert!(html.contains(">baseline</span>") && !html.contains("not stated</p>"));
+    let lesion = between(&html, "<b>L1</b>", "</tr>");
+    assert!(lesion.contains("<p class=\"main\">no viable tumour</p>"), "{lesion}");
+    assert!(lesion.contains("zone without viable tumour") && !lesion.contains("not evaluable"), "{lesion}");
+}
+
+#[test]
+fn a_registration_in_doubt_is_told_once() {
+    let mut page = sample_patient();
+    let visit = page.visits[3].clone();
+    let reasons = visit.registration.unwrap().reasons;
+    let told = |page: &PatientPage| render_patient(page).unwrap().contains("4 things to doubt");
+    assert!(told(&page));
+    // The same reason as a note of that visit takes the place of the registration's own line.
+    let message = format!("{}: registration to baseline: {}", visit.date, reasons.join("; "));
+    page.notes.push(Note::warning("registration_quality", "another folder", message));
+    assert!(told(&page));
+    // Of another visit it does not.
+    page.notes.last_mut().unwrap().message = format!("2019-01-01: registration to baseline: {}", reasons.join("; "));
+    assert!(!told(&page));
+}
+
+#[test]
+fn residual_tumour_is_not_named_twice() {
+    let mut page = sample_patient();
+    (page.events[0].event, page.events[0].class) = ("residual".into(), "residual".into());
+    let html = render_patient(&page).unwrap();
+    assert!(
+        html.contains("residual L1") && !html.contains("residual residual") && !html.contains("residual, residual")
+    );
+}
+
+#[test]
+fn a_margin_stands_at_the_visit_that_shows_its_zone() {
+    let html = render_patient(&sample_patient()).unwrap();
+    let lesion = between(&html, "<b>L1</b>", "</tr>");
+    assert_eq!(lesion.matches("margin \u{2212}1.4 mm").count(), 1, "{lesion}");
+    assert!(html.contains("class=\"cell\"") && html.contains("the thinnest place, towards the right"));
+}
+
+#[test]
+fn a_verdict_says_how_firmly_it_stands() {
+    let mut page = small_page();
+    let row = &mut page.verdicts[1].row;
+    (row.next_target, row.next_target_mm, row.sum_half_width_mm) = ("SD".into(), Some(1.25), Some(2.0));
+    (row.within_error, row.over_selections, row.n_selections) = (Some(true), "PR|SD".into(), Some(3));
+    let html = render_patient(&page).unwrap();
+    assert!(html.contains("target response SD at +1.3 mm of the sum; 95 % band of the sum ± 2.0 mm"));
+    assert!(
+        html.contains(
+            "SD lies within the error of the sum; over the 3 legal choices of targets the response is PR or SD"
+        )
+    );
+    page.verdicts[1].row.next_target_mm = Some(f64::INFINITY);
+    assert!(render_patient(&page).is_err());
+}
+
+#[test]
 fn what_is_not_evaluable_has_its_reason_in_a_hatched_cell() {
-    let html = render_patient(&patient::page()).unwrap();
-    let cell = between(&html, "<td class=\"hatched\">", "</td>");
+    let html = render_patient(&sample_patient()).unwrap();
+    let cell = between(&html, "<td class=\"hatched\" data-key=\"\">", "</td>");
     assert!(cell.contains("not evaluable: motion: breathing doubled"), "{cell}");
-    let mut page = patient::page();
+    let mut page = sample_patient();
     page.measurements.retain(|row| row.evaluable);
     page.verdicts.retain(|verdict| verdict.row.criterion != "mrecist" || verdict.row.study_day == 0);
     let html = render_patient(&page).unwrap();
@@ -147,9 +261,9 @@ fn what_is_not_evaluable_has_its_reason_in_a_hatched_cell() {
 
 #[test]
 fn doubts_are_counted_at_the_top() {
-    let html = render_patient(&patient::page()).unwrap();
+    let html = render_patient(&sample_patient()).unwrap();
     assert!(html.contains("4 things to doubt"), "one error, one warning, one registration, one event to review");
-    let mut page = patient::page();
+    let mut page = sample_patient();
     page.notes.clear();
     page.events.clear();
     page.visits[3].registration = None;
@@ -158,7 +272,7 @@ fn doubts_are_counted_at_the_top() {
 
 #[test]
 fn a_zone_is_not_compared_with_a_tumour() {
-    let html = render_patient(&patient::page()).unwrap();
+    let html = render_patient(&sample_patient()).unwrap();
     let zone = between(&html, "<b>L1</b>", "</tr>");
     assert!(zone.contains("no viable tumour") && zone.contains("whole 44.2 × 38.0 mm"), "{zone}");
     assert!(!zone.contains("class=\"change\""), "{zone}");
@@ -185,7 +299,7 @@ fn images_and_numbers_that_are_none_are_refused() {
     let mut page = small_page();
     page.measurements[0].value = Some(f64::NAN);
     assert!(matches!(render_patient(&page), Err(ReportError::NotFinite { .. })));
-    let mut page = patient::page();
+    let mut page = sample_patient();
     page.margins[0].histogram_counts = "1 2 x".into();
     assert!(matches!(render_patient(&page), Err(ReportError::Histogram { .. })));
     let mut cohort = cohort::page();

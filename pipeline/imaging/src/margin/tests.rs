@@ -206,3 +206,17 @@ fn measured_error() {
         println!("({slice_mm}, {rms:.3}) bias {bias:.3} worst {worst:.3}");
     }
 }
+
+#[test]
+fn the_map_is_thinnest_where_the_zone_was_missed() {
+    // The zone lies 3 mm off towards `direction()`: the tumour is thinnest covered on the other side.
+    let got = margin_of(10.0, 16.0, 3.0, [0.8, 0.8, 1.0]);
+    let map = got.map.unwrap();
+    let thinnest = map.thinnest;
+    let away = direction().to_array();
+    let cosine: f64 = -(0..3).map(|axis| thinnest[axis] * away[axis]).sum::<f64>();
+    assert!(cosine > 25_f64.to_radians().cos(), "{thinnest:?} against {away:?}");
+    let least = map.smallest.iter().flatten().map(|m| m.0).fold(f64::INFINITY, f64::min);
+    assert_eq!(least, got.distribution.unwrap().min().0);
+    assert!(map.smallest.iter().all(Option::is_some), "without an organ nothing is left out");
+}

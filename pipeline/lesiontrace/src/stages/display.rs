@@ -18,7 +18,7 @@ pub(crate) struct Display {
 }
 
 /// The letter of the direction a vector mostly points to.
-fn letter(direction: [f64; 3]) -> &'static str {
+pub(crate) fn letter(direction: [f64; 3]) -> &'static str {
     let axis = (0..3).max_by(|a, b| direction[*a].abs().total_cmp(&direction[*b].abs())).unwrap_or(0);
     match (axis, direction[axis] >= 0.0) {
         (0, true) => "L",

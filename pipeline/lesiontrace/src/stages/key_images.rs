@@ -102,7 +102,7 @@ fn caption(series: &LoadedSeries, sighting: &Sighting, cut: &Cut, window: (f32, 
     };
     format!(
         "{what} · {} · slice {} · window {} to {} {}",
-        series.role,
+        series.role.replace('_', " "),
         cut.k + 1,
         window.0.round(),
         window.1.round(),

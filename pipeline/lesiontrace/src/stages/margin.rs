@@ -47,6 +47,15 @@ fn has_labels(track: &LesionTrack, visit: usize) -> bool {
     track.sightings.get(&visit).is_some_and(|s| !s.labels.is_empty())
 }
 
+/// One margin as the tables and the page want it.
+#[derive(Debug, Clone)]
+pub(crate) struct MeasuredMargin {
+    /// The row of `margins.csv`.
+    pub(crate) row: MarginRow,
+    /// The margin by direction, where there is one.
+    pub(crate) map: Option<report::MarginMap>,
+}
+
 /// Measures one margin; `after_to_before` carries the study after ablation into the frame of the one before it.
 pub(crate) fn measure(
     patient_id: &str,
@@ -56,7 +65,7 @@ pub(crate) fn measure(
     after_to_before: &Registration,
     threshold_mm: f64,
     notes: &mut Vec<Note>,
-) -> Result<MarginRow, StageError> {
+) -> Result<MeasuredMargin, StageError> {
     let tumour = tumour_of(pair, visits, tracked);
     let zone = zone_of(pair, visits, tracked)?;
     let (Some(tumour), Some(zone)) = (tumour, zone) else {
@@ -70,12 +79,44 @@ pub(crate) fn measure(
         capsule_exclusion: CAPSULE_EXCLUSION,
     };
     match ablation_margin(&input) {
-        Ok(margin) => Ok(row(patient_id, pair, visits, &margin, after_to_before, threshold_mm)),
+        Ok(margin) => Ok(MeasuredMargin {
+            row: row(patient_id, pair, visits, &margin, after_to_before, threshold_mm),
+            map: margin.map.as_ref().map(|map| shown(pair, map)),
+        }),
         Err(error) => {
             notes.push(Note::error("margin_not_measured", pair.lesion.as_str(), error.to_string()));
-            Ok(MarginRow { reasons: error.to_string(), ..blank(patient_id, pair, visits) })
+            let row = MarginRow { reasons: error.to_string(), ..blank(patient_id, pair, visits) };
+            Ok(MeasuredMargin { row, map: None })
         }
     }
+}
+
+/// The map as the page draws it. The tumour's frame has the patient's axes.
+fn shown(pair: &Pair, map: &imaging::margin::map::MarginMap) -> report::MarginMap {
+    use imaging::margin::map::{N_RINGS, N_SECTORS};
+    let round = |mm: Mm| (mm.0 * 100.0).round() / 100.0;
+    report::MarginMap {
+        lesion_id: pair.lesion.to_string(),
+        treatment_date: pair.treated,
+        n_rings: N_RINGS,
+        n_sectors: N_SECTORS,
+        smallest_mm: map.smallest.iter().map(|cell| cell.map(round)).collect(),
+        thinnest: Some(map.thinnest),
+        thinnest_words: direction_words(map.thinnest),
+    }
+}
+
+/// Parts of a direction that count less than this are not named: 0.4 is about 24° off.
+const NAMED_PART: f64 = 0.4;
+
+/// A unit vector (LPS) in words, its largest part first: `towards the feet and the left`.
+fn direction_words(direction: [f64; 3]) -> String {
+    const NAMES: [[&str; 2]; 3] = [["the right", "the left"], ["the front", "the back"], ["the feet", "the head"]];
+    let mut axes = [0, 1, 2];
+    axes.sort_by(|a, b| direction[*b].abs().total_cmp(&direction[*a].abs()));
+    let named = axes.iter().filter(|axis| direction[**axis].abs() >= NAMED_PART);
+    let words: Vec<&str> = named.map(|axis| NAMES[*axis][usize::from(direction[*axis] >= 0.0)]).collect();
+    format!("towards {}", words.join(" and "))
 }
 
 /// The tumour before ablation: all labels of the lesion at that visit, in the frame of that visit.
@@ -172,4 +213,16 @@ fn row(
 
 fn round4(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::direction_words;
+
+    #[test]
+    fn directions_are_those_of_the_patient() {
+        assert_eq!(direction_words([0.0, 0.0, -1.0]), "towards the feet");
+        assert_eq!(direction_words([-0.6, 0.1, 0.79]), "towards the head and the right");
+        assert_eq!(direction_words([0.577, 0.578, 0.576]), "towards the back and the left and the head");
+    }
 }

@@ -13,6 +13,7 @@ pub(crate) mod measure;
 pub(crate) mod overlay;
 pub(crate) mod page;
 pub(crate) mod register;
+pub(crate) mod registration_view;
 pub(crate) mod rows;
 pub(crate) mod segment;
 pub(crate) mod track;
@@ -35,5 +36,5 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "track", version: 2 },
     Stage { name: "margin", version: 1 },
     Stage { name: "assess", version: 2 },
-    Stage { name: "report", version: 1 },
+    Stage { name: "report", version: 2 },
 ];

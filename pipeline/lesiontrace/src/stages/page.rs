@@ -1,5 +1,6 @@
 //! Stage *report*: what was found becomes the patient's page.
 
+use imaging::Severity;
 use imaging::registration::Quality;
 use oncology::criteria::CriterionTable;
 use oncology::criteria::table::Quantity;
@@ -13,6 +14,7 @@ use crate::manifest::Part;
 use crate::patient::PatientResult;
 use crate::plan::PatientPlan;
 use crate::stages::find::{SeriesFacts, VisitFacts};
+use crate::stages::registration_view;
 use crate::stages::track::Tracked;
 
 /// Criteria as the pages call them.
@@ -48,6 +50,7 @@ pub(crate) fn page(
         lesions: result.lesions.clone(),
         measurements: result.measurements.clone(),
         margins: result.margins.clone(),
+        margin_maps: Vec::new(),
         margin_threshold_mm: Some(threshold_mm),
         events: result.events.clone(),
         endpoints: result.endpoints.clone(),
@@ -90,6 +93,8 @@ fn visit(facts: &VisitFacts, n: usize, study_day: i64) -> Visit {
             },
             residual_mm: registration.residual.as_ref().map(|r| r.p95_mm),
             reasons: registration.reasons.clone(),
+            figures: registration_view::figures(registration),
+            pictures: Vec::new(),
         }),
     }
 }
@@ -123,9 +128,44 @@ fn follow_up_end(patient: &PatientPlan, day: &dyn Fn(oncology::Date) -> i64) -> 
 fn verdicts(result: &PatientResult, visits: &[VisitFacts], tracked: &Tracked) -> Vec<Verdict> {
     let one = |row: &AssessmentRow| {
         let n = visits.iter().position(|v| v.date == row.date);
-        Verdict { row: row.clone(), what_changed: n.map(|n| changes(n, tracked)).unwrap_or_default() }
+        Verdict {
+            row: row.clone(),
+            what_changed: n.map(|n| changes(n, tracked)).unwrap_or_default(),
+            confidence_lowered_by: n.map(|n| confidence_lowered_by(&visits[n], n, tracked)).unwrap_or_default(),
+        }
     };
     result.assessments.iter().map(one).collect()
+}
+
+/// What speaks against trusting the verdict of a visit: its registration, lesions whose identity or size is not sure, and how
+/// many warnings its images gave.
+fn confidence_lowered_by(visit: &VisitFacts, n: usize, tracked: &Tracked) -> Vec<String> {
+    let mut reasons = Vec::new();
+    match visit.to_baseline.quality {
+        Quality::Pass => {}
+        Quality::Review => reasons.push("the registration to baseline needs a look".to_owned()),
+        Quality::Fail => reasons.push("the registration to baseline failed".to_owned()),
+    }
+    let in_state = |wanted: LesionState| {
+        let ids = tracked.tracks.iter().filter(move |track| track.state_at(n) == Some(wanted));
+        ids.map(|track| track.id.to_string()).collect::<Vec<_>>().join(", ")
+    };
+    for (state, words) in [
+        (LesionState::Uncertain, "identity uncertain: "),
+        (LesionState::Merged, "grown together with a neighbour: "),
+        (LesionState::NotEvaluable, "not evaluable: "),
+    ] {
+        let ids = in_state(state);
+        if !ids.is_empty() {
+            reasons.push(format!("{words}{ids}"));
+        }
+    }
+    let n_warnings = visit.notes.iter().filter(|note| note.severity > Severity::Info).count();
+    if n_warnings > 0 {
+        let plural = if n_warnings == 1 { "warning" } else { "warnings" };
+        reasons.push(format!("{n_warnings} {plural} about the images of this visit (see the notes)"));
+    }
+    reasons
 }
 
 /// What changed since the visit before: new lesions, lesions gone, zones, foci, events.

@@ -27,13 +27,14 @@ pub struct MarginHistogram {
 const SIZE: [f64; 2] = [420.0, 190.0];
 const PLOT: [f64; 4] = [44.0, 26.0, 408.0, 132.0];
 
-/// Below 0: vermilion, hatched. 0–5 mm: amber, ruled. 5–10 mm: light blue. 10 mm and more: dark blue.
-fn fill(lower_mm: f64) -> &'static str {
+/// Below 0: red, hatched. 0–5 mm: yellow, ruled. 5–10 mm: green. 10 mm and more: dark green. The hues are those of a traffic
+/// light, shifted to stay apart for the colour-blind (vermilion and bluish green of Okabe & Ito 2008) and apart in lightness.
+pub(crate) fn fill(lower_mm: f64) -> &'static str {
     match lower_mm {
-        mm if mm < 0.0 => "#c4532f",
+        mm if mm < 0.0 => "#b3401f",
         mm if mm < 5.0 => "#eab94f",
-        mm if mm < 10.0 => "#8fbbd9",
-        _ => "#2b6a99",
+        mm if mm < 10.0 => "#5fc0a0",
+        _ => "#0f6b52",
     }
 }
 

@@ -16,7 +16,7 @@ const BOTTOM: f64 = 236.0;
 const RISK_TOP: f64 = 292.0;
 const RISK_ROW: f64 = 18.0;
 /// Stroke and dash per group: apart in colour (Okabe & Ito 2008) and in grey.
-const STROKES: [(&str, &str); 5] =
+pub(crate) const STROKES: [(&str, &str); 5] =
     [("#1f5f92", ""), ("#b3401f", "7 4"), ("#8a6100", "2 3"), ("#5b4a8a", "9 3 2 3"), ("#1b2430", "4 2")];
 
 /// Draws the curves of one endpoint. Lists of unequal length and numbers that are none are refused.
@@ -161,6 +161,6 @@ fn risk_table(svg: &mut Svg, endpoint: &EndpointCurves, x: &Scale) {
 }
 
 /// A group's name in the room it has; the table beside the figure has it whole.
-fn clipped(name: &str) -> String {
+pub(crate) fn clipped(name: &str) -> String {
     if name.chars().count() <= 9 { name.to_owned() } else { name.chars().take(8).chain(['…']).collect() }
 }

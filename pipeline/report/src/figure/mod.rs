@@ -3,16 +3,26 @@
 //! Colours are told apart by the colour-blind (after Okabe & Ito 2008), and nothing is said by colour alone.
 
 mod axis;
+mod flow;
+mod forest;
 mod histogram;
+mod incidence;
 mod kaplan_meier;
+mod margin_map;
+mod margin_outcome;
 mod spider;
 mod svg;
 mod swimmer;
 mod timeline;
 mod waterfall;
 
+pub use flow::flow;
+pub use forest::forest;
 pub use histogram::{MarginHistogram, margin_histogram};
+pub use incidence::incidence;
 pub use kaplan_meier::kaplan_meier;
+pub use margin_map::margin_map;
+pub use margin_outcome::margin_outcome;
 pub use spider::{SpiderLine, SpiderPlot, spider};
 pub use swimmer::swimmer;
 pub use timeline::timeline;

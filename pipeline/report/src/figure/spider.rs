@@ -41,6 +41,10 @@ pub struct SpiderLine {
 
 /// A label beside a point: white around the letters keeps them readable across lines.
 const LABEL: &str = r##"text-anchor="middle" font-size="11" stroke="#ffffff" stroke-width="3" paint-order="stroke""##;
+/// Lines that are named at their ends; more names would only cover each other.
+const MAX_NAMES: usize = 12;
+/// From one name to the next below it.
+const NAME: f64 = 11.0;
 const HEIGHT: f64 = 250.0;
 const LEFT: f64 = 54.0;
 const TOP: f64 = 16.0;
@@ -159,7 +163,7 @@ fn steps(svg: &mut Svg, points: &[[f64; 2]]) {
 }
 
 fn names(svg: &mut Svg, plot: &SpiderPlot, [x, y]: &[Scale; 2]) {
-    if plot.lines.len() < 2 {
+    if !(2..=MAX_NAMES).contains(&plot.lines.len()) {
         return;
     }
     let mut ends: Vec<([f64; 2], &str)> = plot
@@ -170,7 +174,17 @@ fn names(svg: &mut Svg, plot: &SpiderPlot, [x, y]: &[Scale; 2]) {
         })
         .collect();
     ends.sort_by(|a, b| a.0[1].total_cmp(&b.0[1]).then(a.1.cmp(b.1)));
-    for ([at_x, at_y], name) in ends {
-        svg.text([at_x + 6.0, at_y - 5.0], r#"font-size="11""#, name);
+    // Names of lines that end close together stand below each other, the lowest on the axis.
+    let mut levels = Vec::with_capacity(ends.len());
+    for ([_, at_y], _) in &ends {
+        levels.push((at_y + 4.0).max(levels.last().map_or(f64::NEG_INFINITY, |above| above + NAME)));
+    }
+    let mut lowest = BOTTOM;
+    for level in levels.iter_mut().rev() {
+        *level = level.min(lowest);
+        lowest = *level - NAME;
+    }
+    for (([at_x, _], name), level) in ends.iter().zip(levels) {
+        svg.text([at_x + 6.0, level], r#"font-size="11""#, name);
     }
 }

@@ -5,13 +5,14 @@ use super::spider::DAYS_PER_MONTH;
 use super::svg::{GRID, INK, MUTED, Svg, text_width};
 use crate::numerals::fixed;
 use crate::patient_page::{FollowUpEndKind, PatientPage};
-use crate::wording::{Tone, badge, tone, words};
+use crate::wording::{Tone, badge, event_words, tone};
 use oncology::{Date, Days};
 
 const WIDTH: f64 = 1240.0;
 const LEFT: f64 = 96.0;
 const RIGHT: f64 = 1200.0;
 const LEVEL: f64 = 16.0;
+const LEGEND: f64 = 24.0;
 
 /// A mark on one track.
 struct Mark {
@@ -44,16 +45,42 @@ pub fn timeline(page: &PatientPage) -> String {
         .filter(|(_, marks)| !marks.is_empty())
         .map(|(name, marks)| (name, place(marks, &x)))
         .collect();
-    let height = 34.0 + placed.iter().map(|(_, track)| track.height()).sum::<f64>();
+    let height = 34.0 + LEGEND + placed.iter().map(|(_, track)| track.height()).sum::<f64>();
     let mut svg = Svg::new([WIDTH, height], summary(page));
-    let axis_at = height - 24.0;
+    let axis_at = height - 24.0 - LEGEND;
     axis(&mut svg, &x, axis_at);
     let mut top = 0.0;
     for (name, track) in &placed {
         draw(&mut svg, name, &Row { track, x, top });
         top += track.height();
     }
+    legend(&mut svg, &placed, height - 4.0);
     svg.finish()
+}
+
+/// What a symbol means, and which symbols are meant.
+type Meaning = (&'static str, fn(&Shape) -> bool);
+
+/// The symbols that were drawn, with their meaning.
+fn legend(svg: &mut Svg, placed: &[(&str, Track)], y: f64) {
+    let meanings: [Meaning; 7] = [
+        ("imaging, response in colour", |shape| matches!(shape, Shape::Verdict(_))),
+        ("treatment", |shape| matches!(shape, Shape::Treatment)),
+        ("progression", |shape| matches!(shape, Shape::Progression)),
+        ("other event", |shape| matches!(shape, Shape::Event)),
+        ("death", |shape| matches!(shape, Shape::Death)),
+        ("last contact, alive", |shape| matches!(shape, Shape::LastContact)),
+        ("censored", |shape| matches!(shape, Shape::Censored)),
+    ];
+    let mut x = LEFT + 8.0;
+    for (word, is_meant) in meanings {
+        let drawn = placed.iter().flat_map(|(_, track)| &track.marks).find(|mark| is_meant(&mark.shape));
+        let Some(mark) = drawn else { continue };
+        let plain = if let Shape::Verdict(_) = mark.shape { Shape::Verdict(Tone::Neutral) } else { mark.shape };
+        shape(svg, plain, [x, y - 5.0]);
+        svg.text([x + 14.0, y], &format!(r#"font-size="11" fill="{MUTED}""#), word);
+        x += 34.0 + text_width(word);
+    }
 }
 
 fn summary(page: &PatientPage) -> String {
@@ -83,7 +110,7 @@ fn imaging(page: &PatientPage) -> Vec<Mark> {
                 .verdicts
                 .iter()
                 .find(|verdict| verdict.row.date == visit.date && Some(verdict.row.criterion.as_str()) == criterion)
-                .map_or("", |verdict| verdict.row.overall.as_str());
+                .map_or("", |verdict| crate::verdict_view::code(&verdict.row));
             let label =
                 if code.is_empty() { visit.date.to_string() } else { format!("{} {}", visit.date, badge(code)) };
             Mark { day: day(page, visit.date), label, shape: Shape::Verdict(tone(code)) }
@@ -110,12 +137,7 @@ fn events(page: &PatientPage) -> Vec<Mark> {
     // Treatments have their own track, and a death is drawn where observation ends.
     let dated =
         page.events.iter().filter(|event| !matches!(event.event.as_str(), "treatment" | "death")).map(|event| {
-            let what = if event.class.is_empty() {
-                words(&event.event)
-            } else {
-                format!("{} {}", words(&event.class), words(&event.event))
-            };
-            let label = format!("{what} {}", event.lesion_id).trim_end().to_owned();
+            let label = format!("{} {}", event_words(event), event.lesion_id).trim_end().to_owned();
             let shape = if event.event.contains("progression") { Shape::Progression } else { Shape::Event };
             Mark { day: day(page, event.date), label, shape }
         });

@@ -1,9 +1,11 @@
 //! Six patients: two ablated well, one progressing, one not evaluable, one that failed.
 
-use imaging::Note;
+use imaging::{Note, Severity};
 use lesiontrace_report::{
-    BestResponse, CohortPage, Component, Count, EndpointCurves, KmCurve, LedgerRow, PatientLine, Provenance,
-    ResponseCount, ResponseTable, RunBlock, SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment,
+    BestResponse, CohortPage, Component, Count, EndpointCurves, Flag, FlowStep, HazardRow, HazardTable, IncidenceCurve,
+    IncidenceCurves, KmCurve, LandmarkRate, Leaving, LedgerRow, LocalOutcome, MarginOutcome, PatientLine, Provenance,
+    QualityOverview, ResponseCount, ResponseTable, RunBlock, SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark,
+    SwimmerSegment,
 };
 use oncology::Evaluable;
 
@@ -141,6 +143,15 @@ fn curves() -> Vec<EndpointCurves> {
         last_time: 15.4,
         median,
         median_interval: [Some(6.2), None],
+        landmarks: vec![
+            LandmarkRate { time: 6.0, survival: Evaluable::Value(0.8), interval: [Some(0.516), Some(1.0)], n_risk: 4 },
+            LandmarkRate {
+                time: 24.0,
+                survival: Evaluable::not("nobody was observed so long"),
+                interval: [None; 2],
+                n_risk: 0,
+            },
+        ],
     };
     let ablated = KmCurve {
         time: vec![5.3, 9.9],
@@ -210,6 +221,8 @@ fn line(patient: &Patient) -> PatientLine {
         imaging: reported.then(|| ["2024-01-10".parse().unwrap(), "2024-11-27".parse().unwrap()]),
         best: patient.best.map(text).to_vec(),
         latest: patient.latest.map(text).to_vec(),
+        min_margin_mm: patient.margin.split(' ').next().and_then(|word| word.replace('−', "-").parse().ok()),
+        margin_verdict: patient.margin.rsplit(", ").next().map(text).unwrap_or_default(),
         margin: text(patient.margin),
         n_doubts: patient.doubts,
     }
@@ -233,6 +246,81 @@ fn ledger(patient: &Patient) -> LedgerRow {
         code: String::new(),
         message: String::new(),
         remedy: String::new(),
+    }
+}
+
+fn flow() -> Vec<FlowStep> {
+    let leaving = |reason: &str, n| Leaving { reason: text(reason), n };
+    vec![
+        FlowStep { label: text("in the archive"), n: 6, left: vec![leaving("failed: no usable series", 1)] },
+        FlowStep { label: text("processed"), n: 5, left: vec![leaving("no measurable lesion", 1)] },
+        FlowStep { label: text("with an evaluable response"), n: 4, left: vec![] },
+    ]
+}
+
+fn incidence() -> IncidenceCurves {
+    let curve = |cause: &str, time: &[f64], estimate: &[f64]| IncidenceCurve {
+        cause: text(cause),
+        events: time.len() as u64,
+        time: time.to_vec(),
+        estimate: estimate.to_vec(),
+        lower: estimate.iter().map(|e| Some(e / 3.0)).collect(),
+        upper: estimate.iter().map(|e| Some((e * 2.0).min(1.0))).collect(),
+    };
+    IncidenceCurves {
+        endpoint: text("LTPFS"),
+        title: text("local progression, with death as competing event"),
+        time_unit: text("months"),
+        risk_times: vec![0.0, 5.0, 10.0, 15.0],
+        n_risk: vec![5, 4, 2, 1],
+        n: 5,
+        last_time: 15.4,
+        causes: vec![curve("local progression", &[5.3, 9.9], &[0.2, 0.467]), curve("death", &[7.9], &[0.267])],
+    }
+}
+
+fn hazards() -> HazardTable {
+    let row = |term: &str, ratio, p| HazardRow { term: text(term), n: 5, events: 2, ratio, p };
+    HazardTable {
+        title: text("local progression, each term alone"),
+        note: text("Few events: read the intervals, not the p-values."),
+        rows: vec![
+            row("smallest margin, per mm", Evaluable::Value([0.71, 0.42, 1.2]), Some(0.21)),
+            row("diameter, per 10 mm", Evaluable::not("no events in one group"), None),
+        ],
+    }
+}
+
+fn margin_outcomes() -> Vec<MarginOutcome> {
+    let outcome = |patient: &str, margin: Option<f64>, verdict: &str, outcome| MarginOutcome {
+        patient_id: text(patient),
+        lesion_id: text("L1"),
+        treatment_date: "2024-01-31".parse().unwrap(),
+        min_margin_mm: margin,
+        interval_mm: margin.map(|margin| [margin - 2.2, margin + 2.2]),
+        verdict: text(verdict),
+        outcome,
+        followed_months: Some(8.0),
+    };
+    vec![
+        outcome("HCC-0042", Some(-1.4), "inadequate", LocalOutcome::Progression),
+        outcome("HCC-0043", Some(5.8), "adequate", LocalOutcome::Free),
+        outcome("CRLM-007", Some(2.1), "borderline", LocalOutcome::Residual),
+        outcome("CRLM-011", None, "not_reportable", LocalOutcome::Unknown),
+    ]
+}
+
+fn quality() -> QualityOverview {
+    QualityOverview {
+        registrations: [14, 1, 0],
+        figures: vec![Count { label: text("residual error, median"), value: text("1.9 mm") }],
+        flags: vec![Flag {
+            code: text("registration_quality"),
+            severity: Severity::Warning,
+            n_notes: 1,
+            patients: vec![text("HCC-0042")],
+            example: text("2024-08-21: registration to baseline: the dome moved"),
+        }],
     }
 }
 
@@ -263,6 +351,7 @@ pub(crate) fn page() -> CohortPage {
             count("Ablations", "5"),
             count("Failed", "1"),
         ],
+        flow: flow(),
         criteria: criteria(),
         responses: vec![responses("recist_1_1"), responses("mrecist")],
         best_responses: known().flat_map(best).collect(),
@@ -275,6 +364,11 @@ pub(crate) fn page() -> CohortPage {
             })
             .collect(),
         endpoints: curves(),
+        incidences: vec![incidence()],
+        hazards: vec![hazards()],
+        margin_outcomes: margin_outcomes(),
+        margin_threshold_mm: Some(5.0),
+        quality: quality(),
         swimmer: known().map(lane).collect(),
         patients: PATIENTS.iter().map(line).collect(),
         ledger: PATIENTS.iter().map(ledger).collect(),

@@ -1,6 +1,6 @@
 //! Grey images of a made-up liver: smooth tissue, vessels, a darker lesion, a zone after ablation.
 
-use lesiontrace_report::{KeyImage, Orientation, Outline, OutlineRole};
+use lesiontrace_report::{KeyImage, Orientation, Outline, OutlineRole, RegistrationPicture};
 
 const SIDE: u32 = 128;
 /// 90 mm field of view.
@@ -108,6 +108,31 @@ pub(crate) fn key_image(scene: &Scene<'_>) -> KeyImage {
         outlines,
         calipers,
         scale_bar_mm: 20.0,
+        orientation: Orientation { left: letter("R"), right: letter("L"), top: letter("A"), bottom: letter("P") },
+    }
+}
+
+/// Two smooth images by turns in squares of 8 pixels.
+pub(crate) fn chequered() -> RegistrationPicture {
+    let side = 64;
+    let mut pixels = Vec::new();
+    for y in 0..side {
+        for x in 0..side {
+            let shift = if (x / 8 + y / 8) % 2 == 0 { 0.0 } else { 2.0 };
+            let grey = 200.0 * inside(f64::from(x) + shift, f64::from(y), [32.0, 32.0], [30.0, 22.0], 0.3) + 30.0;
+            pixels.push(grey.round() as u8);
+        }
+    }
+    let letter = |text: &str| text.to_owned();
+    RegistrationPicture {
+        title: letter("axial, through the middle of the liver"),
+        width: side,
+        height: side,
+        pixels,
+        pixel_mm: [3.0, 3.0],
+        square_mm: 24.0,
+        baseline_outlines: vec![ellipse([32.0, 32.0], [30.0, 22.0], 0.3)],
+        follow_up_outlines: vec![ellipse([30.0, 32.0], [30.0, 22.0], 0.3)],
         orientation: Orientation { left: letter("R"), right: letter("L"), top: letter("A"), bottom: letter("P") },
     }
 }

@@ -2,12 +2,12 @@
 
 use imaging::Note;
 use lesiontrace_report::{
-    Component, Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Provenance, Quality,
+    Component, Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, MarginMap, PatientPage, Provenance, Quality,
     RegistrationQuality, RunBlock, SeriesUsed, Treatment, Verdict, Visit,
 };
 use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
 
-use crate::image::{Scene, key_image};
+use crate::image::{Scene, chequered, key_image};
 
 const ID: &str = "HCC-0042";
 const DATES: [(&str, i64, &str); 5] = [
@@ -41,7 +41,9 @@ pub(crate) fn criteria() -> Vec<CriterionInfo> {
 
 fn visits() -> Vec<Visit> {
     let quality = |quality, residual_mm, reasons: &[&str]| {
-        Some(RegistrationQuality { quality, residual_mm, reasons: reasons.iter().map(|r| text(r)).collect() })
+        let reasons = reasons.iter().map(|r| text(r)).collect();
+        let figures = vec![Covariate { name: text("error when started from elsewhere, mean"), value: text("0.8 mm") }];
+        Some(RegistrationQuality { quality, residual_mm, reasons, figures, pictures: vec![chequered()] })
     };
     let registrations = [
         None,
@@ -204,7 +206,9 @@ fn verdict(said: &Said<'_>) -> Verdict {
         over_selections: String::new(),
         n_selections: None,
     };
-    Verdict { row, what_changed: said.changed.iter().map(|change| text(change)).collect() }
+    let confidence_lowered_by =
+        if row.overall == "NE" { vec![text("registration needs a look: the dome moved")] } else { vec![] };
+    Verdict { row, what_changed: said.changed.iter().map(|change| text(change)).collect(), confidence_lowered_by }
 }
 
 fn verdicts() -> Vec<Verdict> {
@@ -259,6 +263,30 @@ fn margin() -> MarginRow {
         histogram_counts: text(
             "0 0 0 0 0 0 0 0 0 0 0 0 0 12 30 64 98 170 204 198 240 302 312 260 214 160 92 60 24 8 0 0",
         ),
+    }
+}
+
+/// Thin towards the head and the right.
+fn margin_map() -> MarginMap {
+    let (n_rings, n_sectors) = (6, 24);
+    let mut smallest_mm = Vec::new();
+    for half in 0..2 {
+        for ring in 0..n_rings {
+            for sector in 0..n_sectors {
+                let towards = (f64::from(sector - 12) / 24.0 * std::f64::consts::TAU).cos();
+                let margin = 6.0 + 6.0 * f64::from(half) - 7.5 * towards * f64::from(ring) / 5.0;
+                smallest_mm.push((half == 0 || sector % 9 != 0).then_some(margin));
+            }
+        }
+    }
+    MarginMap {
+        lesion_id: text("L1"),
+        treatment_date: "2024-01-31".parse().unwrap(),
+        n_rings: 6,
+        n_sectors: 24,
+        smallest_mm,
+        thinnest: Some([-1.0, 0.0, 0.1]),
+        thinnest_words: text("towards the right"),
     }
 }
 
@@ -379,6 +407,7 @@ pub(crate) fn page() -> PatientPage {
         ],
         measurements: measurements(),
         margins: vec![margin()],
+        margin_maps: vec![margin_map()],
         margin_threshold_mm: Some(5.0),
         events: events(),
         endpoints: vec![

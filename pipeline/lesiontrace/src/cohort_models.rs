@@ -1,0 +1,306 @@
+//! Estimates over the cohort as the page's figures want them: survival with landmark rates, cumulative incidences, hazard ratios.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use oncology::{EndpointRow, Evaluable, MeasurementRow};
+use report::{EndpointCurves, HazardRow, HazardTable, IncidenceCurve, IncidenceCurves, KmCurve, LandmarkRate};
+use survival::{
+    Convention, CoxSubject, CumulativeIncidence, Estimate, KaplanMeier, Ties, TimeToState, cox, cumulative_incidence,
+    landmarks, median,
+};
+
+use crate::collect::Curve;
+use crate::patient::PatientResult;
+
+/// Times at which survival is stated, in months, as far as anybody was observed.
+const LANDMARKS: [f64; 5] = [6.0, 12.0, 24.0, 36.0, 60.0];
+
+/// Quantile of the normal distribution for 95 % intervals.
+const Z95: f64 = 1.959_963_984_540_054;
+
+/// Round times, at most nine of them, up to the end of observation.
+fn risk_times(last_time: f64) -> Vec<f64> {
+    let step = [1.0, 2.0, 3.0, 6.0, 12.0, 24.0].into_iter().find(|s| last_time / s <= 8.0).unwrap_or(48.0);
+    let n_ticks = (last_time / step).floor() as usize + 1;
+    (0..n_ticks).map(|n| n as f64 * step).collect()
+}
+
+fn landmark_rates(estimate: &KaplanMeier) -> Vec<LandmarkRate> {
+    let times: Vec<f64> = LANDMARKS.into_iter().filter(|time| *time <= estimate.last_time()).collect();
+    let rate = |found: survival::Landmark| LandmarkRate {
+        time: found.time,
+        survival: match found.surv {
+            Estimate::Value(value) => Evaluable::Value(value),
+            other @ Estimate::NotEvaluable { .. } => Evaluable::not(other.reason().unwrap_or("no reason stated")),
+        },
+        interval: [found.lower, found.upper],
+        n_risk: found.n_risk as u64,
+    };
+    landmarks(estimate, &times).into_iter().map(rate).collect()
+}
+
+/// The Kaplan–Meier figure of one endpoint; `None` where nothing could be estimated.
+pub(crate) fn endpoint_curves(curve: &Curve) -> Option<EndpointCurves> {
+    let estimate = curve.estimate.as_ref().ok()?;
+    let risk_times = risk_times(estimate.last_time());
+    let found = median(estimate, Convention::R);
+    let value = found.median.map_or_else(|| Evaluable::not("median not reached"), Evaluable::Value);
+    let (title, definition) = wording(&curve.endpoint);
+    Some(EndpointCurves {
+        endpoint: curve.endpoint.clone(),
+        title: title.to_owned(),
+        definition: definition.to_owned(),
+        time_unit: "months".to_owned(),
+        curves: vec![KmCurve {
+            landmarks: landmark_rates(estimate),
+            ..KmCurve::from_estimate("", estimate, &risk_times).with_median(value, found.median_ci)
+        }],
+        risk_times,
+        comparison: String::new(),
+    })
+}
+
+fn wording(endpoint: &str) -> (&'static str, &'static str) {
+    match endpoint {
+        "OS" => ("Overall survival", "Event: death of any cause. Censored when last known alive."),
+        "PFS" => ("Progression-free survival", "Event: progression of any kind or death."),
+        "PFS_local" => {
+            ("Local progression-free survival", "Event: local progression; death and other progression do not count.")
+        }
+        "PFS_distant" => {
+            ("Distant progression-free survival", "Event: distant intrahepatic or extrahepatic progression.")
+        }
+        "TTP" => ("Time to progression", "Event: progression of any kind; death is censored."),
+        "LTPFS" => (
+            "Local tumour progression-free survival, per treated lesion",
+            "Event: local progression of the treated lesion.",
+        ),
+        "DPFS" => (
+            "Distant progression-free survival of the patient",
+            "Event: distant intrahepatic or extrahepatic progression.",
+        ),
+        _ => ("", ""),
+    }
+}
+
+/// Cumulative incidences of every endpoint in which another event ended the observation of somebody.
+pub(crate) fn incidences(results: &[PatientResult]) -> Vec<IncidenceCurves> {
+    let mut by_endpoint: BTreeMap<&str, Vec<&EndpointRow>> = BTreeMap::new();
+    for row in results.iter().flat_map(|r| &r.endpoints) {
+        by_endpoint.entry(&row.endpoint).or_default().push(row);
+    }
+    by_endpoint.into_iter().filter_map(|(endpoint, rows)| incidence_curves(endpoint, &rows)).collect()
+}
+
+fn incidence_curves(endpoint: &str, rows: &[&EndpointRow]) -> Option<IncidenceCurves> {
+    let competing: BTreeSet<&str> =
+        rows.iter().filter(|r| r.event == 0 && !r.competing.is_empty()).map(|r| r.competing.as_str()).collect();
+    if competing.is_empty() || rows.iter().all(|r| r.event == 0) {
+        return None;
+    }
+    let of_interest = event_name(endpoint);
+    let causes: Vec<&str> = std::iter::once(of_interest).chain(competing).collect();
+    let state = |row: &EndpointRow| match row.event {
+        1 => 1,
+        _ => causes.iter().skip(1).position(|cause| *cause == row.competing).map_or(0, |n| n as u32 + 2),
+    };
+    let seen: Vec<TimeToState> = rows.iter().map(|r| TimeToState { time: r.months, state: state(r) }).collect();
+    let last_time = seen.iter().map(|s| s.time).fold(0.0, f64::max);
+    let times = risk_times(last_time);
+    let curve = |(n, cause): (usize, &&str)| {
+        let number = n as u32 + 1;
+        let estimate = cumulative_incidence(&seen, number).ok()?;
+        Some(incidence_curve(cause, seen.iter().filter(|s| s.state == number).count(), &estimate))
+    };
+    Some(IncidenceCurves {
+        endpoint: endpoint.to_owned(),
+        title: format!("{of_interest}, with {} competing", causes[1..].join(", ")),
+        time_unit: "months".to_owned(),
+        n_risk: times.iter().map(|t| seen.iter().filter(|s| s.time >= *t).count() as u64).collect(),
+        risk_times: times,
+        n: seen.len() as u64,
+        last_time,
+        causes: causes.iter().enumerate().map(curve).collect::<Option<_>>()?,
+    })
+}
+
+/// What an event of an endpoint is called.
+fn event_name(endpoint: &str) -> &'static str {
+    match endpoint {
+        "OS" => "death",
+        "LTPFS" | "PFS_local" => "local progression",
+        "DPFS" | "PFS_distant" => "distant progression",
+        _ => "event",
+    }
+}
+
+/// With 95 % intervals on the scale of log(−log F), which keep within 0 and 1 (Choudhury 2002); none where F is 0 or 1.
+fn incidence_curve(cause: &str, events: usize, estimate: &CumulativeIncidence) -> IncidenceCurve {
+    // Of a number below 1 the larger power is the smaller bound.
+    let bound = |sign: f64| {
+        let pairs = estimate.est.iter().zip(&estimate.var);
+        let one = |(est, var): (&f64, &f64)| {
+            (*est > 0.0 && *est < 1.0).then(|| est.powf((sign * Z95 * var.sqrt() / (est * est.ln().abs())).exp()))
+        };
+        pairs.map(one).collect()
+    };
+    IncidenceCurve {
+        cause: cause.to_owned(),
+        events: events as u64,
+        time: estimate.time.clone(),
+        estimate: estimate.est.clone(),
+        lower: bound(1.0),
+        upper: bound(-1.0),
+    }
+}
+
+/// One treated lesion with what may bear on its local progression.
+struct TreatedLesion {
+    months: f64,
+    event: bool,
+    patient: usize,
+    margin_mm: Option<f64>,
+    long_axis_mm: Option<f64>,
+}
+
+/// Hazard ratios of local progression per treated lesion, each term alone; empty without a treated lesion.
+pub(crate) fn hazards(results: &[PatientResult]) -> Vec<HazardTable> {
+    let lesions: Vec<TreatedLesion> =
+        results.iter().enumerate().flat_map(|(n, result)| treated_lesions(n, result)).collect();
+    if lesions.is_empty() {
+        return Vec::new();
+    }
+    let mut cautions = BTreeSet::new();
+    let rows = vec![
+        hazard_row("smallest margin, per mm", &lesions, |l| l.margin_mm, &mut cautions),
+        hazard_row("longest diameter before, per 10 mm", &lesions, |l| l.long_axis_mm.map(|v| v / 10.0), &mut cautions),
+    ];
+    let mut note = "Cox model of each term alone, per treated lesion, Efron's ties, errors clustered by patient; \
+                    lesions without the term are left out."
+        .to_owned();
+    for caution in cautions {
+        note.push(' ');
+        note.push_str(&caution);
+        if !caution.ends_with('.') {
+            note.push('.');
+        }
+    }
+    vec![HazardTable { title: "Local progression of treated lesions (LTPFS)".to_owned(), note, rows }]
+}
+
+fn treated_lesions(patient: usize, result: &PatientResult) -> Vec<TreatedLesion> {
+    let rows = result.endpoints.iter().filter(|row| row.endpoint == "LTPFS");
+    let long_axis = |row: &EndpointRow| {
+        let before = |m: &&MeasurementRow| {
+            m.lesion_id == row.unit_id && m.date <= row.origin_date && m.quantity == "long_axis" && m.evaluable
+        };
+        result.measurements.iter().filter(before).max_by_key(|m| m.date).and_then(|m| m.value)
+    };
+    let margin = |row: &EndpointRow| {
+        let own = result.margins.iter().filter(|m| m.lesion_id == row.unit_id && m.treatment_date >= row.origin_date);
+        own.min_by_key(|m| m.treatment_date).and_then(|m| m.min_margin_mm)
+    };
+    rows.map(|row| TreatedLesion {
+        months: row.months,
+        event: row.event == 1,
+        patient,
+        margin_mm: margin(row),
+        long_axis_mm: long_axis(row),
+    })
+    .collect()
+}
+
+fn hazard_row(
+    term: &str,
+    lesions: &[TreatedLesion],
+    value: impl Fn(&TreatedLesion) -> Option<f64>,
+    cautions: &mut BTreeSet<String>,
+) -> HazardRow {
+    let subject = |lesion: &TreatedLesion| {
+        let covariates = vec![value(lesion)?];
+        Some(CoxSubject {
+            time: lesion.months,
+            event: lesion.event,
+            covariates,
+            cluster: Some(lesion.patient),
+            stratum: None,
+        })
+    };
+    let subjects: Vec<CoxSubject> = lesions.iter().filter_map(subject).collect();
+    let (n, events) = (subjects.len() as u64, subjects.iter().filter(|s| s.event).count() as u64);
+    let (ratio, p) = match cox(&[term], &subjects, Ties::Efron) {
+        Ok(fit) if [fit.hr[0], fit.lower[0], fit.upper[0]].iter().all(|v| v.is_finite() && *v > 0.0) => {
+            cautions.extend(fit.cautions.iter().cloned());
+            (Evaluable::Value([fit.hr[0], fit.lower[0], fit.upper[0]]), Some(fit.p[0]))
+        }
+        Ok(_) => (Evaluable::not("the interval has no finite ends"), None),
+        Err(error) => (Evaluable::not(error.to_string()), None),
+    };
+    HazardRow { term: term.to_owned(), n, events, ratio, p }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_interval_of_an_incidence_lies_around_it_and_within_0_and_1() {
+        let estimate =
+            CumulativeIncidence { time: vec![0.0, 4.0, 9.0], est: vec![0.0, 0.5, 1.0], var: vec![0.0, 0.04, 0.0] };
+        let curve = incidence_curve("local progression", 2, &estimate);
+        assert_eq!([curve.lower[0], curve.upper[0], curve.lower[2], curve.upper[2]], [None; 4]);
+        // By hand: 1.959964 × 0.2 / (0.5 × 0.693147) = 1.131053; exp(±1.131053) = 3.098919 and 0.322694;
+        // 0.5 to these powers.
+        assert!((curve.lower[1].unwrap() - 0.116_72).abs() < 5e-5, "{:?}", curve.lower);
+        assert!((curve.upper[1].unwrap() - 0.799_58).abs() < 5e-5, "{:?}", curve.upper);
+    }
+
+    fn row(lesion: &str, months: f64, event: u8, competing: &str) -> EndpointRow {
+        EndpointRow {
+            patient_id: "P".into(),
+            unit_id: lesion.into(),
+            endpoint: "LTPFS".into(),
+            origin_date: "2024-01-31".parse().unwrap(),
+            end_date: "2024-06-30".parse().unwrap(),
+            days: 151,
+            months,
+            event,
+            cause: String::new(),
+            competing: competing.into(),
+            censor_reason: String::new(),
+            interval_low_date: None,
+        }
+    }
+
+    #[test]
+    fn a_death_competes_with_local_progression() {
+        let rows = [row("L1", 2.0, 1, ""), row("L2", 4.0, 0, "death"), row("L3", 6.0, 0, "")];
+        let curves = incidence_curves("LTPFS", &rows.iter().collect::<Vec<_>>()).unwrap();
+        let causes: Vec<&str> = curves.causes.iter().map(|c| c.cause.as_str()).collect();
+        assert_eq!(causes, ["local progression", "death"]);
+        // One third progress, then one of the two left dies: 2/3 × 1/2.
+        assert!((curves.causes[0].estimate.last().unwrap() - 1.0 / 3.0).abs() < 1e-12);
+        assert!((curves.causes[1].estimate.last().unwrap() - 1.0 / 3.0).abs() < 1e-12);
+        assert_eq!((curves.n_risk[0], curves.n), (3, 3));
+        let without = [row("L1", 2.0, 1, ""), row("L3", 6.0, 0, "")];
+        assert!(incidence_curves("LTPFS", &without.iter().collect::<Vec<_>>()).is_none());
+    }
+
+    #[test]
+    fn a_hazard_ratio_that_cannot_be_had_says_why() {
+        let lesion = |months, event, patient, margin| TreatedLesion {
+            months,
+            event,
+            patient,
+            margin_mm: Some(margin),
+            long_axis_mm: None,
+        };
+        let lesions = [lesion(3.0, false, 0, 6.0), lesion(5.0, false, 1, 4.0)];
+        let mut cautions = BTreeSet::new();
+        let margin = hazard_row("margin", &lesions, |l| l.margin_mm, &mut cautions);
+        assert_eq!((margin.n, margin.events, margin.p), (2, 0, None));
+        assert_eq!(margin.ratio.reason(), Some("no events: there is nothing to model"));
+        let axis = hazard_row("axis", &lesions, |l| l.long_axis_mm, &mut cautions);
+        assert_eq!((axis.n, axis.ratio.value()), (0, None));
+    }
+}

@@ -1,0 +1,170 @@
+//! How a follow-up lies on baseline, for the page: two planes in which squares of both images take turns, and the figures.
+
+use imaging::diameter::mask_centroid;
+use imaging::registration::Registration;
+use imaging::resample::{Interpolation, resample, resample_mask};
+use imaging::{Affine, Grid, GridError, Mask, Patient, Point, Shape, Volume, contours};
+use oncology::Organ;
+use report::{Covariate, Orientation, RegistrationPicture};
+
+use crate::stages::display::{grey_window, letter};
+use crate::stages::find::VisitFacts;
+use crate::stages::load::LoadedSeries;
+
+/// Pixel of the pictures, mm. Fine enough to see a vessel break, coarse enough for a page with a dozen visits.
+const PIXEL_MM: f64 = 1.4;
+/// Side of a square, in pixels.
+const SQUARE: usize = 20;
+/// Shown beyond the organ, mm.
+const RIM_MM: f64 = 15.0;
+/// The largest picture, mm; also what is shown where no organ is known.
+const LARGEST_MM: f64 = 300.0;
+
+/// A plane of the baseline image: which of its axes run along columns and rows.
+struct Plane {
+    name: &'static str,
+    axes: [usize; 2],
+}
+
+const PLANES: [Plane; 2] = [Plane { name: "axial", axes: [0, 1] }, Plane { name: "coronal", axes: [0, 2] }];
+
+/// What was measured of a registration, in words.
+pub(crate) fn figures(registration: &Registration) -> Vec<Covariate> {
+    let mut figures = Vec::new();
+    let mut add = |name: &str, value: Option<String>| {
+        figures.extend(value.map(|value| Covariate { name: name.to_owned(), value }));
+    };
+    let percent = |share: f64| format!("{:.0} %", 100.0 * share);
+    if let Some(spread) = &registration.estimated_error {
+        let text = format!("mean {:.1} mm, largest {:.1} mm", spread.mean_mm, spread.max_mm);
+        add("Moves when started from elsewhere", Some(text));
+    }
+    if let Some(spread) = &registration.residual {
+        let text = format!("mean {:.1} mm, 95th percentile {:.1} mm", spread.mean_mm, spread.p95_mm);
+        add("Local deformation left", Some(text));
+    }
+    add("There and back again", registration.inverse_consistency_mm.map(|mm| format!("{mm:.1} mm")));
+    add("Blocks that agree", registration.matched_blocks.map(percent));
+    add("Region covered", registration.overlap.map(percent));
+    let likeness = registration.metric_after.map(|after| match registration.metric_before {
+        Some(before) => format!("{before:.2} before, {after:.2} after"),
+        None => format!("{after:.2} after"),
+    });
+    add("Likeness of the images", likeness);
+    figures
+}
+
+/// The two planes through the middle of the organ at baseline (of the image, where no organ is known). None where the
+/// registration cannot be turned round or a plane has no extent.
+pub(crate) fn pictures(
+    baseline: &LoadedSeries,
+    baseline_facts: &VisitFacts,
+    follow_up: &LoadedSeries,
+    follow_up_facts: &VisitFacts,
+) -> Vec<RegistrationPicture> {
+    let Some(to_follow_up) = follow_up_facts.to_baseline.moving_to_fixed.inverse() else { return Vec::new() };
+    let pair = Pair { baseline, baseline_facts, follow_up, follow_up_facts, to_follow_up };
+    PLANES.iter().filter_map(|plane| pair.picture(plane).ok()).collect()
+}
+
+struct Pair<'a> {
+    baseline: &'a LoadedSeries,
+    baseline_facts: &'a VisitFacts,
+    follow_up: &'a LoadedSeries,
+    follow_up_facts: &'a VisitFacts,
+    /// From the baseline frame into the follow-up's.
+    to_follow_up: Affine<Patient, Patient>,
+}
+
+impl Pair<'_> {
+    fn picture(&self, plane: &Plane) -> Result<RegistrationPicture, GridError> {
+        let (grid, orientation) = self.plane_grid(plane)?;
+        let stay = Affine::identity();
+        let images = [grey(self.baseline, &grid, &stay), grey(self.follow_up, &grid, &self.to_follow_up)];
+        let shape = grid.shape();
+        let by_turns = |n: usize| {
+            let (column, row) = (n % shape.ni, n / shape.ni);
+            images[(column / SQUARE + row / SQUARE) % 2][n]
+        };
+        let outlined = |organ: Option<&Mask>, to_organ: &Affine<Patient, Patient>| {
+            organ.map(|organ| outlines(organ, &grid, to_organ)).unwrap_or_default()
+        };
+        let place = if self.baseline_facts.organ.is_some() { "organ" } else { "image" };
+        Ok(RegistrationPicture {
+            title: format!("{}, through the middle of the {place} at baseline", plane.name),
+            width: shape.ni as u32,
+            height: shape.nj as u32,
+            pixels: (0..shape.n_voxels()).map(by_turns).collect(),
+            pixel_mm: [PIXEL_MM; 2],
+            square_mm: SQUARE as f64 * PIXEL_MM,
+            baseline_outlines: outlined(self.baseline_facts.organ.as_ref(), &stay),
+            follow_up_outlines: outlined(self.follow_up_facts.organ.as_ref(), &self.to_follow_up),
+            orientation,
+        })
+    }
+
+    /// One layer of pixels in display order: patient's right on the left, front or head above.
+    fn plane_grid(&self, plane: &Plane) -> Result<(Grid, Orientation), GridError> {
+        let volume = &self.baseline.image;
+        let (center, size) = self.region(plane);
+        let directions = volume.grid().directions();
+        let along = |axis: usize| [0, 1, 2].map(|row| directions[(row, axis)]);
+        let flipped = |v: [f64; 3], from: [&str; 3]| if from.contains(&letter(v)) { v.map(|c| -c) } else { v };
+        let right = flipped(along(plane.axes[0]), ["R", "A", "F"]);
+        let down = flipped(along(plane.axes[1]), ["A", "H", "R"]);
+        let through = along(3 - plane.axes[0] - plane.axes[1]);
+        let [columns, rows] = size.map(|mm| (mm / PIXEL_MM).round().max(1.0));
+        let first = |axis: usize| {
+            center.to_array()[axis] - PIXEL_MM * (right[axis] * (columns - 1.0) / 2.0 + down[axis] * (rows - 1.0) / 2.0)
+        };
+        let row = |axis: usize| [right[axis] * PIXEL_MM, down[axis] * PIXEL_MM, through[axis] * PIXEL_MM, first(axis)];
+        let to_patient =
+            Affine::from_rows([row(0), row(1), row(2), [0.0, 0.0, 0.0, 1.0]]).ok_or(GridError::Singular)?;
+        let shape = Shape { ni: columns as usize, nj: rows as usize, nk: 1 };
+        let opposite = |v: [f64; 3]| letter(v.map(|c| -c)).to_owned();
+        let orientation = Orientation {
+            left: opposite(right),
+            right: letter(right).to_owned(),
+            top: opposite(down),
+            bottom: letter(down).to_owned(),
+        };
+        Ok((Grid::new(shape, to_patient, volume.grid().frame().clone())?, orientation))
+    }
+
+    /// Middle and size of what is shown, mm along the plane's two axes.
+    fn region(&self, plane: &Plane) -> (Point<Patient>, [f64; 2]) {
+        let of_organ = self.baseline_facts.organ.as_ref().and_then(|organ| {
+            let center = mask_centroid(organ)?;
+            let (low, high) = organ.bounding_box()?;
+            let (low, high) = ([low.i, low.j, low.k], [high.i, high.j, high.k]);
+            let spacing = organ.grid().spacing_mm();
+            // The centroid need not be the middle of the box: what is shown reaches as far to both sides.
+            let at = organ.grid().patient_to_voxel().apply(center).to_array();
+            let reach = |axis: usize| (at[axis] - low[axis] as f64).max(high[axis] as f64 - at[axis]) * spacing[axis];
+            Some((center, plane.axes.map(|axis| 2.0 * (reach(axis) + RIM_MM))))
+        });
+        let (center, size) = of_organ.unwrap_or_else(|| {
+            let grid = self.baseline.image.grid();
+            let shape = [grid.shape().ni, grid.shape().nj, grid.shape().nk];
+            let middle = imaging::Index3 { i: shape[0] / 2, j: shape[1] / 2, k: shape[2] / 2 };
+            (grid.center(middle), plane.axes.map(|axis| shape[axis] as f64 * grid.spacing_mm()[axis]))
+        });
+        (center, size.map(|mm| mm.min(LARGEST_MM)))
+    }
+}
+
+/// The layer of a series as grey values; beyond the series black.
+fn grey(series: &LoadedSeries, grid: &Grid, to_series: &Affine<Patient, Patient>) -> Vec<u8> {
+    let (low, high) = grey_window(series, &Organ::Liver);
+    let layer: Volume<f32> = resample(&series.image, grid, to_series, Interpolation::Linear, low);
+    layer.values().iter().map(|v| (255.0 * ((v - low) / (high - low)).clamp(0.0, 1.0)).round() as u8).collect()
+}
+
+fn outlines(organ: &Mask, grid: &Grid, to_organ: &Affine<Patient, Patient>) -> Vec<Vec<[f64; 2]>> {
+    let layer = resample_mask(organ, grid, to_organ);
+    let pixel = |p: &Point<Patient>| {
+        let [x, y, _] = grid.patient_to_voxel().apply(*p).to_array();
+        [x, y]
+    };
+    contours(&layer, 0).iter().map(|contour| contour.points.iter().map(pixel).collect()).collect()
+}
