@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn points_around_a_ball_read_their_distance() {
         let surface =
-            Surface::of_mask(&ball(12.0, OFF_GRID, [0.8, 0.8, 1.0], 20.0), Refinement::AtMost(Mm(0.5))).unwrap();
+            Surface::of_mask(&ball(12.0, OFF_GRID, [0.8, 0.8, 1.0], 20.0), Refinement::SubVoxel(Mm(0.5))).unwrap();
         let tree = TriangleTree::new(surface.triangles().to_vec()).unwrap();
         let points: Vec<_> = (0..40)
             .map(|n| {

@@ -4,6 +4,7 @@
 //! k, j, i (i fastest), and an index is written [`Index3`] `{i, j, k}`: column, row, slice.
 #![warn(clippy::disallowed_methods)]
 
+mod band;
 pub mod closest;
 pub mod components;
 pub mod contour;
@@ -14,6 +15,7 @@ pub mod grid;
 mod hull;
 pub mod inside_chord;
 pub mod intensity;
+mod level_set;
 pub mod margin;
 pub mod mask;
 pub mod morphology;

@@ -1,9 +1,10 @@
 //! The ablative margin: how far the surface of the tumour lies inside the ablation zone, point by point.
 //!
 //! Source: Sandu et al. 2021 (quantitative ablation margin) for the quantity, signs and subcapsular exclusion; computed here on
-//! smooth closed surfaces with exact point-to-triangle distances and weighted by area. For a point p of the tumour's surface
+//! sub-voxel closed surfaces ([`crate::surface`]) with exact point-to-triangle distances and weighted by area. For a point p of the tumour's surface
 //! m(p) = +distance to the surface of the zone where p lies inside the zone, else −distance; the minimal margin is the smallest m.
 
+mod coverage;
 pub mod distribution;
 pub mod map;
 pub mod verdict;
@@ -13,30 +14,26 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::closest::TriangleTree;
+use crate::diameter::mask_volume;
 use crate::grid::{FrameId, Grid};
 use crate::mask::Mask;
-use crate::resample::regrid;
-use crate::space::{Patient, Point};
+use crate::space::{Patient, Point, Voxel};
 use crate::surface::{
-    Refinement, Surface, SurfaceError, Triangle, touches_border, triangle_area_mm2, triangle_centroid,
+    Refinement, Surface, SurfaceError, SurfaceMethod, Triangle, touches_border, triangle_area_mm2, triangle_centroid,
 };
 use crate::units::{Mm, Mm3};
-use crate::window::Window;
+use coverage::{covered, shells_covered};
 use distribution::{MarginDistribution, Sample};
 use map::{MarginMap, surface_center};
 
 /// Tumour surface closer than this to the organ's capsule is left out by default (Sandu 2021).
 pub const CAPSULE_EXCLUSION: Mm = Mm(5.0);
 
-/// Largest spacing at which the surfaces of tumour and zone are cut. The chord of a 1 mm cell lies 0.01 mm inside a ball of 10 mm:
-/// far below what the voxels of the mask leave open ([`verdict::MEASUREMENT_SIGMA_MM`]).
-const SURFACE_SPACING: Mm = Mm(1.0);
+/// Cells per radius (of the ball of equal volume) at which surfaces are cut: their chords lie inside by a 800th of the radius.
+const CELLS_PER_RADIUS: f64 = 10.0;
 
-/// Spacing of the points that probe the shells around the tumour, in mm.
-const SHELL_SPACING_MM: f64 = 1.0;
-
-/// Thickness of the two shells, in mm.
-const SHELLS_MM: [f64; 2] = [5.0, 10.0];
+/// Smallest and largest such cell, mm.
+const CELL_MM: [f64; 2] = [0.4, 1.5];
 
 /// What a margin is computed from; all masks in one frame of reference, each on its own grid.
 #[derive(Debug, Clone, Copy)]
@@ -92,8 +89,10 @@ pub struct AblationMargin {
     pub residual_volume: Mm3,
     /// Share of the tumour's surface left out at the capsule; `None` without an organ mask.
     pub excluded_capsule_fraction: Option<f64>,
-    /// Largest spacing of the two masks: no statement finer than this.
+    /// Largest spacing of the two masks.
     pub resolution: Mm,
+    /// How the surfaces were found: blurred as soon as one of the two was.
+    pub method: SurfaceMethod,
     /// The tumour reaches the border of its image.
     pub tumour_cut: bool,
     /// The zone reaches the border of its image.
@@ -103,11 +102,12 @@ pub struct AblationMargin {
 /// Computes the margin on smooth surfaces.
 pub fn ablation_margin(input: &MarginInput<'_>) -> Result<AblationMargin, MarginError> {
     same_frame(input)?;
-    let fine = Refinement::AtMost(SURFACE_SPACING);
-    let tumour = surface(input.tumour, "tumour", fine)?;
-    let ablation = surface(input.ablation, "ablation", fine)?;
+    let tumour = surface(input.tumour, "tumour", fine(input.tumour))?;
+    let ablation = surface(input.ablation, "ablation", fine(input.ablation))?;
     let organ = input.organ.map(|mask| Organ::new(mask, input.capsule_exclusion)).transpose()?;
     let resolution = largest_spacing(input.tumour.grid()).max(largest_spacing(input.ablation.grid()));
+
+    let blurred = [&tumour, &ablation].iter().any(|s| s.method() == SurfaceMethod::Blurred);
 
     let (samples, excluded_capsule_fraction) = sampled(&tumour, organ.as_ref());
     let zone_surface = match &organ {
@@ -128,6 +128,7 @@ pub fn ablation_margin(input: &MarginInput<'_>) -> Result<AblationMargin, Margin
         residual_volume,
         excluded_capsule_fraction,
         resolution: Mm(resolution),
+        method: if blurred { SurfaceMethod::Blurred } else { SurfaceMethod::SubVoxel },
         tumour_cut: touches_border(input.tumour),
         ablation_cut: touches_border(input.ablation),
     })
@@ -147,31 +148,45 @@ fn surface(mask: &Mask, which: &'static str, refinement: Refinement) -> Result<S
     Surface::of_mask(mask, refinement).map_err(|source| MarginError::Surface { which, source })
 }
 
+fn fine(mask: &Mask) -> Refinement {
+    let radius = (0.75 / std::f64::consts::PI * mask_volume(mask).0).cbrt();
+    Refinement::SubVoxel(Mm((radius / CELLS_PER_RADIUS).clamp(CELL_MM[0], CELL_MM[1])))
+}
+
 fn largest_spacing(grid: &Grid) -> f64 {
     grid.spacing_mm().into_iter().fold(0.0, f64::max)
 }
 
 /// The points of the tumour's surface that count, each with its area, and the share of the area that does not.
 fn sampled(tumour: &Surface, organ: Option<&Organ>) -> (Vec<Sample>, Option<f64>) {
-    let all: Vec<(Point<Patient>, f64)> = tumour
-        .triangles()
-        .iter()
-        .map(|t| (triangle_centroid(t), triangle_area_mm2(t)))
-        .filter(|(_, area)| *area > 0.0)
-        .collect();
-    let counts: Vec<bool> = match organ {
-        None => vec![true; all.len()],
-        Some(organ) => all.par_iter().map(|(p, _)| !organ.is_subcapsular(*p)).collect(),
-    };
-    let total: f64 = all.iter().map(|(_, area)| area).sum();
-    let samples: Vec<Sample> = all
-        .iter()
-        .zip(&counts)
-        .filter(|(_, counts)| **counts)
-        .map(|((at, area), _)| Sample { at: *at, weight: *area })
-        .collect();
+    let all = patches(tumour);
+    let Some(organ) = organ else { return (all, None) };
+    let total: f64 = all.iter().map(|s| s.weight).sum();
+    let samples: Vec<Sample> = all.into_par_iter().filter(|s| !organ.is_subcapsular(s.at)).collect();
     let kept: f64 = samples.iter().map(|s| s.weight).sum();
-    (samples, organ.map(|_| (1.0 - kept / total).clamp(0.0, 1.0)))
+    (samples, Some((1.0 - kept / total).clamp(0.0, 1.0)))
+}
+
+/// One point for each cell that the surface passes through: the centre of mass of its triangles there, which follow one another.
+fn patches(surface: &Surface) -> Vec<Sample> {
+    let to_cell = surface.field().grid().patient_to_voxel();
+    let mut patches: Vec<(Point<Voxel>, Sample)> = Vec::new();
+    for triangle in surface.triangles() {
+        let (at, weight) = (triangle_centroid(triangle), triangle_area_mm2(triangle));
+        if weight <= 0.0 {
+            continue;
+        }
+        let cell = Point::from_coords(to_cell.apply(at).coords.map(f64::floor));
+        match patches.last_mut() {
+            Some((last, patch)) if *last == cell => {
+                let sum = patch.weight + weight;
+                patch.at = patch.at + (at - patch.at) * (weight / sum);
+                patch.weight = sum;
+            }
+            _ => patches.push((cell, Sample { at, weight })),
+        }
+    }
+    patches.into_iter().map(|(_, patch)| patch).collect()
 }
 
 fn signed(samples: &[Sample], zone_surface: &TriangleTree, zone: &Surface) -> Vec<(f64, f64)> {
@@ -182,48 +197,6 @@ fn signed(samples: &[Sample], zone_surface: &TriangleTree, zone: &Surface) -> Ve
             (if zone.contains(s.at) { distance } else { -distance }, s.weight)
         })
         .collect()
-}
-
-/// Covered share and uncovered volume of the tumour, probed at the voxels of its refined field.
-fn covered(tumour: &Surface, ablation: &Surface) -> (f64, Mm3) {
-    let field = tumour.field();
-    let shape = field.shape();
-    let inside: Vec<usize> = (0..shape.n_voxels()).filter(|n| field.values()[*n] >= 0.5).collect();
-    let n_covered = inside.par_iter().filter(|n| ablation.contains(field.grid().center(shape.index(**n)))).count();
-    let residual = (inside.len() - n_covered) as f64 * field.grid().voxel_volume_mm3();
-    (n_covered as f64 / inside.len().max(1) as f64, Mm3(residual))
-}
-
-/// Share of each shell around the tumour that lies in the zone; `None` where the shell has no point inside the organ.
-fn shells_covered(
-    mask: &Mask,
-    tumour: &Surface,
-    ablation: &Surface,
-    organ: Option<&Organ>,
-) -> Result<[Option<f64>; 2], MarginError> {
-    let grid_trouble = |source| MarginError::Surface { which: "tumour", source: SurfaceError::Grid(source) };
-    let empty = MarginError::Surface { which: "tumour", source: SurfaceError::EmptyMask };
-    let rim = mask.grid().spacing_mm().map(|s| (SHELLS_MM[1] / s).ceil() as usize + 2);
-    let window = Window::around(mask, rim).ok_or(empty)?;
-    let around = window.grid(mask.grid()).map_err(grid_trouble)?;
-    let probes = regrid(&around, [SHELL_SPACING_MM; 3]).map_err(grid_trouble)?;
-    let tree = TriangleTree::new(tumour.triangles().to_vec());
-    let [five, ten] = SHELLS_MM;
-    let counts = (0..probes.shape().n_voxels())
-        .into_par_iter()
-        .map(|n| {
-            let p = probes.center(probes.shape().index(n));
-            let outside_organ = organ.is_some_and(|o| !o.surface.contains(p));
-            if outside_organ || tumour.contains(p) {
-                return [0_usize; 4];
-            }
-            let Some(distance) = tree.as_ref().and_then(|t| t.distance_within(p, ten)) else { return [0; 4] };
-            let (near, in_zone) = (usize::from(distance <= five), usize::from(ablation.contains(p)));
-            [near, near * in_zone, 1, in_zone]
-        })
-        .reduce(|| [0; 4], |a, b| std::array::from_fn(|n| a[n] + b[n]));
-    let share = |n: usize, of: usize| (of > 0).then(|| n as f64 / of as f64);
-    Ok([share(counts[1], counts[0]), share(counts[3], counts[2])])
 }
 
 /// The organ and its capsule.

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::AblationMargin;
+use crate::surface::SurfaceMethod;
 use crate::units::Mm;
 
 /// Normal quantile of 0.975.
@@ -83,6 +84,8 @@ pub enum Reason {
     AblationCut,
     /// Doubt: spacing too coarse to verify a margin.
     CoarseResolution(Mm),
+    /// Doubt: a mask with more detail than the sub-voxel surface can follow; margins read too small.
+    Blurred,
     /// Doubt: no organ mask, so nothing was excluded at the capsule.
     NoOrganMask,
 }
@@ -90,7 +93,7 @@ pub enum Reason {
 impl Reason {
     /// Whether this reason alone withholds the verdict.
     pub fn withholds(self) -> bool {
-        !matches!(self, Self::CoarseResolution(_) | Self::NoOrganMask)
+        !matches!(self, Self::CoarseResolution(_) | Self::Blurred | Self::NoOrganMask)
     }
 }
 
@@ -114,6 +117,9 @@ impl fmt::Display for Reason {
                 f,
                 "margin_unverifiable: the largest spacing is {:.2} mm, above {} mm",
                 resolution.0, VERIFIABLE_RESOLUTION.0
+            ),
+            Self::Blurred => f.write_str(
+                "tumour or zone has more detail than its voxels can carry: its surface is blurred and margins read too small",
             ),
             Self::NoOrganMask => f.write_str("no organ mask: nothing was excluded at the capsule"),
         }
@@ -182,6 +188,7 @@ fn reasons(margin: &AblationMargin, evidence: &Evidence) -> Vec<Reason> {
         (margin.tumour_cut, Reason::TumourCut),
         (margin.ablation_cut, Reason::AblationCut),
         (margin.resolution > VERIFIABLE_RESOLUTION, Reason::CoarseResolution(margin.resolution)),
+        (margin.method == SurfaceMethod::Blurred, Reason::Blurred),
         (margin.excluded_capsule_fraction.is_none(), Reason::NoOrganMask),
     ];
     reasons.extend(stated.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason));
@@ -210,16 +217,25 @@ impl TechnicalSuccess {
     }
 }
 
-/// Root mean square error of the minimal margin by largest spacing (mm, mm), bias included (−0.23, −0.25, −0.44, −0.47, −0.79,
-/// −1.69 mm: margins read too small), over 24 pairs of analytic balls per row: tumour radius 6, 10, 14 mm, zone 2 or 6 mm larger,
-/// centres 0–4 mm apart in three directions, in-plane spacing 0.8 mm, oblique, off-grid, tumour and zone on different grids.
-/// Measured by `cargo test -p lesiontrace-imaging --lib measured_error -- --ignored --nocapture`.
-pub const MEASUREMENT_SIGMA_MM: [(f64, f64); 6] =
+/// Standard deviation of the minimal margin by largest spacing (mm, mm): the larger of the root mean square of its error, bias included
+/// (−0.005, −0.006, −0.005, 0.034 mm), and its 95th percentile over 1.96, rounded up. Measured on 48 pairs of balls, ellipsoids and
+/// lobulated solids per row at random poses: tumour radius 6–14 mm, zone 1–8 mm larger, up to 4 mm off its centre, in-plane spacing
+/// 0.8 mm, oblique, tumour and zone on grids of their own. It is the method's error for masks that hold exactly the voxels whose centres
+/// lie inside; what a reader or a model gets wrong in a mask is not in it.
+/// `cargo test -p lesiontrace-imaging --test accuracy -- --ignored --nocapture error_by_spacing` prints it.
+pub const MEASUREMENT_SIGMA_MM: [(f64, f64); 4] = [(1.0, 0.050), (2.0, 0.070), (3.0, 0.085), (5.0, 0.220)];
+
+/// The same for masks with more detail than the sub-voxel surface can follow, which are blurred: root mean square error, bias included
+/// (−0.23, −0.25, −0.44, −0.47, −0.79, −1.69 mm), over 24 pairs of balls per row.
+pub const BLURRED_SIGMA_MM: [(f64, f64); 6] =
     [(0.8, 0.267), (1.0, 0.294), (1.5, 0.540), (2.0, 0.582), (3.0, 0.923), (5.0, 1.918)];
 
 /// The method's own error at a resolution: the row's, linear between rows, the finest row's below it; `None` above the coarsest.
-pub fn measurement_sigma(resolution: Mm) -> Option<Mm> {
-    let table = MEASUREMENT_SIGMA_MM;
+pub fn measurement_sigma(resolution: Mm, method: SurfaceMethod) -> Option<Mm> {
+    let table: &[(f64, f64)] = match method {
+        SurfaceMethod::SubVoxel => &MEASUREMENT_SIGMA_MM,
+        SurfaceMethod::Blurred => &BLURRED_SIGMA_MM,
+    };
     if resolution.0 <= table[0].0 {
         return Some(Mm(table[0].1));
     }

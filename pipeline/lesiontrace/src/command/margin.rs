@@ -96,7 +96,7 @@ fn document(args: &Margin, margin: &AblationMargin) -> Document {
     let evidence = Evidence {
         threshold: Mm(args.threshold_mm),
         registration: sigma.map_or(RegistrationEvidence::Unknown, RegistrationEvidence::Sigma),
-        measurement_sigma: measurement_sigma(margin.resolution),
+        measurement_sigma: measurement_sigma(margin.resolution, margin.method),
     };
     let verdict = judge(margin, &evidence);
     let surface = margin.distribution.as_ref();

@@ -180,7 +180,7 @@ fn row(
             Quality::Fail => RegistrationEvidence::Failed,
             _ => position_sigma(registration).map_or(RegistrationEvidence::Unknown, RegistrationEvidence::Sigma),
         },
-        measurement_sigma: measurement_sigma(margin.resolution),
+        measurement_sigma: measurement_sigma(margin.resolution, margin.method),
     };
     let verdict = judge(margin, &evidence);
     let mut reasons: Vec<String> = verdict.reasons.iter().map(ToString::to_string).collect();

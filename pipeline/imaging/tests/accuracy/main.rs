@@ -1,0 +1,8 @@
+//! How far measurements lie from the truth: analytic solids at random poses on the grids of real scanners.
+
+#[cfg(test)]
+mod axes;
+#[cfg(test)]
+mod margin;
+#[cfg(test)]
+mod solid;
