@@ -44,7 +44,7 @@ fn large_patient() -> PatientPage {
         page.lesions.push(own);
         let (mut own_margin, mut own_map) = (margin.clone(), map.clone());
         (own_margin.lesion_id, own_margin.study_date) = (id.clone(), date(1));
-        own_map.lesion_id = id.clone();
+        own_map.lesion_id.clone_from(&id);
         page.margins.push(own_margin);
         page.margin_maps.push(own_map);
         for visit in 0..N_VISITS {
@@ -72,14 +72,6 @@ fn with_noise(image: &KeyImage, lesion_id: &str, date: Date, seed: u32) -> KeyIm
 
 fn large_cohort() -> CohortPage {
     let mut page = cohort::page();
-    fn many<T: Clone>(few: &[T], name: impl Fn(&mut T, String)) -> Vec<T> {
-        let one = |n: usize| {
-            let mut one = few[n % few.len()].clone();
-            name(&mut one, format!("P-{n:04}"));
-            one
-        };
-        (0..N_PATIENTS).map(one).collect()
-    }
     page.patients = many(&page.patients, |line, id| line.patient_id = id);
     page.ledger = many(&page.ledger, |row, id| row.patient_id = id);
     page.swimmer = many(&page.swimmer, |lane, id| lane.patient_id = id);
@@ -111,4 +103,13 @@ fn a_cohort_of_1000_patients_names_every_one() {
     assert_eq!(html.matches("<tr data-best=").count(), N_PATIENTS);
     leave("large_cohort.html", &html);
     leave("sample_cohort.html", &render_cohort(&cohort::page()).unwrap());
+}
+
+fn many<T: Clone>(few: &[T], name: impl Fn(&mut T, String)) -> Vec<T> {
+    let one = |n: usize| {
+        let mut one = few[n % few.len()].clone();
+        name(&mut one, format!("P-{n:04}"));
+        one
+    };
+    (0..N_PATIENTS).map(one).collect()
 }

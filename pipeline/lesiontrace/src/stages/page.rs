@@ -197,7 +197,7 @@ fn changes(n: usize, tracked: &Tracked) -> Vec<String> {
 /// One sentence per stage that really ran.
 fn methods(visits: &[VisitFacts], result: &PatientResult, tables: &[CriterionTable]) -> Vec<String> {
     let mut sentences = vec![
-        "Images were read from DICOM; slices were ordered along their normal and refused where a position was missing; coordinates are DICOM LPS in mm.".to_owned(),
+        "DICOM slices were ordered along their normal; what was interpolated or left out stands among the notes. NIfTI images lie where their header says. Coordinates are DICOM LPS in mm.".to_owned(),
     ];
     let mut sources: Vec<&str> = visits.iter().map(|v| v.source.as_str()).collect();
     sources.sort_unstable();
@@ -205,7 +205,7 @@ fn methods(visits: &[VisitFacts], result: &PatientResult, tables: &[CriterionTab
     for source in sources {
         sentences.push(match source.strip_prefix("model:") {
             Some(model) => format!("Liver, lesions and ablation zones were segmented by the network {model} through ONNX Runtime, with Gaussian-weighted sliding windows; connected findings are lesions."),
-            None => "Lesions, organ and ablation zones were taken from imported label maps.".to_owned(),
+            None => "Lesions, organ and ablation zones were taken from outlines made elsewhere (label maps, structure sets, readers' marks).".to_owned(),
         });
     }
     if visits.len() > 1 {
