@@ -212,7 +212,7 @@ fn methods(visits: &[VisitFacts], result: &PatientResult, tables: &[CriterionTab
         sentences.push("Follow-ups were registered rigidly to baseline by normalised correlation, coarse to fine, with lesions and zones taken out of the metric; the error was estimated from repeated starts, from the inverse registration and from what blocks of the region still wanted to move.".to_owned());
         sentences.push("Findings were matched one to one with known lesions in the baseline frame by optimal assignment (Kuhn 1955); a focus within 2 mm of an ablation zone, or within the largest voxel spacing if larger, belongs to the zone.".to_owned());
     }
-    sentences.push("Long axis: farthest two points of the 0.5 iso-contour of the anti-aliased mask (0.7 pixels) in one acquired slice; short axis: longest chord perpendicular to it in that slice (Eisenhauer et al. 2009).".to_owned());
+    sentences.push("Long axis: farthest two points, in one acquired slice, of the sub-voxel outline (the smoothest surface with the mask's voxels on its sides; the anti-aliased mask where a lesion has fewer than three slices); short axis: longest chord perpendicular to it in that slice (Eisenhauer et al. 2009).".to_owned());
     if visits.iter().any(|v| v.arterial.is_some()) {
         sentences.push("Viable tumour: part of the lesion that enhances more than the liver in the arterial phase; its diameter is the longest chord inside it (Lencioni and Llovet 2010).".to_owned());
     }

@@ -161,7 +161,7 @@ fn diameter(blank: &MeasurementRow, quantity: &str, chord: &Chord) -> Measuremen
         quantity: quantity.to_owned(),
         value: oncology::Exact::from_image(chord.length().0).map(oncology::Exact::to_f64),
         evaluable: true,
-        method: "0.5 iso-contour of the anti-aliased mask in one slice".to_owned(),
+        method: "sub-voxel outline of the mask in one slice".to_owned(),
         caliper_lps_mm: format!("{}; {}", at(chord.start.to_array()), at(chord.end.to_array())),
         ..blank.clone()
     }
