@@ -61,7 +61,7 @@ struct Placed {
 
 /// Orders the slices of one volume along the slice normal (row × column direction, so that i, j, k are right-handed) and
 /// checks that they make one stack. Slice k is the k-th along the normal. A stack that leans (gantry tilt) or that is uneven
-/// within the bounds of [`layout`] gets an upright, even grid and the plan of how its slices are carried onto it, with a note.
+/// within the bounds of `layout` gets an upright, even grid and the plan of how its slices are carried onto it, with a note.
 pub fn stack(headers: &[SliceHeader]) -> Result<Noted<SliceStack>, GeometryError> {
     let first = headers.first().ok_or(GeometryError::Empty)?;
     check_single(headers)?;
