@@ -28,27 +28,33 @@ pub(crate) fn clean_up(labels: &mut LabelMap, card: &Card, notes: &mut Vec<Note>
     }
 }
 
+/// A finding is judged by its nearest voxel and stays or goes whole: cut at the distance it would be left hollow.
 fn drop_far(labels: &mut LabelMap, label: &Label, near: &OnlyNear, notes: &mut Vec<Note>) {
+    let Some((window, mask)) = surroundings(labels, label) else { return };
     let anchor = labels.map(|v| near.labels.contains(v));
     let limit = near.within_mm + DISTANCE_TOLERANCE_MM;
     // Without an anchor there is no distance: nothing of the label is near it.
     let distance = distance_to(&anchor).ok();
-    let mut n_dropped = 0_usize;
-    for (n, to) in labels.values_mut().iter_mut().enumerate().filter(|(_, v)| **v == label.index) {
-        if distance.as_ref().is_none_or(|mm| mm.values()[n] > limit) {
-            *to = label.dropped_becomes;
-            n_dropped += 1;
-        }
+    let found = components(&mask, Connectivity::Corners);
+    let finding = found.labels.values();
+    let mut is_near = vec![false; found.list.len() + 1];
+    for (n, finding) in finding.iter().enumerate().filter(|(_, finding)| **finding > 0) {
+        let at = window.to_volume(window.shape.index(n), labels.shape());
+        is_near[*finding as usize] |= distance.as_ref().zip(at).is_some_and(|(mm, at)| *mm.at(at) <= limit);
     }
-    if n_dropped > 0 {
-        let names: Vec<String> = near.labels.iter().map(u16::to_string).collect();
-        let message = format!(
-            "{n_dropped} voxels farther than {} mm from labels {} dropped as the card asks",
-            near.within_mm,
-            names.join(", ")
-        );
-        notes.push(Note::info("far_voxels_dropped", &label.name, message));
+    let n_dropped = is_near[1..].iter().filter(|near| !**near).count();
+    if n_dropped == 0 {
+        return;
     }
+    change_where(labels, &window, label.dropped_becomes, |n, _| finding[n] > 0 && !is_near[finding[n] as usize]);
+    let names: Vec<String> = near.labels.iter().map(u16::to_string).collect();
+    let message = format!(
+        "{n_dropped} of {} findings farther than {} mm from labels {} dropped as the card asks",
+        found.list.len(),
+        near.within_mm,
+        names.join(", ")
+    );
+    notes.push(Note::info("far_findings_dropped", &label.name, message));
 }
 
 /// A label's surroundings, one voxel more than it reaches: what is done to a label costs what the label costs.
@@ -156,15 +162,18 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_far_from_its_organ_is_dropped() {
+    fn a_finding_far_from_its_organ_is_dropped_and_a_thick_one_at_it_stays_whole() {
         let mut card = card();
         card.labels[2].only_near = Some(OnlyNear { labels: vec![1], within_mm: 2.0 });
         let mut notes = Vec::new();
-        // The map's voxels are 1 mm apart along a row.
-        let mut labels = map(&["1122220"]);
+        // The map's voxels are 1 mm apart along a row: the first finding begins 1 mm from label 1 and ends 5 mm from it.
+        let mut labels = map(&["11222220002"]);
         clean_up(&mut labels, &card, &mut notes);
-        assert_eq!(labels, map(&["1122000"]));
-        assert!(notes[0].message.starts_with("2 voxels farther than 2 mm"), "{}", notes[0].message);
+        assert_eq!(labels, map(&["11222220000"]));
+        assert!(notes[0].message.starts_with("1 of 2 findings farther than 2 mm"), "{}", notes[0].message);
+        let mut at_the_limit = map(&["1102200022"]);
+        clean_up(&mut at_the_limit, &card, &mut notes);
+        assert_eq!(at_the_limit, map(&["1102200000"]));
         let mut alone = map(&["0022000"]);
         clean_up(&mut alone, &card, &mut notes);
         assert_eq!(alone, map(&["0000000"]));

@@ -24,8 +24,8 @@ pub(crate) fn bound_bytes(image: Shape, model: &ModelGrid, windows: &Windows, ca
     let n_image = image.n_voxels() as u64;
     let labelling = n_image * if card.input.crop.is_some() { 2 + 2 } else { 2 };
     let turning = n_image * (2 + 2 + 2);
-    // Beside the labels a mask, component numbers and what may become of them; distances; numbers of findings.
-    let far = if card.labels.iter().any(|label| label.only_near.is_some()) { 2 * 8 } else { 0 };
+    // Beside the labels a mask, component numbers and what may become of them; distances beside the mask of the findings; numbers of findings.
+    let far = if card.labels.iter().any(|label| label.only_near.is_some()) { 2 * 8 + 1 } else { 0 };
     let split = if card.labels.iter().any(|label| label.split_at_necks_mm.is_some()) { 2 } else { 0 };
     let cleaning = n_image * (2 + split + 1 + far.max(4 + 4 + 1));
     let blending = shown_bytes(model, card) + labelling + answer_bytes(model, windows, card, n_threads);

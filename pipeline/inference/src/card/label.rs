@@ -21,7 +21,7 @@ pub struct Label {
     /// 26-connected components smaller than this, in mm³, are dropped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_volume_mm3: Option<f64>,
-    /// Where the label may be.
+    /// Where the label may be: a 26-connected component with no voxel there is dropped whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_near: Option<OnlyNear>,
     /// The label dropped voxels take.
