@@ -4,6 +4,7 @@
 //! k, j, i (i fastest), and an index is written [`Index3`] `{i, j, k}`: column, row, slice.
 #![warn(clippy::disallowed_methods)]
 
+pub mod aorta;
 mod band;
 pub mod closest;
 pub mod components;
@@ -30,6 +31,7 @@ pub mod units;
 pub mod volume;
 pub mod window;
 
+pub use aorta::{Aorta, AortaError, find_aorta};
 pub use closest::TriangleTree;
 pub use components::{Component, Components, Connectivity, components};
 pub use contour::{Contour, contours};

@@ -19,7 +19,7 @@ use crate::stages::marks::{Marked, lay};
 use crate::stages::register::{Side, to_fixed};
 use crate::stages::segment::{Found, StageError, infer};
 use crate::stages::track::{Tracked, track};
-use crate::stages::{assess, key_images, margin, measure, overlay, page, registration_view, rows};
+use crate::stages::{assess, key_images, margin, measure, overlay, page, phase, registration_view, rows};
 
 /// The best responses of one patient by one criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,7 +189,8 @@ fn facts(
     let Loaded { measured, found } = loaded;
     let arterial_series = plan.arterial.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let pet_series = plan.pet.as_ref().map(|series| load(series, &mut notes)).transpose()?;
-    let arterial = arterial_series.as_ref().map(|series| measure::arterial(series, measured, found));
+    phase::check(measured, &measure::healthy_liver(measured, measured, found), &mut notes);
+    let arterial = arterial_series.as_ref().map(|series| measure::arterial(series, measured, found, &mut notes));
     let mut sizes = measure::measure(measured, found, arterial.as_ref(), pet_series.as_ref(), &mut notes);
     measure::mark_cut(&mut sizes, found, plan.shortened.as_deref(), &mut notes);
     for note in &mut notes {

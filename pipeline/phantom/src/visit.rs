@@ -199,7 +199,9 @@ impl PatientPlan {
     /// Contrast phases of every visit, in order of time.
     fn phases(&self) -> &'static [Phase] {
         match self.story.diagnosis {
-            Diagnosis::HepatocellularCarcinoma => &[Phase::Arterial, Phase::PortalVenous, Phase::Delayed],
+            Diagnosis::HepatocellularCarcinoma => {
+                &[Phase::Native, Phase::Arterial, Phase::PortalVenous, Phase::Delayed]
+            }
             Diagnosis::ColorectalLiverMetastases => &[Phase::Arterial, Phase::PortalVenous],
         }
     }

@@ -10,6 +10,7 @@ use oncology::measure::uptake::suv_max;
 use oncology::measure::viable::{liver_reference, viable};
 
 use crate::stages::load::LoadedSeries;
+use crate::stages::phase;
 use crate::stages::segment::{Found, Instance};
 
 /// Air, where a window reaches beyond the arterial image.
@@ -53,27 +54,38 @@ pub(crate) struct Arterial<'a> {
     liver_hu: Evaluable<f64>,
 }
 
-/// Prepares the arterial phase: the liver's mean without lesions and zones.
-pub(crate) fn arterial<'a>(series: &'a LoadedSeries, measured: &LoadedSeries, found: &Found) -> Arterial<'a> {
-    let liver_hu = match &found.organ {
-        None => Evaluable::not("no outline of the liver to compare enhancement with"),
-        Some(_) if series.image.grid().frame() != measured.image.grid().frame() => {
-            Evaluable::not("the arterial phase lies in another frame of reference than the measured series")
-        }
-        Some(organ) => {
-            let healthy = organ.values().iter().zip(found.lesion_map.values().iter().zip(found.zone_map.values()));
-            let healthy = healthy.map(|(set, (lesion, zone))| *set && *lesion == 0 && *zone == 0).collect();
-            let healthy =
-                Mask::from_values(healthy, organ.grid().clone()).expect("organ and lesion maps lie on one grid");
-            let on_arterial = if series.image.grid().max_distance_mm(organ.grid()) <= imaging::grid::GRID_TOLERANCE_MM {
-                healthy.with_grid(series.image.grid().clone()).expect("the shapes are equal")
-            } else {
-                resample::resample_mask(&healthy, series.image.grid(), &Affine::identity())
-            };
-            liver_reference(&series.image, &on_arterial)
-        }
+/// Prepares the arterial phase: the liver's mean without lesions and zones, and whether it is arterial at all.
+pub(crate) fn arterial<'a>(
+    series: &'a LoadedSeries,
+    measured: &LoadedSeries,
+    found: &Found,
+    notes: &mut Vec<Note>,
+) -> Arterial<'a> {
+    let liver_hu = healthy_liver(series, measured, found);
+    let doubt = phase::check(series, &liver_hu, notes);
+    Arterial { series, liver_hu: doubt.map_or(liver_hu, Evaluable::NotEvaluable) }
+}
+
+/// Mean of the liver without lesions and zones in any series of the visit.
+pub(crate) fn healthy_liver(series: &LoadedSeries, measured: &LoadedSeries, found: &Found) -> Evaluable<f64> {
+    let Some(organ) = &found.organ else {
+        return Evaluable::not("no outline of the liver to compare enhancement with");
     };
-    Arterial { series, liver_hu }
+    if series.image.grid().frame() != measured.image.grid().frame() {
+        return Evaluable::not(format!(
+            "the series {} lies in another frame of reference than the measured series",
+            series.role
+        ));
+    }
+    let healthy = organ.values().iter().zip(found.lesion_map.values().iter().zip(found.zone_map.values()));
+    let healthy = healthy.map(|(set, (lesion, zone))| *set && *lesion == 0 && *zone == 0).collect();
+    let healthy = Mask::from_values(healthy, organ.grid().clone()).expect("organ and lesion maps lie on one grid");
+    let on_series = if series.image.grid().max_distance_mm(organ.grid()) <= imaging::grid::GRID_TOLERANCE_MM {
+        healthy.with_grid(series.image.grid().clone()).expect("the shapes are equal")
+    } else {
+        resample::resample_mask(&healthy, series.image.grid(), &Affine::identity())
+    };
+    liver_reference(&series.image, &on_series)
 }
 
 /// Measures every lesion of a visit.
