@@ -72,7 +72,7 @@ fn lesions_of_a_report_are_marks_and_its_numbers_are_said() {
     let t2: Vec<&str> = measured.lines().filter(|line| line.starts_with("SR-1,T2,")).collect();
     assert!(!t2.is_empty() && t2.iter().all(|line| line.contains("false")), "{measured}");
     let notes = std::fs::read_to_string(out.join("patients/SR-1/notes.json")).unwrap();
-    assert!(notes.contains("report_values") && notes.contains("Long Axis 18.35755975 mm"), "{notes}");
+    assert!(notes.contains("report_values") && notes.contains("Long axis 18.35755975 mm"), "{notes}");
     assert!(notes.contains("T3: no mark of the report report.dcm: the segmentation it was measured on is not among"));
     assert!(!notes.contains("Reader^One"));
 }
