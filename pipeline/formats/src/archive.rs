@@ -1,4 +1,4 @@
-//! Indexes a folder of images in any nesting: patients, time points (study dates), series with role and usability.
+//! Indexes a folder of images in any nesting, or a zip archive: patients, time points (days), series with role and usability.
 //!
 //! Only headers are read. What cannot be read becomes a note; nothing is dropped without one.
 
@@ -13,15 +13,16 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::clinical::{ClinicalError, Problem};
-use crate::dicom::geometry::stack;
 use crate::dicom::header::{HeaderError, SliceHeader, read_headers};
-use crate::dicom::role::{Plane, RoleCandidate, SeriesRole, SeriesRules, candidates_of, not_for_measuring, plane_of};
-use crate::dicom::volumes::{SeriesPart, volumes_of};
+use crate::dicom::role::{RoleCandidate, SeriesRole};
 use crate::nifti_archive::{self, NiftiSeries};
 
+mod day;
 pub(crate) mod files;
+mod grouping;
 
 use files::list_files;
+use grouping::group;
 
 /// Why a folder has no index.
 #[derive(Debug, Error)]
@@ -65,14 +66,14 @@ pub struct ArchiveIndex {
 pub struct PatientImages {
     /// Patient ID as written.
     pub patient_id: String,
-    /// Time points, earliest first; images without a study date come last.
+    /// Time points, earliest first; images without a day come last.
     pub timepoints: Vec<TimepointImages>,
 }
 
 /// The images of one day.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TimepointImages {
-    /// Study Date; `None` where the images state none.
+    /// The day the images were taken; `None` where it is not known.
     pub study_date: Option<Date>,
     /// Series by role, then rank.
     pub series: Vec<SeriesEntry>,
@@ -106,7 +107,7 @@ impl SeriesEntry {
 pub struct IndexRow {
     /// Patient ID as written.
     pub patient_id: String,
-    /// Study Date.
+    /// The day of its time point: the Study Date, but for what `reasons` say of it.
     pub study_date: Option<Date>,
     /// Series Instance UID.
     pub series_uid: String,
@@ -144,7 +145,7 @@ impl ArchiveIndex {
     }
 }
 
-/// Indexes a folder. Files are read in parallel; the result does not depend on their order or the number of threads.
+/// Indexes a folder or a zip archive. Files are read in parallel; the result does not depend on their order or the number of threads.
 pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
     let mut notes = Vec::new();
     let files = list_files(root, &mut notes)?;
@@ -222,108 +223,6 @@ fn without_copies(headers: Vec<SliceHeader>, root: &Path, notes: &mut Vec<Note>)
     let mut headers: Vec<SliceHeader> = kept.into_values().collect();
     headers.sort_by(|a, b| (&a.path, a.frame).cmp(&(&b.path, b.frame)));
     headers
-}
-
-type ByDate = BTreeMap<(bool, Option<Date>), BTreeMap<String, Vec<SliceHeader>>>;
-
-/// Patients → study dates → series.
-fn group(headers: Vec<SliceHeader>, notes: &mut Vec<Note>) -> Vec<PatientImages> {
-    let mut by_patient: BTreeMap<String, ByDate> = BTreeMap::new();
-    for header in headers {
-        let date = header.study_date;
-        let days = by_patient.entry(header.patient_id.clone()).or_default();
-        let series = days.entry((date.is_none(), date)).or_default();
-        series.entry(header.series_uid.clone()).or_default().push(header);
-    }
-    let mut patients = Vec::with_capacity(by_patient.len());
-    for (patient_id, days) in by_patient {
-        let mut timepoints = Vec::with_capacity(days.len());
-        for ((_, study_date), by_series) in days {
-            if study_date.is_none() {
-                let message = "these series state no valid Study Date (0008,0020), so they belong to no time point; write the date into them";
-                notes.push(Note::warning("no_study_date", patient_id.clone(), message));
-            }
-            let series: Vec<Vec<SliceHeader>> = by_series.into_values().collect();
-            timepoints.push(TimepointImages { study_date, series: ranked(series) });
-        }
-        patients.push(PatientImages { patient_id, timepoints });
-    }
-    patients
-}
-
-/// The series of one time point by role, and within a role the best first: usable, axial, more slices, thinner.
-fn ranked(series: Vec<Vec<SliceHeader>>) -> Vec<SeriesEntry> {
-    let mut entries: Vec<SeriesEntry> = series.into_par_iter().flat_map_iter(entries_of).collect();
-    entries.sort_by(|a, b| {
-        let key = |e: &SeriesEntry| {
-            let axial = e.headers[0].orientation.is_some_and(|o| plane_of(o) == Plane::Axial);
-            (e.row.role, !e.row.usable, !axial, std::cmp::Reverse(e.row.n_slices))
-        };
-        let thickness = |e: &SeriesEntry| e.row.spacing_mm.map_or(f64::INFINITY, |s| s[2]);
-        // Volumes of one series keep the order they were split in: the sort is stable.
-        let last = |e: &SeriesEntry| (e.headers[0].series_number, e.row.series_uid.clone());
-        key(a).cmp(&key(b)).then_with(|| thickness(a).total_cmp(&thickness(b))).then_with(|| last(a).cmp(&last(b)))
-    });
-    let mut seen: BTreeMap<SeriesRole, u32> = BTreeMap::new();
-    for entry in &mut entries {
-        let rank = seen.entry(entry.row.role).or_default();
-        *rank += 1;
-        entry.row.rank = *rank;
-    }
-    entries
-}
-
-/// One entry for each volume of a series.
-fn entries_of(headers: Vec<SliceHeader>) -> Vec<SeriesEntry> {
-    if headers.iter().all(|h| not_for_measuring(h).is_some()) {
-        return vec![entry_of(SeriesPart { headers, name: None }, Vec::new())];
-    }
-    let Noted { value: parts, notes } = volumes_of(headers);
-    parts.into_iter().map(|part| entry_of(part, notes.clone())).collect()
-}
-
-fn entry_of(SeriesPart { headers, name }: SeriesPart, notes: Vec<Note>) -> SeriesEntry {
-    let first = &headers[0];
-    let mut reasons: Vec<String> = notes.iter().map(|n| n.message.clone()).collect();
-    let mut spacing_mm = None;
-    let usable = if let Some(reason) = not_for_measuring(first) {
-        reasons.push(reason);
-        false
-    } else {
-        match stack(&headers) {
-            Ok(stacked) => {
-                spacing_mm = Some(stacked.value.grid.spacing_mm().map(to_six_decimals));
-                reasons.extend(stacked.notes.into_iter().map(|n| n.message));
-                true
-            }
-            Err(error) => {
-                reasons.push(error.to_string());
-                false
-            }
-        }
-    };
-    let candidates = candidates_of(first, SeriesRules::built_in(), headers.len());
-    let row = IndexRow {
-        patient_id: first.patient_id.clone(),
-        study_date: first.study_date,
-        series_uid: first.series_uid.clone(),
-        modality: first.modality.clone(),
-        description: first.series_description.clone(),
-        role: candidates.first().map_or(SeriesRole::Other, |c| c.role),
-        candidates,
-        volume: name,
-        rank: 0,
-        n_slices: headers.len(),
-        spacing_mm,
-        usable,
-        reasons,
-    };
-    SeriesEntry { row, headers, nifti: None, notes }
-}
-
-/// Rounds away what decimal strings add and lose.
-fn to_six_decimals(mm: f64) -> f64 {
-    (mm * 1e6).round() / 1e6
 }
 
 /// Two identifiers that differ only in case, blanks, punctuation or leading zeros are likely one patient; they stay apart.

@@ -5,6 +5,7 @@
 //! required columns stops the cohort. Patients' names have no column here.
 
 mod markers;
+mod participants;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -126,6 +127,8 @@ pub struct SeedRecord {
 pub struct ClinicalTables {
     /// Patients, by identifier.
     pub patients: BTreeMap<String, PatientRecord>,
+    /// The file they come from, for messages.
+    pub patients_file: String,
     /// Treatments in order of patient and date.
     pub treatments: Vec<TreatmentRecord>,
     /// Lesions marked by a reader.
@@ -139,7 +142,7 @@ pub struct ClinicalTables {
 impl ClinicalTables {
     /// Reads what there is in a folder; a missing file is an empty table.
     pub fn read(folder: &Path) -> Result<Self, ClinicalError> {
-        let mut tables = Self::default();
+        let mut tables = Self { patients_file: "patients.csv".to_owned(), ..Self::default() };
         if let Some(mut table) = Table::open(folder, "patients.csv", &["patient_id"])? {
             while let Some(row) = table.next_row(&mut tables.problems) {
                 read_patient(&row, &mut tables);
@@ -179,7 +182,7 @@ impl ClinicalTables {
             patient_id: Some(id.to_owned()),
             message: message(id),
         };
-        let patients = self.patients.values().map(|p| ("patients.csv", p.line, &p.patient_id));
+        let patients = self.patients.values().map(|p| (self.patients_file.as_str(), p.line, &p.patient_id));
         let treatments = self.treatments.iter().map(|t| ("treatments.csv", t.line, &t.patient_id));
         let seeds = self.seeds.iter().map(|s| ("lesions.csv", s.line, &s.patient_id));
         let mut unknown: Vec<Problem> = patients

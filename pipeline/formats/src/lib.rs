@@ -11,4 +11,6 @@ pub mod dicom;
 pub mod nifti;
 pub mod nifti_archive;
 pub mod nrrd;
+pub mod parquet_table;
+pub mod stored;
 pub mod tables;

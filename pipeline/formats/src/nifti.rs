@@ -16,6 +16,7 @@ use nifti::{NiftiHeader, XForm};
 use rayon::prelude::*;
 use thiserror::Error;
 
+use crate::stored;
 use header::{Header, LONGEST_HEADER, Refusal};
 
 mod header;
@@ -157,7 +158,7 @@ fn io_error(path: &Path, source: std::io::Error) -> NiftiError {
 /// write them. No more is unpacked than the header asks for, and nothing where the file cannot hold that.
 fn read_file(path: &Path) -> Result<(Header, Vec<u8>), NiftiError> {
     let io = |e| io_error(path, e);
-    let file_length = std::fs::metadata(path).map_err(io)?.len();
+    let file_length = stored::size_of(path).map_err(io)?;
     let (header, Start { bytes: start, gzip, mut reader }) = read_start(path)?;
     let n_voxels: usize = header.shape.iter().product();
     let n_bytes = n_voxels.checked_mul(header.form.width()).ok_or_else(|| not_nifti(path, &"its size is absurd"))?;
@@ -193,7 +194,7 @@ struct Start {
 /// The header, and the bytes read for it.
 fn read_start(path: &Path) -> Result<(Header, Start), NiftiError> {
     let io = |e| io_error(path, e);
-    let mut reader = BufReader::new(std::fs::File::open(path).map_err(io)?);
+    let mut reader = BufReader::new(stored::open(path).map_err(io)?);
     let gzip = reader.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
     let mut reader: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
     let mut bytes = Vec::with_capacity(LONGEST_HEADER);

@@ -16,6 +16,7 @@ use crate::dicom::derived_uid;
 use crate::dicom::role::SeriesRole;
 use crate::nifti;
 
+mod bids;
 pub mod layout;
 mod table;
 
@@ -94,9 +95,11 @@ pub(crate) struct NiftiFiles {
 pub(crate) fn place(root: &Path, files: &[PathBuf]) -> Result<Noted<NiftiFiles>, ClinicalError> {
     let mut found = NiftiFiles::default();
     let mut notes = Vec::new();
-    let placed = match table::read(root, &mut found.problems)? {
-        Some(placed) => placed,
-        None => files.iter().filter_map(|path| layout::place(root, path, &mut notes)).collect(),
+    let placed = if let Some(placed) = table::read(root, &mut found.problems)? {
+        placed
+    } else {
+        let days = bids::Days::read(root, files, &mut notes);
+        files.iter().filter_map(|path| layout::place(root, path, &days, &mut notes)).collect()
     };
     let taken: BTreeSet<&PathBuf> = placed.iter().map(|p| &p.path).collect();
     found.unplaced = files.iter().filter(|path| !taken.contains(path)).cloned().collect();

@@ -6,6 +6,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
+use crate::stored;
+
 /// A table that cannot be written or read.
 #[derive(Debug, Error)]
 pub enum TableError {
@@ -40,7 +42,8 @@ pub fn to_csv<T: Serialize>(headers: &[&str], rows: &[T]) -> Result<Vec<u8>, csv
 /// Reads rows back; unknown columns are refused by the row types.
 pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TableError> {
     let wrap = |source| TableError::Csv { path: path.to_owned(), source };
-    let mut reader = csv::Reader::from_path(path).map_err(wrap)?;
+    let file = stored::open(path).map_err(|e| wrap(csv::Error::from(e)))?;
+    let mut reader = csv::Reader::from_reader(file);
     reader.deserialize().map(|row| row.map_err(wrap)).collect()
 }
 

@@ -1,4 +1,4 @@
-//! Lists the files of an archive, through symbolic links as well, without walking in circles.
+//! Lists the files of an archive, through symbolic links and inside zip archives as well, without walking in circles.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fs;
@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 use imaging::Note;
 
 use super::{ArchiveError, relative};
+use crate::stored;
 
 /// Every file below a folder, sorted by path. Links to files and folders are followed; a folder that was read already (a link in a
 /// circle, or a second way to it) is not read again, with a note. Folders proper come before links, so that a file is found under
-/// its own path where it has one.
+/// its own path where it has one. The members of a zip archive count as files below it; `root` may be one.
 pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
     let mut files = Vec::new();
+    if stored::is_zip(root) && root.is_file() {
+        take_members(root, root, &mut files, notes);
+        return Ok(files);
+    }
     let mut seen = BTreeSet::new();
     let (mut folders, mut links) = (vec![root.to_owned()], VecDeque::new());
     while let Some((folder, is_link)) =
@@ -41,6 +46,9 @@ pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathB
             match (path.is_symlink(), fs::metadata(&path)) {
                 (false, Ok(found)) if found.is_dir() => folders.push(path),
                 (true, Ok(found)) if found.is_dir() => links.push_back(path),
+                (_, Ok(found)) if found.is_file() && stored::is_zip(&path) => {
+                    take_members(root, &path, &mut files, notes);
+                }
                 (_, Ok(found)) if found.is_file() => files.push(path),
                 (true, Err(error)) => {
                     let message = format!("the link leads nowhere ({error}); mend it or remove it");
@@ -52,6 +60,22 @@ pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathB
     }
     files.sort();
     Ok(files)
+}
+
+/// The files of one zip archive; what cannot be read of it becomes a note.
+fn take_members(root: &Path, zip: &Path, files: &mut Vec<PathBuf>, notes: &mut Vec<Note>) {
+    let own_name = zip.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let name = if zip == root { own_name } else { relative(root, zip) };
+    match stored::members(zip) {
+        Ok(members) => {
+            files.extend(members.files);
+            notes.extend(members.left_out.into_iter().map(|reason| Note::error("zip_member_left_out", &name, reason)));
+        }
+        Err(error) => {
+            let message = format!("the zip archive cannot be read: {error}; its images are left out");
+            notes.push(Note::error("unreadable_zip", name, message));
+        }
+    }
 }
 
 #[cfg(test)]

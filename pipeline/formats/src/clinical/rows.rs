@@ -6,12 +6,13 @@ use std::path::Path;
 use oncology::Date;
 
 use super::{ClinicalError, Problem};
+use crate::stored::{self, Stored};
 
 /// An open table with its headers.
 pub(crate) struct Table {
     file: String,
     headers: Vec<String>,
-    records: csv::StringRecordsIntoIter<std::fs::File>,
+    records: csv::StringRecordsIntoIter<Stored>,
 }
 
 /// One row, with its place in the file.
@@ -25,12 +26,31 @@ pub(crate) struct Row<'a> {
 
 impl Table {
     pub(crate) fn open(folder: &Path, file: &str, required: &[&'static str]) -> Result<Option<Self>, ClinicalError> {
+        Self::open_as(b',', folder, file, required)
+    }
+
+    /// A table of cells separated by tabs.
+    pub(crate) fn open_tsv(
+        folder: &Path,
+        file: &str,
+        required: &[&'static str],
+    ) -> Result<Option<Self>, ClinicalError> {
+        Self::open_as(b'\t', folder, file, required)
+    }
+
+    fn open_as(
+        separator: u8,
+        folder: &Path,
+        file: &str,
+        required: &[&'static str],
+    ) -> Result<Option<Self>, ClinicalError> {
         let path = folder.join(file);
-        if !path.exists() {
+        if !path.exists() && !stored::is_file(&path) {
             return Ok(None);
         }
         let io = |source| ClinicalError::Io { path: path.clone(), source };
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(&path).map_err(io)?;
+        let opened = stored::open(&path).map_err(|e| io(csv::Error::from(e)))?;
+        let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(opened);
         let headers: Vec<String> =
             reader.headers().map_err(io)?.iter().map(|h| h.trim_start_matches('\u{feff}').to_lowercase()).collect();
         for column in required {

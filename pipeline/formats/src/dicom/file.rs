@@ -2,7 +2,6 @@
 //!
 //! Source: DICOM PS3.10 section 7 (file format), PS3.5 annex A (transfer syntaxes).
 
-use std::fs::File;
 use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -14,6 +13,7 @@ use dicom::object::{FileMetaTable, InMemDicomObject, OpenFileOptions};
 use dicom::transfer_syntax::entries;
 
 use super::header::HeaderError;
+use crate::stored;
 
 /// Reading a header stops here: Float, Double Float and ordinary Pixel Data all come later.
 const FIRST_PIXEL_TAG: Tag = Tag(0x7FE0, 0x0001);
@@ -39,7 +39,7 @@ pub fn looks_like_dicom(start: &[u8]) -> bool {
 pub(crate) fn open_header(path: &Path) -> Result<Option<(InMemDicomObject, String)>, HeaderError> {
     let unreadable = |e: std::io::Error| HeaderError::Unreadable { path: path.to_owned(), reason: e.to_string() };
     let mut start = Vec::with_capacity(N_START as usize);
-    let file = File::open(path).map_err(unreadable)?;
+    let file = stored::open(path).map_err(unreadable)?;
     file.take(N_START).read_to_end(&mut start).map_err(unreadable)?;
     if !looks_like_dicom(&start) {
         return Ok(None);
@@ -50,7 +50,7 @@ pub(crate) fn open_header(path: &Path) -> Result<Option<(InMemDicomObject, Strin
 /// The whole data set of one file with its transfer syntax.
 pub(crate) fn open_whole(path: &Path) -> Result<(InMemDicomObject, String), HeaderError> {
     let mut start = Vec::with_capacity(N_START as usize);
-    File::open(path)
+    stored::open(path)
         .and_then(|file| file.take(N_START).read_to_end(&mut start))
         .map_err(|e| HeaderError::Unreadable { path: path.to_owned(), reason: e.to_string() })?;
     open(path, &start, None)
@@ -75,7 +75,8 @@ fn open(path: &Path, start: &[u8], until: Option<Tag>) -> Result<(InMemDicomObje
 fn open_with_meta(path: &Path, until: Option<Tag>) -> Result<(InMemDicomObject, String), String> {
     let options = OpenFileOptions::new().read_preamble(ReadPreamble::Auto);
     let options = until.map_or(options.clone(), |tag| options.read_until(tag));
-    let object = options.open_file(path).map_err(|e| reason_of(&e))?;
+    let file = stored::open(path).map_err(|e| e.to_string())?;
+    let object = options.from_reader(file).map_err(|e| reason_of(&e))?;
     let transfer_syntax = object.meta().transfer_syntax().trim_end_matches('\0').to_owned();
     Ok((object.into_inner(), transfer_syntax))
 }
@@ -85,7 +86,7 @@ const MAX_INFLATED: u64 = 1 << 31;
 
 /// A deflated file, unpacked within a bound.
 fn open_deflated(path: &Path) -> Result<InMemDicomObject, String> {
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
+    let bytes = stored::read(path).map_err(|e| e.to_string())?;
     let start = if bytes.get(128..132) == Some(b"DICM") { 128 } else { 0 };
     let mut reader = std::io::Cursor::new(&bytes[start..]);
     FileMetaTable::from_reader(&mut reader).map_err(|e| reason_of(&e))?;
@@ -111,7 +112,7 @@ fn open_bare(path: &Path, start: &[u8]) -> Result<(InMemDicomObject, String), St
     } else {
         entries::IMPLICIT_VR_LITTLE_ENDIAN.erased()
     };
-    let file = File::open(path).map_err(|e| e.to_string())?;
+    let file = stored::open(path).map_err(|e| e.to_string())?;
     let object =
         InMemDicomObject::read_dataset_with_ts(std::io::BufReader::new(file), &syntax).map_err(|e| reason_of(&e))?;
     Ok((object, syntax.uid().to_owned()))

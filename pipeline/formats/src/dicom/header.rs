@@ -17,6 +17,7 @@ use super::functional_groups;
 use super::pet::PetHeader;
 use super::pixel_offset::{PixelPlace, place_of_pixels};
 use super::volume_key::VolumeKey;
+use crate::stored;
 
 /// Image objects, which must state their rows and columns.
 const SINGLE_FRAME_CLASSES: [&str; 3] =
@@ -72,6 +73,8 @@ pub struct SliceHeader {
     pub frame_uid: Option<String>,
     /// Study Date.
     pub study_date: Option<Date>,
+    /// Study Date as written, where it is no whole date.
+    pub partial_study_date: Option<String>,
     /// Series Date.
     pub series_date: Option<Date>,
     /// Series Time.
@@ -155,6 +158,7 @@ pub fn read_header(path: &Path) -> Result<Option<SliceHeader>, HeaderError> {
 /// The headers of one file: one for each frame of an enhanced or legacy converted multi-frame image, one for any other object,
 /// none where the file is no DICOM file or a directory listing (DICOMDIR).
 pub fn read_headers(path: &Path) -> Result<Vec<SliceHeader>, HeaderError> {
+    let _unpacked = stored::hold([path]);
     let Some((object, transfer_syntax)) = open_header(path)? else { return Ok(Vec::new()) };
     if element::text(&object, tags::SOP_CLASS_UID).is_none() && object.get(tags::DIRECTORY_RECORD_SEQUENCE).is_some() {
         return Ok(Vec::new());
@@ -185,6 +189,7 @@ pub(super) fn header_of(
         transfer_syntax,
         frame_uid: element::text(object, tags::FRAME_OF_REFERENCE_UID),
         study_date: element::date(object, tags::STUDY_DATE),
+        partial_study_date: element::text(object, tags::STUDY_DATE).filter(|text| element::parse_date(text).is_none()),
         series_date: element::date(object, tags::SERIES_DATE),
         series_time: element::time(object, tags::SERIES_TIME),
         acquisition_date: element::date(object, tags::ACQUISITION_DATE),
@@ -248,6 +253,7 @@ impl SliceHeader {
             transfer_syntax: nothing(),
             frame_uid: None,
             study_date: None,
+            partial_study_date: None,
             series_date: None,
             series_time: None,
             acquisition_date: None,

@@ -2,11 +2,12 @@
 //!
 //! Source: DICOM PS3.5 section 7.1 (data element encoding), section 8.2 (native pixel data).
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
 use dicom::dictionary_std::uids;
+
+use crate::stored;
 
 /// Where the pixels of a file lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +32,9 @@ pub(super) fn place_of_pixels(path: &Path, transfer_syntax: &str, n_pixel_bytes:
         EXPLICIT_BIG_ENDIAN => (true, true),
         _ => return Ok(PixelPlace::Inside),
     };
-    let file = File::open(path)?;
-    let file_length = file.metadata()?.len();
+    let mut file = stored::open(path)?;
+    let file_length = file.seek(SeekFrom::End(0))?;
+    file.rewind()?;
     // In a whole file the pixels' element header lies before the last n_pixel_bytes bytes.
     let Some(header_length) = file_length.checked_sub(n_pixel_bytes) else { return Ok(PixelPlace::Truncated) };
     let mut header = Vec::new();

@@ -3,7 +3,6 @@
 //! Source: DICOM PS3.3 C.7.6.3 (Image Pixel module), C.11.1 (Modality LUT), PS3.5 section 8 (encoding of pixel data).
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +16,7 @@ use super::codec;
 use super::file::open_whole;
 use super::header::SliceHeader;
 use super::pixel_offset::{EXPLICIT_BIG_ENDIAN, PixelPlace};
+use crate::stored;
 
 /// Most pixels one frame may claim; a larger header is damaged or hostile.
 const MAX_FRAME_PIXELS: usize = 1 << 28;
@@ -46,6 +46,7 @@ pub(super) fn rescaled_values(slices: &[&SliceHeader]) -> Result<Vec<f32>, (usiz
     if n_pixels == 0 || n_pixels > MAX_FRAME_PIXELS {
         return Err((0, format!("{} x {} pixels are no image", first.columns, first.rows)));
     }
+    let _unpacked = stored::hold(slices.iter().filter(|s| s.n_frames > 1).map(|s| s.path.as_path()));
     let shared = parsed_files(slices)?;
     check_room(slices, &shared, n_pixels)?;
     let mut values = vec![0_f32; n_pixels * slices.len()];
@@ -83,7 +84,7 @@ fn check_room(
         if uncompressed || (shared.contains_key(slice.path.as_path()) && !seen.insert(&slice.path)) {
             continue;
         }
-        n_bytes += std::fs::metadata(&slice.path).map_or(0, |m| m.len());
+        n_bytes += stored::size_of(&slice.path).unwrap_or(0);
     }
     let n_compressed = slices.iter().filter(|s| !matches!(s.pixels, PixelPlace::At(_))).count() as u64;
     if n_compressed * n_pixels as u64 > (n_bytes + 4096) * MAX_COMPRESSION {
@@ -133,7 +134,7 @@ impl Rescale {
 }
 
 fn read_at(path: &Path, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
-    let mut file = File::open(path)?;
+    let mut file = stored::open(path)?;
     file.seek(SeekFrom::Start(offset))?;
     let mut bytes = Vec::with_capacity(n_bytes as usize);
     file.take(n_bytes).read_to_end(&mut bytes)?;

@@ -2,9 +2,7 @@
 //!
 //! - `<patient>/<YYYY-MM-DD>/<role>.nii.gz`: the role is a role's name (`ct_portal_venous`, `mr_t1`, …); a PET in SUVbw is
 //!   `pet_suvbw`. The patient's folder is the identifier, percent-encoded as in `masks/`.
-//! - `sub-<patient>/ses-<YYYYMMDD>/[<type>/]sub-…_ses-…[_acq-<phase>]_<suffix>.nii.gz` after BIDS 1.9 (Gorgolewski et al. 2016):
-//!   suffix `ct`, `T1w`, `T2w`, `dwi` or `pet`, phase `arterial`, `portalvenous`, `delayed` or `native`. A session's label is its
-//!   date only where it is eight digits that are one.
+//! - BIDS: [`super::bids`].
 //!
 //! A sidecar `<name>.json` may state `"Units"`: `HU`, `SUVbw` or `stored`.
 
@@ -13,18 +11,18 @@ use std::path::Path;
 use imaging::Note;
 use jiff::civil::Date;
 
+use super::bids::{self, BidsPath, Days};
 use super::{NiftiUnit, Placed, below};
 use crate::dicom::role::SeriesRole;
+use crate::stored;
 
 /// Patient, date, role and unit of a file; `None`, with a note where the path begins like one of the layouts, if it has none.
-pub(crate) fn place(root: &Path, path: &Path, notes: &mut Vec<Note>) -> Option<Placed> {
+pub(super) fn place(root: &Path, path: &Path, days: &Days, notes: &mut Vec<Note>) -> Option<Placed> {
     let file = below(root, path);
-    let parts: Vec<&str> = file.split('/').collect();
-    let found = match parts.as_slice() {
-        [patient, session, .., name] if patient.starts_with("sub-") && parts.len() <= 4 => {
-            by_bids(patient, session, stem(name))
-        }
-        [patient, date, name] => by_date(patient, date, stem(name))?,
+    let parts: Vec<&str> = own_part(&file).split('/').collect();
+    let found = match (BidsPath::of(&file), parts.as_slice()) {
+        (Some(bids), [.., name]) => by_bids(&file, bids, stem(name), days, notes),
+        (None, [patient, date, name]) => by_date(patient, date, stem(name))?,
         _ => return None,
     };
     match found {
@@ -41,6 +39,12 @@ pub(crate) fn place(root: &Path, path: &Path, notes: &mut Vec<Note>) -> Option<P
 }
 
 type Found = Result<(String, Date, SeriesRole, Option<NiftiUnit>), String>;
+
+/// The part of a path that lies in the innermost zip archive, or the whole path.
+pub(super) fn own_part(file: &str) -> &str {
+    let mut ends = file.match_indices('/').filter(|(at, _)| stored::is_zip(Path::new(&file[..*at])));
+    ends.next_back().map_or(file, |(at, _)| &file[at + 1..])
+}
 
 /// The file name without `.nii` or `.nii.gz`.
 fn stem(name: &str) -> &str {
@@ -66,35 +70,10 @@ pub(crate) fn roles() -> String {
     named.join(", ")
 }
 
-fn by_bids(patient: &str, session: &str, stem: &str) -> Found {
-    let label = session.strip_prefix("ses-").unwrap_or_default();
-    let date = eight_digits(label).ok_or_else(|| {
-        format!(
-            "expected a session folder ses-YYYYMMDD, found {session:?}: a date is never guessed; name it in series.csv"
-        )
-    })?;
-    let suffix = stem.rsplit('_').next().unwrap_or_default();
-    let phase = stem.split('_').find_map(|entity| entity.strip_prefix("acq-")).unwrap_or_default().to_lowercase();
-    let role = match (suffix, phase.as_str()) {
-        ("ct", "arterial") => SeriesRole::CtArterial,
-        ("ct", "portalvenous") => SeriesRole::CtPortalVenous,
-        ("ct", "delayed") => SeriesRole::CtDelayed,
-        ("ct", "native") => SeriesRole::CtNative,
-        ("ct", _) => SeriesRole::Ct,
-        ("T1w", _) => SeriesRole::MrT1,
-        ("T2w", _) => SeriesRole::MrT2,
-        ("dwi", _) => SeriesRole::MrDwi,
-        ("pet", _) => SeriesRole::Pet,
-        _ => return Err(format!("expected a suffix ct, T1w, T2w, dwi or pet, found {suffix:?}")),
-    };
-    Ok((patient["sub-".len()..].to_owned(), date, role, usual_unit(role)))
-}
-
-fn eight_digits(label: &str) -> Option<Date> {
-    let is_plain = label.len() == 8 && label.bytes().all(|b| b.is_ascii_digit());
-    let number = |range: std::ops::Range<usize>| label.get(range)?.parse::<i16>().ok();
-    let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);
-    is_plain.then(|| Date::new(year, month as i8, day as i8).ok()).flatten()
+fn by_bids(file: &str, path: BidsPath<'_>, stem: &str, days: &Days, notes: &mut Vec<Note>) -> Found {
+    let role = bids::role_of(path, stem)?;
+    let date = days.day(file, path, notes)?;
+    Ok((path.patient().to_owned(), date, role, usual_unit(role)))
 }
 
 /// CT of these layouts holds HU (checked against its values when it is read); what a PET holds has to be said.
@@ -109,7 +88,7 @@ fn usual_unit(role: SeriesRole) -> Option<NiftiUnit> {
 /// The unit a sidecar states (`None` for a word that is none), or the layout's where there is no sidecar or it is silent.
 fn stated_unit(path: &Path, usual: Option<NiftiUnit>) -> Option<NiftiUnit> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let text = std::fs::read(path.with_file_name(format!("{}.json", stem(&name)))).unwrap_or_default();
+    let text = stored::read(&path.with_file_name(format!("{}.json", stem(&name)))).unwrap_or_default();
     let sidecar: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
     sidecar.get("Units").and_then(|units| units.as_str()).map_or(usual, NiftiUnit::from_word)
 }

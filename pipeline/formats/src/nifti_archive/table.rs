@@ -10,6 +10,7 @@ use super::{NiftiUnit, Placed, TABLE, layout};
 use crate::clinical::rows::{Row, Table};
 use crate::clinical::{ClinicalError, Problem};
 use crate::dicom::role::SeriesRole;
+use crate::stored;
 
 /// The table's rows that are whole; `None` where there is no table.
 pub(super) fn read(root: &Path, problems: &mut Vec<Problem>) -> Result<Option<Vec<Placed>>, ClinicalError> {
@@ -46,7 +47,7 @@ fn read_row(row: &Row<'_>, root: &Path, problems: &mut Vec<Problem>) -> Option<P
     let (file, patient_id, date, role) = (file?, patient_id?, date?, role?);
     let path = root.join(&file);
     let outside = Path::new(&file).components().any(|c| !matches!(c, std::path::Component::Normal(_)));
-    if outside || !path.is_file() {
+    if outside || !stored::is_file(&path) {
         let message = format!("expected a file below the archive, found none at {file:?}; correct the path");
         problems.push(row.problem("file", message));
         return None;

@@ -84,6 +84,48 @@ fn bids_sessions_are_dates_only_where_they_are_eight_digits() {
 }
 
 #[test]
+fn the_tables_of_a_bids_tree_date_sessions_and_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in [
+        "sub-07/ses-baseline/anat/sub-07_ses-baseline_T1w.nii.gz",
+        "sub-07/ses-week6/anat/sub-07_ses-week6_T1w.nii.gz",
+        "sub-07/ses-20240505/ct/sub-07_ses-20240505_ct.nii.gz",
+        "sub-07/ses-lost/anat/sub-07_ses-lost_T1w.nii.gz",
+        "rawdata/sub-08/anat/sub-08_T2w.nii.gz",
+        "derivatives/seg/sub-07/ses-week6/anat/sub-07_ses-week6_dseg.nii.gz",
+    ] {
+        write(folder.path(), file);
+    }
+    let table = |file: &str, text: &str| std::fs::write(folder.path().join(file), text).unwrap();
+    table(
+        "sub-07/sub-07_sessions.tsv",
+        "session_id\tacq_time\nses-baseline\t1919-02-03T10:00:00\nses-week6\tn/a\nses-lost\tspring\n",
+    );
+    table(
+        "sub-07/ses-week6/sub-07_ses-week6_scans.tsv",
+        "filename\tacq_time\nanat/sub-07_ses-week6_T1w.nii.gz\t1919-03-17T09:30:00.000000\n",
+    );
+    table(
+        "sub-07/ses-20240505/sub-07_ses-20240505_scans.tsv",
+        "filename\tacq_time\nct/sub-07_ses-20240505_ct.nii.gz\t2024-05-06T23:59:59Z\n",
+    );
+    table("rawdata/sub-08/sub-08_scans.tsv", "filename\tacq_time\nanat/sub-08_T2w.nii.gz\t2020-01-02\n");
+    let expected = [
+        "07 1919-02-03 mr_t1 1 usable",
+        "07 1919-03-17 mr_t1 1 usable",
+        "07 2024-05-06 ct 1 usable",
+        "08 2020-01-02 mr_t2 1 usable",
+    ];
+    assert_eq!(rows(folder.path()), expected);
+    let notes = index(folder.path()).unwrap().notes;
+    let codes: BTreeSet<&str> = notes.iter().map(|n| n.code.as_ref()).collect();
+    assert_eq!(
+        codes.into_iter().collect::<Vec<_>>(),
+        ["bids_acq_time", "bids_session_date", "bids_shifted_date", "nifti_not_placed"]
+    );
+}
+
+#[test]
 fn a_table_rules_over_paths_and_its_faults_have_a_line() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["a.nii.gz", "b.nii.gz", "P9/2024-01-02/ct.nii.gz"] {

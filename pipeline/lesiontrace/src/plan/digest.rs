@@ -4,12 +4,14 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use formats::clinical::{PatientRecord, TreatmentRecord};
+use formats::stored;
 use oncology::marker::MarkerReading;
 
 use super::{MaskPlan, VisitPlan};
 use crate::out;
 
-/// DICOM images count by SOP instance and file size, NIfTI images by name, size and time of change, masks by their content, rows of
+/// DICOM images count by SOP instance and file size, NIfTI images by name, size and time of change (in a zip archive:
+/// checksum), masks by their content, rows of
 /// tables by what they say.
 pub(super) fn digest(
     visits: &[VisitPlan],
@@ -21,7 +23,7 @@ pub(super) fn digest(
     for visit in visits {
         images(visit, &mut text)?;
         for (name, path) in mask_files(visit) {
-            let bytes = std::fs::read(path).with_context(|| format!("reading {}", path.display()))?;
+            let bytes = stored::read(path).with_context(|| reading(path))?;
             text.push_str(&format!("{} {name} {}\n", visit.date, out::sha256_hex(&bytes)));
         }
         text.push_str(&format!("{:?} {:?} {:?}\n", visit.marks, visit.shortened, visit.second_choice));
@@ -35,20 +37,20 @@ fn images(visit: &VisitPlan, text: &mut String) -> anyhow::Result<()> {
     let series = [Some(&visit.measure), visit.arterial.as_ref(), visit.pet.as_ref()];
     for series in series.into_iter().flatten() {
         for header in &series.entry.headers {
-            text.push_str(&format!("{} {} {}\n", visit.date, header.sop_instance_uid, file(&header.path)?.len()));
+            let size = stored::size_of(&header.path).with_context(|| reading(&header.path))?;
+            text.push_str(&format!("{} {} {size}\n", visit.date, header.sop_instance_uid));
         }
         if let Some(nifti) = &series.entry.nifti {
-            let metadata = file(&nifti.path)?;
-            let changed = metadata.modified().ok().and_then(|t| t.duration_since(std::time::UNIX_EPOCH).ok());
-            let (size, frame, unit) = (metadata.len(), &nifti.frame, nifti.unit.as_str());
-            text.push_str(&format!("{} {} {size} {changed:?} {frame} {unit}\n", visit.date, nifti.file));
+            let content = stored::fingerprint(&nifti.path).with_context(|| reading(&nifti.path))?;
+            let (frame, unit) = (&nifti.frame, nifti.unit.as_str());
+            text.push_str(&format!("{} {} {content} {frame} {unit}\n", visit.date, nifti.file));
         }
     }
     Ok(())
 }
 
-fn file(path: &Path) -> anyhow::Result<std::fs::Metadata> {
-    std::fs::metadata(path).with_context(|| format!("reading {}", path.display()))
+fn reading(path: &Path) -> String {
+    format!("reading {}", path.display())
 }
 
 fn mask_files(visit: &VisitPlan) -> Vec<(&str, &Path)> {
