@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use oncology::visit_window::VisitWindows;
 use serde::{Deserialize, Serialize};
 
 use crate::out;
@@ -20,6 +21,9 @@ pub(crate) struct Study {
     pub(crate) clinical: Clinical,
     /// Which series are measured.
     pub(crate) series: Series,
+    /// Windows by which visits are named.
+    #[serde(default = "built_in_timeline")]
+    pub(crate) timeline: VisitWindows,
     /// Where masks come from.
     pub(crate) models: Models,
     /// What regions of structure sets are, by name.
@@ -110,6 +114,15 @@ impl Structures {
         }
         toml::from_str::<Only>(DEFAULT).expect("the built-in study file holds the section; a test reads it").structures
     }
+}
+
+/// The built-in study file's windows, for study files from before this section.
+fn built_in_timeline() -> VisitWindows {
+    #[derive(Deserialize)]
+    struct Only {
+        timeline: VisitWindows,
+    }
+    toml::from_str::<Only>(DEFAULT).expect("the built-in study file holds the section; a test reads it").timeline
 }
 
 /// Where masks come from.
@@ -233,6 +246,7 @@ fn parse(text: &str) -> anyhow::Result<Study> {
     let study: Study = toml::from_str(text)?;
     anyhow::ensure!(!study.series.measure.is_empty(), "[series] measure: expected at least one role, found none");
     anyhow::ensure!(!study.criteria.ids.is_empty(), "[criteria] ids: expected at least one criterion, found none");
+    study.timeline.check().context("[timeline]")?;
     let known = ["image", "lesions", "organ", "ablation_zone", "overlay"];
     for kept in &study.outputs.keep {
         anyhow::ensure!(known.contains(&kept.as_str()), "[outputs] keep: expected one of {known:?}, found {kept:?}");
@@ -256,9 +270,12 @@ mod tests {
 
     #[test]
     fn a_study_file_from_before_a_key_means_what_it_meant() {
-        let from = DEFAULT.find("[structures]").unwrap();
-        let to = DEFAULT.find("[registration]").unwrap();
-        let older: String = format!("{}{}", &DEFAULT[..from], &DEFAULT[to..])
+        let without = |text: &str, from: &str, to: &str| {
+            let [from, to] = [from, to].map(|section| text.find(section).unwrap());
+            format!("{}{}", &text[..from], &text[to..])
+        };
+        let older = without(DEFAULT, "[structures]", "[registration]");
+        let older: String = without(&older, "[timeline]", "[models]")
             .lines()
             .filter(|line| !line.starts_with("nifti_frame") && !line.starts_with("mark_distance_mm"))
             .map(|line| format!("{line}\n"))

@@ -8,6 +8,7 @@ use formats::clinical::{ClinicalTables, PatientRecord, SeedRecord, TreatmentReco
 use imaging::Note;
 use oncology::Date;
 use oncology::marker::MarkerReading;
+use oncology::visit_window::{VisitLabel, label_visits};
 
 use crate::config::Study;
 
@@ -55,6 +56,8 @@ pub(crate) struct MaskFolder {
 pub(crate) struct VisitPlan {
     /// Its date.
     pub(crate) date: Date,
+    /// Where it stands round the treatments, by `[timeline]`.
+    pub(crate) label: VisitLabel,
     /// The series lesions are measured on.
     pub(crate) measure: SeriesPlan,
     /// The arterial phase, if there is one.
@@ -105,7 +108,8 @@ pub(crate) struct CohortPlan {
 pub(crate) fn plan(archive: &Path, study: &Study) -> anyhow::Result<CohortPlan> {
     let indexed = archive::index(archive)?;
     let mut notes = indexed.notes;
-    let clinical = ClinicalTables::read(&archive.join(&study.clinical.folder))?;
+    let mut clinical = ClinicalTables::read(&archive.join(&study.clinical.folder))?;
+    clinical.add_participants(archive)?;
     let known: BTreeSet<String> = indexed.value.patients.iter().map(|p| p.patient_id.clone()).collect();
     note_rows_of_nobody(&clinical, &indexed.value, &known, &mut notes);
     let wanted: BTreeSet<&String> = study.cohort.patients.iter().collect();
@@ -182,10 +186,31 @@ fn plan_patient(
     }
     faults.extend(broken);
     let treatments: Vec<TreatmentRecord> = clinical.treatments_of(id).into_iter().cloned().collect();
+    label(&mut visits, &treatments, study, &mut notes);
     let record = clinical.patients.get(id).cloned();
     let markers = clinical.markers.get(id).cloned().unwrap_or_default();
     let input_digest = digest::digest(&visits, record.as_ref(), &treatments, &markers)?;
     Ok(PatientPlan { id: id.clone(), visits, record, treatments, markers, notes, faults, input_digest })
+}
+
+/// Names each visit by the study's windows, and says where the visit compared with is not the one they call baseline.
+fn label(visits: &mut [VisitPlan], treatments: &[TreatmentRecord], study: &Study, notes: &mut Vec<Note>) {
+    let dates: Vec<Date> = visits.iter().map(|v| v.date).collect();
+    let treated: Vec<Date> = treatments.iter().map(|t| t.date).collect();
+    for (visit, label) in visits.iter_mut().zip(label_visits(&dates, &treated, &study.timeline)) {
+        visit.label = label;
+    }
+    let Some(first) = visits.first().filter(|v| !matches!(v.label, VisitLabel::Baseline | VisitLabel::NoTreatment(_)))
+    else {
+        return;
+    };
+    let later = visits.iter().find(|v| v.label == VisitLabel::Baseline);
+    let instead = later.map_or_else(String::new, |v| format!("; by the windows baseline is {}", v.date));
+    let message = format!(
+        "the first visit, {}, is what later ones are compared with, and by [timeline] it is \"{}\"{instead}",
+        first.date, first.label
+    );
+    notes.push(Note::warning("baseline_outside_window", first.date.to_string(), message));
 }
 
 /// A mark on a date without images to measure names nothing.

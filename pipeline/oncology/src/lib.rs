@@ -23,6 +23,7 @@ pub mod time;
 pub mod tracking;
 pub mod treatment;
 pub mod treatment_table;
+pub mod visit_window;
 
 pub use cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
 pub use criteria::{CriterionResult, CriterionTable, ResponseInput};

@@ -7,8 +7,10 @@ use formats::archive::{SeriesEntry, TimepointImages};
 use formats::clinical::SeedRecord;
 use formats::dicom::derived_uid;
 use formats::dicom::role::not_for_measuring;
+use formats::stored;
 use imaging::{FrameId, Note};
 use oncology::Date;
+use oncology::visit_window::VisitLabel;
 
 use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, reports, segmentations, structures};
 use crate::config::{MaskSource, NiftiFrame, Study};
@@ -70,6 +72,7 @@ pub(super) fn plan_visit(
     }
     Ok(Some(VisitPlan {
         date,
+        label: VisitLabel::NoTreatment(0),
         shortened: shortened(source, &measure, &left_out),
         second_choice,
         arterial,
@@ -203,7 +206,7 @@ fn masks(
 }
 
 fn mask_folder(folder: &Path) -> Option<MaskFolder> {
-    let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+    let file = |name: &str| Some(folder.join(name)).filter(|path| stored::is_file(path));
     Some(MaskFolder {
         lesions: file("lesions.nii.gz").or_else(|| file("lesions.nii"))?,
         organ: file("organ.nii.gz").or_else(|| file("organ.nii")),

@@ -4,6 +4,7 @@ use imaging::Severity;
 use imaging::registration::Quality;
 use oncology::criteria::CriterionTable;
 use oncology::criteria::table::Quantity;
+use oncology::visit_window::VisitLabel;
 use oncology::{AssessmentRow, Days, LesionState};
 use report::{
     Component, Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Provenance, RegistrationQuality,
@@ -43,7 +44,12 @@ pub(crate) fn page(
         diagnosis: patient.record.as_ref().map(|r| r.diagnosis.clone()).unwrap_or_default(),
         covariates: covariates(patient),
         criteria: criterion_infos(tables),
-        visits: visits.iter().enumerate().map(|(n, v)| visit(v, n, day(v.date))).collect(),
+        visits: visits
+            .iter()
+            .enumerate()
+            .zip(&patient.visits)
+            .map(|((n, v), plan)| visit(v, named(n, &plan.label), n, day(v.date)))
+            .collect(),
         treatments: treatments(patient, tracked, &day),
         follow_up_end: follow_up_end(patient, &day),
         verdicts: verdicts(result, visits, tracked),
@@ -77,13 +83,23 @@ fn series(facts: &SeriesFacts) -> SeriesUsed {
     }
 }
 
-fn visit(facts: &VisitFacts, n: usize, study_day: i64) -> Visit {
+/// What a visit is in the run, and by the study's windows where that says more.
+fn named(n: usize, label: &VisitLabel) -> String {
+    let place = if n == 0 { "baseline".to_owned() } else { format!("follow-up {n}") };
+    match label {
+        VisitLabel::NoTreatment(_) => place,
+        VisitLabel::Baseline if n == 0 => place,
+        label => format!("{place}: {label}"),
+    }
+}
+
+fn visit(facts: &VisitFacts, label: String, n: usize, study_day: i64) -> Visit {
     let all = [Some(&facts.measured), facts.arterial.as_ref(), facts.pet.as_ref()];
     let registration = &facts.to_baseline;
     Visit {
         date: facts.date,
         study_day,
-        label: if n == 0 { "baseline".to_owned() } else { format!("follow-up {n}") },
+        label,
         series: all.into_iter().flatten().map(series).collect(),
         registration: (n > 0).then(|| RegistrationQuality {
             quality: match registration.quality {
