@@ -86,7 +86,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: lesiontrace phantom --out phantoms --patients 6 --seed 1")]
     Phantom(Phantom),
     /// Lists every series of an archive: its role, and whether it is usable or why not.
-    #[command(after_help = "Example: lesiontrace index archive --json")]
+    #[command(after_help = "Example: lesiontrace index archive --out triage.html --patients triage.csv")]
     Index(Index),
     /// Turns one DICOM series into NIfTI (HU, SUVbw, or stored values).
     #[command(after_help = "Example: lesiontrace convert archive/P01/ct portal.nii.gz --json")]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
+use formats::parquet_table::{columns, to_parquet};
 use formats::tables::{headers, to_csv};
 use imaging::Note;
 use oncology::EndpointRow;
@@ -72,20 +73,22 @@ fn write_tables(folder: &Path, results: &[PatientResult]) -> anyhow::Result<()> 
     fn write<T: Serialize + Clone>(
         folder: &Path,
         name: &str,
-        columns: &[&str],
+        names: &[&'static str],
         results: &[PatientResult],
         rows: impl Fn(&PatientResult) -> &Vec<T>,
     ) -> anyhow::Result<()> {
         let rows: Vec<T> = results.iter().flat_map(|r| rows(r).iter().cloned()).collect();
-        let bytes = to_csv(columns, &rows).with_context(|| format!("making {name}"))?;
-        out::write_atomic(&folder.join("cohort").join(name), &bytes)
+        let csv = to_csv(names, &rows).with_context(|| format!("making {name}.csv"))?;
+        out::write_atomic(&folder.join(format!("cohort/{name}.csv")), &csv)?;
+        let parquet = to_parquet(&columns(name, names), &rows).with_context(|| format!("making {name}.parquet"))?;
+        out::write_atomic(&folder.join(format!("cohort/{name}.parquet")), &parquet)
     }
-    write(folder, "lesions.csv", headers::LESIONS, results, |r| &r.lesions)?;
-    write(folder, "measurements.csv", headers::MEASUREMENTS, results, |r| &r.measurements)?;
-    write(folder, "margins.csv", headers::MARGINS, results, |r| &r.margins)?;
-    write(folder, "assessments.csv", headers::ASSESSMENTS, results, |r| &r.assessments)?;
-    write(folder, "events.csv", headers::EVENTS, results, |r| &r.events)?;
-    write(folder, "endpoints.csv", headers::ENDPOINTS, results, |r| &r.endpoints)
+    write(folder, "lesions", headers::LESIONS, results, |r| &r.lesions)?;
+    write(folder, "measurements", headers::MEASUREMENTS, results, |r| &r.measurements)?;
+    write(folder, "margins", headers::MARGINS, results, |r| &r.margins)?;
+    write(folder, "assessments", headers::ASSESSMENTS, results, |r| &r.assessments)?;
+    write(folder, "events", headers::EVENTS, results, |r| &r.events)?;
+    write(folder, "endpoints", headers::ENDPOINTS, results, |r| &r.endpoints)
 }
 
 /// One endpoint's curve.

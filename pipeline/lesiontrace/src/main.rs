@@ -12,6 +12,7 @@ mod command;
 mod config;
 mod exit;
 mod image_input;
+mod index_table;
 mod ledger;
 mod manifest;
 mod out;
@@ -25,6 +26,8 @@ mod shard;
 mod stages;
 mod survival_table;
 mod suv_peak;
+mod triage;
+mod triage_page;
 mod truth_table;
 
 use std::process::ExitCode;

@@ -1,6 +1,6 @@
 //! Turns values into pages, figures and key images; reads nothing and computes no medical number.
 //!
-//! Two pages: [`render_patient`] and [`render_cohort`]. Each is one self-contained HTML text (style, figures and images
+//! Three pages: [`render_patient`], [`render_cohort`] and, of an archive before anything is measured, [`render_triage`]. Each is one self-contained HTML text (style, figures and images
 //! inside) that opens from a file, without a network. The same input gives the same bytes; whatever differs between two
 //! runs of the same input ([`RunBlock`]) stands alone in the element `<footer class="run">`.
 #![warn(clippy::disallowed_methods)]
@@ -26,6 +26,8 @@ pub mod registration_picture;
 mod render;
 mod size_drawing;
 mod strip;
+pub mod triage_page;
+mod triage_view;
 mod verdict_view;
 mod wording;
 
@@ -47,4 +49,5 @@ pub use patient_page::{
 };
 pub use provenance::{Component, Provenance, RunBlock};
 pub use registration_picture::RegistrationPicture;
-pub use render::{RESEARCH_USE_NOTICE, render_cohort, render_patient};
+pub use render::{RESEARCH_USE_NOTICE, render_cohort, render_patient, render_triage};
+pub use triage_page::{TriageNeed, TriagePage, TriagePatient, TriageReadiness, TriageVisit};

@@ -11,15 +11,18 @@ use crate::cohort_view::cohort_view;
 use crate::error::ReportError;
 use crate::patient_page::PatientPage;
 use crate::patient_view::patient_view;
+use crate::triage_page::TriagePage;
+use crate::triage_view::triage_view;
 
 /// Stands at the top of every page and on every printed sheet.
 pub const RESEARCH_USE_NOTICE: &str = "Research use only. Not for diagnosis or treatment decisions.";
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 6] = [
     ("base.html", include_str!("../templates/base.html")),
     ("parts.html", include_str!("../templates/parts.html")),
     ("patient.html", include_str!("../templates/patient.html")),
     ("cohort.html", include_str!("../templates/cohort.html")),
+    ("triage.html", include_str!("../templates/triage.html")),
     ("style.css", include_str!("../templates/style.css")),
 ];
 
@@ -44,6 +47,11 @@ pub fn render_patient(page: &PatientPage) -> Result<String, ReportError> {
 /// The cohort's page as self-contained HTML. It belongs into `cohort/`: its links lead to `../patients/<folder>/report.html`.
 pub fn render_cohort(page: &CohortPage) -> Result<String, ReportError> {
     render("cohort.html", cohort_view(page)?)
+}
+
+/// The page of an archive before anything is measured, as self-contained HTML.
+pub fn render_triage(page: &TriagePage) -> Result<String, ReportError> {
+    render("triage.html", triage_view(page))
 }
 
 fn render<T: Serialize>(template: &'static str, page: T) -> Result<String, ReportError> {

@@ -6,11 +6,17 @@ use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Args)]
 pub(crate) struct Index {
-    /// Folder with DICOM files in any nesting.
+    /// Folder with images in any nesting, or a zip archive.
     pub(crate) archive: PathBuf,
-    /// Write the table to this file (.csv).
+    /// Write the table of series to this file (.csv, .parquet), or a page with a row a patient (.html).
     #[arg(long)]
     pub(crate) out: Option<PathBuf>,
+    /// Write what is missing for which criterion, patient by patient, to this file (.csv, .parquet).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) patients: Option<PathBuf>,
+    /// Study file with the roles to measure and the windows of visits; the built-in one when not given.
+    #[arg(long)]
+    pub(crate) study: Option<PathBuf>,
     /// One JSON document on stdout.
     #[arg(long)]
     pub(crate) json: bool,

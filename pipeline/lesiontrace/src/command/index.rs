@@ -1,42 +1,107 @@
-//! `index`: every series of an archive, its role, and whether it is usable or why not.
+//! `index`: every series of an archive, its role, and whether it is usable or why not; per patient, what is missing for which
+//! criterion.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::Path;
 
-use formats::archive::{self, IndexRow};
+use formats::archive::{self, ArchiveIndex, IndexRow};
+use formats::clinical::ClinicalTables;
+use imaging::Note;
+use oncology::Date;
+use serde::Serialize;
 
 use crate::cli::Index;
+use crate::config::{self, LoadedStudy};
 use crate::exit::{self, Failure};
-use crate::{image_input, out};
+use crate::index_table::{Form, form_of, write_patients, write_series};
+use crate::triage::{PatientTriage, Readiness, triage};
+use crate::{image_input, out, triage_page};
+
+/// A row of `--json`: that of the index with the visit's name.
+#[derive(Serialize)]
+struct JsonRow<'a> {
+    #[serde(flatten)]
+    row: &'a IndexRow,
+    visit: Option<&'a str>,
+}
+
+/// Names of visits by patient and day.
+type Visits<'a> = BTreeMap<(&'a str, Date), &'a str>;
 
 /// Prints one row a series; notes about files go to stderr.
 pub(crate) fn run(args: &Index) -> Result<u8, Failure> {
+    let out_form =
+        args.out.as_deref().map(|p| form_of("--out", p, &[Form::Csv, Form::Parquet, Form::Html])).transpose()?;
+    let patients_form =
+        args.patients.as_deref().map(|p| form_of("--patients", p, &[Form::Csv, Form::Parquet])).transpose()?;
+    let study = config::load(args.study.as_deref()).map_err(Failure::usage)?;
     let mut notes = Vec::new();
     let index = archive::index(&args.archive).map_err(Failure::bad_input)?.note_into(&mut notes);
+    let clinical = clinical(args, &study, &mut notes);
     image_input::say(&notes);
-    let rows = index.rows();
-    if rows.is_empty() && index.nifti_files.is_empty() {
+    if index.series().next().is_none() && index.nifti_files.is_empty() {
         return Err(Failure::bad_input(anyhow::anyhow!(
             "expected DICOM series under {}, found {} damaged files and none that can be read",
             args.archive.display(),
             notes.len()
         )));
     }
-    if let Some(path) = &args.out {
-        write_table(path, &rows)?;
+    let patients = triage(&index, &clinical, &study.study);
+    let visits: Visits<'_> = patients.iter().flat_map(visits_of).collect();
+    match (&args.out, out_form) {
+        (Some(path), Some(Form::Html)) => {
+            let page = triage_page::page(&args.archive, &index, &patients, &study, notes.clone());
+            let html = report::render_triage(&page).map_err(Failure::internal)?;
+            out::write_atomic(path, html.as_bytes()).map_err(Failure::io)?;
+        }
+        (Some(path), Some(form)) => write_series(path, form, &index, &visits)?,
+        _ => {}
+    }
+    if let (Some(path), Some(form)) = (&args.patients, patients_form) {
+        write_patients(path, form, &patients)?;
     }
     if args.json {
-        out::print_json(&rows).map_err(Failure::io)?;
+        let visit = |row: &IndexRow| row.study_date.and_then(|date| visits.get(&(&*row.patient_id, date)).copied());
+        let rows = index.series().map(|s| JsonRow { row: &s.row, visit: visit(&s.row) });
+        out::print_json(&rows.collect::<Vec<_>>()).map_err(Failure::io)?;
     } else {
-        out::print(&as_text(&rows, index.nifti_files.len(), notes.len())).map_err(Failure::io)?;
+        let text = as_text(&index, &visits, notes.len()) + &summary(&patients);
+        out::print(&text).map_err(Failure::io)?;
     }
     Ok(exit::DONE)
 }
 
-fn as_text(rows: &[IndexRow], n_nifti: usize, n_notes: usize) -> String {
+/// The clinical tables beside the images; without them the index still says what the images are.
+fn clinical(args: &Index, study: &LoadedStudy, notes: &mut Vec<Note>) -> ClinicalTables {
+    let read = ClinicalTables::read(&args.archive.join(&study.study.clinical.folder)).and_then(|mut tables| {
+        tables.add_participants(&args.archive)?;
+        Ok(tables)
+    });
+    match read {
+        Ok(tables) => {
+            let faults = tables.problems.iter().map(|p| Note::error("clinical_row", p.file.clone(), p.to_string()));
+            notes.extend(faults);
+            tables
+        }
+        Err(error) => {
+            notes.push(Note::error("clinical_tables", "clinical", format!("{error}; no clinical table is used")));
+            ClinicalTables::default()
+        }
+    }
+}
+
+fn visits_of(patient: &PatientTriage) -> impl Iterator<Item = ((&str, Date), &str)> {
+    let named = patient.visits.iter().filter(|v| !v.label.is_empty());
+    named.filter_map(|v| Some(((patient.patient_id.as_str(), v.date?), v.label.as_str())))
+}
+
+fn as_text(index: &ArchiveIndex, visits: &Visits<'_>, n_notes: usize) -> String {
     let mut text = String::new();
-    for row in rows {
+    let mut n_series = 0;
+    for row in index.series().map(|s| &s.row) {
+        n_series += 1;
         let date = row.study_date.map_or_else(|| "no date".to_owned(), |date| date.to_string());
+        let visit = row.study_date.and_then(|date| visits.get(&(&*row.patient_id, date)).copied()).unwrap_or("-");
         let spacing = row.spacing_mm.map_or_else(|| "-".to_owned(), |mm| mm.map(|v| format!("{v:.2}")).join("×"));
         let role = format!("{} {}", row.role, row.rank);
         let usable = if row.usable { "usable" } else { "not usable" };
@@ -44,57 +109,23 @@ fn as_text(rows: &[IndexRow], n_nifti: usize, n_notes: usize) -> String {
         let reasons = if row.reasons.is_empty() { String::new() } else { format!(": {}", row.reasons.join("; ")) };
         let _ = writeln!(
             text,
-            "{:<16} {date:<10} {role:<19} {:>5} × {spacing:<15} \"{}\"{volume} {usable}{reasons}",
+            "{:<16} {date:<10} {visit:<12} {role:<19} {:>5} × {spacing:<15} \"{}\"{volume} {usable}{reasons}",
             row.patient_id, row.n_slices, row.description
         );
     }
-    let _ = writeln!(text, "{} series, {n_nifti} NIfTI files, {n_notes} notes", rows.len());
+    let _ = writeln!(text, "{n_series} series, {} NIfTI files, {n_notes} notes", index.nifti_files.len());
     text
 }
 
-fn write_table(path: &Path, rows: &[IndexRow]) -> Result<(), Failure> {
-    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("csv")) {
-        return Err(Failure::usage(anyhow::anyhow!("--out: expected a file ending in .csv, found {}", path.display())));
+/// One line a criterion: how many patients it can assess.
+fn summary(patients: &[PatientTriage]) -> String {
+    let Some(first) = patients.first() else { return String::new() };
+    let mut text = String::new();
+    for (n, need) in first.needs.iter().enumerate() {
+        let count = |readiness| patients.iter().filter(|p| p.needs[n].readiness == readiness).count();
+        let [ready, partly, missing] = [Readiness::Ready, Readiness::Partly, Readiness::Missing].map(count);
+        let _ = writeln!(text, "{:<12} {ready} patients ready, {partly} partly, {missing} missing", need.criterion);
     }
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let header = [
-        "patient_id",
-        "study_date",
-        "series_uid",
-        "modality",
-        "description",
-        "role",
-        "rank",
-        "n_slices",
-        "spacing_i_mm",
-        "spacing_j_mm",
-        "spacing_k_mm",
-        "usable",
-        "reasons",
-        "volume",
-    ];
-    let mut write = |record: &[String]| table.write_record(record).map_err(Failure::internal);
-    write(&header.map(str::to_owned))?;
-    for row in rows {
-        let spacing = row.spacing_mm.map_or([const { String::new() }; 3], |mm| mm.map(|v| v.to_string()));
-        let [i, j, k] = spacing;
-        write(&[
-            row.patient_id.clone(),
-            row.study_date.map_or_else(String::new, |date| date.to_string()),
-            row.series_uid.clone(),
-            row.modality.clone(),
-            row.description.clone(),
-            row.role.to_string(),
-            row.rank.to_string(),
-            row.n_slices.to_string(),
-            i,
-            j,
-            k,
-            row.usable.to_string(),
-            row.reasons.join("; "),
-            row.volume.clone().unwrap_or_default(),
-        ])?;
-    }
-    let bytes = table.into_inner().map_err(|error| Failure::internal(error.into_error()))?;
-    out::write_atomic(path, &bytes).map_err(Failure::io)
+    text.push_str("why: --patients FILE.csv, or --out FILE.html\n");
+    text
 }

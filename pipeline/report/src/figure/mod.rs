@@ -14,6 +14,7 @@ mod spider;
 mod svg;
 mod swimmer;
 mod timeline;
+mod triage_line;
 mod waterfall;
 
 pub use flow::flow;
@@ -26,6 +27,7 @@ pub use margin_outcome::margin_outcome;
 pub use spider::{SpiderLine, SpiderPlot, spider};
 pub use swimmer::swimmer;
 pub use timeline::timeline;
+pub use triage_line::{TriageScale, triage_line};
 pub use waterfall::waterfall;
 
 pub(crate) use svg::{escape, path_data};
