@@ -21,7 +21,7 @@ mod day;
 pub(crate) mod files;
 mod grouping;
 
-use files::list_files;
+use files::list_archive;
 use grouping::group;
 
 /// Why a folder has no index.
@@ -148,7 +148,7 @@ impl ArchiveIndex {
 /// Indexes a folder or a zip archive. Files are read in parallel; the result does not depend on their order or the number of threads.
 pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
     let mut notes = Vec::new();
-    let files = list_files(root, &mut notes)?;
+    let files = list_archive(root, &mut notes)?;
     let (nifti_files, candidates): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|p| is_nifti(p));
     let read: Vec<Result<Vec<SliceHeader>, HeaderError>> = candidates.par_iter().map(|p| read_headers(p)).collect();
     let mut headers = Vec::new();

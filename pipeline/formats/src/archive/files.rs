@@ -11,13 +11,9 @@ use crate::stored;
 
 /// Every file below a folder, sorted by path. Links to files and folders are followed; a folder that was read already (a link in a
 /// circle, or a second way to it) is not read again, with a note. Folders proper come before links, so that a file is found under
-/// its own path where it has one. The members of a zip archive count as files below it; `root` may be one.
+/// its own path where it has one.
 pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
     let mut files = Vec::new();
-    if stored::is_zip(root) && root.is_file() {
-        take_members(root, root, &mut files, notes);
-        return Ok(files);
-    }
     let mut seen = BTreeSet::new();
     let (mut folders, mut links) = (vec![root.to_owned()], VecDeque::new());
     while let Some((folder, is_link)) =
@@ -46,9 +42,6 @@ pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathB
             match (path.is_symlink(), fs::metadata(&path)) {
                 (false, Ok(found)) if found.is_dir() => folders.push(path),
                 (true, Ok(found)) if found.is_dir() => links.push_back(path),
-                (_, Ok(found)) if found.is_file() && stored::is_zip(&path) => {
-                    take_members(root, &path, &mut files, notes);
-                }
                 (_, Ok(found)) if found.is_file() => files.push(path),
                 (true, Err(error)) => {
                     let message = format!("the link leads nowhere ({error}); mend it or remove it");
@@ -56,6 +49,22 @@ pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathB
                 }
                 _ => {}
             }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Every file of an archive, sorted by path: those of [`list_files`] with the members of zip archives as files below them; `root`
+/// may be a zip archive.
+pub(super) fn list_archive(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
+    let found = if stored::is_zip(root) && root.is_file() { vec![root.to_owned()] } else { list_files(root, notes)? };
+    let mut files = Vec::with_capacity(found.len());
+    for path in found {
+        if stored::is_zip(&path) {
+            take_members(root, &path, &mut files, notes);
+        } else {
+            files.push(path);
         }
     }
     files.sort();

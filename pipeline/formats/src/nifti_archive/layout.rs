@@ -2,7 +2,7 @@
 //!
 //! - `<patient>/<YYYY-MM-DD>/<role>.nii.gz`: the role is a role's name (`ct_portal_venous`, `mr_t1`, …); a PET in SUVbw is
 //!   `pet_suvbw`. The patient's folder is the identifier, percent-encoded as in `masks/`.
-//! - BIDS: [`super::bids`].
+//! - BIDS: `bids.rs` beside this file.
 //!
 //! A sidecar `<name>.json` may state `"Units"`: `HU`, `SUVbw` or `stored`.
 
