@@ -73,6 +73,10 @@ def reason(column, text, facts):
         return f"dcm2niix does not read {NOT_READ_BY_DCM2NIIX[facts['syntax']]}"
     if peer == "dcm2niix" and facts["overlay"] and "2 files" in text:
         return "dcm2niix writes the overlay as a second file"
+    if peer in ("simpleitk", "dcm2niix") and not facts["preamble"] and text.startswith("failed") and facts["written_is_met"]:
+        return "SimpleITK and dcm2niix read no file with a meta group but without preamble; the values written are met"
+    if peer == "simpleitk" and facts["wide_big_endian"] and facts["written_is_met"]:
+        return "GDCM exchanges the halves of 32-bit big-endian pixels; the values written are met"
     if peer == "simpleitk" and facts["real_pixels"] and text.startswith("failed"):
         return "GDCM reads no Float or Double Float Pixel Data"
     if peer == "dcm2niix" and facts["real_pixels"]:

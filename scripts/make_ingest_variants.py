@@ -165,6 +165,7 @@ def write(folder, sets, syntax=ExplicitVRLittleEndian):
         if syntax == ExplicitVRBigEndian:
             d = copy.deepcopy(d)
             d.PixelData = np.frombuffer(d.PixelData, f"<u{d.BitsAllocated // 8}").byteswap().tobytes()
+            d["PixelData"].VR = "OB" if d.BitsAllocated == 8 else "OW"  # bytes of words are exchanged, single bytes are not
             d.file_meta.TransferSyntaxUID = syntax
             pydicom.dcmwrite(path, d, implicit_vr=False, little_endian=False, force_encoding=True)
             continue

@@ -91,6 +91,9 @@ fn refused(outcome: Result<Volume<f32>, String>, because: &str) {
     assert!(message.contains(because), "expected {because:?} in {message}");
 }
 
+/// A change of a file's bytes.
+type Change<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+
 /// Bytes of the preamble and its mark, and of the element that holds the length of the meta group.
 const PREAMBLE: usize = 132;
 const GROUP_LENGTH: usize = 12;
@@ -104,7 +107,7 @@ fn without_transfer_syntax(bytes: &[u8]) -> Vec<u8> {
 #[test]
 fn files_without_preamble_group_length_or_transfer_syntax_are_read() {
     let original = volume();
-    let read: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 4] = [
+    let read: [(&str, Change<'_>); 4] = [
         ("as written", &|b| b.to_vec()),
         ("no preamble", &|b| b[PREAMBLE..].to_vec()),
         ("no group length", &|b| [&b[..PREAMBLE], &b[PREAMBLE + GROUP_LENGTH..]].concat()),

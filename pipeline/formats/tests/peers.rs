@@ -1,5 +1,4 @@
 //! Objects written by other programs from known values.
-#![expect(clippy::unwrap_used, reason = "tests may unwrap")]
 
 use std::path::{Path, PathBuf};
 

@@ -53,7 +53,7 @@ impl ImageVolume {
         fn bare<T: Intensity>(volume: Volume<T>) -> Volume<f32> {
             let grid = volume.grid().clone();
             let (values, _) = volume.into_data().into_raw_vec_and_offset();
-            let values = values.into_iter().map(|v| v.value()).collect();
+            let values = values.into_iter().map(T::value).collect();
             Volume::from_values(values, grid).expect("as many voxels as before")
         }
         match self {
