@@ -171,13 +171,16 @@ fn not_dicom(path: &Path) -> Result<Vec<SliceHeader>, HeaderError> {
     let kind = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
     let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     let is_empty = std::fs::metadata(path).is_ok_and(|m| m.len() == 0);
-    let damaged = |reason: &str| Err(HeaderError::Damaged { path: path.to_owned(), reason: reason.to_owned() });
     match kind.as_deref() {
-        Some("dcm" | "dicom" | "ima") if is_empty => damaged("it is empty"),
-        Some("dcm" | "dicom" | "ima") => damaged("its name says DICOM, its first bytes do not"),
-        None if is_empty && !is_hidden => damaged("it is empty"),
+        Some("dcm" | "dicom" | "ima") if is_empty => damaged(path, "it is empty"),
+        Some("dcm" | "dicom" | "ima") => damaged(path, "its name says DICOM, its first bytes do not"),
+        None if is_empty && !is_hidden => damaged(path, "it is empty"),
         _ => Ok(Vec::new()),
     }
+}
+
+fn damaged<T>(path: &Path, reason: &str) -> Result<T, HeaderError> {
+    Err(HeaderError::Damaged { path: path.to_owned(), reason: reason.to_owned() })
 }
 
 pub(super) fn header_of(
@@ -242,8 +245,7 @@ pub(super) fn header_of(
         key: VolumeKey::read(object),
     };
     if SINGLE_FRAME_CLASSES.contains(&header.sop_class_uid.as_str()) && !header.is_image() {
-        let reason = "the header ends before Rows and Columns (0028,0010/0011)".to_owned();
-        return Err(HeaderError::Damaged { path: path.to_owned(), reason });
+        return damaged(path, "the header ends before Rows and Columns (0028,0010/0011)");
     }
     if header.is_image() {
         header.pixels = place_of_pixels(start, &header.transfer_syntax, header.n_pixel_bytes())

@@ -228,9 +228,17 @@ fn unpack(bytes: &[u8], form: PixelForm, rescale: Rescale, out: &mut [f32]) -> R
     };
     match form.bits_allocated {
         8 => fill(out, bytes.iter().map(|b| value(u32::from(*b)))),
-        16 => fill(out, bytes.chunks_exact(2).map(|b| value(u32::from(u16::from_le_bytes([b[0], b[1]]))))),
+        16 => fill(out, bytes.as_chunks::<2>().0.iter().map(|b| rescale.of(word(u16::from_le_bytes(*b), shift, form)))),
         _ => fill(out, bytes.chunks_exact(4).map(|b| value(u32::from_le_bytes([b[0], b[1], b[2], b[3]])))),
     }
+}
+
+/// The number in the stored bits of a 16-bit word, in arithmetic of 16 bits, which a processor does for many words at once.
+#[inline]
+fn word(raw: u16, shift: u32, form: PixelForm) -> f64 {
+    let up = 16 - form.bits_stored;
+    let placed = (raw >> shift) << up;
+    if form.signed { f64::from((placed as i16) >> up) } else { f64::from(placed >> up) }
 }
 
 /// The first values into their places; a reason when there are fewer. (A padding byte at the end is allowed.)
