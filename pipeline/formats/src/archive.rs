@@ -191,20 +191,26 @@ fn note_of_file(root: &Path, path: &Path, error: &HeaderError) -> Note {
     let file = relative(root, path);
     // The path below the archive: notes must not depend on where the archive is mounted.
     let message = error.to_string().replace(&*path.to_string_lossy(), &file);
-    Note::error(code, file, format!("{message}; the file is left out"))
+    Note::error(code, file, format!("{message}; the file is left out, and a series it belongs to may lack a slice"))
 }
 
 /// The same SOP Instance twice (a copied folder): the first path stays, with a note.
 fn without_copies(headers: Vec<SliceHeader>, root: &Path, notes: &mut Vec<Note>) -> Vec<SliceHeader> {
     let mut kept: BTreeMap<(String, String, Option<u32>), SliceHeader> = BTreeMap::new();
+    let mut elsewhere = Vec::new();
     let mut copies: BTreeMap<String, usize> = BTreeMap::new();
     for header in headers {
         let key = (header.series_uid.clone(), header.sop_instance_uid.clone(), header.frame);
         if let Some(first) = kept.get(&key) {
             let same = first.position == header.position && first.patient_id == header.patient_id;
+            if first.patient_id == header.patient_id && !same {
+                // Both stay: stacking refuses the series, because nothing says which of them belongs to it.
+                elsewhere.push(header);
+                continue;
+            }
             if !same {
                 let message = format!(
-                    "its SOP Instance UID is that of {} but its patient or position is not; the file is left out: ask the archive which one is right",
+                    "its SOP Instance UID is that of {} but its patient is not; the file is left out: ask the archive which one is right",
                     relative(root, &first.path)
                 );
                 notes.push(Note::error("conflicting_instance", relative(root, &header.path), message));
@@ -220,7 +226,7 @@ fn without_copies(headers: Vec<SliceHeader>, root: &Path, notes: &mut Vec<Note>)
         let message = format!("{n} file(s) of the series lie in the archive twice; the first copy (by path) is used");
         notes.push(Note::info("duplicate_file", series, message));
     }
-    let mut headers: Vec<SliceHeader> = kept.into_values().collect();
+    let mut headers: Vec<SliceHeader> = kept.into_values().chain(elsewhere).collect();
     headers.sort_by(|a, b| (&a.path, a.frame).cmp(&(&b.path, b.frame)));
     headers
 }

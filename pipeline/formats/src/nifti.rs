@@ -13,13 +13,13 @@ use imaging::{Affine, FrameId, Grid, GridError, LabelMap, Mask, Patient, Shape, 
 use nalgebra::{Matrix3, Matrix4, Vector3};
 use nifti::writer::WriterOptions;
 use nifti::{NiftiHeader, XForm};
-use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::stored;
 use header::{Header, LONGEST_HEADER, Refusal};
 
 mod header;
+mod voxels;
 
 /// What can be wrong with a NIfTI file.
 #[derive(Debug, Error)]
@@ -101,10 +101,9 @@ fn lps_to_ras() -> Affine<Patient, Ras> {
 
 /// Reads an image; voxel values after scl_slope and scl_inter, in the file's unit.
 pub fn read_image(path: &Path, frame: FrameId) -> Result<Volume<f32>, NiftiError> {
-    let (header, bytes) = read_file(path)?;
+    let (header, values) = read_file(path)?;
     let grid = grid_of(&header, shape_of(&header, path)?, frame, path)?;
-    Volume::from_values(values_of(&header, &bytes), grid)
-        .map_err(|source| NiftiError::Grid { path: path.to_owned(), source })
+    Volume::from_values(values, grid).map_err(|source| NiftiError::Grid { path: path.to_owned(), source })
 }
 
 /// Where the voxels of a file lie, from its header alone.
@@ -154,9 +153,9 @@ fn io_error(path: &Path, source: std::io::Error) -> NiftiError {
     NiftiError::Io { path: path.to_owned(), source }
 }
 
-/// The header and the bytes of the voxels; plain and compressed files, also those of several gzip members, as bgzip and pigz
+/// The header and the voxels after scaling; plain and compressed files, also those of several gzip members, as bgzip and pigz
 /// write them. No more is unpacked than the header asks for, and nothing where the file cannot hold that.
-fn read_file(path: &Path) -> Result<(Header, Vec<u8>), NiftiError> {
+fn read_file(path: &Path) -> Result<(Header, Vec<f32>), NiftiError> {
     let io = |e| io_error(path, e);
     let file_length = stored::size_of(path).map_err(io)?;
     let (header, Start { bytes: start, gzip, mut reader }) = read_start(path)?;
@@ -168,35 +167,30 @@ fn read_file(path: &Path) -> Result<(Header, Vec<u8>), NiftiError> {
         return Err(not_nifti(path, &reason));
     }
     // What was read ahead of the voxels, then the rest up to their end.
-    let mut bytes = start.get(header.data_at..).unwrap_or_default().to_vec();
+    let first = start.get(header.data_at..).unwrap_or_default().to_vec();
     if header.data_at > start.len() {
         let skip = (header.data_at - start.len()) as u64;
         std::io::copy(&mut reader.by_ref().take(skip), &mut std::io::sink()).map_err(io)?;
     }
-    bytes.truncate(n_bytes);
-    bytes.reserve_exact(n_bytes - bytes.len());
-    let missing = (n_bytes - bytes.len()) as u64;
-    reader.take(missing).read_to_end(&mut bytes).map_err(io)?;
-    if bytes.len() < n_bytes {
-        let reason = format!("it ends after {} of {n_bytes} bytes of voxels; copy it again", bytes.len());
-        return Err(not_nifti(path, &reason));
-    }
-    Ok((header, bytes))
+    let values = voxels::read(&header, first, reader, n_bytes).map_err(io)?.map_err(|n_read| {
+        not_nifti(path, &format!("it ends after {n_read} of {n_bytes} bytes of voxels; copy it again"))
+    })?;
+    Ok((header, values))
 }
 
 /// The first bytes of a file, and what follows them.
 struct Start {
     bytes: Vec<u8>,
     gzip: bool,
-    reader: Box<dyn Read>,
+    reader: Box<dyn Read + Send>,
 }
 
 /// The header, and the bytes read for it.
 fn read_start(path: &Path) -> Result<(Header, Start), NiftiError> {
     let io = |e| io_error(path, e);
-    let mut reader = BufReader::new(stored::open(path).map_err(io)?);
+    let mut reader = BufReader::with_capacity(READ_AHEAD, stored::open(path).map_err(io)?);
     let gzip = reader.fill_buf().map_err(io)?.starts_with(&[0x1f, 0x8b]);
-    let mut reader: Box<dyn Read> = if gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
+    let mut reader: Box<dyn Read + Send> = if gzip { Box::new(MultiGzDecoder::new(reader)) } else { Box::new(reader) };
     let mut bytes = Vec::with_capacity(LONGEST_HEADER);
     reader.by_ref().take(LONGEST_HEADER as u64).read_to_end(&mut bytes).map_err(io)?;
     let header = Header::parse(&bytes).map_err(|refusal| match refusal {
@@ -206,23 +200,11 @@ fn read_start(path: &Path) -> Result<(Header, Start), NiftiError> {
     Ok((header, Start { bytes, gzip, reader }))
 }
 
+/// Bytes read from a file at a time.
+const READ_AHEAD: usize = 1 << 17;
+
 /// Deflate packs at most about 1030 to 1.
 const MAX_DEFLATE: u64 = 1100;
-
-/// Voxels after scaling, in their order in the file, which is ours: i fastest.
-fn values_of(header: &Header, bytes: &[u8]) -> Vec<f32> {
-    let (slope, intercept) = header.scaling;
-    let (form, big_endian) = (header.form, header.big_endian);
-    let plain = (slope, intercept) == (1.0, 0.0);
-    bytes
-        .par_chunks_exact(form.width())
-        .with_min_len(1 << 16)
-        .map(|voxel| {
-            let value = form.value(voxel, big_endian);
-            if plain { value as f32 } else { (value * slope + intercept) as f32 }
-        })
-        .collect()
-}
 
 fn shape_of(header: &Header, path: &Path) -> Result<Shape, NiftiError> {
     let mut shape = header.shape.clone();

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use imaging::Volume;
+use imaging::{Index3, Shape, Volume};
 use lesiontrace_formats::archive::index;
 use lesiontrace_formats::dicom::{SeriesVolume, SuvOptions, read_rtstruct, read_series};
 use nifti::{IntoNdArray, NiftiObject, ReaderOptions};
@@ -42,7 +42,7 @@ fn suv_from_activity_equals_the_same_scan_stored_as_suv() {
     let (raw, stored) = (raw.volume.to_values(), stored.volume.to_values());
     let mut n_slices = 0;
     for k in 0..stored.shape().nk {
-        let corner = stored.grid().center(imaging::Index3 { i: 0, j: 0, k });
+        let corner = stored.grid().center(Index3 { i: 0, j: 0, k });
         let Some(at) = raw.grid().nearest(corner) else { continue };
         // The stored SUV lost its last digits: 0.0008 at an SUV of 25.4 (data set's own documentation).
         for j in 0..stored.shape().nj {
@@ -99,11 +99,16 @@ fn real_segmentations_have_their_voxels() {
     let mean = inside.iter().map(|v| f64::from(*v)).sum::<f64>() / inside.len() as f64;
     // Mean of the CT inside the mask, matched by z: 37.328932 HU (pydicom 3.0.2, numpy).
     assert!((mean - 37.328_932).abs() < 1e-4, "mean HU of the liver is {mean}");
-    for name in ["partial_overlaps.dcm", "sparse-labelmap-noppv.dcm", "sparse-labelmap-ppv5.dcm"] {
+    // Voxels of each segment as highdicom 0.28.2 and pydicom 3.0.2 count them in the frames.
+    let counts: [(&str, &[(u16, usize)]); 3] = [
+        ("partial_overlaps.dcm", &[(1, 9602), (2, 11_888), (3, 10_743), (4, 6693), (5, 4713)]),
+        ("sparse-labelmap-noppv.dcm", &[(1, 630)]),
+        ("sparse-labelmap-ppv5.dcm", &[(1, 630)]),
+    ];
+    for (name, expected) in counts {
         let seg = read_segmentation(&folder.join(name)).unwrap().value;
-        for segment in &seg.segments {
-            let n = seg.mask(segment.number).unwrap().n_voxels_set();
-            println!("{name} segment {} {:?}: {n}", segment.number, segment.label);
+        for &(number, n_voxels) in expected {
+            assert_eq!(seg.mask(number).unwrap().n_voxels_set(), n_voxels, "{name} segment {number}");
         }
     }
 }
@@ -133,6 +138,45 @@ fn contours_at_full_resolution_keep_the_polygons_volume() {
             let off = voxels / polygons - 1.0;
             println!("{patient} {modality}: {voxels:.0} mm³, polygons {polygons:.0} mm³, {:.3} %", off * 100.0);
             assert!(off.abs() < 0.005, "{patient} {modality}: {voxels} {polygons}");
+        }
+    }
+}
+
+/// Every voxel of a shape.
+fn voxels(shape: Shape) -> impl Iterator<Item = Index3> {
+    let row = move |k, j| (0..shape.ni).map(move |i| Index3 { i, j, k });
+    (0..shape.nk).flat_map(move |k| (0..shape.nj).flat_map(move |j| row(k, j)))
+}
+
+/// Dice coefficient of a mask with another one on its own grid, looked up at the place of each voxel.
+fn dice(mask: &imaging::Mask, other: &imaging::Mask) -> f64 {
+    let (mut both, mut either) = (0_usize, 0_usize);
+    for at in voxels(mask.shape()) {
+        let there = other.grid().nearest(mask.grid().center(at)).is_some_and(|at| *other.at(at));
+        let here = *mask.at(at);
+        both += usize::from(here && there);
+        either += usize::from(here) + usize::from(there);
+    }
+    2.0 * both as f64 / either as f64
+}
+
+#[test]
+fn contours_agree_with_the_masks_published_at_half_resolution() {
+    for patient in ["STS_001", "STS_002", "STS_004"] {
+        for (modality, published) in [("CT", "ct_mask.nii.gz"), ("MR_T1", "mr_t1_mask.nii.gz")] {
+            let parts = [format!("sts_dicom/{patient}/{modality}"), format!("sts/{patient}/{published}")];
+            let (Some(folder), Some(published)) = (testkit::real_data(&parts[0]), testkit::real_data(&parts[1])) else {
+                return;
+            };
+            let image = series(&folder.join("image"));
+            let grid = image.volume.grid();
+            let structures = read_rtstruct(&folder.join("mask/RS.dcm")).unwrap().value;
+            let mask = structures.rois[0].to_mask(grid).unwrap().value;
+            let published = lesiontrace_formats::nifti::read_mask(&published, grid.frame().clone()).unwrap();
+            let dice = dice(&mask, &published);
+            println!("{patient} {modality}: Dice {dice:.4}");
+            // Half as many columns and rows: the published masks are 1.5 to 3.2 % larger than the contour.
+            assert!(dice >= 0.97, "{patient} {modality}: {dice}");
         }
     }
 }

@@ -35,8 +35,9 @@ pub(crate) fn read(path: &Path, frame: &str) -> anyhow::Result<InputImage> {
         return Ok(InputImage { image, unit: None, modality: None, notes: Vec::new() });
     }
     let mut notes = Vec::new();
-    let headers = series_headers(path)?.note_into(&mut notes);
+    let headers = series_headers(path, None)?.note_into(&mut notes);
     let series = read_series(&headers, &SuvOptions::STANDARD)
+        .map_err(|error| with_notes(error, &notes))
         .with_context(|| format!("reading the series in {}", path.display()))?
         .note_into(&mut notes);
     let unit = Some(series.volume.unit());
@@ -48,8 +49,8 @@ pub(crate) fn read_mask_of(path: &Path, image: &Volume<f32>) -> anyhow::Result<M
     Ok(nifti::read_mask(path, image.grid().frame().clone())?)
 }
 
-/// The headers of the one image series in a folder.
-pub(crate) fn series_headers(folder: &Path) -> anyhow::Result<Noted<Vec<SliceHeader>>> {
+/// The headers of the one image series in a folder, or of the volume of this number (from 1) of a series that holds several.
+pub(crate) fn series_headers(folder: &Path, volume: Option<usize>) -> anyhow::Result<Noted<Vec<SliceHeader>>> {
     let mut notes = Vec::new();
     let index = archive::index(folder)?.note_into(&mut notes);
     let (images, others): (Vec<&SeriesEntry>, Vec<&SeriesEntry>) =
@@ -58,8 +59,15 @@ pub(crate) fn series_headers(folder: &Path) -> anyhow::Result<Noted<Vec<SliceHea
         let message = format!("a series of modality {} lies beside the images; it was not read", other.row.modality);
         Note::info("other_series", other.row.series_uid.clone(), message)
     }));
+    let identity = |s: &SeriesEntry| (s.row.series_uid.clone(), s.row.patient_id.clone(), s.row.study_date);
+    let of_one_series = images.windows(2).all(|pair| identity(pair[0]) == identity(pair[1]));
+    let chosen = volume.filter(|_| of_one_series).and_then(|n| images.get(n.wrapping_sub(1)));
     match images.as_slice() {
-        [one] => {
+        several if let Some(entry) = chosen => {
+            notes.extend(entry.notes.iter().filter(|_| several.len() == 1).cloned());
+            Ok(Noted::new(entry.headers.clone(), notes))
+        }
+        [one] if volume.is_none() => {
             notes.extend(one.notes.iter().cloned());
             Ok(Noted::new(one.headers.clone(), notes))
         }
@@ -68,11 +76,26 @@ pub(crate) fn series_headers(folder: &Path) -> anyhow::Result<Noted<Vec<SliceHea
             folder.display(),
             if notes.is_empty() { "there are only NIfTI files".to_owned() } else { joined(&notes) }
         ),
+        volumes if of_one_series => {
+            let named = volumes.iter().enumerate().take(SERIES_NAMED).map(|(n, entry)| {
+                let name = entry.row.volume.as_deref().unwrap_or("the only one");
+                format!("{} = {name} ({} slice(s))", n + 1, entry.row.n_slices)
+            });
+            anyhow::bail!(
+                "series {} holds {} volume(s): {}; expected one: choose it with `lesiontrace convert --volume N`",
+                volumes[0].row.series_uid,
+                volumes.len(),
+                named.collect::<Vec<_>>().join(", ")
+            )
+        }
         several => {
             let named = several.iter().take(SERIES_NAMED).map(|series| {
                 let row = &series.row;
                 let volume = row.volume.as_ref().map_or_else(String::new, |volume| format!(" ({volume})"));
-                format!("{} \"{}\" {}{volume}", row.modality, row.description, row.series_uid)
+                format!(
+                    "{} \"{}\" {}{volume} of patient {}",
+                    row.modality, row.description, row.series_uid, row.patient_id
+                )
             });
             anyhow::bail!(
                 "expected one DICOM image series in {}, found {}: {}; name a folder that holds one series alone",
@@ -105,8 +128,28 @@ pub(crate) fn say(notes: &[Note]) {
     }
 }
 
+/// The notes' messages; of those that differ in the file's name alone the first, with the number of the others.
 fn joined(notes: &[Note]) -> String {
-    notes.iter().map(|note| note.message.as_str()).collect::<Vec<_>>().join("; ")
+    let mut alike: Vec<(String, &str, usize)> = Vec::new();
+    for note in notes {
+        let kind = note.message.replace(&note.subject, "");
+        match alike.iter_mut().find(|(other, ..)| *other == kind) {
+            Some((.., n)) => *n += 1,
+            None => alike.push((kind, &note.message, 0)),
+        }
+    }
+    let said = alike.iter().map(|(_, message, n)| match n {
+        0 => (*message).to_owned(),
+        n => format!("{message} (and {n} more like it)"),
+    });
+    said.collect::<Vec<_>>().join("; ")
+}
+
+/// An error with what was found before it, which may well be its cause.
+pub(crate) fn with_notes(error: impl Into<anyhow::Error>, notes: &[Note]) -> anyhow::Error {
+    let error = error.into();
+    let before: Vec<Note> = notes.iter().filter(|note| note.severity > Severity::Info).cloned().collect();
+    if before.is_empty() { error } else { anyhow::anyhow!("{error}; found before: {}", joined(&before)) }
 }
 
 /// A result that is refused: with `--json` the reason is the one document on stdout; the exit code says bad input either way.

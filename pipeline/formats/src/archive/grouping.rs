@@ -12,6 +12,7 @@ use super::{IndexRow, PatientImages, SeriesEntry, TimepointImages};
 use crate::dicom::geometry::stack;
 use crate::dicom::header::SliceHeader;
 use crate::dicom::role::{Plane, SeriesRole, SeriesRules, candidates_of, not_for_measuring, plane_of};
+use crate::dicom::series::check_is_one_image_series;
 use crate::dicom::volumes::{SeriesPart, volumes_of};
 
 /// Patients → time points → series.
@@ -90,7 +91,7 @@ fn entry_of(SeriesPart { headers, name }: SeriesPart, notes: Vec<Note>) -> Serie
         reasons.push(reason);
         false
     } else {
-        match stack(&headers) {
+        match check_is_one_image_series(&headers).and_then(|()| Ok(stack(&headers)?)) {
             Ok(stacked) => {
                 spacing_mm = Some(stacked.value.grid.spacing_mm().map(to_six_decimals));
                 reasons.extend(stacked.notes.into_iter().map(|n| n.message));

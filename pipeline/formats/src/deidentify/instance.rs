@@ -38,7 +38,7 @@ pub(super) enum Found {
 /// Reads a header.
 pub(super) fn inspect(path: &Path, flagged: Flagged) -> Found {
     let object = match open_header(path) {
-        Ok(Some((object, _))) => object,
+        Ok(Some((object, ..))) => object,
         Ok(None) => return Found::Other,
         Err(_) => return Found::Damaged,
     };

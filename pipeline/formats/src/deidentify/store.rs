@@ -26,7 +26,7 @@ pub(super) enum StoreError {
 
 /// Cleans a file into `to`, whole or not at all.
 pub(super) fn store(from: &Path, to: &Path, cleaner: &Cleaner<'_>, counts: &mut Counts) -> Result<(), StoreError> {
-    let (object, transfer_syntax) = open_whole(from).map_err(|_| StoreError::Damaged)?;
+    let (object, transfer_syntax, _) = open_whole(from).map_err(|_| StoreError::Damaged)?;
     let cleaned = cleaner.clean(object, counts);
     write_atomic(to, |file| write(&cleaned, &transfer_syntax, file))
 }

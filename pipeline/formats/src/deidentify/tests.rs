@@ -200,7 +200,7 @@ fn a_deflated_file_stays_deflated() {
     let report = deidentify(&request(&archive, &out, &key)).unwrap();
     assert_eq!((report.n_written, report.n_failed), (1, 0));
     let (name, _) = files(&out).remove(0);
-    let (object, syntax) = crate::dicom::file::open_whole(&out.join(name)).unwrap();
+    let (object, syntax, _) = crate::dicom::file::open_whole(&out.join(name)).unwrap();
     assert_eq!(syntax, uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN);
     let mut plain = Vec::new();
     let explicit = dicom::transfer_syntax::entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();

@@ -2,27 +2,33 @@
 //!
 //! Source: DICOM PS3.10 section 7 (file format), PS3.5 annex A (transfer syntaxes).
 
-use std::io::Read;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use dicom::core::Tag;
 use dicom::dictionary_std::uids;
 use dicom::object::file::ReadPreamble;
-use dicom::object::{FileMetaTable, InMemDicomObject, OpenFileOptions};
-use dicom::transfer_syntax::entries;
+use dicom::object::{InMemDicomObject, OpenFileOptions};
 
 use super::header::HeaderError;
-use crate::stored;
+use crate::stored::{self, Stored};
+
+mod meta;
+
+/// Explicit VR Big Endian, retired.
+pub(super) const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
 /// Reading a header stops here: Float, Double Float and ordinary Pixel Data all come later.
 const FIRST_PIXEL_TAG: Tag = Tag(0x7FE0, 0x0001);
 
-/// Deflated Explicit VR Little Endian; the meta group that says so lies within the first bytes.
 const DEFLATED: &str = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
 
-/// Bytes read to tell what kind of file it is.
-const N_START: u64 = 1024;
+/// Bytes read first: what tells the kind of a file, its meta group and, in most files, its whole header.
+const N_START: u64 = 16 * 1024;
+
+/// A meta group longer than this is no meta group.
+const MAX_META: u64 = 1 << 20;
 
 /// Whether the first bytes of a file are those of a DICOM file, with or without preamble.
 #[must_use]
@@ -30,67 +36,101 @@ pub fn looks_like_dicom(start: &[u8]) -> bool {
     if start.get(128..132) == Some(b"DICM") {
         return true;
     }
-    // Without a preamble a file begins with group 0002 (meta) or 0008 (a bare data set), little endian, element below 0x20.
-    matches!(start.get(..4), Some([0x02 | 0x08, 0x00, element, 0x00]) if *element <= 0x18)
-        && start.get(6..8).is_some_and(|length| start[4].is_ascii_uppercase() || length == [0, 0])
+    // Without a preamble a file begins with group 0002 (meta) or 0008 (a bare data set), element below 0x20.
+    match start.get(..8) {
+        Some(&[0x02 | 0x08, 0x00, element, 0x00, vr, _, length_6, length_7]) if element <= 0x18 => {
+            vr.is_ascii_uppercase() || [length_6, length_7] == [0, 0]
+        }
+        Some(&[0x00, 0x08, 0x00, element, vr, ..]) if element <= 0x18 => vr.is_ascii_uppercase(),
+        _ => false,
+    }
 }
 
-/// The data set of one file up to its pixels with its transfer syntax; `None` where the file is no DICOM file.
-pub(crate) fn open_header(path: &Path) -> Result<Option<(InMemDicomObject, String)>, HeaderError> {
-    let unreadable = |e: std::io::Error| HeaderError::Unreadable { path: path.to_owned(), reason: e.to_string() };
-    let mut start = Vec::with_capacity(N_START as usize);
-    let file = stored::open(path).map_err(unreadable)?;
-    file.take(N_START).read_to_end(&mut start).map_err(unreadable)?;
-    if !looks_like_dicom(&start) {
+/// A file with its first bytes, by which its kind and the place of its pixels are told without reading it again.
+pub(crate) struct Start {
+    /// The first bytes, all of a short file.
+    pub(super) bytes: Vec<u8>,
+    /// Length of the file.
+    pub(super) file_length: u64,
+    file: Stored,
+}
+
+impl Start {
+    pub(super) fn read(path: &Path) -> io::Result<Self> {
+        let mut file = stored::open(path)?;
+        let file_length = stored::size_of(path)?;
+        let mut bytes = Vec::with_capacity(N_START.min(file_length) as usize);
+        file.by_ref().take(N_START).read_to_end(&mut bytes)?;
+        Ok(Self { bytes, file_length, file })
+    }
+
+    /// Reads on until this many bytes are there, or the file ends.
+    pub(super) fn extend(&mut self, n_bytes: u64) -> io::Result<()> {
+        let n_read = self.bytes.len() as u64;
+        let missing = n_bytes.saturating_sub(n_read);
+        self.file.seek(SeekFrom::Start(n_read))?;
+        self.file.by_ref().take(missing).read_to_end(&mut self.bytes)?;
+        Ok(())
+    }
+}
+
+/// The data set of one file up to its pixels with its transfer syntax and first bytes; `None` where the file is no DICOM file.
+pub(crate) fn open_header(path: &Path) -> Result<Option<(InMemDicomObject, String, Start)>, HeaderError> {
+    let mut start = Start::read(path).map_err(|e| unreadable(path, &e))?;
+    if !looks_like_dicom(&start.bytes) {
         return Ok(None);
     }
-    open(path, &start, Some(FIRST_PIXEL_TAG)).map(Some)
+    let (object, transfer_syntax) = open(path, &mut start, Some(FIRST_PIXEL_TAG))?;
+    Ok(Some((object, transfer_syntax, start)))
 }
 
-/// The whole data set of one file with its transfer syntax.
-pub(crate) fn open_whole(path: &Path) -> Result<(InMemDicomObject, String), HeaderError> {
-    let mut start = Vec::with_capacity(N_START as usize);
-    stored::open(path)
-        .and_then(|file| file.take(N_START).read_to_end(&mut start))
-        .map_err(|e| HeaderError::Unreadable { path: path.to_owned(), reason: e.to_string() })?;
-    open(path, &start, None)
+/// The whole data set of one file with its transfer syntax and first bytes.
+pub(crate) fn open_whole(path: &Path) -> Result<(InMemDicomObject, String, Start), HeaderError> {
+    let mut start = Start::read(path).map_err(|e| unreadable(path, &e))?;
+    let (object, transfer_syntax) = open(path, &mut start, None)?;
+    Ok((object, transfer_syntax, start))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> HeaderError {
+    HeaderError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }
 
 /// Opens a file up to a tag. The parser is foreign and files are hostile: a panic inside it becomes an error of this file.
-fn open(path: &Path, start: &[u8], until: Option<Tag>) -> Result<(InMemDicomObject, String), HeaderError> {
+fn open(path: &Path, start: &mut Start, until: Option<Tag>) -> Result<(InMemDicomObject, String), HeaderError> {
     let damaged = |reason: String| HeaderError::Damaged { path: path.to_owned(), reason };
-    let has_meta = start.get(128..132) == Some(b"DICM") || start.first() == Some(&0x02);
-    let deflated = start.windows(DEFLATED.len()).any(|w| w == DEFLATED.as_bytes());
-    let parse = || match (has_meta, deflated) {
-        (true, true) => Ok((open_deflated(path)?, DEFLATED.to_owned())),
-        (true, false) => open_with_meta(path, until),
-        (false, _) => open_bare(path, start),
+    let mut found = meta::parse(&start.bytes);
+    if found.is_none() {
+        start.extend(MAX_META).map_err(|e| unreadable(path, &e))?;
+        found = meta::parse(&start.bytes);
+    }
+    let meta = found.ok_or_else(|| damaged("its meta group (0002) or what follows it is cut short".to_owned()))?;
+    let rest = Cursor::new(&start.bytes[meta.data_at..]).chain(&mut start.file);
+    let parse = || {
+        if meta.transfer_syntax == DEFLATED {
+            let data_set = inflated(rest)?;
+            return parsed(uids::EXPLICIT_VR_LITTLE_ENDIAN, Cursor::new(data_set), until);
+        }
+        parsed(&meta.transfer_syntax, rest, until)
     };
     match catch_unwind(AssertUnwindSafe(parse)) {
-        Ok(result) => result.map_err(damaged),
+        Ok(result) => result.map(|object| (object, meta.transfer_syntax)).map_err(damaged),
         Err(_) => Err(damaged("the parser gave up on it".to_owned())),
     }
 }
 
-fn open_with_meta(path: &Path, until: Option<Tag>) -> Result<(InMemDicomObject, String), String> {
-    let options = OpenFileOptions::new().read_preamble(ReadPreamble::Auto);
+/// A data set of the transfer syntax given, up to a tag.
+fn parsed(transfer_syntax: &str, data_set: impl Read, until: Option<Tag>) -> Result<InMemDicomObject, String> {
+    let options = OpenFileOptions::new().read_preamble(ReadPreamble::Never);
     let options = until.map_or(options.clone(), |tag| options.read_until(tag));
-    let file = stored::open(path).map_err(|e| e.to_string())?;
-    let object = options.from_reader(file).map_err(|e| reason_of(&e))?;
-    let transfer_syntax = object.meta().transfer_syntax().trim_end_matches('\0').to_owned();
-    Ok((object.into_inner(), transfer_syntax))
+    let whole = Cursor::new(meta::standard(transfer_syntax)).chain(data_set);
+    options.from_reader(whole).map(dicom::object::FileDicomObject::into_inner).map_err(|e| reason_of(&e))
 }
 
 /// A deflated data set may unpack to this many bytes: more is no image but a bomb.
 const MAX_INFLATED: u64 = 1 << 31;
 
-/// A deflated file, unpacked within a bound.
-fn open_deflated(path: &Path) -> Result<InMemDicomObject, String> {
-    let bytes = stored::read(path).map_err(|e| e.to_string())?;
-    let start = if bytes.get(128..132) == Some(b"DICM") { 128 } else { 0 };
-    let mut reader = std::io::Cursor::new(&bytes[start..]);
-    FileMetaTable::from_reader(&mut reader).map_err(|e| reason_of(&e))?;
-    let packed = &bytes[start + reader.position() as usize..];
+/// A deflated data set, unpacked within a bound.
+fn inflated(packed: impl Read) -> Result<Vec<u8>, String> {
     let mut data_set = Vec::new();
     flate2::read::DeflateDecoder::new(packed)
         .take(MAX_INFLATED)
@@ -99,23 +139,7 @@ fn open_deflated(path: &Path) -> Result<InMemDicomObject, String> {
     if data_set.len() as u64 == MAX_INFLATED {
         return Err("it inflates to more than 2 GiB".to_owned());
     }
-    let syntax = entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
-    InMemDicomObject::read_dataset_with_ts(std::io::Cursor::new(data_set), &syntax).map_err(|e| reason_of(&e))
-}
-
-/// A bare data set (no preamble, no meta group): explicit or implicit little endian, told apart by the first value
-/// representation.
-fn open_bare(path: &Path, start: &[u8]) -> Result<(InMemDicomObject, String), String> {
-    let explicit = start.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
-    let syntax = if explicit {
-        entries::EXPLICIT_VR_LITTLE_ENDIAN.erased()
-    } else {
-        entries::IMPLICIT_VR_LITTLE_ENDIAN.erased()
-    };
-    let file = stored::open(path).map_err(|e| e.to_string())?;
-    let object =
-        InMemDicomObject::read_dataset_with_ts(std::io::BufReader::new(file), &syntax).map_err(|e| reason_of(&e))?;
-    Ok((object, syntax.uid().to_owned()))
+    Ok(data_set)
 }
 
 /// An error with its causes on one line.
@@ -142,7 +166,8 @@ mod tests {
         assert!(!looks_like_dicom(b"patient_id,date\n"));
         assert!(!looks_like_dicom(&[]));
         assert!(!looks_like_dicom(&[0x5c, 0x01, 0x00, 0x00, 0, 0, 0, 0]));
-        // (0008,0005) CS, explicit, and (0008,0008), implicit.
+        // (0008,0005) CS, explicit of either order, and (0008,0008), implicit.
+        assert!(looks_like_dicom(&[0, 8, 0, 5, b'C', b'S', 0, 10]));
         assert!(looks_like_dicom(&[8, 0, 5, 0, b'C', b'S', 10, 0]));
         assert!(looks_like_dicom(&[8, 0, 8, 0, 22, 0, 0, 0]));
         let mut with_preamble = vec![0; 128];

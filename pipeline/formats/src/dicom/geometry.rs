@@ -4,6 +4,8 @@
 //! position + i · row direction · column spacing + j · column direction · row spacing, where Pixel Spacing is written
 //! \[row spacing, column spacing\].
 
+use std::collections::BTreeMap;
+
 use imaging::{Affine, FrameId, Grid, Note, Noted};
 use nalgebra::{Matrix3, Vector3};
 
@@ -28,6 +30,9 @@ pub const ORTHONORMAL_TOLERANCE: f64 = 1e-3;
 
 /// Pixel spacings of slices of one stack may differ by this much.
 pub const PIXEL_SPACING_TOLERANCE_MM: f64 = 1e-4;
+
+/// Pixel spacings an image of a patient can have; what lies outside is a damaged header or another unit.
+pub const PIXEL_SPACING_MM: std::ops::RangeInclusive<f64> = 1e-3..=100.0;
 
 /// A slice may lie this far from its place in an even stack: scanners round positions to 0.1 mm, half of which is this.
 pub const SLICE_POSITION_TOLERANCE_MM: f64 = 0.05;
@@ -67,7 +72,7 @@ pub fn stack(headers: &[SliceHeader]) -> Result<Noted<SliceStack>, GeometryError
     check_single(headers)?;
     let (row, column) = directions(first)?;
     let normal = row.cross(&column);
-    let spacing = first.pixel_spacing.filter(|s| s.iter().all(|v| *v > 0.0));
+    let spacing = first.pixel_spacing.filter(|s| s.iter().all(|v| PIXEL_SPACING_MM.contains(v)));
     let [row_spacing, column_spacing] = spacing.ok_or_else(|| missing(first, "Pixel Spacing (0028,0030)"))?;
     check_agreement(headers, first)?;
     let mut notes = Vec::new();
@@ -98,10 +103,28 @@ fn check_single(headers: &[SliceHeader]) -> Result<(), GeometryError> {
             return Err(GeometryError::MultiFrame { series, file, n_frames: header.n_frames });
         }
         if header.pixels == PixelPlace::Truncated {
-            return Err(GeometryError::Truncated { series, file });
+            let expected = format!("{} x {} pixels of {} bits", header.columns, header.rows, header.bits_allocated);
+            return Err(GeometryError::Truncated { series, file, expected });
         }
     }
-    Ok(())
+    check_identities(headers)
+}
+
+/// A measurement cites the slice it was made on: no two may have one name.
+fn check_identities(headers: &[SliceHeader]) -> Result<(), GeometryError> {
+    let mut by_identity = BTreeMap::new();
+    for header in headers {
+        by_identity.entry((&header.sop_instance_uid, header.frame)).or_insert_with(Vec::new).push(header);
+    }
+    match by_identity.iter().find(|(_, slices)| slices.len() > 1) {
+        None => Ok(()),
+        Some(((uid, _), slices)) => Err(GeometryError::SameInstance {
+            series: slices[0].series_uid.clone(),
+            uid: (*uid).clone(),
+            n_slices: slices.len(),
+            file: slices[0].path.clone(),
+        }),
+    }
 }
 
 /// Unit directions along a row (of increasing column index i) and along a column (of increasing row index j).
@@ -112,7 +135,8 @@ fn directions(header: &SliceHeader) -> Result<(Vector3<f64>, Vector3<f64>), Geom
     if unit(&row) && unit(&column) && row.dot(&column).abs() <= ORTHONORMAL_TOLERANCE {
         Ok((row.normalize(), column.normalize()))
     } else {
-        Err(GeometryError::Orientation { series: header.series_uid.clone(), file: header.path.clone() })
+        let (series, file) = (header.series_uid.clone(), header.path.clone());
+        Err(GeometryError::Orientation { series, file, found: [a, b, c, d, e, f] })
     }
 }
 

@@ -12,7 +12,7 @@ use jiff::civil::{Date, Time};
 use thiserror::Error;
 
 use super::element;
-use super::file::open_header;
+use super::file::{Start, open_header};
 use super::functional_groups;
 use super::pet::PetHeader;
 use super::pixel_offset::{PixelPlace, place_of_pixels};
@@ -139,6 +139,8 @@ pub struct SliceHeader {
     pub rescale_intercept: Option<f64>,
     /// Rescale Type.
     pub rescale_type: Option<String>,
+    /// Whether values go through a Modality LUT (0028,3000), a table instead of a slope.
+    pub has_modality_lut: bool,
     /// Pixel Padding Value, as written.
     pub pixel_padding: Option<i64>,
     /// Where the pixels lie in the file.
@@ -159,18 +161,37 @@ pub fn read_header(path: &Path) -> Result<Option<SliceHeader>, HeaderError> {
 /// none where the file is no DICOM file or a directory listing (DICOMDIR).
 pub fn read_headers(path: &Path) -> Result<Vec<SliceHeader>, HeaderError> {
     let _unpacked = stored::hold([path]);
-    let Some((object, transfer_syntax)) = open_header(path)? else { return Ok(Vec::new()) };
+    let Some((object, transfer_syntax, mut start)) = open_header(path)? else { return not_dicom(path) };
     if element::text(&object, tags::SOP_CLASS_UID).is_none() && object.get(tags::DIRECTORY_RECORD_SEQUENCE).is_some() {
         return Ok(Vec::new());
     }
-    let header = header_of(path, &object, transfer_syntax)?;
+    let header = header_of(path, &object, transfer_syntax, &mut start)?;
     Ok(functional_groups::frames_of(header, &object))
+}
+
+/// No header of a file of another kind; an error where its name says that it was DICOM, or it is empty under a name without a
+/// kind: copying an archive leaves such files behind, and with each of them a slice.
+fn not_dicom(path: &Path) -> Result<Vec<SliceHeader>, HeaderError> {
+    let kind = path.extension().map(|e| e.to_string_lossy().to_ascii_lowercase());
+    let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+    let is_empty = std::fs::metadata(path).is_ok_and(|m| m.len() == 0);
+    match kind.as_deref() {
+        Some("dcm" | "dicom" | "ima") if is_empty => damaged(path, "it is empty"),
+        Some("dcm" | "dicom" | "ima") => damaged(path, "its name says DICOM, its first bytes do not"),
+        None if is_empty && !is_hidden => damaged(path, "it is empty"),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn damaged<T>(path: &Path, reason: &str) -> Result<T, HeaderError> {
+    Err(HeaderError::Damaged { path: path.to_owned(), reason: reason.to_owned() })
 }
 
 pub(super) fn header_of(
     path: &Path,
     object: &InMemDicomObject,
     transfer_syntax: String,
+    start: &mut Start,
 ) -> Result<SliceHeader, HeaderError> {
     let needed = |tag, attribute| {
         element::text(object, tag).ok_or_else(|| HeaderError::Missing { path: path.to_owned(), attribute })
@@ -221,6 +242,7 @@ pub(super) fn header_of(
         rescale_slope: element::float(object, tags::RESCALE_SLOPE),
         rescale_intercept: element::float(object, tags::RESCALE_INTERCEPT),
         rescale_type: element::text(object, tags::RESCALE_TYPE),
+        has_modality_lut: element::first_item(object, tags::MODALITY_LUT_SEQUENCE).is_some(),
         pixel_padding: element::integer(object, tags::PIXEL_PADDING_VALUE),
         frame: None,
         pixels: PixelPlace::Inside,
@@ -228,11 +250,10 @@ pub(super) fn header_of(
         key: VolumeKey::read(object),
     };
     if SINGLE_FRAME_CLASSES.contains(&header.sop_class_uid.as_str()) && !header.is_image() {
-        let reason = "the header ends before Rows and Columns (0028,0010/0011)".to_owned();
-        return Err(HeaderError::Damaged { path: path.to_owned(), reason });
+        return damaged(path, "the header ends before Rows and Columns (0028,0010/0011)");
     }
     if header.is_image() {
-        header.pixels = place_of_pixels(path, &header.transfer_syntax, header.n_pixel_bytes())
+        header.pixels = place_of_pixels(start, &header.transfer_syntax, header.n_pixel_bytes())
             .map_err(|e| HeaderError::Unreadable { path: path.to_owned(), reason: e.to_string() })?;
     }
     Ok(header)
@@ -286,6 +307,7 @@ impl SliceHeader {
             rescale_slope: None,
             rescale_intercept: None,
             rescale_type: None,
+            has_modality_lut: false,
             pixel_padding: None,
             pixels: PixelPlace::Inside,
             pet: None,
@@ -301,7 +323,7 @@ impl SliceHeader {
 
     /// Number of bytes the uncompressed pixels take.
     fn n_pixel_bytes(&self) -> u64 {
-        [self.columns, self.n_frames, self.samples_per_pixel, self.bits_allocated]
+        [self.columns, self.n_frames.max(1), self.samples_per_pixel, self.bits_allocated]
             .into_iter()
             .fold(u64::from(self.rows), |n, factor| n.saturating_mul(u64::from(factor)))
             .div_ceil(8)

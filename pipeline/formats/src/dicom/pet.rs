@@ -82,7 +82,9 @@ pub enum SuvError {
     #[error("Corrected Image (0028,0051) lacks {0}; use the reconstruction corrected for attenuation and decay")]
     NotCorrected(&'static str),
     /// A unit SUV cannot be computed from.
-    #[error("Units (0054,1001) are {0}; expected BQML, GML, or CNTS with Philips scale factors")]
+    #[error(
+        "Units (0054,1001) are {0}; expected BQML, GML, or CNTS with Philips scale factors; use the reconstruction in one of these units"
+    )]
     Units(String),
     /// GML that is not body weight.
     #[error("SUV Type (0054,1006) is {0}, not body weight (BW); it must not be mixed with SUVbw")]

@@ -2,12 +2,11 @@
 //!
 //! Source: DICOM PS3.5 section 7.1 (data element encoding), section 8.2 (native pixel data).
 
-use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io;
 
 use dicom::dictionary_std::uids;
 
-use crate::stored;
+use super::file::{EXPLICIT_BIG_ENDIAN, Start};
 
 /// Where the pixels of a file lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,25 +19,20 @@ pub enum PixelPlace {
     Truncated,
 }
 
-/// Explicit VR Big Endian, retired.
-pub(super) const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
-
 /// Looks for the pixel data element, which needs `n_pixel_bytes` (what rows, columns, frames and bits ask for). Compressed files
 /// are not judged here: their decoder notices.
-pub(super) fn place_of_pixels(path: &Path, transfer_syntax: &str, n_pixel_bytes: u64) -> io::Result<PixelPlace> {
+pub(super) fn place_of_pixels(start: &mut Start, transfer_syntax: &str, n_pixel_bytes: u64) -> io::Result<PixelPlace> {
     let (explicit, big_endian) = match transfer_syntax {
         uids::IMPLICIT_VR_LITTLE_ENDIAN => (false, false),
         uids::EXPLICIT_VR_LITTLE_ENDIAN => (true, false),
         EXPLICIT_BIG_ENDIAN => (true, true),
         _ => return Ok(PixelPlace::Inside),
     };
-    let mut file = stored::open(path)?;
-    let file_length = file.seek(SeekFrom::End(0))?;
-    file.rewind()?;
+    let file_length = start.file_length;
     // In a whole file the pixels' element header lies before the last n_pixel_bytes bytes.
     let Some(header_length) = file_length.checked_sub(n_pixel_bytes) else { return Ok(PixelPlace::Truncated) };
-    let mut header = Vec::new();
-    file.take(header_length).read_to_end(&mut header)?;
+    start.extend(header_length)?;
+    let header = &start.bytes[..start.bytes.len().min(header_length as usize)];
     let length_at = if explicit { 8 } else { 4 };
     // Backwards: the image's own pixels come after those of any icon in its header.
     for at in (0..header.len()).rev() {

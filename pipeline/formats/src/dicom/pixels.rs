@@ -13,9 +13,9 @@ use dicom::object::InMemDicomObject;
 use rayon::prelude::*;
 
 use super::codec;
-use super::file::open_whole;
+use super::file::{EXPLICIT_BIG_ENDIAN, open_whole};
 use super::header::SliceHeader;
-use super::pixel_offset::{EXPLICIT_BIG_ENDIAN, PixelPlace};
+use super::pixel_offset::PixelPlace;
 use crate::stored;
 
 /// Most pixels one frame may claim; a larger header is damaged or hostile.
@@ -64,7 +64,7 @@ fn parsed_files<'a>(slices: &[&'a SliceHeader]) -> Result<BTreeMap<&'a Path, Arc
     let mut files: BTreeMap<&Path, Arc<InMemDicomObject>> = BTreeMap::new();
     for (n, slice) in slices.iter().enumerate() {
         if slice.n_frames > 1 && slice.pixels == PixelPlace::Inside && !files.contains_key(slice.path.as_path()) {
-            let (object, _) = open_whole(&slice.path).map_err(|e| (n, e.to_string()))?;
+            let (object, ..) = open_whole(&slice.path).map_err(|e| (n, e.to_string()))?;
             files.insert(slice.path.as_path(), Arc::new(object));
         }
     }
@@ -168,7 +168,11 @@ fn parsed_values(
     if let Some(fragments) = pixel_data.fragments() {
         let offsets = pixel_data.value().offset_table().unwrap_or_default();
         let code = codec::frame_bytes(fragments, offsets, frame, header.n_frames.max(1) as usize)?;
-        return unpack(&codec::decode_frame(header, &code)?, form, rescale, out);
+        let mut bytes = codec::decode_frame(header, &code)?;
+        if is_lossy(&header.transfer_syntax) {
+            keep_in_range(&mut bytes, form);
+        }
+        return unpack(&bytes, form, rescale, out);
     }
     let mut bytes = bytes_of(object, tags::PIXEL_DATA).ok_or("its Pixel Data cannot be read")?;
     if header.transfer_syntax == EXPLICIT_BIG_ENDIAN && form.bits_allocated == 32 {
@@ -178,20 +182,39 @@ fn parsed_values(
     unpack(&of_frame(form.bits_allocated as usize / 8)(bytes), form, rescale, out)
 }
 
+/// Lossy codes overshoot: what lies beyond the stored bits is their largest or least value, not what its low bits say.
+fn keep_in_range(bytes: &mut [u8], form: PixelForm) {
+    if form.bits_allocated != 16 || form.high_bit + 1 != form.bits_stored || form.bits_stored == 16 {
+        return;
+    }
+    let (least, most) = if form.signed {
+        (-(1 << (form.bits_stored - 1)), (1 << (form.bits_stored - 1)) - 1)
+    } else {
+        (0, (1 << form.bits_stored) - 1)
+    };
+    for b in bytes.chunks_exact_mut(2) {
+        let word = [b[0], b[1]];
+        let value = if form.signed { i32::from(i16::from_le_bytes(word)) } else { i32::from(u16::from_le_bytes(word)) };
+        b.copy_from_slice(&value.clamp(least, most).to_le_bytes()[..2]);
+    }
+}
+
 fn bytes_of(object: &InMemDicomObject, tag: Tag) -> Option<Vec<u8>> {
     object.get(tag)?.to_bytes().ok().map(std::borrow::Cow::into_owned)
 }
 
 fn form_of(header: &SliceHeader) -> Result<PixelForm, String> {
     let &SliceHeader { bits_allocated, bits_stored, high_bit, .. } = header;
-    let signed = header.signed.ok_or("it has no Pixel Representation (0028,0103)")?;
+    let signed = header.signed.ok_or(
+        "it has no Pixel Representation (0028,0103), so that the sign of its values is unknown; export the file again",
+    )?;
     let fits =
         bits_stored >= 1 && bits_stored <= bits_allocated && high_bit < bits_allocated && high_bit + 1 >= bits_stored;
     if matches!(bits_allocated, 8 | 16 | 32) && fits {
         Ok(PixelForm { bits_allocated, bits_stored, high_bit, signed })
     } else {
         Err(format!(
-            "its pixels have an unsupported form (allocated {bits_allocated}, stored {bits_stored}, high bit {high_bit}; expected 8, 16 or 32 allocated bits)"
+            "its pixels have an unsupported form (allocated {bits_allocated}, stored {bits_stored}, high bit {high_bit}; expected 8, 16 or 32 allocated bits, and no more stored than allocated); export the file again"
         ))
     }
 }
@@ -206,9 +229,17 @@ fn unpack(bytes: &[u8], form: PixelForm, rescale: Rescale, out: &mut [f32]) -> R
     };
     match form.bits_allocated {
         8 => fill(out, bytes.iter().map(|b| value(u32::from(*b)))),
-        16 => fill(out, bytes.chunks_exact(2).map(|b| value(u32::from(u16::from_le_bytes([b[0], b[1]]))))),
+        16 => fill(out, bytes.as_chunks::<2>().0.iter().map(|b| rescale.of(word(u16::from_le_bytes(*b), shift, form)))),
         _ => fill(out, bytes.chunks_exact(4).map(|b| value(u32::from_le_bytes([b[0], b[1], b[2], b[3]])))),
     }
+}
+
+/// The number in the stored bits of a 16-bit word, in arithmetic of 16 bits, which a processor does for many words at once.
+#[inline]
+fn word(raw: u16, shift: u32, form: PixelForm) -> f64 {
+    let up = 16 - form.bits_stored;
+    let placed = (raw >> shift) << up;
+    if form.signed { f64::from((placed as i16) >> up) } else { f64::from(placed >> up) }
 }
 
 /// The first values into their places; a reason when there are fewer. (A padding byte at the end is allowed.)
@@ -226,7 +257,7 @@ fn fill(out: &mut [f32], values: impl ExactSizeIterator<Item = f32>) -> Result<(
 
 /// Whether a transfer syntax compresses with loss.
 pub(super) fn is_lossy(transfer_syntax: &str) -> bool {
-    [uids::JPEG_BASELINE8_BIT, uids::JPEG_EXTENDED12_BIT, uids::JPEGLS_NEAR_LOSSLESS, uids::JPEG2000]
+    [uids::JPEG_BASELINE8_BIT, uids::JPEG_EXTENDED12_BIT, uids::JPEGLS_NEAR_LOSSLESS, uids::JPEG2000, codec::HTJ2K]
         .contains(&transfer_syntax)
 }
 
@@ -248,6 +279,17 @@ mod tests {
         let unsigned = PixelForm { signed: false, ..form };
         assert_eq!(unpacked(&bytes, unsigned, 3).unwrap(), [2047.0, 2048.0, 4095.0]);
         assert!(unpacked(&bytes, form, 4).is_err());
+    }
+
+    #[test]
+    fn what_a_lossy_code_overshoots_stays_at_the_end_of_the_range() {
+        let form = PixelForm { bits_allocated: 16, bits_stored: 12, high_bit: 11, signed: false };
+        let mut bytes: Vec<u8> = [4099_u16, 4095, 7].iter().flat_map(|v| v.to_le_bytes()).collect();
+        keep_in_range(&mut bytes, form);
+        assert_eq!(unpacked(&bytes, form, 3).unwrap(), [4095.0, 4095.0, 7.0]);
+        let mut bytes: Vec<u8> = [2050_i16, -2051, -7].iter().flat_map(|v| v.to_le_bytes()).collect();
+        keep_in_range(&mut bytes, PixelForm { signed: true, ..form });
+        assert_eq!(unpacked(&bytes, PixelForm { signed: true, ..form }, 3).unwrap(), [2047.0, -2048.0, -7.0]);
     }
 
     #[test]

@@ -53,8 +53,8 @@ pub struct DoseVolume {
 
 /// Reads a dose. Relative doses are refused: without a reference they are no gray.
 pub fn read_dose(path: &Path) -> Result<Noted<DoseVolume>, DoseError> {
-    let (object, transfer_syntax) = open_whole(path)?;
-    let header = header_of(path, &object, transfer_syntax)?;
+    let (object, transfer_syntax, mut start) = open_whole(path)?;
+    let header = header_of(path, &object, transfer_syntax, &mut start)?;
     let unusable = |reason: &str| DoseError::Unusable { path: path.to_owned(), reason: reason.to_owned() };
     if header.modality != "RTDOSE" {
         return Err(unusable(&format!("expected an RT dose, found modality {}", header.modality)));

@@ -92,7 +92,7 @@ pub struct RtStruct {
 
 /// Reads a structure set. Contours that are not closed and planar (points, open lines) are left out with a note.
 pub fn read_rtstruct(path: &Path) -> Result<Noted<RtStruct>, RtStructError> {
-    let (object, _) = open_whole(path)?;
+    let (object, ..) = open_whole(path)?;
     let modality = element::text(&object, tags::MODALITY).unwrap_or_else(|| "none".to_owned());
     if modality != "RTSTRUCT" {
         return Err(RtStructError::NotAStructureSet { path: path.to_owned(), modality });

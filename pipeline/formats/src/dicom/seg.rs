@@ -140,12 +140,12 @@ struct Frame {
 
 /// Reads a segmentation.
 pub fn read_segmentation(path: &Path) -> Result<Noted<Segmentation>, SegError> {
-    let (object, transfer_syntax) = open_whole(path)?;
+    let (object, transfer_syntax, mut start) = open_whole(path)?;
     let modality = element::text(&object, tags::MODALITY).unwrap_or_else(|| "none".to_owned());
     if modality != "SEG" {
         return Err(SegError::NotASegmentation { path: path.to_owned(), modality });
     }
-    let header = header_of(path, &object, transfer_syntax)?;
+    let header = header_of(path, &object, transfer_syntax, &mut start)?;
     let malformed = |reason: String| SegError::Malformed { path: path.to_owned(), reason };
     let kind = kind_of(&object).map_err(malformed)?;
     let (planes, segments_of_frames) = planes_of(&object, &header, kind).map_err(malformed)?;

@@ -47,6 +47,22 @@ impl ImageVolume {
             Self::Stored(_) => "stored",
         }
     }
+    /// The bare numbers in the memory they have, without their unit.
+    #[must_use]
+    pub fn into_values(self) -> Volume<f32> {
+        fn bare<T: Intensity>(volume: Volume<T>) -> Volume<f32> {
+            let grid = volume.grid().clone();
+            let (values, _) = volume.into_data().into_raw_vec_and_offset();
+            let values = values.into_iter().map(T::value).collect();
+            Volume::from_values(values, grid).expect("as many voxels as before")
+        }
+        match self {
+            Self::Hu(v) => bare(v),
+            Self::SuvBw(v) => bare(v),
+            Self::BqPerMl(v) => bare(v),
+            Self::Stored(v) => v,
+        }
+    }
     /// The bare numbers, without their unit.
     #[must_use]
     pub fn to_values(&self) -> Volume<f32> {
@@ -209,7 +225,8 @@ fn read_stack(
 /// What fills a CT where a resampled slice does not reach: the value scanners give to air outside the patient.
 const AIR_HU: f32 = -1024.0;
 
-fn check_is_one_image_series(headers: &[SliceHeader]) -> Result<(), SeriesError> {
+/// What makes slices no measurable volume whatever their geometry.
+pub(crate) fn check_is_one_image_series(headers: &[SliceHeader]) -> Result<(), SeriesError> {
     let first = headers.first().ok_or(GeometryError::Empty)?;
     if let Some(other) = headers.iter().find(|h| h.series_uid != first.series_uid) {
         return Err(SeriesError::SeveralSeries { first: first.series_uid.clone(), other: other.series_uid.clone() });
@@ -217,12 +234,48 @@ fn check_is_one_image_series(headers: &[SliceHeader]) -> Result<(), SeriesError>
     let not_a_volume =
         |reason: &str| Err(SeriesError::NotAVolume { series: first.series_uid.clone(), reason: reason.to_owned() });
     if !headers.iter().all(SliceHeader::is_image) {
-        return not_a_volume(&format!("modality {} holds no image slices", first.modality));
+        return not_a_volume(&format!(
+            "modality {} holds no image slices; name a CT, MR or PET series",
+            first.modality
+        ));
+    }
+    if let Some(other) = headers.iter().find(|h| h.modality != first.modality) {
+        let (a, b) = (&first.modality, &other.modality);
+        return not_a_volume(&format!("it holds slices of modality {a} and {b}, expected one; split the series"));
     }
     if headers.iter().any(|h| h.samples_per_pixel != 1) {
-        return not_a_volume("colour pixels are no measurement");
+        return not_a_volume(
+            "its pixels are colours, expected one measured value each; use the series it was made from",
+        );
     }
-    Ok(())
+    if headers.iter().any(|h| h.has_modality_lut) {
+        return not_a_volume(
+            "its values go through a Modality LUT (0028,3000), a table that is not applied here; export it with Rescale Slope and Intercept (0028,1053/1052)",
+        );
+    }
+    check_rescale(headers).or_else(|reason| not_a_volume(&reason))
+}
+
+/// A slope in some slices and none in others, or a slope of 0, would make a volume of two scales or of none.
+fn check_rescale(headers: &[SliceHeader]) -> Result<(), String> {
+    let n = headers.len();
+    for (stated, attribute) in [
+        (headers.iter().filter(|h| h.rescale_slope.is_some()).count(), "Rescale Slope (0028,1053)"),
+        (headers.iter().filter(|h| h.rescale_intercept.is_some()).count(), "Rescale Intercept (0028,1052)"),
+    ] {
+        if stated != 0 && stated != n {
+            return Err(format!(
+                "{stated} of its {n} slices state a {attribute}, expected all or none; export it again"
+            ));
+        }
+    }
+    match headers.iter().find(|h| h.rescale_slope == Some(0.0)) {
+        Some(h) => Err(format!(
+            "the Rescale Slope (0028,1053) of {} is 0, which leaves no values; export it again",
+            name_of(&h.path)
+        )),
+        None => Ok(()),
+    }
 }
 
 fn note_pixels(slices: &[&SliceHeader], notes: &mut Vec<Note>) {

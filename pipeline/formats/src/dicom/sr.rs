@@ -187,7 +187,7 @@ const MEASUREMENT_GROUP: (&str, &str) = ("125007", "DCM");
 
 /// Reads a report.
 pub fn read_measurement_report(path: &Path) -> Result<Noted<MeasurementReport>, SrError> {
-    let (object, _) = open_whole(path)?;
+    let (object, ..) = open_whole(path)?;
     let text = |tag| element::text(&object, tag).unwrap_or_default();
     let modality = text(tags::MODALITY);
     if modality != "SR" {

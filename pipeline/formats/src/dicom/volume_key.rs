@@ -101,6 +101,23 @@ impl Key {
         }
     }
 
+    /// The key's own name, as in "no b-value".
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::AcquisitionDate => "acquisition date",
+            Self::TemporalPosition => "temporal position",
+            Self::BValue => "b-value",
+            Self::DiffusionDirection => "gradient direction",
+            Self::EchoTime => "echo time",
+            Self::EchoNumber => "echo number",
+            Self::InversionTime => "inversion time",
+            Self::TriggerTime => "trigger time",
+            Self::ImageType => "image type",
+            Self::StackId => "stack",
+            Self::AcquisitionNumber => "acquisition number",
+        }
+    }
+
     /// The value of one slice in words; `None` where it is not stated.
     pub(super) fn text(self, header: &SliceHeader) -> Option<String> {
         let key = &header.key;

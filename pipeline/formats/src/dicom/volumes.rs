@@ -33,9 +33,10 @@ pub fn volumes_of(headers: Vec<SliceHeader>) -> Noted<Vec<SeriesPart>> {
     let kept = without_strangers(&headers, &mut notes);
     let groups = by_geometry(&headers, kept, &mut notes);
     let n_groups = groups.len();
+    let mut names = geometry_names(&groups.iter().map(|group| &headers[group[0]]).collect::<Vec<_>>());
     let mut parts: Vec<(Vec<usize>, Vec<String>)> = Vec::new();
     for group in groups {
-        let name = if n_groups > 1 { vec![geometry_name(&headers[group[0]])] } else { Vec::new() };
+        let name = if n_groups > 1 { vec![names.remove(0)] } else { Vec::new() };
         parts.extend(split(&headers, group).into_iter().map(|(part, mut keys)| {
             let mut name = name.clone();
             name.append(&mut keys);
@@ -124,6 +125,21 @@ fn same_geometry(a: &SliceHeader, b: &SliceHeader) -> bool {
 fn geometry_name(header: &SliceHeader) -> String {
     let plane = header.orientation.map_or("no orientation".to_owned(), |o| format!("{:?}", plane_of(o)).to_lowercase());
     format!("{plane} {} x {}", header.columns, header.rows)
+}
+
+/// One name for each group of another geometry, by its first slice: with pixel spacing and frame of reference only where these
+/// are what differs.
+fn geometry_names(firsts: &[&SliceHeader]) -> Vec<String> {
+    let spacing = |h: &SliceHeader| h.pixel_spacing.map_or_else(String::new, |[r, c]| format!(", pixels {c} x {r} mm"));
+    let frame = |h: &SliceHeader| format!(", frame of reference {}", h.frame_uid.as_deref().unwrap_or("none"));
+    let mut names: Vec<String> = firsts.iter().map(|h| geometry_name(h)).collect();
+    for more in [&spacing as &dyn Fn(&SliceHeader) -> String, &frame] {
+        let distinct: std::collections::BTreeSet<String> = names.iter().cloned().collect();
+        if distinct.len() < names.len() {
+            names.iter_mut().zip(firsts).for_each(|(name, h)| name.push_str(&more(h)));
+        }
+    }
+    names
 }
 
 type Named = (Vec<usize>, Vec<String>);
@@ -237,7 +253,14 @@ fn named(headers: &[SliceHeader], parts: Vec<Vec<usize>>) -> Vec<Named> {
         constant && values.iter().any(|v| *v != values[0])
     };
     let keys: Vec<Key> = ALL_KEYS.into_iter().filter(telling).collect();
-    let name = |part: &[usize]| keys.iter().filter_map(|key| key.text(&headers[part[0]])).collect();
+    let name = |part: &[usize]| -> Vec<String> {
+        let stated: Vec<String> = keys.iter().filter_map(|key| key.text(&headers[part[0]])).collect();
+        match keys.first() {
+            _ if !stated.is_empty() => stated,
+            Some(key) => vec![format!("no {}", key.label())],
+            None => first_moment(headers, part).into_iter().collect(),
+        }
+    };
     parts
         .into_iter()
         .map(|part| {
@@ -245,6 +268,12 @@ fn named(headers: &[SliceHeader], parts: Vec<Vec<usize>>) -> Vec<Named> {
             (part, name)
         })
         .collect()
+}
+
+/// When the first slice of a part was acquired.
+fn first_moment(headers: &[SliceHeader], part: &[usize]) -> Option<String> {
+    let earliest = part.iter().filter_map(|&n| headers[n].key.acquired.or(headers[n].key.content)).min();
+    earliest.map(|moment| format!("from {} {}", moment.date(), moment.time()))
 }
 
 /// Which slices lie at one position along the normal.

@@ -31,6 +31,9 @@ pub(crate) struct Convert {
     /// Unit Radionuclide Total Dose is really written in: bq (as the standard says), kbq, mbq, mci.
     #[arg(long, default_value = "bq")]
     pub(crate) dose_unit: String,
+    /// Which volume of a series that holds several (phases, b-values, echoes): its number in the message that lists them.
+    #[arg(long, value_name = "N")]
+    pub(crate) volume: Option<usize>,
     /// One JSON document on stdout.
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,6 +1,6 @@
-//! `convert`: one DICOM series as NIfTI, in HU, SUVbw, Bq/ml or stored values.
+//! `convert`: one DICOM series as NIfTI, in HU, SUVbw, Bq/ml or stored values; a radiotherapy dose in Gy.
 
-use formats::dicom::{SuvOptions, read_series};
+use formats::dicom::{SliceHeader, SuvOptions, read_dose, read_series};
 use formats::nifti;
 use imaging::{Note, Volume};
 use serde::Serialize;
@@ -26,10 +26,9 @@ pub(crate) fn run(args: &Convert) -> Result<u8, Failure> {
     let options = SuvOptions { dose_unit: image_input::dose_unit(&args.dose_unit)?, ..SuvOptions::STANDARD };
     let mut notes = Vec::new();
     let refused = |error| image_input::refuse(args.json, error);
-    let headers = image_input::series_headers(&args.series).map_err(refused)?.note_into(&mut notes);
-    let series =
-        read_series(&headers, &options).map_err(|error| image_input::refuse(args.json, error))?.note_into(&mut notes);
-    let image: Volume<f32> = series.volume.to_values();
+    let headers = image_input::series_headers(&args.series, args.volume).map_err(refused)?.note_into(&mut notes);
+    let Read { image, unit, modality, series_uid } = read(&headers, &options, &mut notes)
+        .map_err(|error| image_input::refuse(args.json, image_input::with_notes(error, &notes)))?;
     nifti::write_image(&args.out, &image).map_err(Failure::io)?;
     let grid = image.grid();
     let shape = grid.shape();
@@ -37,9 +36,9 @@ pub(crate) fn run(args: &Convert) -> Result<u8, Failure> {
         shape: [shape.ni, shape.nj, shape.nk],
         spacing_mm: grid.spacing_mm(),
         voxel_to_patient_lps: grid.voxel_to_patient().to_rows(),
-        unit: series.volume.unit(),
-        modality: &series.modality,
-        series_uid: &series.series_uid,
+        unit,
+        modality: &modality,
+        series_uid: &series_uid,
         notes: &notes,
     };
     image_input::say(&notes);
@@ -52,4 +51,25 @@ pub(crate) fn run(args: &Convert) -> Result<u8, Failure> {
         out::print(&text).map_err(Failure::io)?;
     }
     Ok(exit::DONE)
+}
+
+/// A volume with what is said of it.
+struct Read {
+    image: Volume<f32>,
+    unit: &'static str,
+    modality: String,
+    series_uid: String,
+}
+
+/// An image series, or a radiotherapy dose in gray.
+fn read(headers: &[SliceHeader], options: &SuvOptions, notes: &mut Vec<Note>) -> anyhow::Result<Read> {
+    if let [dose] = headers
+        && dose.modality == "RTDOSE"
+    {
+        let image = read_dose(&dose.path)?.note_into(notes).dose_gy;
+        return Ok(Read { image, unit: "Gy", modality: dose.modality.clone(), series_uid: dose.series_uid.clone() });
+    }
+    let series = read_series(headers, options)?.note_into(notes);
+    let (unit, image) = (series.volume.unit(), series.volume.into_values());
+    Ok(Read { image, unit, modality: series.modality, series_uid: series.series_uid })
 }

@@ -21,7 +21,7 @@ struct Document {
 pub(crate) fn run(args: &Suv) -> Result<u8, Failure> {
     let options = SuvOptions { dose_unit: image_input::dose_unit(&args.dose_unit)?, ..SuvOptions::STANDARD };
     let mut notes = Vec::new();
-    let headers = image_input::series_headers(&args.series)
+    let headers = image_input::series_headers(&args.series, None)
         .map_err(|error| image_input::refuse(args.json, error))?
         .note_into(&mut notes);
     let slices: Vec<&SliceHeader> = headers.iter().collect();

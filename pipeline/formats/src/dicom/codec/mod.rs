@@ -17,6 +17,7 @@ use super::file::reason_of;
 use super::header::SliceHeader;
 
 mod fragments;
+mod jpeg;
 mod jpeg2000;
 mod jpeg_ls;
 mod rle;
@@ -43,7 +44,10 @@ pub(super) fn decode_frame(header: &SliceHeader, code: &[u8]) -> Result<Vec<u8>,
             jpeg2000::check(code, header)?;
             by_crate(header, code)
         }
-        _ => by_crate(header, code),
+        _ => {
+            jpeg::check(code, header)?;
+            by_crate(header, code)
+        }
     };
     decoded.map_err(|reason| {
         format!(
@@ -55,7 +59,8 @@ pub(super) fn decode_frame(header: &SliceHeader, code: &[u8]) -> Result<Vec<u8>,
 
 const HTJ2K_LOSSLESS: &str = "1.2.840.10008.1.2.4.201";
 const HTJ2K_LOSSLESS_RPCL: &str = "1.2.840.10008.1.2.4.202";
-const HTJ2K: &str = "1.2.840.10008.1.2.4.203";
+/// HTJ2K, with or without loss.
+pub(super) const HTJ2K: &str = "1.2.840.10008.1.2.4.203";
 
 /// The command that decompresses a file of this transfer syntax.
 fn advice(transfer_syntax: &str) -> &'static str {

@@ -16,7 +16,7 @@ pub enum GeometryError {
     Empty,
     /// A tag without which the geometry is unknown.
     #[error(
-        "series {series}: {} has no usable {attribute}; export the series again with this attribute",
+        "series {series}: {} has no usable {attribute} (absent, empty, or not numbers of a size it can have); export the series again with this attribute",
         name_of(file)
     )]
     Missing {
@@ -28,16 +28,36 @@ pub enum GeometryError {
         attribute: &'static str,
     },
     /// A file is shorter than its header promises.
-    #[error("series {series}: {} is truncated; copy or export the file again", name_of(file))]
+    #[error(
+        "series {series}: {} is truncated: it ends before the {expected} its header promises; copy or export the file again",
+        name_of(file)
+    )]
     Truncated {
         /// Series Instance UID.
         series: String,
         /// File.
         file: PathBuf,
+        /// The pixels promised.
+        expected: String,
+    },
+    /// Slices at different positions that carry one identifier.
+    #[error(
+        "series {series}: {n_slices} slices carry the SOP Instance UID {uid} ({} among them), expected one each, so that nothing says whether they belong together; ask the archive to send the series again",
+        name_of(file)
+    )]
+    SameInstance {
+        /// Series Instance UID.
+        series: String,
+        /// The identifier they share.
+        uid: String,
+        /// How many carry it.
+        n_slices: usize,
+        /// One of them.
+        file: PathBuf,
     },
     /// Row and column directions that are no directions.
     #[error(
-        "series {series}: {} has an Image Orientation (0020,0037) that is not two perpendicular unit vectors; export the series again",
+        "series {series}: {} has the Image Orientation (0020,0037) {found:?}, expected two perpendicular unit vectors; export the series again",
         name_of(file)
     )]
     Orientation {
@@ -45,6 +65,8 @@ pub enum GeometryError {
         series: String,
         /// File.
         file: PathBuf,
+        /// What it states.
+        found: [f64; 6],
     },
     /// The slices do not agree with each other.
     #[error(
@@ -65,7 +87,7 @@ pub enum GeometryError {
     },
     /// Several slices at one place: phases, echoes or b-values in one series.
     #[error(
-        "series {series}: {n_slices} slices lie at only {n_positions} positions (first repeated at {position_mm:.2} mm); it holds several phases, echoes or reconstructions: split it by acquisition number, time or echo"
+        "series {series}: {n_slices} slices lie at only {n_positions} positions (first repeated at {position_mm:.2} mm); it holds several phases, echoes or reconstructions, and nothing in their headers tells these apart: ask the archive for one series each"
     )]
     Duplicate {
         /// Series Instance UID.
@@ -156,6 +178,7 @@ impl GeometryError {
             Self::Empty => "no_slices",
             Self::Missing { .. } => "missing_attribute",
             Self::Truncated { .. } => "truncated_file",
+            Self::SameInstance { .. } => "same_instance",
             Self::Orientation { .. } => "bad_orientation",
             Self::Mixed { .. } => "mixed_slices",
             Self::Duplicate { .. } => "duplicate_position",
