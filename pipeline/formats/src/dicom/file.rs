@@ -3,22 +3,26 @@
 //! Source: DICOM PS3.10 section 7 (file format), PS3.5 annex A (transfer syntaxes).
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use dicom::core::Tag;
 use dicom::dictionary_std::uids;
-use dicom::object::file::ReadPreamble;
-use dicom::object::{FileMetaTable, InMemDicomObject, OpenFileOptions};
-use dicom::transfer_syntax::entries;
+use dicom::encoding::TransferSyntaxIndex as _;
+use dicom::encoding::transfer_syntax::Codec;
+use dicom::object::InMemDicomObject;
+use dicom::transfer_syntax::{TransferSyntaxRegistry, entries};
+use flate2::read::DeflateDecoder;
 
+use super::guard::read_data_set;
 use super::header::HeaderError;
+use super::meta_group::read_meta;
 
 /// Reading a header stops here: Float, Double Float and ordinary Pixel Data all come later.
 const FIRST_PIXEL_TAG: Tag = Tag(0x7FE0, 0x0001);
 
-/// Deflated Explicit VR Little Endian; the meta group that says so lies within the first bytes.
+/// Deflated Explicit VR Little Endian.
 const DEFLATED: &str = uids::DEFLATED_EXPLICIT_VR_LITTLE_ENDIAN;
 
 /// Bytes read to tell what kind of file it is.
@@ -59,62 +63,70 @@ pub(super) fn open_whole(path: &Path) -> Result<(InMemDicomObject, String), Head
 /// Opens a file up to a tag. The parser is foreign and files are hostile: a panic inside it becomes an error of this file.
 fn open(path: &Path, start: &[u8], until: Option<Tag>) -> Result<(InMemDicomObject, String), HeaderError> {
     let damaged = |reason: String| HeaderError::Damaged { path: path.to_owned(), reason };
-    let has_meta = start.get(128..132) == Some(b"DICM") || start.first() == Some(&0x02);
-    let deflated = start.windows(DEFLATED.len()).any(|w| w == DEFLATED.as_bytes());
-    let parse = || match (has_meta, deflated) {
-        (true, true) => Ok((open_deflated(path)?, DEFLATED.to_owned())),
-        (true, false) => open_with_meta(path, until),
-        (false, _) => open_bare(path, start),
-    };
-    match catch_unwind(AssertUnwindSafe(parse)) {
+    match catch_unwind(AssertUnwindSafe(|| parse(path, start, until))) {
         Ok(result) => result.map_err(damaged),
         Err(_) => Err(damaged("the parser gave up on it".to_owned())),
     }
 }
 
-fn open_with_meta(path: &Path, until: Option<Tag>) -> Result<(InMemDicomObject, String), String> {
-    let options = OpenFileOptions::new().read_preamble(ReadPreamble::Auto);
-    let options = until.map_or(options.clone(), |tag| options.read_until(tag));
-    let object = options.open_file(path).map_err(|e| reason_of(&e))?;
-    let transfer_syntax = object.meta().transfer_syntax().trim_end_matches('\0').to_owned();
-    Ok((object.into_inner(), transfer_syntax))
-}
-
-/// A deflated data set may unpack to this many bytes: more is no image but a bomb.
-const MAX_INFLATED: u64 = 1 << 31;
-
-/// A deflated file, unpacked within a bound.
-fn open_deflated(path: &Path) -> Result<InMemDicomObject, String> {
-    let bytes = std::fs::read(path).map_err(|e| e.to_string())?;
-    let start = if bytes.get(128..132) == Some(b"DICM") { 128 } else { 0 };
-    let mut reader = std::io::Cursor::new(&bytes[start..]);
-    FileMetaTable::from_reader(&mut reader).map_err(|e| reason_of(&e))?;
-    let packed = &bytes[start + reader.position() as usize..];
-    let mut data_set = Vec::new();
-    flate2::read::DeflateDecoder::new(packed)
-        .take(MAX_INFLATED)
-        .read_to_end(&mut data_set)
-        .map_err(|e| format!("it cannot be inflated: {e}"))?;
-    if data_set.len() as u64 == MAX_INFLATED {
-        return Err("it inflates to more than 2 GiB".to_owned());
+fn parse(path: &Path, start: &[u8], until: Option<Tag>) -> Result<(InMemDicomObject, String), String> {
+    let file = File::open(path).map_err(|e| e.to_string())?;
+    let n_bytes = file.metadata().map_err(|e| e.to_string())?.len();
+    let mut reader = BufReader::new(file);
+    let (uid, data_set_at) = if start.get(128..132) == Some(b"DICM") {
+        let meta = read_meta(&mut reader, 132)?;
+        (meta.transfer_syntax, meta.data_set_at)
+    } else if start.first() == Some(&0x02) {
+        let meta = read_meta(&mut reader, 0)?;
+        (meta.transfer_syntax, meta.data_set_at)
+    } else {
+        (syntax_of_bare(start).to_owned(), 0)
+    };
+    let n_bytes = n_bytes.saturating_sub(data_set_at);
+    if uid == DEFLATED {
+        return Ok((read_deflated(reader, n_bytes, until)?, uid));
     }
-    let syntax = entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
-    InMemDicomObject::read_dataset_with_ts(std::io::Cursor::new(data_set), &syntax).map_err(|e| reason_of(&e))
+    let syntax = TransferSyntaxRegistry.get(&uid).filter(|s| !matches!(s.codec(), Codec::Dataset(_)));
+    let syntax = syntax.ok_or_else(|| format!("its transfer syntax {uid:?} is not known"))?;
+    Ok((read_data_set(reader, syntax, n_bytes, until)?, uid))
 }
 
 /// A bare data set (no preamble, no meta group): explicit or implicit little endian, told apart by the first value
 /// representation.
-fn open_bare(path: &Path, start: &[u8]) -> Result<(InMemDicomObject, String), String> {
+fn syntax_of_bare(start: &[u8]) -> &'static str {
     let explicit = start.get(4..6).is_some_and(|vr| vr.iter().all(u8::is_ascii_uppercase));
-    let syntax = if explicit {
-        entries::EXPLICIT_VR_LITTLE_ENDIAN.erased()
-    } else {
-        entries::IMPLICIT_VR_LITTLE_ENDIAN.erased()
-    };
-    let file = File::open(path).map_err(|e| e.to_string())?;
-    let object =
-        InMemDicomObject::read_dataset_with_ts(std::io::BufReader::new(file), &syntax).map_err(|e| reason_of(&e))?;
-    Ok((object, syntax.uid().to_owned()))
+    if explicit { uids::EXPLICIT_VR_LITTLE_ENDIAN } else { uids::IMPLICIT_VR_LITTLE_ENDIAN }
+}
+
+/// A deflated data set may always unpack to this many bytes (a multi-frame image of 512 rows, columns and slices).
+const SMALL_INFLATED: u64 = 256 << 20;
+
+/// A larger one only to this many times its packed size (images pack 2 to 5 times, masks some 100 times), and to 2 GiB.
+const MAX_INFLATION: u64 = 128;
+
+/// A deflated data set may unpack to this many bytes: more is no image but a bomb.
+const MAX_INFLATED: u64 = 1 << 31;
+
+/// What comes before the pixels of a deflated file may unpack to this many bytes.
+const MAX_INFLATED_HEADER: u64 = 64 << 20;
+
+/// A deflated data set, unpacked within bounds; up to a tag it is unpacked no further than that.
+fn read_deflated(packed: impl Read, n_packed: u64, until: Option<Tag>) -> Result<InMemDicomObject, String> {
+    let syntax = entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
+    let bomb = |limit: u64| format!("{n_packed} bytes inflate to more than {limit}, as those of no image do");
+    let inflated = DeflateDecoder::new(packed);
+    if until.is_some() {
+        let mut bounded = inflated.take(MAX_INFLATED_HEADER);
+        let object = read_data_set(&mut bounded, &syntax, MAX_INFLATED_HEADER, until)?;
+        return if bounded.limit() == 0 { Err(bomb(MAX_INFLATED_HEADER)) } else { Ok(object) };
+    }
+    let limit = n_packed.saturating_mul(MAX_INFLATION).clamp(SMALL_INFLATED, MAX_INFLATED);
+    let mut data_set = Vec::new();
+    inflated.take(limit).read_to_end(&mut data_set).map_err(|e| format!("it cannot be inflated: {e}"))?;
+    if data_set.len() as u64 == limit {
+        return Err(bomb(limit));
+    }
+    read_data_set(data_set.as_slice(), &syntax, data_set.len() as u64, None)
 }
 
 /// An error with its causes on one line.

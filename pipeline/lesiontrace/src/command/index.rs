@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use formats::archive::{self, IndexRow};
+use formats::tables::cells_to_csv;
 
 use crate::cli::Index;
 use crate::exit::{self, Failure};
@@ -56,7 +57,6 @@ fn write_table(path: &Path, rows: &[IndexRow]) -> Result<(), Failure> {
     if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("csv")) {
         return Err(Failure::usage(anyhow::anyhow!("--out: expected a file ending in .csv, found {}", path.display())));
     }
-    let mut table = csv::Writer::from_writer(Vec::new());
     let header = [
         "patient_id",
         "study_date",
@@ -73,12 +73,10 @@ fn write_table(path: &Path, rows: &[IndexRow]) -> Result<(), Failure> {
         "reasons",
         "volume",
     ];
-    let mut write = |record: &[String]| table.write_record(record).map_err(Failure::internal);
-    write(&header.map(str::to_owned))?;
-    for row in rows {
+    let cells = rows.iter().map(|row| {
         let spacing = row.spacing_mm.map_or([const { String::new() }; 3], |mm| mm.map(|v| v.to_string()));
         let [i, j, k] = spacing;
-        write(&[
+        [
             row.patient_id.clone(),
             row.study_date.map_or_else(String::new, |date| date.to_string()),
             row.series_uid.clone(),
@@ -93,8 +91,8 @@ fn write_table(path: &Path, rows: &[IndexRow]) -> Result<(), Failure> {
             row.usable.to_string(),
             row.reasons.join("; "),
             row.volume.clone().unwrap_or_default(),
-        ])?;
-    }
-    let bytes = table.into_inner().map_err(|error| Failure::internal(error.into_error()))?;
+        ]
+    });
+    let bytes = cells_to_csv(&header, cells).map_err(Failure::internal)?;
     out::write_atomic(path, &bytes).map_err(Failure::io)
 }
