@@ -90,9 +90,7 @@ fn clinical_tables() {
 #[test]
 fn series_rules() {
     let rules = include_bytes!("../../../configs/series/default.toml").to_vec();
-    damage_all("rules.toml", &[rules], |path| {
-        fs::read_to_string(path).is_ok_and(|text| readers::series_rules(&text))
-    });
+    damage_all("rules.toml", &[rules], |path| fs::read_to_string(path).is_ok_and(|text| readers::series_rules(&text)));
 }
 
 /// The whole of `bytes` with the first `old` replaced.
@@ -176,7 +174,8 @@ fn a_gzipped_nifti_that_claims_more_than_it_can_hold_is_refused() {
         nifti[at..at + 2].copy_from_slice(&32_767_i16.to_le_bytes());
     }
     let frame = || FrameId::new("f");
-    for (bytes, expected) in [(nifti.clone(), "no image has more than"), (seeds::gzip_stored(&nifti), "no image has more")]
+    for (bytes, expected) in
+        [(nifti.clone(), "no image has more than"), (seeds::gzip_stored(&nifti), "no image has more")]
     {
         fs::write(&path, bytes).unwrap();
         let error = nifti::read_image(&path, frame()).unwrap_err().to_string();

@@ -130,7 +130,9 @@ pub enum GridError {
     #[error("the grid has no voxels: shape {0:?}")]
     Empty(Shape),
     /// More voxels than any image has.
-    #[error("the grid has the shape {0:?}, more than {MAX_VOXELS} voxels, as no image has; check its header, or crop it")]
+    #[error(
+        "the grid has the shape {0:?}, more than {MAX_VOXELS} voxels, as no image has; check its header, or crop it"
+    )]
     TooManyVoxels(Shape),
     /// Array and grid disagree.
     #[error("the array has shape {array:?} (k, j, i) but its grid says {grid:?}")]
@@ -321,7 +323,13 @@ mod tests {
 
     #[test]
     fn a_shape_that_no_memory_holds_is_refused() {
-        let grid = |ni, nj, nk| Grid::new(Shape { ni, nj, nk }, Affine::from_parts(Matrix3::identity(), Vector3::zeros()), FrameId::new("f"));
+        let grid = |ni, nj, nk| {
+            Grid::new(
+                Shape { ni, nj, nk },
+                Affine::from_parts(Matrix3::identity(), Vector3::zeros()),
+                FrameId::new("f"),
+            )
+        };
         assert!(grid(1024, 1024, 1024).is_ok());
         assert!(matches!(grid(1024, 1024, 1025), Err(GridError::TooManyVoxels(_))));
         assert!(matches!(grid(usize::MAX, usize::MAX, 2), Err(GridError::TooManyVoxels(_))));

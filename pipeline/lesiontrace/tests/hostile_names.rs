@@ -138,7 +138,8 @@ fn names_stay_in_the_output_folder_and_are_neither_run_nor_computed() {
         }
     }
     let status = status(&cohort, "out");
-    let ids: BTreeSet<&str> = status["patients"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap()).collect();
+    let ids: BTreeSet<&str> =
+        status["patients"].as_array().unwrap().iter().map(|p| p["id"].as_str().unwrap()).collect();
     assert_eq!(ids, names.iter().map(String::as_str).collect(), "every name is a patient of its own");
     assert_eq!(status["counts"]["done"], names.len());
 }

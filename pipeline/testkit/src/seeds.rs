@@ -235,9 +235,8 @@ pub fn codes() -> Vec<(usize, (u16, u16), u16, Vec<u8>)> {
 /// Compressed DICOM images.
 #[must_use]
 pub fn compressed_images() -> Vec<Vec<u8>> {
-    let image = |(n, size, bits, code): (usize, (u16, u16), u16, Vec<u8>)| {
-        compressed_slice(COMPRESSED[n], size, bits, &code)
-    };
+    let image =
+        |(n, size, bits, code): (usize, (u16, u16), u16, Vec<u8>)| compressed_slice(COMPRESSED[n], size, bits, &code);
     codes().into_iter().map(image).collect()
 }
 
@@ -280,11 +279,8 @@ pub fn structure_sets() -> Vec<Vec<u8>> {
     };
     let outer = contour("-30\\12\\400\\-10\\12\\400\\-10\\32\\400\\-30\\32\\400");
     let inner = contour("-25\\17\\400\\-15\\17\\400\\-15\\27\\400\\-25\\27\\400");
-    let region = [
-        element(0x3006_0022, "IS", "1"),
-        element(0x3006_0024, "UI", "1.2.9"),
-        element(0x3006_0026, "LO", "GTV"),
-    ];
+    let region =
+        [element(0x3006_0022, "IS", "1"), element(0x3006_0024, "UI", "1.2.9"), element(0x3006_0026, "LO", "GTV")];
     let drawn = [sequence(0x3006_0040, &[outer, inner]), element(0x3006_0084, "IS", "1")];
     let series = sequence(0x3006_0014, &[element(0x0020_000E, "UI", "1.2.4")]);
     let reference = [element(0x0020_0052, "UI", "1.2.9"), sequence(0x3006_0012, &[series])];
@@ -416,7 +412,10 @@ pub fn clinical_tables() -> Vec<(&'static str, &'static str)> {
             "treatments.csv",
             "patient_id,date,session,cycle,modality,target_lesions,complication_grade\nP1,2024-03-02,1,1,MWA,L1;L2,0\n",
         ),
-        ("lesions.csv", "patient_id,lesion_id,study_date,x_mm,y_mm,z_mm,organ,role\nP1,L1,2024-03-01,1.5,-2,3e1,liver,target\n"),
+        (
+            "lesions.csv",
+            "patient_id,lesion_id,study_date,x_mm,y_mm,z_mm,organ,role\nP1,L1,2024-03-01,1.5,-2,3e1,liver,target\n",
+        ),
         ("markers.csv", "patient_id,date,marker,value,unit,upper_limit\nP1,2024-03-01,CA 19-9,41.5,U/ml,37\n"),
         ("series.csv", "file,patient_id,study_date,role,unit\na.nii,P1,2024-03-01,ct_portal_venous,HU\n"),
     ]

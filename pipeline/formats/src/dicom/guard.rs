@@ -123,7 +123,19 @@ impl<R: Read> Guard<R> {
     fn count_text(&mut self, header: &DataElementHeader) -> Decoded<()> {
         let is_text = matches!(
             header.vr,
-            VR::AE | VR::AS | VR::CS | VR::DA | VR::DS | VR::DT | VR::IS | VR::LO | VR::PN | VR::SH | VR::TM | VR::UC | VR::UI
+            VR::AE
+                | VR::AS
+                | VR::CS
+                | VR::DA
+                | VR::DS
+                | VR::DT
+                | VR::IS
+                | VR::LO
+                | VR::PN
+                | VR::SH
+                | VR::TM
+                | VR::UC
+                | VR::UI
         );
         self.n_text_bytes += header.len.get().filter(|_| is_text).map_or(0, u64::from);
         if self.n_text_bytes > MAX_TEXT_BYTES {
@@ -231,7 +243,8 @@ mod tests {
             let reason = read(&lies, None).unwrap_err();
             assert!(reason.contains("claims 4294967280 bytes where 0 are left"), "{reason}");
         }
-        let fragment = [header(0x7FE0_0010, "OB", u32::MAX), vec![0xFE, 0xFF, 0, 0xE0, 0xF0, 0xFF, 0xFF, 0xFF]].concat();
+        let fragment =
+            [header(0x7FE0_0010, "OB", u32::MAX), vec![0xFE, 0xFF, 0, 0xE0, 0xF0, 0xFF, 0xFF, 0xFF]].concat();
         assert!(read(&fragment, None).unwrap_err().starts_with("item (FFFE,E000) claims"));
     }
 
@@ -257,12 +270,9 @@ mod tests {
     #[test]
     fn the_data_set_ends_before_a_tag_of_the_top_level_only() {
         let icon = element(0x7FE0_0010, "OB", [1, 2]);
-        let set = [
-            sequence(0x0088_0200, &[icon]),
-            element(0x0088_0904, "LO", "x"),
-            header(0x7FE0_0010, "OW", 0x7FFF_FFFE),
-        ]
-        .concat();
+        let set =
+            [sequence(0x0088_0200, &[icon]), element(0x0088_0904, "LO", "x"), header(0x7FE0_0010, "OW", 0x7FFF_FFFE)]
+                .concat();
         let object = read(&set, Some(Tag(0x7FE0, 0x0001))).unwrap();
         assert_eq!(object.iter().count(), 2);
     }

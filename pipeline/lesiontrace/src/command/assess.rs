@@ -40,10 +40,12 @@ pub(crate) fn run(args: &Assess) -> Result<u8, Failure> {
         out::write_atomic(path, &bytes).map_err(Failure::io)?;
     }
     if let Some(path) = &args.adrs {
-        out::write_atomic(path, &to_csv_by_field(&adrs_rows(&assessments, &table)).map_err(Failure::internal)?).map_err(Failure::io)?;
+        out::write_atomic(path, &to_csv_by_field(&adrs_rows(&assessments, &table)).map_err(Failure::internal)?)
+            .map_err(Failure::io)?;
     }
     if let Some(path) = &args.adtr {
-        out::write_atomic(path, &to_csv_by_field(&adtr_rows(&assessments)).map_err(Failure::internal)?).map_err(Failure::io)?;
+        out::write_atomic(path, &to_csv_by_field(&adtr_rows(&assessments)).map_err(Failure::internal)?)
+            .map_err(Failure::io)?;
     }
     if let Some(path) = &args.agreement {
         let document = reader_agreement(&assessments, &tu_rows, &args.readers);
