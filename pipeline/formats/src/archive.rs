@@ -19,7 +19,7 @@ use crate::dicom::role::{Plane, RoleCandidate, SeriesRole, SeriesRules, candidat
 use crate::dicom::volumes::{SeriesPart, volumes_of};
 use crate::nifti_archive::{self, NiftiSeries};
 
-mod files;
+pub(crate) mod files;
 
 use files::list_files;
 

@@ -6,6 +6,7 @@
 
 pub mod archive;
 pub mod clinical;
+pub mod deidentify;
 pub mod dicom;
 pub mod nifti;
 pub mod nifti_archive;

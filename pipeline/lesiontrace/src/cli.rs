@@ -1,6 +1,7 @@
 //! The command line, raw: what may be written, with an example for each command. Checked values are made in `command/`.
 
 mod cohort;
+mod deidentify;
 mod steps;
 mod survival;
 
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cohort::{Collect, Demo, Init, Only, Phantom, Run, Status};
+pub(crate) use deidentify::Deidentify;
 pub(crate) use steps::{
     Assess, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction, Register,
     Segment, Suv, Transform,
@@ -120,6 +122,9 @@ pub(crate) enum Command {
     /// Model folders: list them, or check one against its card.
     #[command(after_help = "Example: lesiontrace model check models/phantom-liver-0.2.0")]
     Model(Model),
+    /// Writes a copy of an archive without what names patients; intervals, measurements and SUV stay. No claim of anonymity.
+    #[command(after_help = "Example: lesiontrace deidentify archive shared --key ../keys/study.key")]
+    Deidentify(Deidentify),
     /// Response criteria: list the built-in ones, or show one with its sources.
     #[command(after_help = "Example: lesiontrace criterion show recist_1_1")]
     Criterion(Criterion),

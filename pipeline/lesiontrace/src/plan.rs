@@ -12,6 +12,7 @@ use oncology::marker::MarkerReading;
 use crate::config::Study;
 
 mod digest;
+mod reports;
 mod structures;
 mod visit;
 

@@ -11,7 +11,7 @@ use super::{ArchiveError, relative};
 /// Every file below a folder, sorted by path. Links to files and folders are followed; a folder that was read already (a link in a
 /// circle, or a second way to it) is not read again, with a note. Folders proper come before links, so that a file is found under
 /// its own path where it has one.
-pub(super) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
+pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
     let mut files = Vec::new();
     let mut seen = BTreeSet::new();
     let (mut folders, mut links) = (vec![root.to_owned()], VecDeque::new());

@@ -7,7 +7,7 @@ use dicom::object::InMemDicomObject;
 use jiff::civil::{Date, DateTime, Time};
 
 /// The text of an element without padding; multiple values are joined by a backslash.
-pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
+pub(crate) fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
     let element = object.get(tag)?;
     // Private elements of implicit files come as bytes, which the crate would write out as numbers.
     let text = match element.vr() {
@@ -19,7 +19,7 @@ pub(super) fn text(object: &InMemDicomObject, tag: Tag) -> Option<String> {
 }
 
 /// The values of a multi-valued text element.
-pub(super) fn texts(object: &InMemDicomObject, tag: Tag) -> Vec<String> {
+pub(crate) fn texts(object: &InMemDicomObject, tag: Tag) -> Vec<String> {
     text(object, tag).map(|t| t.split('\\').map(|v| v.trim().to_owned()).collect()).unwrap_or_default()
 }
 
@@ -45,23 +45,23 @@ pub(super) fn float(object: &InMemDicomObject, tag: Tag) -> Option<f64> {
 }
 
 /// The first integer of an element.
-pub(super) fn integer(object: &InMemDicomObject, tag: Tag) -> Option<i64> {
+pub(crate) fn integer(object: &InMemDicomObject, tag: Tag) -> Option<i64> {
     let element = object.get(tag)?;
     element.to_int::<i64>().ok().or_else(|| element.to_str().ok()?.trim().parse().ok())
 }
 
 /// A non-negative count.
-pub(super) fn count(object: &InMemDicomObject, tag: Tag) -> Option<u32> {
+pub(crate) fn count(object: &InMemDicomObject, tag: Tag) -> Option<u32> {
     integer(object, tag).and_then(|n| u32::try_from(n).ok())
 }
 
 /// The first item of a sequence.
-pub(super) fn first_item(object: &InMemDicomObject, tag: Tag) -> Option<&InMemDicomObject> {
+pub(crate) fn first_item(object: &InMemDicomObject, tag: Tag) -> Option<&InMemDicomObject> {
     object.get(tag)?.items()?.first()
 }
 
 /// The items of a sequence.
-pub(super) fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
+pub(crate) fn items(object: &InMemDicomObject, tag: Tag) -> &[InMemDicomObject] {
     object.get(tag).and_then(|e| e.items()).unwrap_or_default()
 }
 

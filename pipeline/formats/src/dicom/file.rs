@@ -40,7 +40,7 @@ pub fn looks_like_dicom(start: &[u8]) -> bool {
 }
 
 /// The data set of one file up to its pixels with its transfer syntax; `None` where the file is no DICOM file.
-pub(super) fn open_header(path: &Path) -> Result<Option<(InMemDicomObject, String)>, HeaderError> {
+pub(crate) fn open_header(path: &Path) -> Result<Option<(InMemDicomObject, String)>, HeaderError> {
     let unreadable = |e: std::io::Error| HeaderError::Unreadable { path: path.to_owned(), reason: e.to_string() };
     let mut start = Vec::with_capacity(N_START as usize);
     let file = File::open(path).map_err(unreadable)?;
@@ -52,7 +52,7 @@ pub(super) fn open_header(path: &Path) -> Result<Option<(InMemDicomObject, Strin
 }
 
 /// The whole data set of one file with its transfer syntax.
-pub(super) fn open_whole(path: &Path) -> Result<(InMemDicomObject, String), HeaderError> {
+pub(crate) fn open_whole(path: &Path) -> Result<(InMemDicomObject, String), HeaderError> {
     let mut start = Vec::with_capacity(N_START as usize);
     File::open(path)
         .and_then(|file| file.take(N_START).read_to_end(&mut start))
@@ -130,7 +130,7 @@ fn read_deflated(packed: impl Read, n_packed: u64, until: Option<Tag>) -> Result
 }
 
 /// An error with its causes on one line.
-pub(super) fn reason_of(error: &dyn std::error::Error) -> String {
+pub(crate) fn reason_of(error: &dyn std::error::Error) -> String {
     let mut reason = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -4,8 +4,8 @@
 
 mod codec;
 pub mod decimal;
-mod element;
-mod file;
+pub(crate) mod element;
+pub(crate) mod file;
 mod functional_groups;
 pub mod geometry;
 mod guard;
@@ -19,6 +19,7 @@ pub mod rtdose;
 pub mod rtstruct;
 pub mod seg;
 pub mod series;
+pub mod sr;
 pub mod uid;
 pub mod volume_key;
 pub mod volumes;

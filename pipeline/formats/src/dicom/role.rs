@@ -91,7 +91,7 @@ impl fmt::Display for SeriesRole {
 }
 
 /// Descriptions of pictures made for planning or watching, never for measuring.
-const NOT_FOR_MEASURING: &[&str] = &[
+pub(crate) const NOT_FOR_MEASURING: &[&str] = &[
     "localizer",
     "localiser",
     "loc",

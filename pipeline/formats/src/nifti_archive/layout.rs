@@ -115,7 +115,7 @@ fn stated_unit(path: &Path, usual: Option<NiftiUnit>) -> Option<NiftiUnit> {
 }
 
 /// Undoes the percent encoding of a folder name; what is no code stays as it is.
-fn decoded(name: &str) -> String {
+pub(crate) fn decoded(name: &str) -> String {
     let bytes = name.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -5,6 +5,7 @@ mod case;
 mod collect;
 mod convert;
 mod criterion;
+mod deidentify;
 mod demo;
 mod index;
 mod init;
@@ -43,6 +44,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Survival(args) => survival::run(args),
         Command::Model(args) => model::run(args, &cli.global),
         Command::Criterion(args) => criterion::run(args),
+        Command::Deidentify(args) => deidentify::run(args),
         Command::Demo(args) => demo::run(args, &cli.global),
     }
 }

@@ -10,7 +10,7 @@ use formats::dicom::role::not_for_measuring;
 use imaging::{FrameId, Note};
 use oncology::Date;
 
-use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, structures};
+use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, reports, structures};
 use crate::config::{MaskSource, NiftiFrame, Study};
 use crate::out;
 
@@ -36,7 +36,7 @@ pub(super) fn plan_visit(
     notes: &mut Vec<Note>,
 ) -> Result<Option<VisitPlan>, Vec<String>> {
     let study = source.study;
-    for series in timepoint.series.iter().filter(|s| !s.row.usable && s.row.modality != structures::RTSTRUCT) {
+    for series in timepoint.series.iter().filter(|s| !s.row.usable && !says_of_images(s)) {
         let message = format!("{} is not used: {}", describe(series), series.row.reasons.join("; "));
         notes.push(Note::warning("series_not_usable", series.row.series_uid.clone(), message));
     }
@@ -75,9 +75,30 @@ pub(super) fn plan_visit(
         arterial,
         pet,
         masks: masks(source, timepoint, date, &measure, notes)?,
-        marks: source.seeds.iter().filter(|s| s.study_date == date).map(|s| (*s).clone()).collect(),
+        marks: marks(source, timepoint, date, &measure, notes),
         measure,
     }))
+}
+
+/// Structure sets and reports hold no image; what became of them is said where they are read.
+fn says_of_images(series: &SeriesEntry) -> bool {
+    [structures::RTSTRUCT, reports::SR].contains(&series.row.modality.as_str())
+}
+
+/// What a reader marked: in `lesions.csv`, then in structured reports.
+fn marks(
+    source: &Source<'_>,
+    timepoint: &TimepointImages,
+    date: Date,
+    measure: &SeriesPlan,
+    notes: &mut Vec<Note>,
+) -> Vec<SeedRecord> {
+    let mut marks: Vec<SeedRecord> =
+        source.seeds.iter().filter(|s| s.study_date == date).map(|s| (*s).clone()).collect();
+    let visit = reports::Visit { archive: source.archive, patient_id: source.id, date, timepoint, measure };
+    let of_reports = reports::marks(&visit, &marks, notes);
+    marks.extend(of_reports);
+    marks
 }
 
 /// Told that the files of a visit share a frame of reference, those without a stated one do.

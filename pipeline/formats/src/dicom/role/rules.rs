@@ -95,6 +95,12 @@ impl SeriesRules {
         &BUILT_IN
     }
 
+    /// Every word the rules look for in a description, in lower case; some more than once.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        let phrases = self.rules.iter().flat_map(|r| [&r.any, &r.all, &r.none, &r.study_any]).flatten();
+        phrases.flat_map(|phrase| phrase.split(' '))
+    }
+
     /// From the text of a file.
     pub fn parse(text: &str) -> Result<Self, RulesError> {
         let file: RulesFile = toml::from_str(text)?;

@@ -1,0 +1,166 @@
+//! `deidentify`: a run on the copy measures the same things, and nothing of the patients' names is left.
+
+#![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
+
+#[path = "files/calls.rs"]
+mod calls;
+#[path = "files/cohort.rs"]
+mod cohort;
+
+use std::collections::BTreeMap;
+
+use calls::{call, entry, run, status};
+use cohort::{BASELINE, Cohort, FOLLOW_UP, comparable};
+use formats::deidentify::open_or_make;
+use formats::dicom::write::{ModalityToWrite, PetToWrite, SeriesToWrite, write_series};
+use imaging::{Affine, FrameId, Grid, Shape, Volume};
+use jiff::ToSpan as _;
+use jiff::civil::{Date, date};
+use serde_json::Value;
+
+const DONE: i32 = 0;
+const SOME_FAILED: i32 = 1;
+const USAGE: i32 = 2;
+
+fn deidentify(cohort: &Cohort, more: &[&str]) -> (i32, String) {
+    let [archive, out, key] = ["archive", "copy", "study.key"].map(|p| cohort.path(p).display().to_string());
+    let mut args = vec!["deidentify", &archive, &out, "--key", &key];
+    args.extend(more);
+    call(&args)
+}
+
+fn rows(cohort: &Cohort, path: &str) -> Vec<BTreeMap<String, String>> {
+    let mut reader = csv::Reader::from_path(cohort.path(path)).unwrap();
+    let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let row = |record: csv::StringRecord| header.iter().cloned().zip(record.iter().map(str::to_owned)).collect();
+    reader.records().map(|record| row(record.unwrap())).collect()
+}
+
+/// Rows of one patient by these columns; dates as days since baseline.
+fn of_patient(cohort: &Cohort, path: &str, id: &str, baseline: Date, columns: &[&str]) -> Vec<Vec<String>> {
+    let days = |text: &str| text.parse::<Date>().map_or(text.to_owned(), |d| (d - baseline).get_days().to_string());
+    let of = |row: &BTreeMap<String, String>| columns.iter().map(|c| days(&row[*c])).collect::<Vec<String>>();
+    let mut found: Vec<Vec<String>> = rows(cohort, path).iter().filter(|row| row["patient_id"] == id).map(of).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn a_run_on_the_copy_measures_the_same_on_days_that_keep_their_distance() {
+    let cohort = Cohort::new(&["Doe-1", "Roe-2"]);
+    assert_eq!(run(&cohort, "out", &[]).0, DONE);
+    let (code, stderr) = deidentify(&cohort, &[]);
+    assert_eq!(code, DONE, "{stderr}");
+    let [study_file, copy, out] = ["study.toml", "copy", "out_copy"].map(|p| cohort.path(p).display().to_string());
+    let (code, stderr) = call(&["run", &study_file, "--archive", &copy, "--out", &out]);
+    assert_eq!(code, DONE, "{stderr}");
+    let (key, _) = open_or_make(&cohort.path("study.key"), &[]).unwrap();
+    let tables: [(&str, &[&str]); 4] = [
+        ("measurements", &["lesion_id", "date", "study_day", "series_role", "quantity", "value", "unit", "evaluable"]),
+        ("assessments", &["criterion", "date", "study_day", "sum_mm", "target", "new_lesion", "overall"]),
+        ("margins", &["lesion_id", "treatment_date", "study_date", "min_margin_mm", "verdict"]),
+        ("endpoints", &["endpoint", "origin_date", "end_date", "days", "event", "censor_reason"]),
+    ];
+    let baseline = date(2020, 3, 2);
+    let mut n_rows = 0;
+    for id in ["Doe-1", "Roe-2"] {
+        assert_eq!(entry(&status(&cohort, "out_copy"), &key.patient(id))["state"], "done");
+        let moved = baseline.checked_add(key.shift_days(id).days()).unwrap();
+        for (table, columns) in tables {
+            let of = |out: &str, id: &str, baseline| {
+                of_patient(&cohort, &format!("{out}/cohort/{table}.csv"), id, baseline, columns)
+            };
+            let (original, copied) = (of("out", id, baseline), of("out_copy", &key.patient(id), moved));
+            assert_eq!(original, copied, "{table} of {id}");
+            n_rows += original.len();
+        }
+    }
+    assert!(n_rows > 30, "{n_rows}");
+    for (path, bytes) in comparable(&cohort.path("copy")) {
+        let text = [path.to_string_lossy().as_bytes(), b"\n", &bytes].concat();
+        for name in ["Doe", "Roe", BASELINE, FOLLOW_UP, "20200302", "20200511"] {
+            assert!(!text.windows(name.len()).any(|w| w == name.as_bytes()), "{} holds {name}", path.display());
+        }
+    }
+    let report: Value = serde_json::from_str(&cohort.read("copy/deidentification.json")).unwrap();
+    assert_eq!((&report["n_written"], &report["n_failed"]), (&48.into(), &0.into()));
+    assert_eq!(report["masks"]["n_written"], 13, "{}", report["masks"]);
+    assert!(cohort.read("copy/deidentification.csv").contains("attribute,\"(0010,0010)\",PatientName,replaced,48"));
+}
+
+#[test]
+fn a_damaged_file_is_named_by_its_hash_and_a_key_with_the_data_is_refused() {
+    let cohort = Cohort::new(&["Doe-1"]);
+    let slice = std::fs::read(cohort.path(&format!("archive/0/{BASELINE}/IM0003.dcm"))).unwrap();
+    std::fs::remove_file(cohort.path(&format!("archive/0/{BASELINE}/IM0003.dcm"))).unwrap();
+    std::fs::write(cohort.path("archive/Doe.dcm"), &slice[..slice.len() - 100]).unwrap();
+    let (code, stderr) = deidentify(&cohort, &["--report", &cohort.path("told.json").display().to_string()]);
+    assert_eq!(code, SOME_FAILED, "{stderr}");
+    assert!(!stderr.contains("Doe.dcm") && !cohort.read("told.json").contains("Doe"));
+    assert!(cohort.read("told.csv").contains("failed,1,"));
+    let [archive, out] = ["archive", "copy"].map(|p| cohort.path(p).display().to_string());
+    for inside in ["archive/key", "copy/key"] {
+        let (code, stderr) = call(&["deidentify", &archive, &out, "--key", &cohort.path(inside).display().to_string()]);
+        assert_eq!(code, USAGE, "{stderr}");
+        assert!(!cohort.path(inside).exists());
+    }
+    let (code, _) = call(&["deidentify", &archive, &archive, "--key", &cohort.path("study.key").display().to_string()]);
+    assert_eq!(code, USAGE);
+}
+
+/// A PET whose injection lies before midnight and whose scan lies after it.
+fn pet(cohort: &Cohort) {
+    let rows = [[4.0, 0.0, 0.0, -9.0], [0.0, 4.0, 0.0, 4.0], [0.0, 0.0, 5.0, 1.0], [0.0, 0.0, 0.0, 1.0]];
+    let grid =
+        Grid::new(Shape { ni: 4, nj: 3, nk: 2 }, Affine::from_rows(rows).unwrap(), FrameId::new("1.2.9")).unwrap();
+    let volume = Volume::from_fn(grid, |at| (at.i * 700 + at.j * 31 + at.k * 113) as f32);
+    let pet = PetToWrite {
+        units: "BQML".to_owned(),
+        decay_correction: "START".to_owned(),
+        corrected_image: ["DECY", "ATTN"].map(str::to_owned).to_vec(),
+        suv_type: None,
+        radiopharmaceutical: "Fluorodeoxyglucose".to_owned(),
+        total_dose_bq: 350e6,
+        half_life_s: 6586.2,
+        injection: date(2020, 3, 1).at(23, 40, 0, 0),
+    };
+    let series = SeriesToWrite {
+        volume: &volume,
+        modality: ModalityToWrite::Pet(Box::new(pet)),
+        patient_id: "Doe-1".to_owned(),
+        patient_sex: Some("F".to_owned()),
+        patient_weight_kg: Some(61.5),
+        study_uid: "1.2.1".to_owned(),
+        series_uid: "1.2.2".to_owned(),
+        sop_instance_uids: (0..2).map(|k| format!("1.2.3.{k}")).collect(),
+        study_datetime: date(2020, 3, 2).at(0, 30, 0, 0),
+        acquisition_datetime: date(2020, 3, 2).at(0, 41, 10, 0),
+        study_description: "PET CT".to_owned(),
+        series_description: "PET WB".to_owned(),
+        series_number: 5,
+        slice_thickness_mm: 5.0,
+        image_type: ["ORIGINAL", "PRIMARY"].map(str::to_owned).to_vec(),
+        manufacturer: "test".to_owned(),
+    };
+    write_series(&cohort.path("archive/pet"), &series).unwrap();
+}
+
+#[test]
+fn the_suv_of_a_pet_across_midnight_is_the_same() {
+    let cohort = Cohort::new(&["Doe-1"]);
+    std::fs::remove_dir_all(cohort.path("archive")).unwrap();
+    pet(&cohort);
+    assert_eq!(deidentify(&cohort, &[]).0, DONE);
+    let factor = |folder: &str| {
+        let folder = cohort.path(folder).display().to_string();
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_lesiontrace"));
+        let output = command.args(["suv", &folder, "--json"]).output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (document["factor"].as_f64().unwrap(), document["decay_reference"].clone())
+    };
+    let (original, copied) = (factor("archive/pet"), factor("copy"));
+    assert_eq!(original, copied);
+    // 61,500 g / (350 MBq × 2^(−3670 s / 6586.2 s)).
+    let by_hand = 61_500.0 / (350e6 * (-3670.0 / 6586.2 * std::f64::consts::LN_2).exp());
+    assert!((original.0 / by_hand - 1.0).abs() < 1e-6, "{} {by_hand}", original.0);
+}
