@@ -71,6 +71,11 @@ fn doses() {
 }
 
 #[test]
+fn measurement_reports() {
+    damage_all("sr.dcm", &seeds::reports(), readers::report);
+}
+
+#[test]
 fn niftis() {
     damage_all("image.nii", &seeds::niftis(), readers::nifti_image);
 }

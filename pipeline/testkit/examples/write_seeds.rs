@@ -22,6 +22,7 @@ fn main() -> io::Result<()> {
         ("seg", seeds::segmentations()),
         ("rtstruct", seeds::structure_sets()),
         ("rtdose", seeds::doses()),
+        ("sr", seeds::reports()),
         ("nifti", seeds::niftis()),
         ("nrrd", seeds::nrrds()),
         ("clinical", tables),

@@ -211,32 +211,36 @@ pub const COMPRESSED: [&str; 8] = [
     "1.2.840.10008.1.2.4.201",
 ];
 
-/// Code streams: number of the transfer syntax, columns and rows, bits, code.
+/// A file of the repository that another program made.
+fn oracle(name: &str) -> Vec<u8> {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test_data/oracles").join(name);
+    std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// One code stream: number of its transfer syntax in [`COMPRESSED`], columns and rows, bits of a pixel, code.
+pub type Code = (usize, (u16, u16), u16, Vec<u8>);
+
+/// Code streams of every kind that is decoded here or by a crate.
 #[must_use]
-pub fn codes() -> Vec<(usize, (u16, u16), u16, Vec<u8>)> {
-    let oracles = |name: &str| {
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test_data/oracles").join(name);
-        std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-    };
+pub fn codes() -> Vec<Code> {
     let mut rle = vec![0; 64];
     (rle[0], rle[4], rle[8]) = (2, 64, 66);
     rle.extend([(-11_i8) as u8, 1, 11]);
     rle.extend(0..12);
     vec![
-        (0, (41, 37), 8, oracles("jpeg_ls/8bit_near0.jls")),
-        (0, (41, 37), 16, oracles("jpeg_ls/16bit_near0.jls")),
-        (1, (41, 37), 16, oracles("jpeg_ls/12bit_near3.jls")),
+        (0, (41, 37), 8, oracle("jpeg_ls/8bit_near0.jls")),
+        (0, (41, 37), 16, oracle("jpeg_ls/16bit_near0.jls")),
+        (1, (41, 37), 16, oracle("jpeg_ls/12bit_near3.jls")),
         (2, (COLUMNS, ROWS), 16, rle),
-        (3, (16, 12), 16, oracles("jpeg/16x12_16bit.j2k")),
-        (4, (16, 12), 8, oracles("jpeg/16x12_8bit.jpg")),
+        (3, (16, 12), 16, oracle("jpeg/16x12_16bit.j2k")),
+        (4, (16, 12), 8, oracle("jpeg/16x12_8bit.jpg")),
     ]
 }
 
 /// Compressed DICOM images.
 #[must_use]
 pub fn compressed_images() -> Vec<Vec<u8>> {
-    let image =
-        |(n, size, bits, code): (usize, (u16, u16), u16, Vec<u8>)| compressed_slice(COMPRESSED[n], size, bits, &code);
+    let image = |(n, size, bits, code): Code| compressed_slice(COMPRESSED[n], size, bits, &code);
     codes().into_iter().map(image).collect()
 }
 
@@ -292,6 +296,12 @@ pub fn structure_sets() -> Vec<Vec<u8>> {
         sequence(0x3006_0039, &[drawn.concat()]),
     ];
     vec![file(EXPLICIT, RT_STRUCT, &set.concat())]
+}
+
+/// A measurement report (TID 1500), made by `scripts/make_measurement_report.py`.
+#[must_use]
+pub fn reports() -> Vec<Vec<u8>> {
+    vec![oracle("sr/measurement_report.dcm")]
 }
 
 /// A dose of two planes.

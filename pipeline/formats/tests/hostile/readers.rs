@@ -8,6 +8,7 @@ use lesiontrace_formats::clinical::ClinicalTables;
 use lesiontrace_formats::dicom::geometry::stack;
 use lesiontrace_formats::dicom::header::read_headers;
 use lesiontrace_formats::dicom::role::candidates_of;
+use lesiontrace_formats::dicom::sr::read_measurement_report;
 use lesiontrace_formats::dicom::{
     SeriesRules, SliceHeader, SuvOptions, read_dose, read_rtstruct, read_segmentation, read_series, volumes_of,
 };
@@ -73,6 +74,11 @@ pub fn structure_set(path: &Path) -> bool {
 /// A dose.
 pub fn dose(path: &Path) -> bool {
     read_dose(path).is_ok()
+}
+
+/// A measurement report.
+pub fn report(path: &Path) -> bool {
+    read_measurement_report(path).is_ok()
 }
 
 /// A NIfTI image, its header alone, and the same as labels.
