@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the structured report of `test_data/oracles/sr` with highdicom, and prints where its lesions lie.
+"""Makes the structured report and the segmentation of `test_data/oracles/sr` with highdicom; prints where its lesions lie.
 
     scripts/make_measurement_report.py [FOLDER]
 
@@ -12,8 +12,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from highdicom import UID
-from highdicom.sr import (AlgorithmIdentification, CodedConcept, Comprehensive3DSR, FindingSite, GraphicTypeValues,
+from highdicom import UID, AlgorithmIdentificationSequence
+from highdicom.seg import (SegmentAlgorithmTypeValues, SegmentationTypeValues, Segmentation, SegmentDescription)
+from highdicom.sr import (CodedConcept, Comprehensive3DSR, FindingSite, GraphicTypeValues,
                           GraphicTypeValues3D, ImageRegion, ImageRegion3D, Measurement, MeasurementReport,
                           MeasurementStatisticalProperties, ObservationContext, ObserverContext,
                           PersonObserverIdentifyingAttributes, PlanarROIMeasurementsAndQualitativeEvaluations,
@@ -43,10 +44,30 @@ def image():
 
 
 def segmentation():
-    ds = image()
-    ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = SegmentationStorage, "1.2.826.0.1.55.5", "SEG"
-    ds.SeriesInstanceUID = "1.2.826.0.1.55.4"
-    return ds
+    """Four slices: the liver, a neoplasm of 9 x 7 x 2 voxels, a spleen."""
+    slices = []
+    for k, last in enumerate(("3", "31", "32", "33")):
+        ds = image()
+        ds.SOPInstanceUID = f"1.2.826.0.1.55.{last}"
+        ds.ImagePositionPatient = [POSITION[0], POSITION[1], POSITION[2] + 3.0 * k]
+        ds.SliceThickness = 3.0
+        slices.append(ds)
+    pixels = np.zeros((4, 64, 64, 3), np.uint8)
+    pixels[:, 10:50, 8:56, 0] = 1
+    pixels[1:3, 20:27, 30:39, 1] = 1
+    pixels[:2, 55:60, 55:60, 2] = 1
+    algorithm = AlgorithmIdentificationSequence("by hand", codes.DCM.ArtificialIntelligence, "1")
+
+    def segment(number, label, kind, category):
+        return SegmentDescription(number, label, category, kind, SegmentAlgorithmTypeValues.SEMIAUTOMATIC,
+                                  algorithm_identification=algorithm)
+
+    return Segmentation(
+        slices, pixels, SegmentationTypeValues.BINARY,
+        [segment(1, "Liver", codes.SCT.Liver, codes.SCT.Organ),
+         segment(2, "Segment_2", codes.SCT.Neoplasm, codes.SCT.MorphologicallyAbnormalStructure),
+         segment(3, "blob", codes.SCT.Spleen, codes.SCT.Organ)],
+        "1.2.826.0.1.55.4", 8, "1.2.826.0.1.55.5", 1, "test", "test", "1", "1", content_label="TEST")
 
 
 def to_patient(column, row):
@@ -96,7 +117,8 @@ def groups(ct, seg):
 def main():
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "test_data/oracles/sr")
     folder.mkdir(parents=True, exist_ok=True)
-    ct, seg = image(), segmentation()
+    ct = image()
+    seg = segmentation()
     observer = ObserverContext(observer_type=codes.DCM.Person,
                                observer_identifying_attributes=PersonObserverIdentifyingAttributes(name="Reader^One"))
     line, corners, lesions = groups(ct, seg)
@@ -113,6 +135,7 @@ def main():
         if tag in sr:
             setattr(sr, tag, now.strftime("%H%M%S"))
     sr.save_as(folder / "measurement_report.dcm", enforce_file_format=True)
+    seg.save_as(folder / "segmentation.dcm", enforce_file_format=True)
     print("T1, middle of the line, LPS mm:", to_patient(*line.mean(axis=0)).tolist())
     print("T2, mean of the corners, LPS mm:", corners[:4].mean(axis=0).tolist())
 

@@ -13,10 +13,11 @@ use crate::config::Study;
 
 mod digest;
 mod reports;
+mod segmentations;
 mod structures;
 mod visit;
 
-pub(crate) use structures::{Region, RegionKind, StructurePlan};
+pub(crate) use structures::{OutlineFile, Region, RegionKind, StructurePlan};
 
 /// One imaging series to be read.
 #[derive(Debug, Clone)]
@@ -32,7 +33,7 @@ pub(crate) struct SeriesPlan {
 pub(crate) enum MaskPlan {
     /// Label maps in the visit's mask folder.
     Folder(MaskFolder),
-    /// Regions of structure sets that refer to the measured series.
+    /// Regions of structure sets or segmentations that refer to the measured series.
     Structures(Vec<StructurePlan>),
 }
 

@@ -54,24 +54,47 @@ fn archive(folder: &Path) {
     std::fs::copy(report, folder.join("report.dcm")).unwrap();
 }
 
-#[test]
-fn lesions_of_a_report_are_marks_and_its_numbers_are_said() {
-    let folder = tempfile::tempdir().unwrap();
-    let (input, out) = (folder.path().join("archive"), folder.path().join("out"));
-    archive(&input);
-    let study = folder.path().join("study.toml");
+/// A run on the archive with imported outlines; its tables and notes.
+fn run(folder: &Path, input: &Path) -> (String, String, String) {
+    let (study, out) = (folder.join("study.toml"), folder.join("out"));
     let built_in = include_str!("../../../configs/study/default.toml");
     std::fs::write(&study, built_in.replace("source = \"imported_or_model\"", "source = \"imported\"")).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_lesiontrace"));
-    let output = command.arg("run").arg(&study).arg("--archive").arg(&input).arg("--out").arg(&out).output().unwrap();
+    let output = command.arg("run").arg(&study).arg("--archive").arg(input).arg("--out").arg(&out).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let lesions = std::fs::read_to_string(out.join("cohort/lesions.csv")).unwrap();
+    let read = |name: &str| std::fs::read_to_string(out.join(name)).unwrap();
+    (read("cohort/lesions.csv"), read("cohort/measurements.csv"), read("patients/SR-1/notes.json"))
+}
+
+#[test]
+fn segments_of_a_segmentation_are_outlines_and_a_report_names_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("archive");
+    archive(&input);
+    std::fs::remove_dir_all(input.join("masks")).unwrap();
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test_data/oracles/sr/segmentation.dcm");
+    std::fs::copy(stored, input.join("segmentation.dcm")).unwrap();
+    let (lesions, measured, notes) = run(folder.path(), &input);
+    assert!(lesions.contains("SR-1,T3,"), "{lesions}");
+    // 9 × 7 × 2 voxels of 0.8 × 0.6 × 3 mm.
+    let volume = measured.lines().find(|line| line.starts_with("SR-1,T3,") && line.contains(",volume,")).unwrap();
+    let value: f64 =
+        volume.split(',').find_map(|cell| cell.parse().ok().filter(|v| *v > 100.0 && *v < 1000.0)).unwrap();
+    assert!((value - 126.0 * 1.44).abs() < 0.01, "{volume}");
+    assert!(folder.path().join("out/patients/SR-1/2020-03-02/ct_portal_venous/organ.nii.gz").is_file());
+    assert!(notes.contains("unknown_segment") && notes.contains("blob"), "{notes}");
+}
+
+#[test]
+fn lesions_of_a_report_are_marks_and_its_numbers_are_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let input = folder.path().join("archive");
+    archive(&input);
+    let (lesions, measured, notes) = run(folder.path(), &input);
     assert!(lesions.contains("SR-1,T1,") && lesions.contains(",liver,"), "{lesions}");
     assert!(lesions.contains("SR-1,T2,"), "seen by the reader, not outlined: {lesions}");
-    let measured = std::fs::read_to_string(out.join("cohort/measurements.csv")).unwrap();
     let t2: Vec<&str> = measured.lines().filter(|line| line.starts_with("SR-1,T2,")).collect();
     assert!(!t2.is_empty() && t2.iter().all(|line| line.contains("false")), "{measured}");
-    let notes = std::fs::read_to_string(out.join("patients/SR-1/notes.json")).unwrap();
     assert!(notes.contains("report_values") && notes.contains("Long axis 18.35755975 mm"), "{notes}");
     assert!(notes.contains("T3: no mark of the report report.dcm: the segmentation it was measured on is not among"));
     assert!(!notes.contains("Reader^One"));

@@ -100,7 +100,7 @@ fn mark(visit: &Visit<'_>, group: &SrGroup, headers: &[&SliceHeader]) -> Result<
     })
 }
 
-fn is_lesion(finding: &str) -> bool {
+pub(super) fn is_lesion(finding: &str) -> bool {
     let finding = finding.to_lowercase();
     LESION_WORDS.iter().any(|word| finding.contains(word))
 }

@@ -33,19 +33,30 @@ pub(crate) enum RegionKind {
 /// One region to be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Region {
-    /// ROI Number.
+    /// ROI Number, or Segment Number.
     pub(crate) number: i64,
-    /// ROI Name.
+    /// ROI Name, or the segment's tracking identifier or label.
     pub(crate) name: String,
     /// What it is.
     pub(crate) kind: RegionKind,
 }
 
-/// One structure set to be used.
+/// What kind of file outlines stand in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutlineFile {
+    /// RTSTRUCT.
+    StructureSet,
+    /// DICOM SEG.
+    Segmentation,
+}
+
+/// One structure set or segmentation to be used.
 #[derive(Debug, Clone)]
 pub(crate) struct StructurePlan {
     /// Its file.
     pub(crate) path: PathBuf,
+    /// What it is.
+    pub(crate) file: OutlineFile,
     /// Its regions that are used, by number.
     pub(crate) regions: Vec<Region>,
 }
@@ -90,7 +101,7 @@ pub(super) fn of_visit(
             }
         }
         if !regions.is_empty() {
-            plans.push(StructurePlan { path: path.clone(), regions });
+            plans.push(StructurePlan { path: path.clone(), file: OutlineFile::StructureSet, regions });
         }
     }
     Ok(plans)
@@ -123,7 +134,7 @@ fn regions<'a>(
 }
 
 /// The first list that fits; nodes before lesions, so that `gtvn*` may stand beside `gtv*`.
-fn kind_of(name: &str, rules: &Structures) -> Option<RegionKind> {
+pub(super) fn kind_of(name: &str, rules: &Structures) -> Option<RegionKind> {
     let lists = [
         (&rules.node, RegionKind::Node),
         (&rules.ablation_zone, RegionKind::AblationZone),
@@ -133,7 +144,7 @@ fn kind_of(name: &str, rules: &Structures) -> Option<RegionKind> {
     lists.into_iter().find(|(list, _)| fits_any(list, name)).map(|(_, kind)| kind)
 }
 
-fn fits_any(list: &[String], name: &str) -> bool {
+pub(super) fn fits_any(list: &[String], name: &str) -> bool {
     list.iter().any(|pattern| fits(&pattern.to_lowercase(), &name.trim().to_lowercase()))
 }
 

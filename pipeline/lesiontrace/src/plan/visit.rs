@@ -10,7 +10,7 @@ use formats::dicom::role::not_for_measuring;
 use imaging::{FrameId, Note};
 use oncology::Date;
 
-use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, reports, structures};
+use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, reports, segmentations, structures};
 use crate::config::{MaskSource, NiftiFrame, Study};
 use crate::out;
 
@@ -80,9 +80,9 @@ pub(super) fn plan_visit(
     }))
 }
 
-/// Structure sets and reports hold no image; what became of them is said where they are read.
+/// Structure sets, segmentations and reports hold no image; what became of them is said where they are read.
 fn says_of_images(series: &SeriesEntry) -> bool {
-    [structures::RTSTRUCT, reports::SR].contains(&series.row.modality.as_str())
+    [structures::RTSTRUCT, segmentations::SEG, reports::SR].contains(&series.row.modality.as_str())
 }
 
 /// What a reader marked: in `lesions.csv`, then in structured reports.
@@ -169,7 +169,7 @@ fn best_of(timepoint: &TimepointImages, roles: &[String]) -> Option<SeriesPlan> 
     })
 }
 
-/// The mask folder of the visit, or the structure sets that refer to the measured series.
+/// The mask folder of the visit, or the structure sets, or the segmentations that refer to the measured series.
 fn masks(
     source: &Source<'_>,
     timepoint: &TimepointImages,
@@ -183,10 +183,17 @@ fn masks(
     let folder = source.archive.join(&source.study.models.masks).join(out::safe_name(source.id)).join(date.to_string());
     let sets = structures::of_visit(source.archive, timepoint, measure, &source.study.structures, notes)
         .map_err(|fault| vec![format!("{date}: {fault}")])?;
+    let segmentations = segmentations::of_visit(source.archive, timepoint, measure, &source.study.structures, notes)
+        .map_err(|fault| vec![format!("{date}: {fault}")])?;
+    if !sets.is_empty() && !segmentations.is_empty() {
+        let message = "the visit has a structure set and a segmentation; the structure set is used";
+        notes.push(Note::warning("masks_twice", date.to_string(), message));
+    }
+    let sets = if sets.is_empty() { segmentations } else { sets };
     match (mask_folder(&folder), sets.is_empty()) {
         (Some(masks), true) => Ok(Some(MaskPlan::Folder(masks))),
         (Some(masks), false) => {
-            let message = "the visit has a mask folder and a structure set; the mask folder is used";
+            let message = "the visit has a mask folder and a structure set or segmentation; the mask folder is used";
             notes.push(Note::warning("masks_twice", date.to_string(), message));
             Ok(Some(MaskPlan::Folder(masks)))
         }

@@ -1,15 +1,16 @@
-//! Stage *segment* with outlines made elsewhere: label maps in a mask folder, or regions of structure sets.
+//! Stage *segment* with outlines made elsewhere: label maps in a mask folder, or regions of structure sets and segmentations.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use formats::dicom::rtstruct::{Roi, RtStruct, read_rtstruct};
+use formats::dicom::{SegError, read_segmentation};
 use formats::nifti;
 use imaging::{Connectivity, LabelMap, Mask, Note, Volume, components};
 use oncology::{LesionKind, Organ};
 use serde::Deserialize;
 
-use crate::plan::{MaskFolder, MaskPlan, Region, RegionKind, StructurePlan};
+use crate::plan::{MaskFolder, MaskPlan, OutlineFile, Region, RegionKind, StructurePlan};
 use crate::stages::segment::{Found, StageError, instance, instances};
 
 /// Reads imported masks; they must lie on the measured series' grid. `lesion_organ` is the organ of regions, empty when unknown.
@@ -95,14 +96,48 @@ fn structures(
 ) -> Result<Found, StageError> {
     let mut found = Found::nothing(image.grid(), "structure_set");
     for plan in sets {
-        let set = read_rtstruct(&plan.path).map_err(|e| StageError::new("segment", "structure_set", e.to_string()))?;
-        let set = set.note_into(notes);
-        for region in &plan.regions {
-            let Some(mask) = region_mask(&set, region, image, notes)? else { continue };
+        let masks = match plan.file {
+            OutlineFile::StructureSet => masks_of_structure_set(plan, image, notes)?,
+            OutlineFile::Segmentation => masks_of_segmentation(plan, image, notes)?,
+        };
+        for (region, mask) in plan.regions.iter().zip(masks) {
+            let Some(mask) = mask else { continue };
             add_region(&mut found, region, &mask, lesion_organ, notes);
         }
     }
     Ok(found)
+}
+
+/// The masks of a structure set's regions, in their order.
+fn masks_of_structure_set(
+    plan: &StructurePlan,
+    image: &Volume<f32>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Option<Mask>>, StageError> {
+    let set = read_rtstruct(&plan.path).map_err(|e| StageError::new("segment", "structure_set", e.to_string()))?;
+    let set = set.note_into(notes);
+    plan.regions.iter().map(|region| region_mask(&set, region, image, notes)).collect()
+}
+
+/// The masks of a segmentation's segments, in their order; `None`, with a note, for one without a voxel.
+fn masks_of_segmentation(
+    plan: &StructurePlan,
+    image: &Volume<f32>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Option<Mask>>, StageError> {
+    let wrong = |e: SegError| StageError::new("segment", "segmentation", e.to_string());
+    let segmentation = read_segmentation(&plan.path).map_err(wrong)?.note_into(notes);
+    let mask_of = |region: &Region| {
+        let number = u16::try_from(region.number).unwrap_or(0);
+        let mask = segmentation.mask_on(number, image.grid()).map_err(wrong)?.note_into(notes);
+        if mask.is_empty_mask() {
+            let message = format!("the segment {:?} has no voxel; nothing is measured of it", region.name);
+            notes.push(Note::warning("empty_region", region.name.clone(), message));
+            return Ok(None);
+        }
+        Ok(Some(mask))
+    };
+    plan.regions.iter().map(mask_of).collect()
 }
 
 /// The mask of a region; `None`, with a note, where it has no contour in the image.
