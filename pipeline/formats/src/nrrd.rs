@@ -9,6 +9,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use flate2::read::MultiGzDecoder;
+use imaging::grid::MAX_VOXELS;
 use imaging::{Affine, FrameId, Grid, GridError, LabelMap, Mask, Shape, Volume};
 use nalgebra::{Matrix3, Vector3};
 use thiserror::Error;
@@ -95,7 +96,10 @@ fn beside(path: &Path, name: &str) -> Result<PathBuf, String> {
 }
 
 fn values_of(header: &Header, data: &[u8]) -> Result<Vec<f32>, String> {
-    let n_voxels = header.sizes.iter().try_fold(1_usize, |n, s| n.checked_mul(*s)).ok_or("its sizes are absurd")?;
+    let n_voxels = header.sizes.iter().try_fold(1_usize, |n, s| n.checked_mul(*s)).filter(|n| *n <= MAX_VOXELS);
+    let n_voxels = n_voxels.ok_or_else(|| {
+        format!("its sizes {:?} are more than {MAX_VOXELS} voxels, as no image has; export it again", header.sizes)
+    })?;
     let width = header.sample.width();
     let n_bytes = n_voxels.checked_mul(width).ok_or("its sizes are absurd")?;
     let raw = match header.encoding {
@@ -105,7 +109,7 @@ fn values_of(header: &Header, data: &[u8]) -> Result<Vec<f32>, String> {
             if n_bytes / 1100 > data.len() {
                 return Err(format!("{} compressed bytes cannot hold {n_bytes}; export it again", data.len()));
             }
-            let mut out = Vec::with_capacity(n_bytes);
+            let mut out = Vec::new();
             MultiGzDecoder::new(data).take(n_bytes as u64).read_to_end(&mut out).map_err(|e| e.to_string())?;
             out
         }

@@ -1,5 +1,6 @@
-//! Result tables as CSV: one row per thing, written atomically and read back.
+//! Result tables as CSV: one row per thing, written atomically and read back; no cell is a formula.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -29,15 +30,59 @@ pub enum TableError {
     },
 }
 
-/// The rows as CSV text with a header line; headers are given so that an empty table has them too.
+/// The rows as CSV text with a header line; headers are given so that an empty table has them too. Cells are guarded.
 pub fn to_csv<T: Serialize>(headers: &[&str], rows: &[T]) -> Result<Vec<u8>, csv::Error> {
     let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
     writer.write_record(headers)?;
+    all_guarded(writer, rows)
+}
+
+/// The rows as CSV text with the names of their fields as header line; nothing where there are no rows. Cells are guarded.
+pub fn to_csv_by_field<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, csv::Error> {
+    all_guarded(csv::Writer::from_writer(Vec::new()), rows)
+}
+
+fn all_guarded<T: Serialize>(mut writer: csv::Writer<Vec<u8>>, rows: &[T]) -> Result<Vec<u8>, csv::Error> {
     for row in rows {
         writer.serialize(row)?;
     }
-    writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+    let plain = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(plain.as_slice());
+    let mut table = csv::Writer::from_writer(Vec::with_capacity(plain.len()));
+    for record in reader.records() {
+        table.write_record(record?.iter().map(|cell| guarded(cell).into_owned()))?;
+    }
+    table.into_inner().map_err(|error| csv::Error::from(error.into_error()))
 }
+
+/// Rows of cells as CSV text with a header line. Cells are guarded.
+pub fn cells_to_csv<C: AsRef<str>>(
+    headers: &[&str],
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = C>>,
+) -> Result<Vec<u8>, csv::Error> {
+    let mut table = csv::Writer::from_writer(Vec::new());
+    table.write_record(headers)?;
+    for row in rows {
+        table.write_record(row.into_iter().map(|cell| guarded(cell.as_ref()).into_owned()))?;
+    }
+    table.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
+/// A cell that no spreadsheet takes for a formula: a text that begins with `=`, `+`, `-`, `@` (also in their wide forms), a tab or
+/// a line break gets an apostrophe before it. Numbers, and lists of numbers, stay as they are.
+///
+/// Source: OWASP, "CSV Injection" (owasp.org/www-community/attacks/CSV_Injection).
+#[must_use]
+pub fn guarded(cell: &str) -> Cow<'_, str> {
+    // A byte order mark and blanks before a sign are skipped by some programs.
+    let begins = cell.trim_start_matches(['\u{feff}', ' ', '\0']).starts_with(FORMULA_STARTS);
+    let is_number = |word: &str| word.is_empty() || word.parse::<f64>().is_ok();
+    if begins && !cell.split([' ', ';']).all(is_number) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
+}
+
+/// What begins a formula; the wide forms are read as the narrow ones where East Asian text is usual.
+const FORMULA_STARTS: [char; 11] =
+    ['=', '+', '-', '@', '\t', '\r', '\n', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 /// Reads rows back; unknown columns are refused by the row types.
 pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TableError> {
@@ -179,6 +224,41 @@ mod tests {
         let path = folder.path().join("events.csv");
         std::fs::write(&path, to_csv(headers::EVENTS, std::slice::from_ref(&row)).unwrap()).unwrap();
         assert_eq!(read_csv::<EventRow>(&path).unwrap(), vec![row]);
+    }
+
+    #[test]
+    fn texts_that_spreadsheets_would_compute_are_guarded_and_numbers_are_not() {
+        for formula in [
+            "=HYPERLINK(\"http://x\",\"y\")",
+            "+1+cmd|'/C calc'!A0",
+            "-2+3",
+            "@SUM(1)",
+            "\t=1",
+            "\r=1",
+            "\n=1",
+            " =1",
+            "\u{feff}=1",
+            "\u{ff1d}1",
+            "-",
+            "- none",
+        ] {
+            assert_eq!(guarded(formula), format!("'{formula}"));
+        }
+        for plain in ["", "P-1", "-3.5", "+4", "-1e-3", "-30.1 12 400;-1 -2 -3", "'=1", "a=b", "2024-03-01", "<0.05"] {
+            assert_eq!(guarded(plain), plain);
+        }
+    }
+
+    #[test]
+    fn rows_and_cells_are_guarded_alike() {
+        #[derive(Serialize)]
+        struct OneRow {
+            id: &'static str,
+            mm: f64,
+        }
+        let rows = to_csv(&["id", "mm"], &[OneRow { id: "=1+1", mm: -2.5 }]).unwrap();
+        assert_eq!(rows, cells_to_csv(&["id", "mm"], [["=1+1", "-2.5"]]).unwrap());
+        assert_eq!(rows, b"id,mm\n'=1+1,-2.5\n");
     }
 
     #[test]

@@ -13,6 +13,10 @@ use crate::volume::Volume;
 /// NIfTI headers single precision; both keep a position of 1 m well under 0.001 mm.
 pub const GRID_TOLERANCE_MM: f64 = 1e-3;
 
+/// No image has more voxels: 1024 x 1024 x 1024, or 512 x 512 in 4096 slices. A header that asks for more is damaged or hostile, and
+/// is refused before memory is taken.
+pub const MAX_VOXELS: usize = 1 << 30;
+
 /// A voxel by column `i` (fastest in memory), row `j` and slice `k`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Index3 {
@@ -125,6 +129,11 @@ pub enum GridError {
     /// A shape with an empty axis.
     #[error("the grid has no voxels: shape {0:?}")]
     Empty(Shape),
+    /// More voxels than any image has.
+    #[error(
+        "the grid has the shape {0:?}, more than {MAX_VOXELS} voxels, as no image has; check its header, or crop it"
+    )]
+    TooManyVoxels(Shape),
     /// Array and grid disagree.
     #[error("the array has shape {array:?} (k, j, i) but its grid says {grid:?}")]
     ShapeMismatch {
@@ -177,8 +186,11 @@ pub struct Grid {
 impl Grid {
     /// A grid; refused when it has no voxels or its map cannot be inverted.
     pub fn new(shape: Shape, voxel_to_patient: Affine<Voxel, Patient>, frame: FrameId) -> Result<Self, GridError> {
-        if shape.n_voxels() == 0 {
-            return Err(GridError::Empty(shape));
+        let Shape { ni, nj, nk } = shape;
+        match ni.checked_mul(nj).and_then(|n| n.checked_mul(nk)) {
+            Some(0) => return Err(GridError::Empty(shape)),
+            Some(1..=MAX_VOXELS) => {}
+            _ => return Err(GridError::TooManyVoxels(shape)),
         }
         let patient_to_voxel = voxel_to_patient.inverse().ok_or(GridError::Singular)?;
         Ok(Self { shape, voxel_to_patient, patient_to_voxel, frame })
@@ -308,6 +320,21 @@ impl<'a, A, B> Aligned<'a, A, B> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_shape_that_no_memory_holds_is_refused() {
+        let grid = |ni, nj, nk| {
+            Grid::new(
+                Shape { ni, nj, nk },
+                Affine::from_parts(Matrix3::identity(), Vector3::zeros()),
+                FrameId::new("f"),
+            )
+        };
+        assert!(grid(1024, 1024, 1024).is_ok());
+        assert!(matches!(grid(1024, 1024, 1025), Err(GridError::TooManyVoxels(_))));
+        assert!(matches!(grid(usize::MAX, usize::MAX, 2), Err(GridError::TooManyVoxels(_))));
+        assert!(matches!(grid(usize::MAX, 0, 2), Err(GridError::Empty(_) | GridError::TooManyVoxels(_))));
+    }
 
     fn oblique(frame: &str, shift_mm: f64) -> Grid {
         let rotation = *nalgebra::Rotation3::from_euler_angles(0.2, -0.1, 0.4).matrix();

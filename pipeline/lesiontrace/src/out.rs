@@ -39,9 +39,12 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<
     write_atomic(path, &bytes)
 }
 
-/// Prints a text on stdout; a closed pipe (`| head`) is a reader who has seen enough, not an error.
+/// Prints a text on stdout, control characters as U+FFFD: what an archive says must not steer a terminal. A
+/// closed pipe (`| head`) is a reader who has seen enough, not an error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
+    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    let text = text.replace(steers, "\u{fffd}");
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("writing to stdout"),

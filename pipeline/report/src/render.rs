@@ -64,5 +64,33 @@ fn render<T: Serialize>(template: &'static str, page: T) -> Result<String, Repor
     }
     let script_digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT));
     let whole = Whole { notice: RESEARCH_USE_NOTICE, script: SCRIPT, script_digest, page };
-    environment.get_template(template).and_then(|template| template.render(Serde(&whole))).map_err(fail)
+    let html = environment.get_template(template).and_then(|template| template.render(Serde(&whole))).map_err(fail)?;
+    Ok(visible(html))
+}
+
+/// Characters that are not seen but change what is seen (control characters, marks that turn the direction of writing) are
+/// written as their number: an identifier from an archive must not pass for another.
+///
+/// Source: Unicode Technical Report 36, section 3.
+fn visible(html: String) -> String {
+    let unseen = |c: char| {
+        c.is_control() && !matches!(c, '\n' | '\r' | '\t')
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    };
+    if !html.contains(unseen) {
+        return html;
+    }
+    let shown = |c: char| if unseen(c) { format!("[U+{:04X}]", u32::from(c)) } else { c.to_string() };
+    html.chars().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_seen_is_written_out() {
+        assert_eq!(visible("P-1\n\t<b>é</b>".to_owned()), "P-1\n\t<b>é</b>");
+        assert_eq!(visible("P\u{202e}1-A\u{7}".to_owned()), "P[U+202E]1-A[U+0007]");
+    }
 }

@@ -1,4 +1,9 @@
-//! What tests of several crates share: real data that are not in the repository, and how to say that they were not there.
+//! What tests of several crates share: real data that are not in the repository, and how to say that they were not there; small
+//! files of every kind, and damage done to them.
+
+pub mod damage;
+pub mod dicom_bytes;
+pub mod seeds;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -2,15 +2,19 @@
 //!
 //! Source: DICOM PS3.10 section 7 (file format), PS3.5 annex A (transfer syntaxes).
 
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use dicom::core::Tag;
 use dicom::dictionary_std::uids;
-use dicom::object::file::ReadPreamble;
-use dicom::object::{InMemDicomObject, OpenFileOptions};
+use dicom::encoding::TransferSyntaxIndex as _;
+use dicom::encoding::transfer_syntax::Codec;
+use dicom::object::InMemDicomObject;
+use dicom::transfer_syntax::{TransferSyntaxRegistry, entries};
+use flate2::read::DeflateDecoder;
 
+use super::guard::read_data_set;
 use super::header::HeaderError;
 use crate::stored::{self, Stored};
 
@@ -104,42 +108,54 @@ fn open(path: &Path, start: &mut Start, until: Option<Tag>) -> Result<(InMemDico
         found = meta::parse(&start.bytes);
     }
     let meta = found.ok_or_else(|| damaged("its meta group (0002) or what follows it is cut short".to_owned()))?;
-    let rest = Cursor::new(&start.bytes[meta.data_at..]).chain(&mut start.file);
-    let parse = || {
-        if meta.transfer_syntax == DEFLATED {
-            let data_set = inflated(rest)?;
-            return parsed(uids::EXPLICIT_VR_LITTLE_ENDIAN, Cursor::new(data_set), until);
-        }
-        parsed(&meta.transfer_syntax, rest, until)
-    };
+    let n_bytes = start.file_length.saturating_sub(meta.data_at as u64);
+    let rest = BufReader::new(Cursor::new(&start.bytes[meta.data_at..]).chain(&mut start.file));
+    let parse = || parsed(&meta.transfer_syntax, rest, n_bytes, until);
     match catch_unwind(AssertUnwindSafe(parse)) {
         Ok(result) => result.map(|object| (object, meta.transfer_syntax)).map_err(damaged),
         Err(_) => Err(damaged("the parser gave up on it".to_owned())),
     }
 }
 
-/// A data set of the transfer syntax given, up to a tag.
-fn parsed(transfer_syntax: &str, data_set: impl Read, until: Option<Tag>) -> Result<InMemDicomObject, String> {
-    let options = OpenFileOptions::new().read_preamble(ReadPreamble::Never);
-    let options = until.map_or(options.clone(), |tag| options.read_until(tag));
-    let whole = Cursor::new(meta::standard(transfer_syntax)).chain(data_set);
-    options.from_reader(whole).map(dicom::object::FileDicomObject::into_inner).map_err(|e| reason_of(&e))
+/// A data set of `n_bytes` bytes and the transfer syntax given, up to a tag.
+fn parsed(uid: &str, data_set: impl Read, n_bytes: u64, until: Option<Tag>) -> Result<InMemDicomObject, String> {
+    if uid == DEFLATED {
+        return read_deflated(data_set, n_bytes, until);
+    }
+    let syntax = TransferSyntaxRegistry.get(uid).filter(|s| !matches!(s.codec(), Codec::Dataset(_)));
+    let syntax = syntax.ok_or_else(|| format!("its transfer syntax {uid:?} is not known"))?;
+    read_data_set(data_set, syntax, n_bytes, until)
 }
+
+/// A deflated data set may always unpack to this many bytes (a multi-frame image of 512 rows, columns and slices).
+const SMALL_INFLATED: u64 = 256 << 20;
+
+/// A larger one only to this many times its packed size (images pack 2 to 5 times, masks some 100 times), and to 2 GiB.
+const MAX_INFLATION: u64 = 128;
 
 /// A deflated data set may unpack to this many bytes: more is no image but a bomb.
 const MAX_INFLATED: u64 = 1 << 31;
 
-/// A deflated data set, unpacked within a bound.
-fn inflated(packed: impl Read) -> Result<Vec<u8>, String> {
-    let mut data_set = Vec::new();
-    flate2::read::DeflateDecoder::new(packed)
-        .take(MAX_INFLATED)
-        .read_to_end(&mut data_set)
-        .map_err(|e| format!("it cannot be inflated: {e}"))?;
-    if data_set.len() as u64 == MAX_INFLATED {
-        return Err("it inflates to more than 2 GiB".to_owned());
+/// What comes before the pixels of a deflated file may unpack to this many bytes.
+const MAX_INFLATED_HEADER: u64 = 64 << 20;
+
+/// A deflated data set, unpacked within bounds; up to a tag it is unpacked no further than that.
+fn read_deflated(packed: impl Read, n_packed: u64, until: Option<Tag>) -> Result<InMemDicomObject, String> {
+    let syntax = entries::EXPLICIT_VR_LITTLE_ENDIAN.erased();
+    let bomb = |limit: u64| format!("{n_packed} bytes inflate to more than {limit}, as those of no image do");
+    let inflated = DeflateDecoder::new(packed);
+    if until.is_some() {
+        let mut bounded = inflated.take(MAX_INFLATED_HEADER);
+        let object = read_data_set(&mut bounded, &syntax, MAX_INFLATED_HEADER, until)?;
+        return if bounded.limit() == 0 { Err(bomb(MAX_INFLATED_HEADER)) } else { Ok(object) };
     }
-    Ok(data_set)
+    let limit = n_packed.saturating_mul(MAX_INFLATION).clamp(SMALL_INFLATED, MAX_INFLATED);
+    let mut data_set = Vec::new();
+    inflated.take(limit).read_to_end(&mut data_set).map_err(|e| format!("it cannot be inflated: {e}"))?;
+    if data_set.len() as u64 == limit {
+        return Err(bomb(limit));
+    }
+    read_data_set(data_set.as_slice(), &syntax, data_set.len() as u64, None)
 }
 
 /// An error with its causes on one line.

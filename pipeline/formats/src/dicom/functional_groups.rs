@@ -14,6 +14,9 @@ use super::pet::enhanced::complete_pet;
 /// Frames more than this are a damaged header: 64 thousand slices are no patient.
 const MAX_FRAMES: u32 = 65_536;
 
+/// Every frame's header carries the texts of its file; all of them together may take this many bytes.
+const MAX_FRAME_TEXT: usize = 256 << 20;
+
 /// The functional groups of one object.
 pub(super) struct FunctionalGroups<'a> {
     shared: Option<&'a InMemDicomObject>,
@@ -54,7 +57,10 @@ impl<'a> FunctionalGroups<'a> {
 /// One header per frame; the header itself where the object is no image or states no functional groups.
 pub(super) fn frames_of(header: SliceHeader, object: &InMemDicomObject) -> Vec<SliceHeader> {
     let Some(groups) = FunctionalGroups::of(object).filter(|_| header.is_image()) else { return vec![header] };
-    if header.n_frames == 0 || header.n_frames > MAX_FRAMES {
+    // Without an item of its own a frame has no place of its own; and no number alone may make headers.
+    let n_frames = header.n_frames as usize;
+    let is_stated = n_frames <= groups.per_frame.len() && n_frames <= MAX_FRAMES as usize;
+    if n_frames == 0 || !is_stated || n_frames.saturating_mul(header.n_text_bytes()) > MAX_FRAME_TEXT {
         return vec![header];
     }
     (0..header.n_frames).map(|frame| frame_of(&header, &groups, frame)).collect()

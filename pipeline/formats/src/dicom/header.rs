@@ -315,6 +315,22 @@ impl SliceHeader {
         }
     }
 
+    /// Bytes of the texts that a frame's header shares with its file's.
+    pub(super) fn n_text_bytes(&self) -> usize {
+        let own = [
+            &self.patient_id,
+            &self.study_uid,
+            &self.series_uid,
+            &self.sop_instance_uid,
+            &self.modality,
+            &self.series_description,
+            &self.study_description,
+        ];
+        let optional = [&self.frame_uid, &self.contrast_agent, &self.scanning_sequence, &self.rescale_type];
+        let optional = optional.into_iter().flatten();
+        own.into_iter().chain(optional).chain(&self.image_type).map(String::len).sum()
+    }
+
     /// Number of slices this header stands for: 1 for a frame, all frames for a file whose frames have no geometry of their own.
     #[must_use]
     pub fn n_slices(&self) -> u32 {

@@ -8,6 +8,7 @@ pub(crate) mod element;
 pub(crate) mod file;
 mod functional_groups;
 pub mod geometry;
+mod guard;
 pub mod header;
 pub mod pet;
 pub mod pixel_offset;

@@ -18,8 +18,8 @@ use super::header::SliceHeader;
 use super::pixel_offset::PixelPlace;
 use crate::stored;
 
-/// Most pixels one frame may claim; a larger header is damaged or hostile.
-const MAX_FRAME_PIXELS: usize = 1 << 28;
+/// Most pixels one frame may claim: 8192 x 8192, more than any detector has; a larger header is damaged or hostile.
+pub(super) const MAX_FRAME_PIXELS: usize = 1 << 26;
 
 /// How stored integers lie in their bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,8 @@ pub(super) fn rescaled_values(slices: &[&SliceHeader]) -> Result<Vec<f32>, (usiz
     let Some(first) = slices.first() else { return Ok(Vec::new()) };
     let n_pixels = first.rows as usize * first.columns as usize;
     if n_pixels == 0 || n_pixels > MAX_FRAME_PIXELS {
-        return Err((0, format!("{} x {} pixels are no image", first.columns, first.rows)));
+        let (columns, rows) = (first.columns, first.rows);
+        return Err((0, format!("{columns} x {rows} pixels are no image (at most {MAX_FRAME_PIXELS} a frame)")));
     }
     let _unpacked = stored::hold(slices.iter().filter(|s| s.n_frames > 1).map(|s| s.path.as_path()));
     let shared = parsed_files(slices)?;
@@ -79,15 +80,21 @@ fn check_room(
 ) -> Result<(), (usize, String)> {
     let mut n_bytes = 0_u64;
     let mut seen = std::collections::BTreeSet::new();
-    for slice in slices {
+    for (n, slice) in slices.iter().enumerate() {
         let uncompressed = matches!(slice.pixels, PixelPlace::At(_));
+        if uncompressed {
+            // A file was held against its pixels by their bits; pixels without bits would take no file.
+            form_of(slice).map_err(|reason| (n, reason))?;
+        }
         if uncompressed || (shared.contains_key(slice.path.as_path()) && !seen.insert(&slice.path)) {
             continue;
         }
         n_bytes += stored::size_of(&slice.path).unwrap_or(0);
     }
     let n_compressed = slices.iter().filter(|s| !matches!(s.pixels, PixelPlace::At(_))).count() as u64;
-    if n_compressed * n_pixels as u64 > (n_bytes + 4096) * MAX_COMPRESSION {
+    let n_promised = n_compressed * n_pixels as u64;
+    let many = n_promised > MANY_PIXELS && n_promised > n_bytes.saturating_mul(MAX_COMPRESSION_OF_MANY);
+    if many || n_promised > (n_bytes + 4096) * MAX_COMPRESSION {
         let reason = format!(
             "its header promises {n_pixels} pixels a slice for {n_compressed} slices, which {n_bytes} bytes cannot hold; export the series again"
         );
@@ -96,8 +103,14 @@ fn check_room(
     Ok(())
 }
 
-/// No image is compressed to less than a pixel in a thousand bytes' worth (empty slices reach some hundreds).
+/// Pixels in a byte of a compressed file: empty slices reach some hundreds.
 const MAX_COMPRESSION: u64 = 4096;
+
+/// From so many pixels on (a gigabyte in memory) they cannot all be empty, and each byte may hold fewer.
+const MANY_PIXELS: u64 = 1 << 28;
+
+/// Pixels in a byte where there are many.
+const MAX_COMPRESSION_OF_MANY: u64 = 512;
 
 /// One slice's values into their place.
 fn read_into(header: &SliceHeader, shared: Option<&Arc<InMemDicomObject>>, out: &mut [f32]) -> Result<(), String> {

@@ -93,6 +93,9 @@ pub(super) enum Refusal {
 /// Header bytes of NIfTI-2, the longer one.
 pub(super) const LONGEST_HEADER: usize = 540;
 
+/// Extensions between header and voxels hold texts; a compressed file would be unpacked up to here.
+const MAX_EXTENSIONS: f64 = 64e6;
+
 /// Reads numbers of either byte order at fixed places of bytes known to be long enough.
 struct Fields<'a> {
     bytes: &'a [u8],
@@ -174,7 +177,7 @@ impl Header {
         let shape = shape_of(&f, places).ok_or_else(|| damaged("its dimensions are no image"))?;
         let form = VoxelForm::of(f.number(places.datatype, VoxelForm::I16) as i16).map_err(Refusal::VoxelType)?;
         let offset = f.number(places.vox_offset.0, places.vox_offset.1);
-        if !(offset >= length as f64 && offset <= 1e9) {
+        if !(offset >= length as f64 && offset <= MAX_EXTENSIONS) {
             return Err(damaged("its voxels begin inside the header or nowhere"));
         }
         let [slope, intercept] = f.numbers(places.scl_slope, places.real);

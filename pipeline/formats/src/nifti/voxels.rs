@@ -12,14 +12,15 @@ const BLOCK: usize = 1 << 19;
 const WAITING: usize = 4;
 
 /// The voxels of a file whose first bytes of data were read already; the rest comes from `reader`. Values are in their order in
-/// the file, which is ours: i fastest. `Err` is how many bytes of voxels there were, where the file ends too early.
+/// the file, which is ours: i fastest. Room is made at once for `likely` bytes at most. `Err` is how many bytes of voxels there were, where the file ends too early.
 pub(super) fn read(
     header: &Header,
     first: Vec<u8>,
     mut reader: impl Read + Send,
     n_bytes: usize,
+    likely: usize,
 ) -> io::Result<Result<Vec<f32>, usize>> {
-    let mut values = Vec::with_capacity(n_bytes / header.form.width());
+    let mut values = Vec::with_capacity(n_bytes.min(likely) / header.form.width());
     let mut n_read = 0;
     std::thread::scope(|scope| {
         let (send, receive) = sync_channel::<io::Result<Vec<u8>>>(WAITING);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
+use formats::tables::{cells_to_csv, to_csv_by_field};
 use oncology::Evaluable;
 use oncology::adam::{adrs_rows, adtr_rows};
 use oncology::adjudication::reader_agreement;
@@ -39,10 +40,12 @@ pub(crate) fn run(args: &Assess) -> Result<u8, Failure> {
         out::write_atomic(path, &bytes).map_err(Failure::io)?;
     }
     if let Some(path) = &args.adrs {
-        out::write_atomic(path, &table_of(&adrs_rows(&assessments, &table))?).map_err(Failure::io)?;
+        out::write_atomic(path, &to_csv_by_field(&adrs_rows(&assessments, &table)).map_err(Failure::internal)?)
+            .map_err(Failure::io)?;
     }
     if let Some(path) = &args.adtr {
-        out::write_atomic(path, &table_of(&adtr_rows(&assessments))?).map_err(Failure::io)?;
+        out::write_atomic(path, &to_csv_by_field(&adtr_rows(&assessments)).map_err(Failure::internal)?)
+            .map_err(Failure::io)?;
     }
     if let Some(path) = &args.agreement {
         let document = reader_agreement(&assessments, &tu_rows, &args.readers);
@@ -55,15 +58,6 @@ pub(crate) fn run(args: &Assess) -> Result<u8, Failure> {
         out::print(&as_text(&assessments)).map_err(Failure::io)?;
     }
     Ok(exit::DONE)
-}
-
-/// Rows as CSV with the names of their fields as headers.
-fn table_of<T: serde::Serialize>(rows: &[T]) -> Result<Vec<u8>, Failure> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    for row in rows {
-        table.serialize(row).map_err(Failure::internal)?;
-    }
-    table.into_inner().map_err(|error| Failure::internal(anyhow::anyhow!("{error}")))
 }
 
 /// A table by column name.
@@ -114,30 +108,28 @@ impl Columns {
 }
 
 fn rs_table(assessments: &[SdtmAssessment], trials: &BTreeMap<String, String>) -> anyhow::Result<Vec<u8>> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(RS_COLUMNS)?;
     let mut sequence: BTreeMap<String, usize> = BTreeMap::new();
-    for row in rs_rows(assessments) {
+    let rows = rs_rows(assessments).into_iter().map(|row| {
         let number = sequence.entry(row.subject.clone()).or_default();
         *number += 1;
         let trial = trials.get(&row.subject).cloned().unwrap_or_default();
-        table.write_record([
-            trial.as_str(),
-            "RS",
-            &row.subject,
-            &number.to_string(),
-            row.test,
-            row.test_name,
-            &row.result,
-            &row.result,
-            &row.evaluator,
-            &row.evaluator_id,
-            &row.visit_num.to_string(),
-            &row.visit,
-            &row.date,
-        ])?;
-    }
-    Ok(table.into_inner()?)
+        [
+            trial,
+            "RS".to_owned(),
+            row.subject,
+            number.to_string(),
+            row.test.to_owned(),
+            row.test_name.to_owned(),
+            row.result.clone(),
+            row.result,
+            row.evaluator,
+            row.evaluator_id,
+            row.visit_num.to_string(),
+            row.visit,
+            row.date,
+        ]
+    });
+    Ok(cells_to_csv(&RS_COLUMNS, rows)?)
 }
 
 fn as_text(assessments: &[SdtmAssessment]) -> String {

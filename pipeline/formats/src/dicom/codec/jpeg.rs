@@ -4,10 +4,12 @@
 
 use crate::dicom::header::SliceHeader;
 
-/// Refuses a stream whose size is not that of the header, that holds colours, or that no decoder here reads. Streams of other
-/// kinds than JPEG pass: their decoder judges them.
+/// Refuses a stream whose size is not that of the header, that holds colours, that no decoder here reads, or that has no
+/// frame header.
 pub(super) fn check(code: &[u8], header: &SliceHeader) -> Result<(), String> {
-    let Some((marker, frame)) = frame_header(code) else { return Ok(()) };
+    let Some((marker, frame)) = frame_header(code) else {
+        return Err("its JPEG stream has no frame header; export the file again".to_owned());
+    };
     let &[precision, r1, r0, c1, c0, components, ..] = frame else {
         return Err("its JPEG stream is cut short; export the file again".to_owned());
     };
@@ -74,6 +76,17 @@ mod tests {
         let whole = stream(0xC3, 16, 11, 14);
         for n in 0..whole.len() {
             let _ = check(&whole[..n], &header);
+        }
+    }
+
+    #[test]
+    fn a_stream_of_another_size_or_without_a_frame_is_refused() {
+        let stream = include_bytes!("../../../../../test_data/oracles/jpeg/16x12_8bit.jpg");
+        let header = |columns| SliceHeader { columns, rows: 12, bits_allocated: 8, ..SliceHeader::blank("CT") };
+        assert_eq!(check(stream, &header(16)), Ok(()));
+        assert!(check(stream, &header(65_535)).unwrap_err().contains("16 x 12"));
+        for cut in [&stream[..20], &[], &[0xFF, 0xD8, 0xFF, 0xE0, 0, 0]] {
+            assert!(check(cut, &header(16)).is_err());
         }
     }
 }

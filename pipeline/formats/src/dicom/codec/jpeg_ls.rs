@@ -28,8 +28,9 @@ struct Frame {
     columns: usize,
 }
 
-/// Decodes one image. `Err` is a reason for a message.
-pub(super) fn decode(code: &[u8]) -> Result<Image, String> {
+/// Decodes one image of the size its file states; another is refused before memory is taken for it. `Err` is a reason for a
+/// message.
+pub(super) fn decode(code: &[u8], columns: usize, rows: usize) -> Result<Image, String> {
     let mut at = 0;
     if code.get(..2) != Some(&[0xFF, 0xD8]) {
         return Err("the JPEG-LS stream does not begin with its marker".to_owned());
@@ -49,6 +50,12 @@ pub(super) fn decode(code: &[u8]) -> Result<Image, String> {
             0xF8 => preset = preset_of(segment)?.or(preset),
             0xDA => {
                 let frame = frame.ok_or("the JPEG-LS stream has no frame header")?;
+                if (frame.columns, frame.rows) != (columns, rows) {
+                    return Err(format!(
+                        "the JPEG-LS stream holds {} x {} pixels, the header says {columns} x {rows}",
+                        frame.columns, frame.rows
+                    ));
+                }
                 let parameters = Parameters::new(frame.precision, near_of(segment)?, preset)?;
                 let samples = decode_scan(&code[at..], &parameters, frame.columns, frame.rows)?;
                 return Ok(Image { columns: frame.columns, rows: frame.rows, samples });

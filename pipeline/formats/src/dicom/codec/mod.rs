@@ -30,24 +30,19 @@ pub(super) fn decode_frame(header: &SliceHeader, code: &[u8]) -> Result<Vec<u8>,
     let n_bytes = (header.bits_allocated as usize).div_ceil(8);
     let decoded = match header.transfer_syntax.as_str() {
         uids::JPEGLS_LOSSLESS | uids::JPEGLS_NEAR_LOSSLESS => {
-            let image = jpeg_ls::decode(code)?;
-            if (image.columns, image.rows) != (header.columns as usize, header.rows as usize) {
-                return Err(format!(
-                    "its JPEG-LS stream holds {} x {} pixels, the header says {} x {}; export the file again",
-                    image.columns, image.rows, header.columns, header.rows
-                ));
-            }
-            Ok(as_bytes(&image.samples, n_bytes))
+            let image = jpeg_ls::decode(code, header.columns as usize, header.rows as usize);
+            image.map(|image| as_bytes(&image.samples, n_bytes))
         }
         uids::RLE_LOSSLESS => rle::decode(code, n_pixels, n_bytes),
         uids::JPEG2000 | uids::JPEG2000_LOSSLESS | HTJ2K_LOSSLESS | HTJ2K_LOSSLESS_RPCL | HTJ2K => {
             jpeg2000::check(code, header)?;
             by_crate(header, code)
         }
-        _ => {
+        uids::JPEG_BASELINE8_BIT | uids::JPEG_EXTENDED12_BIT | uids::JPEG_LOSSLESS | uids::JPEG_LOSSLESS_SV1 => {
             jpeg::check(code, header)?;
             by_crate(header, code)
         }
+        _ => by_crate(header, code),
     };
     decoded.map_err(|reason| {
         format!(

@@ -55,26 +55,6 @@ fn encoding(first: &[u8], stated: Option<String>) -> String {
     .to_owned()
 }
 
-/// The least meta group that the parser accepts, for a transfer syntax: what stands in the file may lack a length or more.
-pub(super) fn standard(transfer_syntax: &str) -> Vec<u8> {
-    let mut elements = vec![0x02, 0, 0x01, 0, b'O', b'B', 0, 0, 2, 0, 0, 0, 0, 1];
-    let mut put = |element: u8, value: &str| {
-        let padding = if value.len().is_multiple_of(2) { "" } else { "\0" };
-        elements.extend([0x02, 0, element, 0, b'U', b'I']);
-        elements.extend(((value.len() + padding.len()) as u16).to_le_bytes());
-        elements.extend(value.as_bytes());
-        elements.extend(padding.as_bytes());
-    };
-    put(0x02, "1.2");
-    put(0x03, "1.2");
-    put(0x10, transfer_syntax);
-    put(0x12, "1.2");
-    let mut group = b"DICM\x02\0\0\0UL\x04\0".to_vec();
-    group.extend((elements.len() as u32).to_le_bytes());
-    group.extend(elements);
-    group
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

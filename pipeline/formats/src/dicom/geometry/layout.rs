@@ -3,7 +3,7 @@
 //! A stack leans where the gantry was tilted: its slices are parallel, but each is shifted along its own plane. A gap is
 //! filled, or uneven distances are evened, only within bounds; beyond them the series is refused, never guessed.
 
-use imaging::{Note, Shape};
+use imaging::{GridError, Note, Shape};
 use nalgebra::Vector3;
 
 use super::reslice::{Blend, Reslice};
@@ -21,6 +21,9 @@ pub(super) const MAX_MISSING_SHARE: f64 = 0.05;
 
 /// Uneven slice distances may differ by this factor.
 pub(super) const MAX_GAP_RATIO: f64 = 3.0;
+
+/// An upright grid may have at most so many times more columns or rows than its slices: 31° over a body's length double them.
+const MAX_GROWTH: f64 = 4.0;
 
 /// A shift this near to a whole number of voxels needs no further row or column.
 const WHOLE: f64 = 1e-4;
@@ -109,6 +112,13 @@ fn check_lean(
     let degrees = lean.norm().atan().to_degrees();
     if degrees > MAX_TILT_DEGREES {
         return Err(GeometryError::Tilted { series: first.series_uid.clone(), degrees });
+    }
+    let grown = |step: &Vector3<f64>| (lean * height).dot(step).abs() / step.norm_squared();
+    let (grown_i, grown_j) = (grown(&plane.step_i), grown(&plane.step_j));
+    if !(grown_i <= MAX_GROWTH * plane.ni as f64 && grown_j <= MAX_GROWTH * plane.nj as f64) {
+        let shape = Shape { ni: plane.ni + grown_i as usize, nj: plane.nj + grown_j as usize, nk: placed.len() };
+        let source = GridError::TooManyVoxels(shape);
+        return Err(GeometryError::Grid { series: first.series_uid.clone(), source });
     }
     Ok(Some(degrees))
 }

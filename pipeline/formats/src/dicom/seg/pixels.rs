@@ -2,9 +2,11 @@
 
 use dicom::dictionary_std::tags;
 use dicom::object::InMemDicomObject;
+use imaging::grid::MAX_VOXELS;
 
 use crate::dicom::codec;
 use crate::dicom::header::SliceHeader;
+use crate::dicom::pixels::MAX_FRAME_PIXELS;
 
 /// Stored pixels, frame after frame.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +21,12 @@ impl Pixels {
     pub(super) fn read(object: &InMemDicomObject, header: &SliceHeader) -> Result<Self, String> {
         let n_frames = header.n_frames as usize;
         let n_pixels = header.rows as usize * header.columns as usize;
+        if n_pixels > MAX_FRAME_PIXELS || n_frames.saturating_mul(n_pixels) > MAX_VOXELS {
+            return Err(format!("it claims {n_frames} frames of {n_pixels} pixels, as no segmentation has"));
+        }
+        if !matches!(header.bits_allocated, 1 | 8 | 16) {
+            return Err(format!("its pixels have {} bits, expected 1, 8 or 16", header.bits_allocated));
+        }
         let element = object.get(tags::PIXEL_DATA).ok_or("it has no Pixel Data (7FE0,0010)")?;
         let bytes = if let Some(fragments) = element.fragments() {
             let offsets = element.value().offset_table().unwrap_or_default();
@@ -38,8 +46,7 @@ impl Pixels {
         match header.bits_allocated {
             1 => Ok(Self::Bits(bytes)),
             8 => Ok(Self::Bytes(bytes)),
-            16 => Ok(Self::Words(bytes)),
-            other => Err(format!("its pixels have {other} bits, expected 1, 8 or 16")),
+            _ => Ok(Self::Words(bytes)),
         }
     }
 

@@ -141,7 +141,7 @@ impl Scan<'_> {
         if error < 0 {
             context.nn += 1;
         }
-        context.a += (mapped + 1 - kind_bit) >> 1;
+        context.a = context.a.saturating_add((mapped + 1 - kind_bit) >> 1);
         if context.n == self.p.reset {
             context.a >>= 1;
             context.n >>= 1;
@@ -190,7 +190,8 @@ fn median_edge(ra: i32, rb: i32, rc: i32) -> i32 {
 /// Statistics and bias of a context after one error.
 fn update(context: &mut Context, error: i32, p: &Parameters) {
     context.b += error * (2 * p.near + 1);
-    context.a += error.abs();
+    // A stream may ask for so rare a reset that the sum would overflow.
+    context.a = context.a.saturating_add(error.abs());
     if context.n == p.reset {
         context.a >>= 1;
         context.b = if context.b >= 0 { context.b >> 1 } else { -((1 - context.b) >> 1) };

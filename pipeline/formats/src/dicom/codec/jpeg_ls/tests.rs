@@ -41,7 +41,7 @@ fn lossless_streams_give_the_image_and_near_lossless_ones_what_charls_gives() {
         (include_bytes!("../../../../../../test_data/oracles/jpeg_ls/16bit_near5.jls"), 16, 5, 3_647_854_883),
     ];
     for (stream, bits, near, by_charls) in streams {
-        let image = decode(stream).unwrap();
+        let image = decode(stream, COLUMNS, ROWS).unwrap();
         assert_eq!((image.columns, image.rows), (COLUMNS, ROWS));
         let expected = original(bits);
         let worst = image.samples.iter().zip(&expected).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
@@ -56,12 +56,12 @@ fn lossless_streams_give_the_image_and_near_lossless_ones_what_charls_gives() {
 fn every_cut_and_every_flipped_byte_ends_without_a_panic() {
     let stream = include_bytes!("../../../../../../test_data/oracles/jpeg_ls/12bit_near3.jls");
     for length in 0..stream.len() - 40 {
-        assert!(decode(&stream[..length]).is_err(), "cut to {length}");
+        assert!(decode(&stream[..length], COLUMNS, ROWS).is_err(), "cut to {length}");
     }
     let mut flipped = stream.to_vec();
     for n in 0..stream.len() {
         flipped[n] ^= 0x5A;
-        let _ = decode(&flipped);
+        let _ = decode(&flipped, COLUMNS, ROWS);
         flipped[n] ^= 0x5A;
     }
 }

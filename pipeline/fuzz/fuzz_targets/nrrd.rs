@@ -1,0 +1,9 @@
+//! A NRRD image.
+#![no_main]
+
+use lesiontrace_fuzz as fuzz;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(init: fuzz::let_caught_panics_pass(), |data: &[u8]| {
+    fuzz::readers::nrrd_image(&fuzz::file("input", data));
+});

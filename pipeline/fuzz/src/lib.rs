@@ -1,0 +1,41 @@
+//! What all fuzz targets share: a file in memory that readers can open, and the readers themselves.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+#[path = "../../formats/tests/hostile/readers.rs"]
+pub mod readers;
+
+/// A folder of this process below `/dev/shm` (memory) where there is one, below the system's temporary folder elsewhere.
+fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let memory = Path::new("/dev/shm");
+        let root = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let folder = root.join(format!("lesiontrace-fuzz-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a temporary folder can be made");
+        folder
+    })
+}
+
+/// The bytes as a file.
+pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder().join(name);
+    std::fs::write(&path, bytes).expect("memory holds a fuzz input");
+    path
+}
+
+/// The bytes as the only file of a folder.
+pub fn folder_with(name: &str, bytes: &[u8]) -> &'static Path {
+    for entry in std::fs::read_dir(folder()).expect("the folder was made").flatten() {
+        let _ = std::fs::remove_file(entry.path());
+    }
+    file(name, bytes);
+    folder()
+}
+
+/// A panic inside a foreign decoder is caught and becomes an error; only one that escapes is a crash. The fuzzer's own hook
+/// would end the process at the first of both kinds.
+pub fn let_caught_panics_pass() {
+    std::panic::set_hook(Box::new(|_| {}));
+}
