@@ -3,8 +3,8 @@
 //! The Acquisition Date (0008,0022) is the day of the scan; the Study Date (0008,0020) may be that of the order or of the first of
 //! several sessions under one study. Where the two differ the Acquisition Date counts, with a note, except for a scan just after
 //! midnight, and where they lie so far apart that one of them was shifted or made up: then the Study Date counts if every
-//! image of the patient is off by the same number of days (intervals stay true), and no date at all if not. Objects without an
-//! Acquisition Date (structure sets, reformats) follow the images of their study.
+//! image of the patient is off by the same number of days (intervals stay true), and no date at all if not. Images without an
+//! Acquisition Date, and what is no image (structure sets, segmentations, reports), follow the images of their study.
 //!
 //! Source: DICOM PS3.3 C.7.2.1 (General Study), C.7.3.1 (General Series), C.7.6.1 (General Image).
 
@@ -69,17 +69,19 @@ pub(super) fn date_series(entries: &mut [SeriesEntry]) {
 
 fn stated(entry: &SeriesEntry) -> Stated {
     let first = &entry.headers[0];
-    let acquired = |h: &SliceHeader| -> Option<(Date, Option<DateTime>)> {
-        let clock = h.key.acquired;
-        let date = h.acquisition_date.or(clock.map(DateTime::date)).filter(|d| !PLACEHOLDERS.contains(d))?;
-        Some((date, clock.filter(|c| c.date() == date)))
-    };
     let earliest = entry.headers.iter().filter_map(acquired).min();
     Stated {
         study: first.study_date,
         acquired: earliest.map(|(date, clock)| Acquired { date, hour: clock.map(DateTime::hour) }),
         series: first.series_date.filter(|d| !PLACEHOLDERS.contains(d)),
     }
+}
+
+/// When a slice was acquired. The Acquisition Date of a structure set, segmentation or report is that of its making, not of a scan.
+fn acquired(header: &SliceHeader) -> Option<(Date, Option<DateTime>)> {
+    let clock = header.key.acquired;
+    let date = header.acquisition_date.or(clock.map(DateTime::date)).filter(|d| !PLACEHOLDERS.contains(d))?;
+    header.is_image().then(|| (date, clock.filter(|c| c.date() == date)))
 }
 
 /// Days from Study Date to Acquisition Date, where both are stated.
@@ -130,7 +132,7 @@ fn day_of(stated: &Stated, same_offset: bool) -> Day {
     Day { date: None, remark: Some(("dates_contradict", text)) }
 }
 
-/// Objects without an Acquisition Date go to the day of their study's images: of those in their frame of reference, where there
+/// What was not acquired itself goes to the day of their study's images: of those in their frame of reference, where there
 /// are several days.
 fn follow_their_study(entries: &[SeriesEntry], stated: &[Stated], days: &mut [Day]) {
     let mut by_study: BTreeMap<&str, BTreeMap<Date, BTreeSet<&str>>> = BTreeMap::new();

@@ -106,3 +106,11 @@ fn a_missing_study_date_is_taken_from_the_scan_or_from_nowhere() {
         assert_eq!((found.date, found.remark.is_some()), (expected, said), "{stated:?}");
     }
 }
+
+#[test]
+fn the_day_a_structure_set_was_drawn_is_no_day_of_a_scan() {
+    let drawn = SliceHeader { acquisition_date: Some(date(2009, 10, 18)), ..SliceHeader::blank("RTSTRUCT") };
+    assert_eq!(acquired(&drawn), None);
+    let image = SliceHeader { rows: 4, columns: 5, modality: "CT".to_owned(), ..drawn };
+    assert_eq!(acquired(&image), Some((date(2009, 10, 18), None)));
+}
