@@ -25,8 +25,14 @@ const N_DAMAGED: u64 = 200;
 /// No file of a few kilobytes may take longer, also on a machine that does other things.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Reads the seeds whole, then 200 damaged copies of them. `name` is the file's name; `read` says whether it could be read.
+/// [`read_damaged`], where some of the damage must be noticed.
 fn damage_all(name: &str, whole: &[Vec<u8>], read: impl Fn(&Path) -> bool) {
+    assert!(read_damaged(name, whole, read) < N_DAMAGED, "{name}: damage that no reader notices is none");
+}
+
+/// Reads the seeds whole, then 200 damaged copies of them. `name` is the file's name; `read` says whether it could be read.
+/// How many of the copies could.
+fn read_damaged(name: &str, whole: &[Vec<u8>], read: impl Fn(&Path) -> bool) -> u64 {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     for (n, bytes) in whole.iter().enumerate() {
@@ -40,9 +46,9 @@ fn damage_all(name: &str, whole: &[Vec<u8>], read: impl Fn(&Path) -> bool) {
         let begun = Instant::now();
         let result = catch_unwind(AssertUnwindSafe(|| read(&path)));
         assert!(begun.elapsed() < PATIENCE, "{name} damaged by {number} took {:?}", begun.elapsed());
-        n_read += usize::from(result.unwrap_or_else(|_| panic!("{name} damaged by {number} made the reader panic")));
+        n_read += u64::from(result.unwrap_or_else(|_| panic!("{name} damaged by {number} made the reader panic")));
     }
-    assert!(n_read < N_DAMAGED as usize, "{name}: damage that no reader notices is none");
+    n_read
 }
 
 #[test]
@@ -87,8 +93,11 @@ fn nrrds() {
 
 #[test]
 fn clinical_tables() {
+    // The table of an archive of NIfTI files is read by the index, which says so only where there are files.
     for (name, text) in seeds::clinical_tables() {
-        damage_all(name, &[text.as_bytes().to_vec()], |path| readers::clinical(path.parent().unwrap()) || true);
+        let whole = [text.as_bytes().to_vec()];
+        let n_read = read_damaged(name, &whole, |path| readers::clinical(path.parent().unwrap()));
+        assert!(n_read < N_DAMAGED || name == "series.csv", "{name}: damage that no reader notices is none");
     }
 }
 
@@ -128,7 +137,8 @@ fn bombs_are_refused_early_and_say_what_they_claim() {
     let huge = with(&with(&whole, &rows(3), &rows(65_535)), &columns(4), &columns(65_535));
     assert!(refusal(&path, &huge).contains("truncated"));
     let of_no_bits = with(&huge, &number(0x0028_0100, 16), &number(0x0028_0100, 0));
-    assert!(refusal(&path, &of_no_bits).contains("65535 x 65535 pixels are no image"));
+    let reason = refusal(&path, &of_no_bits);
+    assert!(reason.contains("more than 1073741824 voxels, as no image has"), "{reason}");
     let of_no_bits = with(&whole, &number(0x0028_0100, 16), &number(0x0028_0100, 0));
     assert!(refusal(&path, &of_no_bits).contains("unsupported form"));
 
@@ -138,10 +148,12 @@ fn bombs_are_refused_early_and_say_what_they_claim() {
 
     // A thousand million frames, alone and with functional groups.
     let frames = [element(0x0028_0008, "IS", "999999999"), rows(3)].concat();
-    assert!(refusal(&path, &with(&whole, &rows(3), &frames)).contains("truncated"));
+    let reason = refusal(&path, &with(&whole, &rows(3), &frames));
+    assert!(reason.contains("999999999 frames without functional groups"), "{reason}");
     let enhanced = &seeds::images()[5];
     let many = with(enhanced, &element(0x0028_0008, "IS", "2"), &element(0x0028_0008, "IS", "65000"));
-    assert!(refusal(&path, &many).contains("truncated"));
+    let reason = refusal(&path, &many);
+    assert!(reason.contains("65000 frames without functional groups"), "{reason}");
 
     // Sequences as deep as the file is long.
     let deep = (0..5000).fold(Vec::new(), |inner, _| open_sequence(0x0040_A730, &inner));
@@ -153,16 +165,17 @@ fn bombs_are_refused_early_and_say_what_they_claim() {
 fn deflated_bombs_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bomb.dcm");
+    let zeros = vec![0; 1_000_000];
     // 300 MB of zeros in 300 kB, as one private element before the pixels, and as the pixels.
     for tag in [0x0009_1001, 0x7FE0_0010] {
-        let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut packed = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
         let slice = seeds::ct_slice(0);
         let data_set_at = slice.windows(6).position(|w| w == [8, 0, 5, 0, b'C', b'S']).unwrap();
         let pixels_at = slice.windows(4).rposition(|w| w == [0xE0, 0x7F, 0x10, 0x00]).unwrap();
         packed.write_all(&slice[data_set_at..pixels_at]).unwrap();
         packed.write_all(&header(tag, "OB", 300_000_000)).unwrap();
         for _ in 0..300 {
-            packed.write_all(&[0; 1_000_000]).unwrap();
+            packed.write_all(&zeros).unwrap();
         }
         let reason = refusal(&path, &file(DEFLATED, "1.2", &packed.finish().unwrap()));
         let expected = if tag == 0x7FE0_0010 { "inflate to more than" } else { "claims 300000000 bytes" };

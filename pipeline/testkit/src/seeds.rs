@@ -6,6 +6,10 @@ use crate::dicom_bytes::{
     DEFLATED, EXPLICIT, IMPLICIT, element, file, fragments, implicit, number, open_sequence, sequence,
 };
 
+mod nifti;
+
+pub use nifti::{gzip_stored, niftis, nrrds};
+
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const PET: &str = "1.2.840.10008.5.1.4.1.1.128";
 const ENHANCED_CT: &str = "1.2.840.10008.5.1.4.1.1.2.1";
@@ -111,6 +115,7 @@ fn bare_slice() -> Vec<u8> {
         implicit(0x0008_0018, "1.2.3.1"),
         implicit(0x0008_0060, "CT"),
         implicit(0x0010_0020, "P1"),
+        implicit(0x0018_0050, "3"),
         implicit(0x0020_000D, "1.2"),
         implicit(0x0020_000E, "1.2.4"),
         implicit(0x0020_0032, "1\\2\\3"),
@@ -120,6 +125,8 @@ fn bare_slice() -> Vec<u8> {
         implicit(0x0028_0030, "1\\1"),
         implicit(0x0028_0100, 16_u16.to_le_bytes()),
         implicit(0x0028_0103, 0_u16.to_le_bytes()),
+        implicit(0x0028_1052, "-1024"),
+        implicit(0x0028_1053, "1"),
         implicit(0x7FE0_0010, pixels()),
     ]
     .concat()
@@ -320,94 +327,6 @@ pub fn doses() -> Vec<Vec<u8>> {
         element(0x7FE0_0010, "OW", (0..24_u32).flat_map(u32::to_le_bytes).collect::<Vec<u8>>()),
     ];
     vec![file(EXPLICIT, RT_DOSE, &set.concat())]
-}
-
-/// A NIfTI-1 image of 4 x 3 x 2 voxels of 16 bits.
-fn nifti_1() -> Vec<u8> {
-    let mut out = vec![0_u8; 352];
-    let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, &348_i32.to_le_bytes());
-    for (n, dim) in [3_i16, 4, 3, 2, 1, 1, 1, 1].iter().enumerate() {
-        put(40 + 2 * n, &dim.to_le_bytes());
-    }
-    put(70, &4_i16.to_le_bytes());
-    put(72, &16_i16.to_le_bytes());
-    for (n, size) in [1_f32, 0.7, 0.9, 3.0].iter().enumerate() {
-        put(76 + 4 * n, &size.to_le_bytes());
-    }
-    put(108, &352_f32.to_le_bytes());
-    put(112, &1_f32.to_le_bytes());
-    put(123, &[2]);
-    put(254, &1_i16.to_le_bytes());
-    for (n, value) in [0.7_f32, 0.0, 0.0, -30.0, 0.0, 0.9, 0.0, 12.0, 0.0, 0.0, 3.0, 400.0].iter().enumerate() {
-        put(280 + 4 * n, &value.to_le_bytes());
-    }
-    put(344, b"n+1\0");
-    out.extend((0..24_i16).flat_map(i16::to_le_bytes));
-    out
-}
-
-/// A NIfTI-2 image of 4 x 3 x 2 voxels of 8 bits.
-fn nifti_2() -> Vec<u8> {
-    let mut out = vec![0_u8; 544];
-    let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
-    put(0, &540_i32.to_le_bytes());
-    put(4, b"n+2\0\r\n\x1a\n");
-    put(12, &2_i16.to_le_bytes());
-    put(14, &8_i16.to_le_bytes());
-    for (n, dim) in [3_i64, 4, 3, 2, 1, 1, 1, 1].iter().enumerate() {
-        put(16 + 8 * n, &dim.to_le_bytes());
-    }
-    for (n, size) in [1_f64, 0.7, 0.9, 3.0].iter().enumerate() {
-        put(104 + 8 * n, &size.to_le_bytes());
-    }
-    put(168, &544_i64.to_le_bytes());
-    put(176, &1_f64.to_le_bytes());
-    put(344, &1_i32.to_le_bytes());
-    put(500, &2_i32.to_le_bytes());
-    out.extend(0..24);
-    out
-}
-
-/// Bytes as one gzip member of stored blocks.
-#[must_use]
-pub fn gzip_stored(bytes: &[u8]) -> Vec<u8> {
-    let mut out = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3];
-    let length = bytes.len() as u16;
-    out.push(1);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&(!length).to_le_bytes());
-    out.extend_from_slice(bytes);
-    out.extend_from_slice(&crc32(bytes).to_le_bytes());
-    out.extend_from_slice(&u32::from(length).to_le_bytes());
-    out
-}
-
-/// CRC-32 of RFC 1952, section 8.
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 })
-    };
-    !bytes.iter().fold(!0, step)
-}
-
-/// NIfTI images: version 1 and 2, plain and gzipped.
-#[must_use]
-pub fn niftis() -> Vec<Vec<u8>> {
-    vec![nifti_1(), nifti_2(), gzip_stored(&nifti_1()), gzip_stored(&nifti_2())]
-}
-
-/// NRRD images: raw and gzipped.
-#[must_use]
-pub fn nrrds() -> Vec<Vec<u8>> {
-    let header = |encoding: &str| {
-        format!(
-            "NRRD0004\n# made for tests\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 4 3 2\nspace directions: (0.7,0,0) (0,0.9,0) (0,0,3)\nkinds: domain domain domain\nendian: little\nencoding: {encoding}\nspace origin: (-30,12,400)\n\n"
-        )
-        .into_bytes()
-    };
-    let voxels: Vec<u8> = (0..24_i16).flat_map(i16::to_le_bytes).collect();
-    vec![[header("raw"), voxels.clone()].concat(), [header("gzip"), gzip_stored(&voxels)].concat()]
 }
 
 /// Clinical tables: name and text.

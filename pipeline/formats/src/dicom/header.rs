@@ -99,6 +99,10 @@ pub struct SliceHeader {
     pub image_type: Vec<String>,
     /// Contrast/Bolus Agent.
     pub contrast_agent: Option<String>,
+    /// Contrast/Bolus Start Time: when the injection began.
+    pub contrast_start_time: Option<Time>,
+    /// Convolution Kernel, all values.
+    pub convolution_kernel: Option<String>,
     /// MR Scanning Sequence.
     pub scanning_sequence: Option<String>,
     /// MR Repetition Time, ms.
@@ -187,6 +191,19 @@ fn damaged<T>(path: &Path, reason: &str) -> Result<T, HeaderError> {
     Err(HeaderError::Damaged { path: path.to_owned(), reason: reason.to_owned() })
 }
 
+/// How the picture was made: contrast medium, kernel, sequence; the rest blank.
+fn technique(object: &InMemDicomObject) -> SliceHeader {
+    SliceHeader {
+        contrast_agent: element::text(object, tags::CONTRAST_BOLUS_AGENT),
+        contrast_start_time: element::time(object, tags::CONTRAST_BOLUS_START_TIME),
+        convolution_kernel: Some(element::texts(object, tags::CONVOLUTION_KERNEL).join(" ")).filter(|k| !k.is_empty()),
+        scanning_sequence: element::text(object, tags::SCANNING_SEQUENCE),
+        repetition_time_ms: element::float(object, tags::REPETITION_TIME),
+        echo_time_ms: element::float(object, tags::ECHO_TIME),
+        ..SliceHeader::blank("")
+    }
+}
+
 pub(super) fn header_of(
     path: &Path,
     object: &InMemDicomObject,
@@ -222,10 +239,6 @@ pub(super) fn header_of(
         acquisition_number: element::integer(object, tags::ACQUISITION_NUMBER),
         instance_number: element::integer(object, tags::INSTANCE_NUMBER),
         image_type: element::texts(object, tags::IMAGE_TYPE),
-        contrast_agent: element::text(object, tags::CONTRAST_BOLUS_AGENT),
-        scanning_sequence: element::text(object, tags::SCANNING_SEQUENCE),
-        repetition_time_ms: element::float(object, tags::REPETITION_TIME),
-        echo_time_ms: element::float(object, tags::ECHO_TIME),
         position: element::array(object, tags::IMAGE_POSITION_PATIENT),
         orientation: element::array(object, tags::IMAGE_ORIENTATION_PATIENT),
         pixel_spacing: element::array(object, tags::PIXEL_SPACING),
@@ -248,6 +261,7 @@ pub(super) fn header_of(
         pixels: PixelPlace::Inside,
         pet,
         key: VolumeKey::read(object),
+        ..technique(object)
     };
     if SINGLE_FRAME_CLASSES.contains(&header.sop_class_uid.as_str()) && !header.is_image() {
         return damaged(path, "the header ends before Rows and Columns (0028,0010/0011)");
@@ -287,6 +301,8 @@ impl SliceHeader {
             instance_number: None,
             image_type: Vec::new(),
             contrast_agent: None,
+            contrast_start_time: None,
+            convolution_kernel: None,
             scanning_sequence: None,
             repetition_time_ms: None,
             echo_time_ms: None,

@@ -50,13 +50,14 @@ const HEAVY: [(&str, &str); 9] = [
     ("signal-hook", "lesiontrace"),
 ];
 
-/// A crate's folder name, the path of its manifest and the manifest.
+/// A crate's folder name, the path of its manifest and the manifest. A workspace of its own (the fuzz targets, which need a
+/// nightly compiler) keeps its own versions and lints.
 fn manifests(repository: &Repository) -> Vec<(&str, &str, Table)> {
     let manifests = repository.texts("/Cargo.toml").filter_map(|(path, text)| {
         let name = path.strip_prefix("pipeline/")?.strip_suffix("/Cargo.toml")?;
         Some((name, path, text.parse::<Table>().ok()?))
     });
-    manifests.collect()
+    manifests.filter(|(_, _, manifest)| !manifest.contains_key("workspace")).collect()
 }
 
 fn dependencies<'a>(manifest: &'a Table, table: &str) -> Vec<(&'a str, &'a Value)> {

@@ -2,14 +2,17 @@
 //!
 //! Every rule that fits gives a candidate with its reason; the highest weight names the role, at equal weight the earlier rule.
 
-use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Plane, SeriesRole, has_phrase, plane_of, words};
+use super::SeriesRole;
 use crate::dicom::header::SliceHeader;
+
+mod conditions;
+
+use conditions::{Conditions, Facts};
 
 /// The rules the program was built with (`configs/series/default.toml`).
 static BUILT_IN: LazyLock<SeriesRules> = LazyLock::new(|| {
@@ -51,30 +54,15 @@ struct RulesFile {
     rule: Vec<Rule>,
 }
 
-/// One rule: all conditions that are given must hold.
+/// One rule: all conditions that are given must hold, and one of the groups of `either`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(try_from = "toml::Table")]
 struct Rule {
     role: SeriesRole,
     weight: u8,
-    modality: String,
-    #[serde(default)]
-    any: Vec<String>,
-    #[serde(default)]
-    all: Vec<String>,
-    #[serde(default)]
-    none: Vec<String>,
-    #[serde(default)]
-    study_any: Vec<String>,
-    image_type: Option<String>,
-    contrast: Option<bool>,
-    plane: Option<Plane>,
-    thickness_mm: Option<[f64; 2]>,
-    n_slices: Option<[f64; 2]>,
-    echo_time_ms: Option<[f64; 2]>,
-    repetition_time_ms: Option<[f64; 2]>,
-    b_value: Option<[f64; 2]>,
     why: String,
+    conditions: Conditions,
+    either: Vec<Conditions>,
 }
 
 /// A role a series may have, and why.
@@ -97,8 +85,8 @@ impl SeriesRules {
 
     /// Every word the rules look for in a description, in lower case; some more than once.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
-        let phrases = self.rules.iter().flat_map(|r| [&r.any, &r.all, &r.none, &r.study_any]).flatten();
-        phrases.flat_map(|phrase| phrase.split(' '))
+        let conditions = self.rules.iter().flat_map(|rule| std::iter::once(&rule.conditions).chain(&rule.either));
+        conditions.flat_map(Conditions::phrases).flat_map(|phrase| phrase.split(' '))
     }
 
     /// From the text of a file.
@@ -108,18 +96,9 @@ impl SeriesRules {
             return Err(RulesError::Schema(file.schema));
         }
         for (n, rule) in file.rule.iter().enumerate() {
-            let fault = |reason| RulesError::Rule { number: n + 1, role: rule.role, reason };
-            let ranges = [rule.thickness_mm, rule.n_slices, rule.echo_time_ms, rule.repetition_time_ms, rule.b_value];
-            if ranges
-                .into_iter()
-                .flatten()
-                .any(|[least, most]| !matches!(least.partial_cmp(&most), Some(o) if o.is_le()))
-            {
-                return Err(fault("a range whose least is above its most"));
-            }
-            let phrases = rule.any.iter().chain(&rule.all).chain(&rule.none).chain(&rule.study_any);
-            if phrases.into_iter().any(|p| words(p).trim() != p.as_str()) {
-                return Err(fault("a phrase with capitals or punctuation never fits: write lower-case words"));
+            for conditions in std::iter::once(&rule.conditions).chain(&rule.either) {
+                let fault = |reason| RulesError::Rule { number: n + 1, role: rule.role, reason };
+                conditions.fault().map_or(Ok(()), |reason| Err(fault(reason)))?;
             }
         }
         Ok(Self { rules: file.rule })
@@ -128,12 +107,7 @@ impl SeriesRules {
     /// Every role a series of `n_slices` slices like this one may have, the most likely first.
     #[must_use]
     pub fn candidates(&self, header: &SliceHeader, n_slices: usize) -> Vec<RoleCandidate> {
-        let facts = Facts {
-            header,
-            n_slices,
-            series: words(&header.series_description),
-            study: words(&header.study_description),
-        };
+        let facts = Facts::of(header, n_slices);
         let mut found: Vec<RoleCandidate> = Vec::new();
         for rule in self.rules.iter().filter(|rule| rule.fits(&facts)) {
             if !found.iter().any(|c| c.role == rule.role && c.weight >= rule.weight) {
@@ -145,34 +119,29 @@ impl SeriesRules {
     }
 }
 
-/// What rules look at.
-struct Facts<'a> {
-    header: &'a SliceHeader,
-    n_slices: usize,
-    series: String,
-    study: String,
-}
-
 impl Rule {
     fn fits(&self, facts: &Facts<'_>) -> bool {
-        let Facts { header, n_slices, series, study } = facts;
-        let has = |phrase: &String| has_phrase(series, &[phrase]);
-        let within = |range: Option<[f64; 2]>, value: Option<f64>| {
-            range.is_none_or(|[least, most]| value.is_some_and(|v| RangeInclusive::new(least, most).contains(&v)))
-        };
-        self.modality == header.modality
-            && (self.any.is_empty() || self.any.iter().any(has))
-            && self.all.iter().all(has)
-            && !self.none.iter().any(has)
-            && (self.study_any.is_empty() || self.study_any.iter().any(|p| has_phrase(study, &[p])))
-            && self.image_type.as_ref().is_none_or(|t| header.image_type.iter().any(|v| v.eq_ignore_ascii_case(t)))
-            && self.contrast.is_none_or(|c| c == header.contrast_agent.is_some())
-            && self.plane.is_none_or(|p| header.orientation.is_some_and(|o| plane_of(o) == p))
-            && within(self.thickness_mm, header.slice_thickness)
-            && within(self.n_slices, Some(*n_slices as f64))
-            && within(self.echo_time_ms, header.echo_time_ms)
-            && within(self.repetition_time_ms, header.repetition_time_ms)
-            && within(self.b_value, header.key.b_value)
+        self.conditions.hold(facts)
+            && (self.either.is_empty() || self.either.iter().any(|conditions| conditions.hold(facts)))
+    }
+}
+
+impl TryFrom<toml::Table> for Rule {
+    type Error = toml::de::Error;
+
+    fn try_from(mut table: toml::Table) -> Result<Self, toml::de::Error> {
+        fn take<T: serde::de::DeserializeOwned>(table: &mut toml::Table, key: &str) -> Result<T, toml::de::Error> {
+            let missing = || serde::de::Error::custom(format!("a rule has no key `{key}`"));
+            table.remove(key).ok_or_else(missing)?.try_into()
+        }
+        let either = if table.contains_key("either") { take(&mut table, "either")? } else { Vec::new() };
+        Ok(Self {
+            role: take(&mut table, "role")?,
+            weight: take(&mut table, "weight")?,
+            why: take(&mut table, "why")?,
+            either,
+            conditions: toml::Value::Table(table).try_into()?,
+        })
     }
 }
 
@@ -206,8 +175,38 @@ mod tests {
             ("[0.0, 3.0]", "[3.0, 0.0]"),
             ("plane", "plain"),
             ("why", "any = [\"A-b\"]\nwhy"),
+            ("why", "regex = \"(\"\nwhy"),
+            ("why", "either = [{ role = \"ct\" }]\nwhy"),
+            ("weight = 5\n", ""),
         ] {
             assert!(SeriesRules::parse(&rules.replace(from, to)).is_err(), "{to}");
         }
+    }
+
+    #[test]
+    fn patterns_kernels_times_and_alternatives_are_conditions() {
+        let rules = "schema = 1\n[[rule]]\nrole = \"ct_arterial\"\nweight = 5\nmodality = \"CT\"\nwhy = \"early\"\n\
+            none = [\"bone\"]\n\
+            either = [{ regex = \"(?i)^art(erial)?\\\\b\" }, { seconds_after_injection = [15.0, 50.0], kernel_any = [\"b30f\"] }]\n";
+        let parsed = SeriesRules::parse(rules).unwrap();
+        let fits = |header: &SliceHeader| !parsed.candidates(header, 80).is_empty();
+        assert!(fits(&header("CT", "Art. 3.0")));
+        assert!(!fits(&header("CT", "smart 3.0")));
+        assert!(!fits(&header("CT", "Art. bone")));
+        let time = |text: &str| text.parse::<jiff::civil::Time>().ok();
+        let early = SliceHeader {
+            contrast_start_time: time("10:00:00"),
+            acquisition_time: time("10:00:35"),
+            convolution_kernel: Some("B30f".into()),
+            ..header("CT", "3.0")
+        };
+        assert!(fits(&early));
+        let late = SliceHeader { acquisition_time: time("10:01:10"), ..early.clone() };
+        assert!(!fits(&late));
+        let sharp = SliceHeader { convolution_kernel: Some("B70f".into()), ..early.clone() };
+        assert!(!fits(&sharp));
+        let past_midnight =
+            SliceHeader { contrast_start_time: time("23:59:50"), acquisition_time: time("00:00:20"), ..early };
+        assert!(fits(&past_midnight));
     }
 }
