@@ -165,7 +165,14 @@ fn plan_patient(
 ) -> anyhow::Result<PatientPlan> {
     let id = &images.patient_id;
     let mut notes: Vec<Note> = archive_notes.iter().filter(|n| n.subject == *id).cloned().collect();
-    let source = visit::Source { archive, id, study, seeds: clinical.seeds_of(id), archive_notes };
+    let source = visit::Source {
+        archive,
+        id,
+        study,
+        seeds: clinical.seeds_of(id),
+        timepoints: &images.timepoints,
+        archive_notes,
+    };
     let mut visits = Vec::new();
     let mut broken = Vec::new();
     for timepoint in &images.timepoints {

@@ -135,6 +135,20 @@ fn a_structure_set_on_the_measured_series_is_its_outlines() {
     assert!(notes.contains("mystery") && notes.contains("unknown_region"), "{notes}");
 }
 
+/// The MR was acquired four days before the Study Date that it shares with CT and PET, and with all three structure sets.
+#[test]
+fn outlines_follow_the_series_they_were_drawn_on_to_its_day() {
+    let Some(archive) = testkit::real_data("sts_dicom/STS_001") else { return };
+    let out = tempfile::tempdir().unwrap();
+    let folder = out.path().display().to_string();
+    let (code, stderr) = call(&["run", "--archive", &archive.display().to_string(), "--out", &folder]);
+    assert_eq!(code, DONE, "{stderr}");
+    let rows = std::fs::read_to_string(out.path().join("cohort/measurements.csv")).unwrap();
+    for visit in ["2000-09-03,0,mr_t1,long_axis", "2000-09-07,4,ct,long_axis"] {
+        assert!(rows.contains(visit), "{visit}: {rows}");
+    }
+}
+
 #[test]
 fn a_readers_marks_name_lesions_give_roles_and_stand_where_nothing_is_outlined() {
     let cohort = Cohort::new(&["A-1"]);

@@ -5,42 +5,44 @@
 //! property type. One that neither names is not used and said.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use formats::archive::TimepointImages;
 use formats::dicom::{Segment, read_segmentation};
 use imaging::Note;
 
 use super::SeriesPlan;
 use super::reports::is_lesion;
-use super::structures::{OutlineFile, Region, RegionKind, StructurePlan, fits_any, kind_of};
+use super::structures::{Days, OutlineFile, Region, RegionKind, StructurePlan, fits_any, kind_of};
 use crate::config::Structures;
 
 /// Modality of a segmentation.
 pub(super) const SEG: &str = "SEG";
 
-/// The segmentations of a visit that were drawn on the measured series and hold something known, by path.
+/// The segmentations of a patient that were drawn on the measured series and hold something known, by path.
 ///
 /// # Errors
 /// One that may belong to the measured series cannot be read.
 pub(super) fn of_visit(
     archive: &Path,
-    timepoint: &TimepointImages,
+    days: Days<'_>,
     measure: &SeriesPlan,
     rules: &Structures,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<StructurePlan>, String> {
-    let headers = timepoint.series.iter().filter(|s| s.row.modality == SEG).flat_map(|s| &s.headers);
-    let mut paths: Vec<&PathBuf> = headers.map(|h| &h.path).collect();
-    paths.sort();
-    paths.dedup();
     let mut plans = Vec::new();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    for path in paths {
+    for (path, is_own) in days.files(SEG) {
         let file = path.strip_prefix(archive).unwrap_or(path).display().to_string();
-        let segmentation = read_segmentation(path)
-            .map_err(|error| format!("the segmentation {file} cannot be used: {error}"))?
-            .note_into(notes);
+        let read = match read_segmentation(path) {
+            Ok(read) => read,
+            Err(error) if is_own => return Err(format!("the segmentation {file} cannot be used: {error}")),
+            // Said on its own day.
+            Err(_) => continue,
+        };
+        if !is_own && read.value.referenced_series_uid.as_ref() != Some(&measure.entry.row.series_uid) {
+            continue;
+        }
+        let segmentation = read.note_into(notes);
         if segmentation.referenced_series_uid.as_ref() != Some(&measure.entry.row.series_uid) {
             let message = format!(
                 "the segmentation does not refer to the measured series {:?} and is not used",

@@ -61,27 +61,56 @@ pub(crate) struct StructurePlan {
     pub(crate) regions: Vec<Region>,
 }
 
-/// The structure sets of a visit that were drawn on the measured series and name something known, by path.
+/// The images of a visit, and all of the patient's: outlines may be filed under the day of their study, while the series they
+/// were drawn on counts to the day it was acquired.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Days<'a> {
+    /// The visit.
+    pub(super) visit: &'a TimepointImages,
+    /// Every time point of the patient.
+    pub(super) all: &'a [TimepointImages],
+}
+
+impl<'a> Days<'a> {
+    /// The files of a modality by path, and whether they are filed under the visit's own day.
+    pub(super) fn files(&self, modality: &str) -> Vec<(&'a PathBuf, bool)> {
+        let mut files: Vec<(&PathBuf, bool)> = Vec::new();
+        for day in self.all {
+            let is_own = day.study_date == self.visit.study_date;
+            let headers = day.series.iter().filter(|s| s.row.modality == modality).flat_map(|s| &s.headers);
+            files.extend(headers.map(|header| (&header.path, is_own)));
+        }
+        files.sort();
+        files.dedup();
+        files
+    }
+}
+
+/// The structure sets of a patient that were drawn on the measured series and name something known, by path.
 ///
 /// # Errors
 /// One that may belong to the measured series cannot be read, or two of them hold a lesion of one name.
 pub(super) fn of_visit(
     archive: &Path,
-    timepoint: &TimepointImages,
+    days: Days<'_>,
     measure: &SeriesPlan,
     rules: &Structures,
     notes: &mut Vec<Note>,
 ) -> Result<Vec<StructurePlan>, String> {
-    let headers = timepoint.series.iter().filter(|s| s.row.modality == RTSTRUCT).flat_map(|s| &s.headers);
-    let mut paths: Vec<&PathBuf> = headers.map(|h| &h.path).collect();
-    paths.sort();
     let mut plans = Vec::new();
     let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for path in paths {
+    for (path, is_own) in days.files(RTSTRUCT) {
         let file = path.strip_prefix(archive).unwrap_or(path).display().to_string();
-        let set = read_rtstruct(path)
-            .map_err(|error| format!("the structure set {file} cannot be used: {error}"))?
-            .note_into(notes);
+        let read = match read_rtstruct(path) {
+            Ok(read) => read,
+            Err(error) if is_own => return Err(format!("the structure set {file} cannot be used: {error}")),
+            // Said on its own day.
+            Err(_) => continue,
+        };
+        if !is_own && !read.value.referenced_series.contains(&measure.entry.row.series_uid) {
+            continue;
+        }
+        let set = read.note_into(notes);
         if !set.referenced_series.contains(&measure.entry.row.series_uid) {
             let message = format!(
                 "the structure set does not refer to the measured series {:?} and is not used",

@@ -12,6 +12,7 @@ use imaging::{FrameId, Note};
 use oncology::Date;
 use oncology::visit_window::VisitLabel;
 
+use super::structures::Days;
 use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, reports, segmentations, structures};
 use crate::config::{MaskSource, NiftiFrame, Study};
 use crate::out;
@@ -23,6 +24,8 @@ pub(super) struct Source<'a> {
     pub(super) study: &'a Study,
     /// The patient's marks.
     pub(super) seeds: Vec<&'a SeedRecord>,
+    /// The patient's time points.
+    pub(super) timepoints: &'a [TimepointImages],
     /// What the index said of the whole archive.
     pub(super) archive_notes: &'a [Note],
 }
@@ -184,9 +187,10 @@ fn masks(
         return Ok(None);
     }
     let folder = source.archive.join(&source.study.models.masks).join(out::safe_name(source.id)).join(date.to_string());
-    let sets = structures::of_visit(source.archive, timepoint, measure, &source.study.structures, notes)
+    let days = Days { visit: timepoint, all: source.timepoints };
+    let sets = structures::of_visit(source.archive, days, measure, &source.study.structures, notes)
         .map_err(|fault| vec![format!("{date}: {fault}")])?;
-    let segmentations = segmentations::of_visit(source.archive, timepoint, measure, &source.study.structures, notes)
+    let segmentations = segmentations::of_visit(source.archive, days, measure, &source.study.structures, notes)
         .map_err(|fault| vec![format!("{date}: {fault}")])?;
     if !sets.is_empty() && !segmentations.is_empty() {
         let message = "the visit has a structure set and a segmentation; the structure set is used";
