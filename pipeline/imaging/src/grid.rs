@@ -131,7 +131,8 @@ pub enum GridError {
     Empty(Shape),
     /// More voxels than any image has.
     #[error(
-        "the grid has the shape {0:?}, more than {MAX_VOXELS} voxels, as no image has; check its header, or crop it"
+        "a grid of {} x {} x {} voxels is more than the {MAX_VOXELS} of any image; check its header, or crop it",
+        .0.ni, .0.nj, .0.nk
     )]
     TooManyVoxels(Shape),
     /// Array and grid disagree.

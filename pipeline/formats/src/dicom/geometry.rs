@@ -87,7 +87,7 @@ pub fn stack(headers: &[SliceHeader]) -> Result<Noted<SliceStack>, GeometryError
     let Layout { origin, step, shape, reslice } = layout_of(&placed, &plane, first, &mut notes)?;
     let linear = Matrix3::from_columns(&[plane.step_i, plane.step_j, step]);
     let grid = Grid::new(shape, Affine::from_parts(linear, origin), frame_of(first, &mut notes))
-        .map_err(|source| GeometryError::Grid { series: first.series_uid.clone(), source })?;
+        .map_err(|fault| GeometryError::Grid { series: first.series_uid.clone(), fault })?;
     let order = placed.iter().map(|p| p.index).collect();
     Ok(Noted::new(SliceStack { order, grid, reslice }, notes))
 }

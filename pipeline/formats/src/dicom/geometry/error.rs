@@ -161,12 +161,12 @@ pub enum GeometryError {
         n_frames: u32,
     },
     /// The grid itself is refused.
-    #[error("series {series}: {source}")]
+    #[error("series {series}: {fault}")]
     Grid {
         /// Series Instance UID.
         series: String,
         /// What is wrong.
-        source: GridError,
+        fault: GridError,
     },
 }
 

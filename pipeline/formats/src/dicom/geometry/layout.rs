@@ -117,8 +117,8 @@ fn check_lean(
     let (grown_i, grown_j) = (grown(&plane.step_i), grown(&plane.step_j));
     if !(grown_i <= MAX_GROWTH * plane.ni as f64 && grown_j <= MAX_GROWTH * plane.nj as f64) {
         let shape = Shape { ni: plane.ni + grown_i as usize, nj: plane.nj + grown_j as usize, nk: placed.len() };
-        let source = GridError::TooManyVoxels(shape);
-        return Err(GeometryError::Grid { series: first.series_uid.clone(), source });
+        let fault = GridError::TooManyVoxels(shape);
+        return Err(GeometryError::Grid { series: first.series_uid.clone(), fault });
     }
     Ok(Some(degrees))
 }
