@@ -13,12 +13,13 @@ use oncology::visit_window::{VisitLabel, label_visits};
 use crate::config::Study;
 
 mod digest;
+mod outlines;
 mod reports;
 mod segmentations;
 mod structures;
 mod visit;
 
-pub(crate) use structures::{OutlineFile, Region, RegionKind, StructurePlan};
+pub(crate) use outlines::{OutlineFile, Region, RegionKind, StructurePlan};
 
 /// One imaging series to be read.
 #[derive(Debug, Clone)]

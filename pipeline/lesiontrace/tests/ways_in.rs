@@ -119,6 +119,8 @@ fn a_structure_set_on_the_measured_series_is_its_outlines() {
         let regions = [("Liver", 9.4), ("GTV_1", half), ("mystery", 2.0)];
         more_dicom::structure_set(&cohort.path(&set), &cohort.path(&series), &regions);
     }
+    let series = cohort.path(&format!("archive/0/{BASELINE}"));
+    more_dicom::broken_segmentation(&cohort.path("archive/elsewhere.dcm"), &series, "20100203");
     let (code, stderr) = run(&cohort, "out", &[]);
     assert_eq!(code, DONE, "{stderr}");
     let columns = ["date", "quantity", "value"];
@@ -133,6 +135,9 @@ fn a_structure_set_on_the_measured_series_is_its_outlines() {
     assert!(cohort.path(&format!("out/patients/A-1/{BASELINE}/ct_portal_venous/organ.nii.gz")).is_file());
     let notes = notes(&cohort, "A-1");
     assert!(notes.contains("mystery") && notes.contains("unknown_region"), "{notes}");
+    for said in ["unreadable_segmentation", "elsewhere.dcm", "filed under 2010-02-03"] {
+        assert!(notes.contains(said), "{said}: {notes}");
+    }
 }
 
 /// The MR was acquired four days before the Study Date that it shares with CT and PET, and with all three structure sets.

@@ -5,25 +5,21 @@
 //! property type. One that neither names is not used and said.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use formats::dicom::{Segment, read_segmentation};
 use imaging::Note;
 
 use super::SeriesPlan;
+use super::outlines::{Days, OutlineFile, Region, RegionKind, StructurePlan, drawn_on};
 use super::reports::is_lesion;
-use super::structures::{Days, OutlineFile, Region, RegionKind, StructurePlan, fits_any, kind_of};
+use super::structures::{fits_any, kind_of};
 use crate::config::Structures;
-
-/// Modality of a segmentation.
-pub(super) const SEG: &str = "SEG";
 
 /// The segmentations of a patient that were drawn on the measured series and hold something known, by path.
 ///
 /// # Errors
-/// One that may belong to the measured series cannot be read.
+/// One of the visit's day cannot be read.
 pub(super) fn of_visit(
-    archive: &Path,
     days: Days<'_>,
     measure: &SeriesPlan,
     rules: &Structures,
@@ -31,29 +27,19 @@ pub(super) fn of_visit(
 ) -> Result<Vec<StructurePlan>, String> {
     let mut plans = Vec::new();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    for (path, is_own) in days.files(SEG) {
-        let file = path.strip_prefix(archive).unwrap_or(path).display().to_string();
-        let read = match read_segmentation(path) {
-            Ok(read) => read,
-            Err(error) if is_own => return Err(format!("the segmentation {file} cannot be used: {error}")),
-            // Said on its own day.
-            Err(_) => continue,
-        };
-        if !is_own && read.value.referenced_series_uid.as_ref() != Some(&measure.entry.row.series_uid) {
-            continue;
-        }
-        let segmentation = read.note_into(notes);
-        if segmentation.referenced_series_uid.as_ref() != Some(&measure.entry.row.series_uid) {
-            let message = format!(
-                "the segmentation does not refer to the measured series {:?} and is not used",
-                measure.entry.row.description
-            );
-            notes.push(Note::info("segmentation_of_other_series", file, message));
-            continue;
-        }
+    let kind = OutlineFile::Segmentation;
+    let drawn = drawn_on(
+        measure,
+        kind,
+        days,
+        read_segmentation,
+        |s, uid| s.referenced_series_uid.as_ref() == Some(uid),
+        notes,
+    )?;
+    for (path, file, segmentation) in drawn {
         let regions = regions(&segmentation.segments, rules, &file, &mut names, notes);
         if !regions.is_empty() {
-            plans.push(StructurePlan { path: path.clone(), file: OutlineFile::Segmentation, regions });
+            plans.push(StructurePlan { path, file: kind, regions });
         }
     }
     Ok(plans)

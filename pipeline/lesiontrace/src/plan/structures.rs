@@ -5,93 +5,19 @@
 //! list fits is not used and said.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
-use formats::archive::TimepointImages;
 use formats::dicom::rtstruct::read_rtstruct;
 use imaging::Note;
 
 use super::SeriesPlan;
+use super::outlines::{Days, OutlineFile, Region, RegionKind, StructurePlan, drawn_on};
 use crate::config::Structures;
-
-/// Modality of a structure set.
-pub(super) const RTSTRUCT: &str = "RTSTRUCT";
-
-/// What a region of a structure set is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum RegionKind {
-    /// A lesion that is no lymph node.
-    Lesion,
-    /// A lymph node.
-    Node,
-    /// The organ; several regions are taken together.
-    Organ,
-    /// An ablation zone.
-    AblationZone,
-}
-
-/// One region to be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Region {
-    /// ROI Number, or Segment Number.
-    pub(crate) number: i64,
-    /// ROI Name, or the segment's tracking identifier or label.
-    pub(crate) name: String,
-    /// What it is.
-    pub(crate) kind: RegionKind,
-}
-
-/// What kind of file outlines stand in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum OutlineFile {
-    /// RTSTRUCT.
-    StructureSet,
-    /// DICOM SEG.
-    Segmentation,
-}
-
-/// One structure set or segmentation to be used.
-#[derive(Debug, Clone)]
-pub(crate) struct StructurePlan {
-    /// Its file.
-    pub(crate) path: PathBuf,
-    /// What it is.
-    pub(crate) file: OutlineFile,
-    /// Its regions that are used, by number.
-    pub(crate) regions: Vec<Region>,
-}
-
-/// The images of a visit, and all of the patient's: outlines may be filed under the day of their study, while the series they
-/// were drawn on counts to the day it was acquired.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Days<'a> {
-    /// The visit.
-    pub(super) visit: &'a TimepointImages,
-    /// Every time point of the patient.
-    pub(super) all: &'a [TimepointImages],
-}
-
-impl<'a> Days<'a> {
-    /// The files of a modality by path, and whether they are filed under the visit's own day.
-    pub(super) fn files(&self, modality: &str) -> Vec<(&'a PathBuf, bool)> {
-        let mut files: Vec<(&PathBuf, bool)> = Vec::new();
-        for day in self.all {
-            let is_own = day.study_date == self.visit.study_date;
-            let headers = day.series.iter().filter(|s| s.row.modality == modality).flat_map(|s| &s.headers);
-            files.extend(headers.map(|header| (&header.path, is_own)));
-        }
-        files.sort();
-        files.dedup();
-        files
-    }
-}
 
 /// The structure sets of a patient that were drawn on the measured series and name something known, by path.
 ///
 /// # Errors
-/// One that may belong to the measured series cannot be read, or two of them hold a lesion of one name.
+/// One of the visit's day cannot be read, or two of them hold a lesion of one name.
 pub(super) fn of_visit(
-    archive: &Path,
     days: Days<'_>,
     measure: &SeriesPlan,
     rules: &Structures,
@@ -99,26 +25,9 @@ pub(super) fn of_visit(
 ) -> Result<Vec<StructurePlan>, String> {
     let mut plans = Vec::new();
     let mut names: BTreeMap<String, String> = BTreeMap::new();
-    for (path, is_own) in days.files(RTSTRUCT) {
-        let file = path.strip_prefix(archive).unwrap_or(path).display().to_string();
-        let read = match read_rtstruct(path) {
-            Ok(read) => read,
-            Err(error) if is_own => return Err(format!("the structure set {file} cannot be used: {error}")),
-            // Said on its own day.
-            Err(_) => continue,
-        };
-        if !is_own && !read.value.referenced_series.contains(&measure.entry.row.series_uid) {
-            continue;
-        }
-        let set = read.note_into(notes);
-        if !set.referenced_series.contains(&measure.entry.row.series_uid) {
-            let message = format!(
-                "the structure set does not refer to the measured series {:?} and is not used",
-                measure.entry.row.description
-            );
-            notes.push(Note::info("structure_set_of_other_series", file, message));
-            continue;
-        }
+    let kind = OutlineFile::StructureSet;
+    let sets = drawn_on(measure, kind, days, read_rtstruct, |set, uid| set.referenced_series.contains(uid), notes)?;
+    for (path, file, set) in sets {
         let named = set.rois.iter().map(|roi| (roi.number, roi.name.as_str()));
         let regions = regions(named, rules, &file, notes);
         for region in regions.iter().filter(|r| r.kind != RegionKind::Organ) {
@@ -130,7 +39,7 @@ pub(super) fn of_visit(
             }
         }
         if !regions.is_empty() {
-            plans.push(StructurePlan { path: path.clone(), file: OutlineFile::StructureSet, regions });
+            plans.push(StructurePlan { path, file: kind, regions });
         }
     }
     Ok(plans)

@@ -12,7 +12,7 @@ use imaging::{FrameId, Note};
 use oncology::Date;
 use oncology::visit_window::VisitLabel;
 
-use super::structures::Days;
+use super::outlines::{Days, OutlineFile};
 use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, reports, segmentations, structures};
 use crate::config::{MaskSource, NiftiFrame, Study};
 use crate::out;
@@ -88,7 +88,8 @@ pub(super) fn plan_visit(
 
 /// Structure sets, segmentations and reports hold no image; what became of them is said where they are read.
 fn says_of_images(series: &SeriesEntry) -> bool {
-    [structures::RTSTRUCT, segmentations::SEG, reports::SR].contains(&series.row.modality.as_str())
+    [OutlineFile::StructureSet.modality(), OutlineFile::Segmentation.modality(), reports::SR]
+        .contains(&series.row.modality.as_str())
 }
 
 /// What a reader marked: in `lesions.csv`, then in structured reports.
@@ -187,10 +188,10 @@ fn masks(
         return Ok(None);
     }
     let folder = source.archive.join(&source.study.models.masks).join(out::safe_name(source.id)).join(date.to_string());
-    let days = Days { visit: timepoint, all: source.timepoints };
-    let sets = structures::of_visit(source.archive, days, measure, &source.study.structures, notes)
+    let days = Days { archive: source.archive, visit: timepoint, all: source.timepoints };
+    let sets = structures::of_visit(days, measure, &source.study.structures, notes)
         .map_err(|fault| vec![format!("{date}: {fault}")])?;
-    let segmentations = segmentations::of_visit(source.archive, days, measure, &source.study.structures, notes)
+    let segmentations = segmentations::of_visit(days, measure, &source.study.structures, notes)
         .map_err(|fault| vec![format!("{date}: {fault}")])?;
     if !sets.is_empty() && !segmentations.is_empty() {
         let message = "the visit has a structure set and a segmentation; the structure set is used";

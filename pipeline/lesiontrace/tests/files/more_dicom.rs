@@ -38,6 +38,23 @@ pub(crate) fn structure_set(path: &Path, series: &Path, regions: &[(&str, f64)])
     write_structure_set(path, &set).unwrap();
 }
 
+/// Writes a segmentation that cannot be read and is filed under a day of eight digits: a structure set that claims to be one.
+pub(crate) fn broken_segmentation(path: &Path, series: &Path, day: &str) {
+    structure_set(path, series, &[("GTV_1", 2.0)]);
+    let first = &slices(series)[0];
+    let own_day = first.study_date.unwrap().strftime("%Y%m%d").to_string();
+    let changes = [("RTSTRUCT", "SEG     "), (&own_day, day), (".92", ".82"), (".91", ".81")];
+    let mut bytes = std::fs::read(path).unwrap();
+    for at in 0..bytes.len() {
+        for (from, to) in changes {
+            if bytes[at..].starts_with(from.as_bytes()) {
+                bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
+            }
+        }
+    }
+    std::fs::write(path, bytes).unwrap();
+}
+
 fn square(slice: &SliceHeader, half: f64) -> ClosedContour {
     let (position, turn, step) = (slice.position.unwrap(), slice.orientation.unwrap(), slice.pixel_spacing.unwrap());
     let corner = |(i, j): (f64, f64)| {
