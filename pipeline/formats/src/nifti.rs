@@ -1,6 +1,6 @@
 //! NIfTI-1 and NIfTI-2 images, masks and label maps in, NIfTI-1 out.
 //!
-//! NIfTI coordinates are RAS mm; the program's are LPS mm. The two meet in this file only, in the private type `Ras`.
+//! NIfTI coordinates are RAS mm; the program's are LPS mm. The two meet here only, in the private type `Ras`.
 //! A NIfTI file names no frame of reference, so the caller states one.
 //!
 //! Source: NIfTI-1.1 header (Cox et al. 2004, nifti1.h): sform before qform before pixdim.
@@ -11,16 +11,18 @@ use std::path::{Path, PathBuf};
 use flate2::read::MultiGzDecoder;
 use imaging::grid::MAX_VOXELS;
 use imaging::{Affine, FrameId, Grid, GridError, LabelMap, Mask, Patient, Shape, Volume, Voxel};
-use nalgebra::{Matrix3, Matrix4, Vector3};
-use nifti::writer::WriterOptions;
-use nifti::{NiftiHeader, XForm};
+use nalgebra::{Matrix3, Vector3};
 use thiserror::Error;
 
 use crate::stored;
 use header::{Header, LONGEST_HEADER, Refusal};
 
 mod header;
+mod narrow;
 mod voxels;
+mod write;
+
+pub use write::{write_image, write_image_narrow, write_labels, write_mask};
 
 /// What can be wrong with a NIfTI file.
 #[derive(Debug, Error)]
@@ -131,21 +133,6 @@ pub fn read_mask(path: &Path, frame: FrameId) -> Result<Mask, NiftiError> {
     Ok(read_labels(path, frame)?.map(|v| *v != 0))
 }
 
-/// Writes an image as 32-bit floats; `.gz` in the name compresses. Written under a temporary name, then renamed.
-pub fn write_image(path: &Path, image: &Volume<f32>) -> Result<(), NiftiError> {
-    write(path, image)
-}
-
-/// Writes a label map as unsigned 8-bit integers where the labels allow it, else 16-bit.
-pub fn write_labels(path: &Path, labels: &LabelMap) -> Result<(), NiftiError> {
-    if labels.values().iter().all(|v| *v <= 255) { write(path, &labels.map(|v| *v as u8)) } else { write(path, labels) }
-}
-
-/// Writes a mask as 0 and 1.
-pub fn write_mask(path: &Path, mask: &Mask) -> Result<(), NiftiError> {
-    write(path, &mask.map(|v| u8::from(*v)))
-}
-
 fn not_nifti(path: &Path, reason: &impl ToString) -> NiftiError {
     NiftiError::NotNifti { path: path.to_owned(), reason: reason.to_string() }
 }
@@ -239,57 +226,6 @@ fn grid_of(header: &Header, shape: Shape, frame: FrameId, path: &Path) -> Result
     let ras_to_lps = lps_to_ras().inverse().expect("a change of sign can be undone");
     Grid::new(shape, voxel_to_ras.then(&ras_to_lps), frame)
         .map_err(|source| NiftiError::Grid { path: path.to_owned(), source })
-}
-
-fn write<T>(path: &Path, volume: &Volume<T>) -> Result<(), NiftiError>
-where
-    T: nifti::DataElement + bytemuck::Pod,
-{
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|e| io_error(path, e))?;
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("image.nii.gz");
-    let part = tempfile::Builder::new()
-        .prefix(".part-")
-        .suffix(name)
-        .tempfile_in(folder)
-        .map_err(|e| io_error(path, e))?
-        .into_temp_path();
-    let header = header_of(volume.grid());
-    let array = volume.data().view().reversed_axes();
-    WriterOptions::new(&part)
-        .reference_header(&header)
-        .compress(path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")))
-        .write_nifti(&array)
-        .map_err(|error| match error {
-            nifti::NiftiError::Io(source) => io_error(path, source),
-            other => not_nifti(path, &other),
-        })?;
-    make_readable(&part).map_err(|e| io_error(path, e))?;
-    part.persist(path).map_err(|e| io_error(path, e.error))
-}
-
-/// Temporary files are private to their owner; results get the usual mode so that a group can read them.
-fn make_readable(path: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
-}
-
-fn header_of(grid: &Grid) -> NiftiHeader {
-    let voxel_to_ras = grid.voxel_to_patient().then(&lps_to_ras());
-    let rows = voxel_to_ras.to_rows();
-    let affine = Matrix4::from_fn(|r, c| rows[r][c] as f32);
-    let spacing = grid.spacing_mm();
-    let mut header = NiftiHeader { xyzt_units: 2, ..NiftiHeader::default() };
-    header.pixdim = [1.0, spacing[0] as f32, spacing[1] as f32, spacing[2] as f32, 0.0, 0.0, 0.0, 0.0];
-    header.set_sform(&affine, XForm::ScannerAnat);
-    header.set_qform(&affine, XForm::ScannerAnat);
-    header
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::{Add, Sub};
 
+use bytemuck::TransparentWrapper;
+use bytemuck::allocation::TransparentWrapperAlloc as _;
 use serde::{Deserialize, Serialize};
 
 macro_rules! unit {
@@ -57,10 +59,17 @@ pub trait Intensity: Copy + Send + Sync + PartialOrd + 'static {
     fn from_value(value: f32) -> Self;
     /// The number in this unit.
     fn value(self) -> f32;
+    /// Numbers as values in this unit, in the memory they have.
+    fn from_values(values: Vec<f32>) -> Vec<Self>;
+    /// Values as bare numbers, in the memory they have.
+    fn into_values(values: Vec<Self>) -> Vec<f32>;
 }
 
 macro_rules! intensity {
     ($name:ident) => {
+        #[expect(unsafe_code, reason = "it is one number and says so by `repr(transparent)`")]
+        // SAFETY: a type of one field that is `repr(transparent)` lies in memory as that field, which is the number wrapped.
+        unsafe impl TransparentWrapper<f32> for $name {}
         impl Intensity for $name {
             const UNIT: &'static str = Self::SYMBOL;
             fn from_value(value: f32) -> Self {
@@ -68,6 +77,12 @@ macro_rules! intensity {
             }
             fn value(self) -> f32 {
                 self.0
+            }
+            fn from_values(values: Vec<f32>) -> Vec<Self> {
+                Self::wrap_vec(values)
+            }
+            fn into_values(values: Vec<Self>) -> Vec<f32> {
+                Self::peel_vec(values)
             }
         }
     };
@@ -83,5 +98,11 @@ impl Intensity for f32 {
     }
     fn value(self) -> f32 {
         self
+    }
+    fn from_values(values: Vec<f32>) -> Vec<Self> {
+        values
+    }
+    fn into_values(values: Vec<Self>) -> Vec<f32> {
+        values
     }
 }

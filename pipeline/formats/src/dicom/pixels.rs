@@ -10,6 +10,7 @@ use std::sync::Arc;
 use dicom::core::Tag;
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::InMemDicomObject;
+use imaging::in_huge_pages;
 use rayon::prelude::*;
 
 use super::codec;
@@ -50,11 +51,11 @@ pub(super) fn rescaled_values(slices: &[&SliceHeader]) -> Result<Vec<f32>, (usiz
     let _unpacked = stored::hold(slices.iter().filter(|s| s.n_frames > 1).map(|s| s.path.as_path()));
     let shared = parsed_files(slices)?;
     check_room(slices, &shared, n_pixels)?;
-    let mut values = vec![0_f32; n_pixels * slices.len()];
+    let mut values = in_huge_pages(vec![0_f32; n_pixels * slices.len()]);
     let results: Vec<Result<(), String>> = values
         .par_chunks_mut(n_pixels)
         .zip(slices)
-        .map(|(out, slice)| read_into(slice, shared.get(slice.path.as_path()), out))
+        .map_init(Vec::new, |buffer, (out, slice)| read_into(slice, shared.get(slice.path.as_path()), buffer, out))
         .collect();
     let failed = results.into_iter().enumerate().find_map(|(n, result)| result.err().map(|reason| (n, reason)));
     failed.map_or(Ok(values), Err)
@@ -112,8 +113,13 @@ const MANY_PIXELS: u64 = 1 << 28;
 /// Pixels in a byte where there are many.
 const MAX_COMPRESSION_OF_MANY: u64 = 512;
 
-/// One slice's values into their place.
-fn read_into(header: &SliceHeader, shared: Option<&Arc<InMemDicomObject>>, out: &mut [f32]) -> Result<(), String> {
+/// One slice's values into their place; the buffer holds its bytes and serves one slice after the other.
+fn read_into(
+    header: &SliceHeader,
+    shared: Option<&Arc<InMemDicomObject>>,
+    buffer: &mut Vec<u8>,
+    out: &mut [f32],
+) -> Result<(), String> {
     let source = match (header.pixels, shared) {
         (PixelPlace::Truncated, _) => return Err("it is truncated; copy or export the file again".to_owned()),
         (PixelPlace::At(offset), _) => Source::At(offset),
@@ -127,7 +133,9 @@ fn read_into(header: &SliceHeader, shared: Option<&Arc<InMemDicomObject>>, out: 
             let form = form_of(header)?;
             let n_bytes = out.len() as u64 * u64::from(form.bits_allocated / 8);
             let at = offset + u64::from(header.frame.unwrap_or(0)) * n_bytes;
-            unpack(&read_at(&header.path, at, n_bytes).map_err(|e| e.to_string())?, form, rescale, out)
+            buffer.resize(n_bytes as usize, 0);
+            read_at(&header.path, at, buffer).map_err(|e| e.to_string())?;
+            unpack(buffer, form, rescale, out)
         }
         Source::Parsed(object) => parsed_values(header, &object, rescale, out),
     }
@@ -144,14 +152,21 @@ impl Rescale {
     fn of(self, stored: f64) -> f32 {
         (stored * self.slope + self.intercept) as f32
     }
+
+    /// Slope and intercept as integers, where those of 16-bit pixels give every value exactly: all lie within the 24 bits of f32.
+    fn in_integers(self) -> Option<(i32, i32)> {
+        let whole = |v: f64| v.fract() == 0.0 && v.abs() < f64::from(1 << 24);
+        let exact = whole(self.slope)
+            && whole(self.intercept)
+            && self.slope.abs() * 65536.0 + self.intercept.abs() < f64::from(1 << 24);
+        exact.then_some((self.slope as i32, self.intercept as i32))
+    }
 }
 
-fn read_at(path: &Path, offset: u64, n_bytes: u64) -> io::Result<Vec<u8>> {
+fn read_at(path: &Path, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
     let mut file = stored::open(path)?;
     file.seek(SeekFrom::Start(offset))?;
-    let mut bytes = Vec::with_capacity(n_bytes as usize);
-    file.take(n_bytes).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    file.read_exact(bytes)
 }
 
 /// Values of one frame of a parsed file.
@@ -242,17 +257,23 @@ fn unpack(bytes: &[u8], form: PixelForm, rescale: Rescale, out: &mut [f32]) -> R
     };
     match form.bits_allocated {
         8 => fill(out, bytes.iter().map(|b| value(u32::from(*b)))),
-        16 => fill(out, bytes.as_chunks::<2>().0.iter().map(|b| rescale.of(word(u16::from_le_bytes(*b), shift, form)))),
+        16 => {
+            let words = bytes.as_chunks::<2>().0.iter().map(|b| word(u16::from_le_bytes(*b), shift, form));
+            match rescale.in_integers() {
+                Some((slope, intercept)) => fill(out, words.map(|stored| (stored * slope + intercept) as f32)),
+                None => fill(out, words.map(|stored| rescale.of(f64::from(stored)))),
+            }
+        }
         _ => fill(out, bytes.chunks_exact(4).map(|b| value(u32::from_le_bytes([b[0], b[1], b[2], b[3]])))),
     }
 }
 
 /// The number in the stored bits of a 16-bit word, in arithmetic of 16 bits, which a processor does for many words at once.
 #[inline]
-fn word(raw: u16, shift: u32, form: PixelForm) -> f64 {
+fn word(raw: u16, shift: u32, form: PixelForm) -> i32 {
     let up = 16 - form.bits_stored;
     let placed = (raw >> shift) << up;
-    if form.signed { f64::from((placed as i16) >> up) } else { f64::from(placed >> up) }
+    if form.signed { i32::from((placed as i16) >> up) } else { i32::from(placed >> up) }
 }
 
 /// The first values into their places; a reason when there are fewer. (A padding byte at the end is allowed.)
@@ -292,6 +313,27 @@ mod tests {
         let unsigned = PixelForm { signed: false, ..form };
         assert_eq!(unpacked(&bytes, unsigned, 3).unwrap(), [2047.0, 2048.0, 4095.0]);
         assert!(unpacked(&bytes, form, 4).is_err());
+    }
+
+    #[test]
+    fn integers_and_reals_rescale_alike() {
+        let form = PixelForm { bits_allocated: 16, bits_stored: 16, high_bit: 15, signed: true };
+        let bytes: Vec<u8> = (i16::MIN..=i16::MAX).flat_map(i16::to_le_bytes).collect();
+        for (slope, intercept, fast) in [
+            (1.0, -1024.0, true),
+            (255.0, 5.0, true),
+            (-3.0, 0.0, true),
+            (256.0, 0.0, false),
+            (0.5, 0.0, false),
+            (1.0, 0.25, false),
+        ] {
+            let rescale = Rescale { slope, intercept };
+            assert_eq!(rescale.in_integers().is_some(), fast, "{slope} {intercept}");
+            let mut out = vec![0.0; 65536];
+            unpack(&bytes, form, rescale, &mut out).unwrap();
+            let expected: Vec<f32> = (i16::MIN..=i16::MAX).map(|v| rescale.of(f64::from(v))).collect();
+            assert!(out.iter().zip(&expected).all(|(a, b)| a.to_bits() == b.to_bits()), "{slope} {intercept}");
+        }
     }
 
     #[test]

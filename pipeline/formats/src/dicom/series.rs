@@ -53,8 +53,7 @@ impl ImageVolume {
         fn bare<T: Intensity>(volume: Volume<T>) -> Volume<f32> {
             let grid = volume.grid().clone();
             let (values, _) = volume.into_data().into_raw_vec_and_offset();
-            let values = values.into_iter().map(T::value).collect();
-            Volume::from_values(values, grid).expect("as many voxels as before")
+            Volume::from_values(T::into_values(values), grid).expect("as many voxels as before")
         }
         match self {
             Self::Hu(v) => bare(v),
@@ -341,7 +340,7 @@ fn ct_unit(slices: &[&SliceHeader], notes: &mut Vec<Note>) -> Unit {
 
 fn in_unit(values: Vec<f32>, grid: Grid, unit: Unit) -> Result<ImageVolume, GridError> {
     fn typed<T: Intensity>(values: Vec<f32>, grid: Grid) -> Result<Volume<T>, GridError> {
-        Volume::from_values(values.into_iter().map(T::from_value).collect(), grid)
+        Volume::from_values(T::from_values(values), grid)
     }
     Ok(match unit {
         Unit::Hu => ImageVolume::Hu(typed(values, grid)?),

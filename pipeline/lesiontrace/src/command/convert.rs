@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Convert) -> Result<u8, Failure> {
     let headers = image_input::series_headers(&args.series, args.volume).map_err(refused)?.note_into(&mut notes);
     let Read { image, unit, modality, series_uid } = read(&headers, &options, &mut notes)
         .map_err(|error| image_input::refuse(args.json, image_input::with_notes(error, &notes)))?;
-    nifti::write_image(&args.out, &image).map_err(Failure::io)?;
+    nifti::write_image_narrow(&args.out, &image).map_err(Failure::io)?;
     let grid = image.grid();
     let shape = grid.shape();
     let converted = Converted {
