@@ -4,6 +4,7 @@
 //! k, j, i (i fastest), and an index is written [`Index3`] `{i, j, k}`: column, row, slice.
 #![warn(clippy::disallowed_methods)]
 
+pub mod agreement;
 pub mod aorta;
 mod band;
 pub mod closest;

@@ -2,6 +2,7 @@
 
 mod cohort;
 mod deidentify;
+mod quality;
 mod steps;
 mod survival;
 
@@ -11,6 +12,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cohort::{Collect, Demo, Init, Only, Phantom, Run, Status};
 pub(crate) use deidentify::Deidentify;
+pub(crate) use quality::CompareMasks;
 pub(crate) use steps::{
     Assess, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction, Register,
     Segment, Suv, Transform,
@@ -107,6 +109,9 @@ pub(crate) enum Command {
     /// Measures the lesions of a mask.
     #[command(after_help = "Example: lesiontrace measure --mask lesions.nii.gz --image portal.nii.gz --json")]
     Measure(Measure),
+    /// How well one mask agrees with another: Dice, surfaces, lesions found and missed, volume.
+    #[command(after_help = "Example: lesiontrace compare-masks reader.nii.gz model.nii.gz --tolerance-mm 2 --json")]
+    CompareMasks(CompareMasks),
     /// The ablative margin between a tumour and an ablation zone.
     #[command(after_help = "Example: lesiontrace margin --tumour tumour.nii.gz --ablation zone.nii.gz --json")]
     Margin(Margin),

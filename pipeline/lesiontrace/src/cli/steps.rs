@@ -61,9 +61,12 @@ pub(crate) struct Segment {
     /// Label map to write (NIfTI).
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// Device: cpu, cuda:N.
+    /// Device: cpu, cuda:N, tensorrt:N, openvino; one that cannot be used is an error, never the CPU instead.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
+    /// Memory that may be used, such as 8GiB: an image that would need more is refused before anything is done.
+    #[arg(long)]
+    pub(crate) memory: Option<String>,
     /// One JSON document on stdout.
     #[arg(long)]
     pub(crate) json: bool,

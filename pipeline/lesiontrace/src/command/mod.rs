@@ -3,6 +3,7 @@
 mod assess;
 mod case;
 mod collect;
+mod compare_masks;
 mod convert;
 mod criterion;
 mod deidentify;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Segment(args) => segment::run(args, &cli.global),
         Command::Register(args) => register::run(args),
         Command::Measure(args) => measure::run(args),
+        Command::CompareMasks(args) => compare_masks::run(args),
         Command::Margin(args) => margin::run(args),
         Command::Assess(args) => assess::run(args),
         Command::Case(args) => case::run(args),

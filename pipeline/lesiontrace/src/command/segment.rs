@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::cli::{Global, Segment};
 use crate::exit::{self, Failure};
-use crate::{image_input, out, session};
+use crate::{image_input, out, schedule, session};
 
 /// One structure found.
 #[derive(Serialize)]
@@ -51,6 +51,10 @@ pub(crate) fn run(args: &Segment, global: &Global) -> Result<u8, Failure> {
         }
         Some(_) | None => {}
     }
+    if let Some(text) = &args.memory {
+        let allowed = schedule::parse_memory(text).map_err(Failure::usage)?;
+        segmenter.refuse_above(allowed, input.image.grid()).map_err(failure)?;
+    }
     let found = segmenter.segment(&input.image).map_err(failure)?.note_into(&mut notes);
     nifti::write_labels(&args.out, &found.labels).map_err(Failure::io)?;
     let voxel_mm3 = input.image.grid().voxel_volume_mm3();
@@ -77,10 +81,11 @@ pub(crate) fn run(args: &Segment, global: &Global) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-/// A runtime or device that is not there is a matter of the command line, all else of the data.
+/// A runtime or device that is not there, or too little memory, is a matter of the command line, all else of the data.
 fn failure(error: SegmentError) -> Failure {
     match error {
         SegmentError::Runtime(error) => Failure::usage(error),
+        error @ SegmentError::Memory { .. } => Failure::usage(error),
         other => Failure::io(other),
     }
 }

@@ -155,18 +155,23 @@ fn labels_of(segmentation: &Segmentation, role: Role) -> Vec<u16> {
     segmentation.structures.iter().filter(|s| s.role == role).map(|s| s.index).collect()
 }
 
-/// One label per connected component, in the order of their first voxel; small ones are noted and dropped.
+/// One label per finding, in the order of their first voxel: a connected component, or, where the card splits findings that touch,
+/// a part of one. Small ones are noted and dropped.
 fn separate(segmentation: &Segmentation, role: Role, min_volume_mm3: f64, notes: &mut Vec<Note>) -> LabelMap {
     let labels = labels_of(segmentation, role);
     let mask = segmentation.labels.map(|v| labels.contains(v));
-    let found = components(&mask, Connectivity::Corners);
-    let voxel_mm3 = mask.grid().voxel_volume_mm3();
-    let mut new_label = vec![0_u16; found.list.len() + 1];
+    let mut numbers = components(&mask, Connectivity::Corners).labels;
+    drop(mask);
+    let n_findings = split(&mut numbers, segmentation.findings.as_ref());
+    let mut n_voxels = vec![0_usize; n_findings + 1];
+    numbers.values().iter().for_each(|number| n_voxels[*number as usize] += 1);
+    let voxel_mm3 = numbers.grid().voxel_volume_mm3();
+    let mut new_label = vec![0_u16; n_findings + 1];
     let (mut n_kept, mut n_dropped) = (0_u16, 0_usize);
-    for component in &found.list {
-        if component.n_voxels as f64 * voxel_mm3 >= min_volume_mm3 && n_kept < u16::MAX {
+    for number in 1..=n_findings {
+        if n_voxels[number] as f64 * voxel_mm3 >= min_volume_mm3 && n_kept < u16::MAX {
             n_kept += 1;
-            new_label[component.label as usize] = n_kept;
+            new_label[number] = n_kept;
         } else {
             n_dropped += 1;
         }
@@ -177,7 +182,19 @@ fn separate(segmentation: &Segmentation, role: Role, min_volume_mm3: f64, notes:
         );
         notes.push(Note::info("small_findings", "model", message));
     }
-    found.labels.map(|v| new_label[*v as usize])
+    numbers.map(|v| new_label[*v as usize])
+}
+
+/// Numbers findings anew, from 1 in the order of their first voxel: voxels of one component with one number of the card's splitting
+/// belong together. Returns how many there are.
+fn split(numbers: &mut Volume<u32>, findings: Option<&LabelMap>) -> usize {
+    let mut number_of: BTreeMap<(u32, u16), u32> = BTreeMap::new();
+    for (n, number) in numbers.values_mut().iter_mut().enumerate().filter(|(_, number)| **number != 0) {
+        let part = findings.map_or(0, |findings| findings.values()[n]);
+        let next = number_of.len() as u32 + 1;
+        *number = *number_of.entry((*number, part)).or_insert(next);
+    }
+    number_of.len()
 }
 
 /// Where a model's finding lies, from what surrounds it: liver or zone, aerated lung, or elsewhere.

@@ -1,0 +1,176 @@
+//! What works on images and masks: `measure`, `margin`, `compare-masks`, `register`, `segment`.
+
+use std::path::Path;
+
+use formats::nifti;
+use imaging::Volume;
+
+use super::{BAD_INPUT, USAGE, failing, json, near, number, point, test_data};
+use crate::files::{Folder, affine, ball, ellipsoid, grid, textured, textured_middle};
+
+#[test]
+fn an_ellipsoid_has_its_axes_its_end_points_and_its_volume() {
+    let folder = Folder::new();
+    let half_axes = [14.0, 9.0, 8.0];
+    let centre = [4.3, -21.7, 33.0];
+    let mask = ellipsoid(centre, half_axes);
+    nifti::write_labels(Path::new(&folder.path("mask.nii.gz")), &mask.map(|set| u16::from(*set) * 3)).unwrap();
+    let heat = Volume::from_fn(mask.grid().clone(), |at| if *mask.at(at) { 2.0 } else { 0.0 });
+    nifti::write_image(Path::new(&folder.path("pet.nii.gz")), &heat).unwrap();
+    let (mask_file, image) = (folder.path("mask.nii.gz"), folder.path("pet.nii.gz"));
+    let found =
+        json(&["measure", "--mask", &mask_file, "--image", &image, "--unit", "SUVbw", "--nodes", "3", "--json"]);
+    let lesion = &found["lesions"][0];
+    let half_a_pixel = 0.45;
+    near(&lesion["long_axis_mm"], 28.0, half_a_pixel);
+    near(&lesion["short_axis_mm"], 18.0, half_a_pixel);
+    let volume = 4.0 / 3.0 * std::f64::consts::PI * 14.0 * 9.0 * 8.0;
+    near(&lesion["volume_mm3"], volume, 0.02 * volume);
+    let ends = [point(&lesion["long_axis_lps"][0]), point(&lesion["long_axis_lps"][1])];
+    let expected = files::long_axis_ends(centre, half_axes[0]);
+    let distance = |a: [f64; 3], b: [f64; 3]| (0..3).map(|n| (a[n] - b[n]).powi(2)).sum::<f64>().sqrt();
+    let miss = |a: usize, b: usize| distance(ends[0], expected[a]).max(distance(ends[1], expected[b]));
+    // The tip of an ellipse is flat: within 3 mm of it the diameter changes by less than half a pixel.
+    assert!(miss(0, 1).min(miss(1, 0)) < 3.0, "{ends:?} is not {expected:?}");
+    assert_eq!((lesion["label"].as_u64(), lesion["component"].as_u64()), (Some(3), Some(1)));
+    assert_eq!((found["unit"].as_str(), lesion["kind"].as_str()), (Some("SUVbw"), Some("node")));
+    near(&lesion["mean"], 2.0, 0.0);
+    near(&lesion["suv_peak"], 2.0, 1e-9);
+}
+
+#[test]
+fn an_image_on_another_grid_is_refused() {
+    let folder = Folder::new();
+    let mask = ellipsoid([4.3, -21.7, 33.0], [8.0, 7.0, 6.0]);
+    nifti::write_mask(Path::new(&folder.path("mask.nii.gz")), &mask).unwrap();
+    nifti::write_image(Path::new(&folder.path("image.nii.gz")), &Volume::filled(grid(6), 1.0_f32)).unwrap();
+    let (mask, image) = (folder.path("mask.nii.gz"), folder.path("image.nii.gz"));
+    let (code, stdout, _) = failing(&["measure", "--mask", &mask, "--image", &image, "--json"]);
+    assert_eq!(code, BAD_INPUT);
+    assert!(stdout.contains("not_evaluable"), "{stdout}");
+}
+
+#[test]
+fn two_balls_have_their_smallest_margin_where_they_are_closest() {
+    let folder = Folder::new();
+    for (name, centre, radius) in [("tumour", [0.3, 0.2, -0.4], 8.0), ("zone", [2.3, 0.2, -0.4], 16.0)] {
+        let path = folder.path(&format!("{name}.nii.gz"));
+        nifti::write_mask(Path::new(&path), &ball(centre, radius)).unwrap();
+    }
+    let (tumour, zone) = (folder.path("tumour.nii.gz"), folder.path("zone.nii.gz"));
+    let call = ["margin", "--tumour", &tumour, "--ablation", &zone, "--threshold-mm", "4", "--json"];
+    let blind = json(&call);
+    near(&blind["min_margin_mm"], 6.0, 0.5);
+    near(&blind["tumour_coverage"], 1.0, 0.0);
+    assert_eq!(blind["verdict"], "not_reportable");
+    assert!(blind["interval_mm"]["not_evaluable"].is_string() && blind["technical_success"] == true);
+    let mut with_error = call.to_vec();
+    with_error.extend(["--registration-error-mm", "0.3"]);
+    let sure = json(&with_error);
+    assert_eq!(sure["verdict"], "adequate");
+    assert!(number(&sure["interval_mm"][0]) > 4.0 && number(&sure["interval_mm"][0]) < number(&sure["min_margin_mm"]));
+    let shares: f64 = ["lt0", "0_5", "5_10", "ge10"].iter().map(|bin| number(&sure["area_fraction"][*bin])).sum();
+    assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+}
+
+#[test]
+fn a_ball_moved_by_two_millimetres_agrees_but_for_that() {
+    let folder = Folder::new();
+    let (reference, candidate) = (folder.path("reference.nii.gz"), folder.path("candidate.nii.gz"));
+    nifti::write_mask(Path::new(&reference), &ball([0.3, 0.2, -0.4], 12.0)).unwrap();
+    nifti::write_mask(Path::new(&candidate), &ball([2.3, 0.2, -0.4], 12.0)).unwrap();
+    let found = json(&["compare-masks", &reference, &candidate, "--tolerance-mm", "0.2,4", "--json"]);
+    let label = &found["labels"][0];
+    assert_eq!((found["labels"].as_array().unwrap().len(), label["label"].as_str()), (1, Some("1")));
+    // Two balls of radius r at distance d share 1 − 3d/4r + d³/16r³ of their volume.
+    near(&label["dice"], 1.0 - 0.125 + 8.0 / 16.0 / 1728.0, 0.02);
+    near(&label["hd95_mm"], 2.0, 1.0);
+    near(&label["surface_dice"][1]["value"], 1.0, 0.0);
+    assert!(number(&label["surface_dice"][0]["value"]) < 0.7, "{}", label["surface_dice"]);
+    let lesions = &label["lesions"];
+    assert_eq!((lesions["found"].as_u64(), lesions["false_positives_per_scan"].as_u64()), (Some(1), Some(0)));
+    nifti::write_mask(Path::new(&candidate), &ball([2.3, 0.2, -0.4], 0.0)).unwrap();
+    let nothing = json(&["compare-masks", &reference, &candidate, "--json"]);
+    near(&nothing["labels"][0]["dice"], 0.0, 0.0);
+    assert!(nothing["labels"][0]["hd95_mm"]["not_evaluable"].is_string());
+    assert_eq!(nothing["labels"][0]["lesions"]["missed"], 1);
+}
+
+#[test]
+fn an_image_too_large_for_the_memory_allowed_is_refused_with_the_figure() {
+    let folder = Folder::new();
+    let image = folder.path("image.nii.gz");
+    nifti::write_image(Path::new(&image), &textured([0.0; 3])).unwrap();
+    let (model, out) = (test_data("models/bright-0.1.0"), folder.path("labels.nii.gz"));
+    let call = ["segment", &image, "--model", &model, "--out", &out, "--memory", "1MiB"];
+    let (code, _, stderr) = failing(&call);
+    assert_eq!(code, USAGE);
+    // Without ONNX Runtime the model is not even opened, and that is what is said.
+    assert!(stderr.contains("1 MiB are allowed") || stderr.contains("fetch_onnxruntime"), "{stderr}");
+}
+
+#[test]
+fn a_shifted_image_is_carried_back_by_the_opposite_shift() {
+    let folder = Folder::new();
+    let shift = [7.0, -5.0, 6.0];
+    nifti::write_image(Path::new(&folder.path("fixed.nii.gz")), &textured([0.0; 3])).unwrap();
+    nifti::write_image(Path::new(&folder.path("moving.nii.gz")), &textured(shift)).unwrap();
+    let (fixed, moving, out) = (folder.path("fixed.nii.gz"), folder.path("moving.nii.gz"), folder.path("out"));
+    let found = json(&["register", &fixed, &moving, "--out", &out, "--json"]);
+    // Judged where the image is: far from it, a rotation of a tenth of a degree would weigh as much as the shift.
+    let middle = textured_middle();
+    let moved: [f64; 3] = std::array::from_fn(|axis| middle[axis] + shift[axis]);
+    for axis in 0..3 {
+        let row = &found["moving_to_fixed"][axis];
+        let linear: f64 = (0..3).map(|column| number(&row[column]) * moved[column]).sum();
+        let carried = linear + number(&row[3]);
+        assert!((carried - middle[axis]).abs() < 0.5, "axis {axis}: {carried} for {}", middle[axis]);
+        near(&row[axis], 1.0, 0.01);
+    }
+    assert_eq!(found["transform"], "rigid");
+    assert!(number(&found["metric_after"]) > 0.95, "{found}");
+    for file in ["moving_to_fixed.json", "moving_to_fixed.tfm", "warped.nii.gz", "quality.json"] {
+        assert!(Path::new(&out).join(file).is_file(), "{file}");
+    }
+    let itk = std::fs::read_to_string(Path::new(&out).join("moving_to_fixed.tfm")).unwrap();
+    let numbers = |prefix: &str| -> Vec<f64> {
+        let line = itk.lines().find_map(|line| line.strip_prefix(prefix)).unwrap();
+        line.split_whitespace().map(|text| text.parse().unwrap()).collect()
+    };
+    // ITK: T(x) = A (x − c) + c + t, with A row by row, then t; it goes from the fixed to the moving image.
+    let (parameters, center) = (numbers("Parameters: "), numbers("FixedParameters: "));
+    for axis in 0..3 {
+        let linear: f64 = (0..3).map(|n| parameters[3 * axis + n] * (middle[n] - center[n])).sum();
+        let carried = linear + center[axis] + parameters[9 + axis];
+        assert!((carried - moved[axis]).abs() < 0.5, "axis {axis}: {carried} for {}; {itk}", moved[axis]);
+    }
+}
+
+#[test]
+fn a_network_its_card_does_not_describe_is_named_with_both_digests() {
+    let folder = Folder::new();
+    let card = std::fs::read_to_string(test_data("models/bright-0.1.0/card.toml")).unwrap();
+    folder.write("model/card.toml", card.as_bytes());
+    folder.write("model/model.onnx", b"another network");
+    let (code, _, stderr) = failing(&["model", "check", &folder.path("model")]);
+    let expected = card.lines().find_map(|line| line.strip_prefix("sha256 = ")).unwrap().trim_matches('"');
+    assert_eq!(code, BAD_INPUT);
+    // SHA-256 of the text "another network", by sha256sum (coreutils 9.1).
+    let found = "846aff4fd6d2927c778e61054697f7353c903766384ae6c797055bbfc0e2962e";
+    assert!(stderr.contains(expected) && stderr.contains(found), "{stderr}");
+}
+
+#[test]
+fn an_unknown_device_is_a_usage_error() {
+    let model = test_data("models/bright-0.1.0");
+    let (code, _, stderr) =
+        failing(&["segment", "x.nii.gz", "--model", &model, "--out", "y.nii.gz", "--device", "gpu"]);
+    assert_eq!(code, USAGE);
+    assert!(stderr.contains("cpu, cuda:N"), "{stderr}");
+}
+
+#[test]
+fn the_affine_written_by_the_tests_is_oblique() {
+    let rows = affine([0.9, 0.8, 2.5]).to_rows();
+    assert!((0..3).all(|row| (0..3).all(|column| rows[row][column].abs() > 0.01)), "{rows:?}");
+}
