@@ -1,5 +1,7 @@
 //! Stage *segment*: which voxels are liver, lesions and ablation zones, by a model; imported ones are in [`super::import`].
 
+use std::collections::BTreeMap;
+
 use imaging::{Connectivity, Grid, Index3, LabelMap, Mask, Note, Volume, Window, components};
 use inference::{Card, Role, Segmentation, Segmenter};
 use oncology::{LesionKind, Organ};

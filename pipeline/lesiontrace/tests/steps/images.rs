@@ -27,7 +27,7 @@ fn an_ellipsoid_has_its_axes_its_end_points_and_its_volume() {
     let volume = 4.0 / 3.0 * std::f64::consts::PI * 14.0 * 9.0 * 8.0;
     near(&lesion["volume_mm3"], volume, 0.02 * volume);
     let ends = [point(&lesion["long_axis_lps"][0]), point(&lesion["long_axis_lps"][1])];
-    let expected = files::long_axis_ends(centre, half_axes[0]);
+    let expected = crate::files::long_axis_ends(centre, half_axes[0]);
     let distance = |a: [f64; 3], b: [f64; 3]| (0..3).map(|n| (a[n] - b[n]).powi(2)).sum::<f64>().sqrt();
     let miss = |a: usize, b: usize| distance(ends[0], expected[a]).max(distance(ends[1], expected[b]));
     // The tip of an ellipse is flat: within 3 mm of it the diameter changes by less than half a pixel.

@@ -7,7 +7,7 @@ use imaging::FrameId;
 use serde_json::Value;
 
 use super::{BAD_INPUT, failing, json, lesiontrace, near, number};
-use crate::files::{Folder, ct, grid};
+use crate::files::{Folder, ct};
 
 #[test]
 fn index_of_a_folder_without_images_is_bad_input_and_says_so() {
@@ -66,7 +66,7 @@ fn a_missing_slice_is_refused_with_its_position() {
     let (code, stdout, stderr) = failing(&["convert", &folder.path("portal"), &out, "--json"]);
     let document: Value = serde_json::from_str(&stdout).unwrap();
     let reason = document["not_evaluable"].as_str().unwrap();
-    let gap_mm = number(&serde_json::json!(files::along_normal(&written, 3)));
+    let gap_mm = number(&serde_json::json!(crate::files::along_normal(&written, 3)));
     assert_eq!(code, BAD_INPUT);
     assert!(reason.contains(&format!("{gap_mm:.2}")) || reason.contains(&format!("{gap_mm:.1}")), "{gap_mm}: {reason}");
     assert!(stderr.contains("missing"), "{stderr}");
