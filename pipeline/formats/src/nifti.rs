@@ -17,11 +17,13 @@ use thiserror::Error;
 use crate::stored;
 use header::{Header, LONGEST_HEADER, Refusal};
 
+mod displacement;
 mod header;
 mod narrow;
 mod voxels;
 mod write;
 
+pub use displacement::{DisplacementField, read_displacement, write_displacement};
 pub use write::{write_image, write_image_narrow, write_labels, write_mask};
 
 /// What can be wrong with a NIfTI file.

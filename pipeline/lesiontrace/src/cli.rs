@@ -14,8 +14,8 @@ pub(crate) use cohort::{Collect, Demo, Init, Only, Phantom, Run, Status};
 pub(crate) use deidentify::Deidentify;
 pub(crate) use quality::CompareMasks;
 pub(crate) use steps::{
-    Assess, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction, Register,
-    Segment, Suv, Transform,
+    Assess, Between, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction,
+    Register, Segment, Suv, Transform, Warp,
 };
 pub(crate) use survival::{Interval, Profile, Survival, Ties, TimeUnit};
 
@@ -106,6 +106,11 @@ pub(crate) enum Command {
         after_help = "Example: lesiontrace register baseline.nii.gz followup.nii.gz --out registered --transform rigid"
     )]
     Register(Register),
+    /// Carries an image onto another one's grid through a map found before.
+    #[command(
+        after_help = "Example: lesiontrace warp lesions.nii.gz --transform registered/moving_to_fixed.json --like baseline.nii.gz --out carried.nii.gz --interpolation nearest"
+    )]
+    Warp(Warp),
     /// Measures the lesions of a mask.
     #[command(after_help = "Example: lesiontrace measure --mask lesions.nii.gz --image portal.nii.gz --json")]
     Measure(Measure),

@@ -28,6 +28,19 @@ pub(crate) struct InputImage {
     pub(crate) notes: Vec<Note>,
 }
 
+impl InputImage {
+    /// What stands where the image does not reach: air for CT, else its smallest value.
+    pub(crate) fn outside_value(&self) -> f32 {
+        if self.unit == Some("HU") {
+            return AIR_HU;
+        }
+        self.image.values().iter().copied().fold(f32::INFINITY, f32::min)
+    }
+}
+
+/// The value scanners give to air outside the patient.
+const AIR_HU: f32 = -1024.0;
+
 /// Reads an image; `frame` is the frame of a NIfTI file, a DICOM series has its own.
 pub(crate) fn read(path: &Path, frame: &str) -> anyhow::Result<InputImage> {
     if !path.is_dir() {

@@ -79,6 +79,8 @@ pub(super) struct Header {
     pub(super) data_at: usize,
     /// scl_slope and scl_inter; (1, 0) where they are unused.
     pub(super) scaling: (f64, f64),
+    /// What the numbers mean, by NIfTI's code.
+    pub(super) intent: i32,
     sform: Option<Matrix4<f64>>,
     qform: Option<Matrix4<f64>>,
 }
@@ -111,7 +113,7 @@ impl Fields<'_> {
     }
 }
 
-/// Where NIfTI-1 and NIfTI-2 keep their fields: dim, datatype, pixdim, vox_offset, scl_slope, units, qform, quaternion, srow;
+/// Where NIfTI-1 and NIfTI-2 keep their fields: dim, datatype, pixdim, vox_offset, scl_slope, units, intent, qform, quaternion, srow;
 /// the widths of dim, of real numbers, of vox_offset and of the two codes.
 struct Places {
     dim: (usize, VoxelForm),
@@ -120,6 +122,7 @@ struct Places {
     vox_offset: (usize, VoxelForm),
     scl_slope: usize,
     units: (usize, VoxelForm),
+    intent: (usize, VoxelForm),
     qform_code: (usize, VoxelForm),
     quaternion: usize,
     srow: usize,
@@ -133,6 +136,7 @@ const NIFTI_1: Places = Places {
     vox_offset: (108, VoxelForm::F32),
     scl_slope: 112,
     units: (123, VoxelForm::U8),
+    intent: (68, VoxelForm::I16),
     qform_code: (252, VoxelForm::I16),
     quaternion: 256,
     srow: 280,
@@ -146,6 +150,7 @@ const NIFTI_2: Places = Places {
     vox_offset: (168, VoxelForm::I64),
     scl_slope: 176,
     units: (500, VoxelForm::I32),
+    intent: (504, VoxelForm::I32),
     qform_code: (344, VoxelForm::I32),
     quaternion: 352,
     srow: 400,
@@ -194,6 +199,7 @@ impl Header {
             big_endian,
             data_at: offset as usize,
             scaling: if used { (slope, intercept) } else { (1.0, 0.0) },
+            intent: f.number(places.intent.0, places.intent.1) as i32,
             sform,
             qform,
         })

@@ -12,6 +12,7 @@ use imaging::{Grid, LabelMap, Mask, Volume};
 use nalgebra::Matrix4;
 use nifti::{DataElement, NiftiHeader, XForm};
 
+use super::displacement::INTENT_VECTOR;
 use super::{NiftiError, io_error, lps_to_ras, narrow, not_nifti};
 
 /// Writes an image as 32-bit floats; `.gz` in the name compresses. Written under a temporary name, then renamed.
@@ -45,20 +46,33 @@ where
     T: DataElement + bytemuck::Pod,
 {
     let header = header_of::<T>(volume.grid()).map_err(|reason| not_nifti(path, &reason))?;
+    write_bytes(path, &bytes_of(&header), bytemuck::cast_slice(volume.values()))
+}
+
+/// Writes three numbers a voxel, component after component, as a field of vectors.
+pub(super) fn write_field(path: &Path, grid: &Grid, by_component: &[f32]) -> Result<(), NiftiError> {
+    let mut header = header_of::<f32>(grid).map_err(|reason| not_nifti(path, &reason))?;
+    header.dim[0] = 5;
+    header.dim[5] = 3;
+    header.intent_code = INTENT_VECTOR as i16;
+    write_bytes(path, &bytes_of(&header), bytemuck::cast_slice(by_component))
+}
+
+/// Writes a file under a temporary name, then renames it; `.gz` compresses.
+fn write_bytes(path: &Path, header: &[u8], voxels: &[u8]) -> Result<(), NiftiError> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("image.nii.gz");
     let is_packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
     let written = || -> io::Result<()> {
         std::fs::create_dir_all(folder)?;
         let mut part = tempfile::Builder::new().prefix(".part-").suffix(name).tempfile_in(folder)?;
-        let voxels = bytemuck::cast_slice(volume.values());
         if is_packed {
             let mut packed = GzEncoder::new(part.as_file_mut(), Compression::fast());
-            packed.write_all(&header)?;
+            packed.write_all(header)?;
             packed.write_all(voxels)?;
             packed.finish()?;
         } else {
-            part.write_all(&header)?;
+            part.write_all(header)?;
             part.write_all(voxels)?;
         }
         make_readable(part.as_file())?;
@@ -83,8 +97,8 @@ fn make_readable(file: &File) -> io::Result<()> {
 /// Where the voxels begin: after the header and the four bytes that say that no extension follows.
 const VOXELS_AT: f32 = 352.0;
 
-/// The bytes before the voxels, in the order of bytes that this machine has, as the voxels are.
-fn header_of<T: DataElement>(grid: &Grid) -> Result<Vec<u8>, String> {
+/// The header of one number of a type in each voxel of a grid.
+fn header_of<T: DataElement>(grid: &Grid) -> Result<NiftiHeader, String> {
     let voxel_to_ras = grid.voxel_to_patient().then(&lps_to_ras());
     let rows = voxel_to_ras.to_rows();
     let affine = Matrix4::from_fn(|r, c| rows[r][c] as f32);
@@ -108,10 +122,10 @@ fn header_of<T: DataElement>(grid: &Grid) -> Result<Vec<u8>, String> {
     header.pixdim = [1.0, spacing[0] as f32, spacing[1] as f32, spacing[2] as f32, 0.0, 0.0, 0.0, 0.0];
     header.set_sform(&affine, XForm::ScannerAnat);
     header.set_qform(&affine, XForm::ScannerAnat);
-    Ok(bytes_of(&header))
+    Ok(header)
 }
 
-/// The fields of a header in their order.
+/// The bytes before the voxels, in the order of bytes that this machine has, as the voxels are.
 fn bytes_of(h: &NiftiHeader) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(VOXELS_AT as usize);
     let mut put = |field: &[u8]| bytes.extend_from_slice(field);
@@ -155,7 +169,7 @@ mod tests {
         let rows = [[0.5, 0.1, 0.0, -20.0], [-0.1, 0.5, 0.0, 7.5], [0.0, 0.0, 2.5, 300.25], [0.0, 0.0, 0.0, 1.0]];
         let grid =
             Grid::new(Shape { ni: 3, nj: 4, nk: 5 }, Affine::from_rows(rows).unwrap(), FrameId::new("f")).unwrap();
-        let bytes = header_of::<i16>(&grid).unwrap();
+        let bytes = bytes_of(&header_of::<i16>(&grid).unwrap());
         assert_eq!(bytes.len(), 352);
         let read = NiftiHeader::from_reader(bytes.as_slice()).unwrap();
         assert_eq!((read.dim, read.datatype, read.bitpix), ([3, 3, 4, 5, 1, 1, 1, 1], 4, 16));

@@ -88,6 +88,40 @@ pub(crate) enum Transform {
     Rigid,
     /// Rotation, translation, scaling and shear.
     Affine,
+    /// A rigid map, then smooth bending that leaves the shape of the fixed image's lesions alone (one modality).
+    Deformable,
+}
+
+/// How a value between voxels is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Between {
+    /// The nearest voxel's: for masks and label maps.
+    Nearest,
+    /// Trilinear.
+    Linear,
+    /// Cubic (Catmull-Rom); may overshoot at edges.
+    Cubic,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Warp {
+    /// Image to carry (NIfTI, or a folder with one DICOM series).
+    pub(crate) image: PathBuf,
+    /// Map: moving_to_fixed.json of `register`, ITK text (.tfm, .txt), or a displacement field (.nii.gz) of ITK's programs.
+    #[arg(long)]
+    pub(crate) transform: PathBuf,
+    /// Image whose grid the result has: the fixed one.
+    #[arg(long)]
+    pub(crate) like: PathBuf,
+    /// Image to write (NIfTI).
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// How a value between voxels is found; a mask needs nearest.
+    #[arg(long, value_enum, default_value = "linear")]
+    pub(crate) interpolation: Between,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -21,6 +21,8 @@ mod segment;
 mod status;
 mod survival;
 mod suv;
+mod transform_file;
+mod warp;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Failure;
@@ -38,6 +40,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Suv(args) => suv::run(args),
         Command::Segment(args) => segment::run(args, &cli.global),
         Command::Register(args) => register::run(args),
+        Command::Warp(args) => warp::run(args),
         Command::Measure(args) => measure::run(args),
         Command::CompareMasks(args) => compare_masks::run(args),
         Command::Margin(args) => margin::run(args),

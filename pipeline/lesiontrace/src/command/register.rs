@@ -4,15 +4,15 @@ use std::path::Path;
 use std::time::Instant;
 
 use formats::nifti;
+use imaging::registration::deformable::{DeformableRegistration, Stretch, register_deformable};
 use imaging::registration::{
     Metric, Quality, Registration, RegistrationOptions, TransformKind, register as register_images, warp_image,
-    write_itk_transform,
 };
-use imaging::{Interpolation, Mask, Note};
+use imaging::{Grid, GridError, Interpolation, Mask, Note, Volume};
 use oncology::Evaluable;
 use serde::Serialize;
-use serde_json::json;
 
+use super::transform_file;
 use crate::cli::{Likeness, Register, Transform};
 use crate::exit::{self, Failure};
 use crate::image_input::{self, InputImage, or_reason};
@@ -24,6 +24,45 @@ const CLAMP_HU: (f32, f32) = (-150.0, 250.0);
 const N_BINS: usize = 32;
 /// Seed of the sampled positions: results depend on it by less than the registration's own estimated error.
 const SEED: u64 = 20_090_101;
+
+/// The map found: a matrix, or a matrix and the bending that was found from it.
+struct Found {
+    /// The map, or the evidence for the bent one.
+    registration: Registration,
+    bent: Option<DeformableRegistration>,
+}
+
+impl Found {
+    fn warp(&self, moving: &Volume<f32>, like: &Grid, outside: f32) -> Result<Volume<f32>, GridError> {
+        match &self.bent {
+            None => warp_image(&self.registration, moving, like, Interpolation::Linear, outside),
+            Some(bent) => Ok(bent.warp_image(moving, like, Interpolation::Linear, outside)),
+        }
+    }
+
+    /// Writes the map; returns how far the written field of a bent one lies from it, mm.
+    fn write(&self, folder: &Path, fixed: &Grid) -> anyhow::Result<Option<f64>> {
+        match &self.bent {
+            None => transform_file::write_matrix(folder, &self.registration, kind(&self.registration)).map(|()| None),
+            Some(bent) => transform_file::write_field(folder, &self.registration, &bent.deformation, fixed).map(Some),
+        }
+    }
+
+    /// Volume change of tissue from the fixed to the moving image for a bent map, of the map's matrix otherwise.
+    fn jacobian(&self) -> Evaluable<Jacobian> {
+        let Some(bent) = &self.bent else {
+            let determinant = self.registration.jacobian();
+            return Evaluable::Value(Jacobian { min: determinant, max: determinant });
+        };
+        or_reason(bent.stretch.map(Jacobian::of), "no point of the region to look at")
+    }
+}
+
+impl Jacobian {
+    fn of(stretch: Stretch) -> Self {
+        Self { min: stretch.min, max: stretch.max }
+    }
+}
 
 /// Smallest and largest volume change; one number for a linear map.
 #[derive(Serialize)]
@@ -37,9 +76,17 @@ struct Jacobian {
 struct Document<'a> {
     transform: &'static str,
     metric: &'static str,
-    moving_to_fixed: [[f64; 4]; 4],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moving_to_fixed: Option<[[f64; 4]; 4]>,
     inverse_consistency_mm: Evaluable<f64>,
-    jacobian: Jacobian,
+    jacobian: Evaluable<Jacobian>,
+    /// The same inside the lesions of the fixed image: 1 where they moved as rigid bodies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lesion_jacobian: Option<Jacobian>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    round_trip_p95_mm: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field_error_mm: Option<f64>,
     metric_before: Evaluable<f64>,
     metric_after: Evaluable<f64>,
     overlap: Evaluable<f64>,
@@ -73,14 +120,25 @@ pub(crate) fn run(args: &Register) -> Result<u8, Failure> {
     let options = options(args, &fixed, &moving, &masks);
     let registration = register_images(&fixed.image, &moving.image, &options)
         .map_err(|error| image_input::refuse(args.json, error))?;
-    let outside_value = outside(&moving);
-    let warped = warp_image(&registration, &moving.image, fixed.image.grid(), Interpolation::Linear, outside_value)
-        .map_err(Failure::internal)?;
+    let found = match args.transform {
+        Transform::Rigid | Transform::Affine => Found { registration, bent: None },
+        Transform::Deformable => {
+            let bent = register_deformable(&fixed.image, &moving.image, &registration, &options)
+                .map_err(|error| image_input::refuse(args.json, error))?;
+            Found { registration: bent.evidence.clone(), bent: Some(bent) }
+        }
+    };
+    let outside_value = moving.outside_value();
+    let warped = found.warp(&moving.image, fixed.image.grid(), outside_value).map_err(Failure::internal)?;
     nifti::write_image(&args.out.join("warped.nii.gz"), &warped).map_err(Failure::io)?;
-    write_transform(args, &registration)?;
+    let field_error_mm = found.write(&args.out, fixed.image.grid()).map_err(Failure::io)?;
     let notes: Vec<Note> = fixed.notes.iter().chain(&moving.notes).cloned().collect();
     image_input::say(&notes);
-    let document = document(&registration, options.metric, outside_value, &notes, started.elapsed().as_secs_f64());
+    let registration = &found.registration;
+    let document = Document {
+        field_error_mm,
+        ..document(&found, options.metric, outside_value, &notes, started.elapsed().as_secs_f64())
+    };
     out::write_json(&args.out.join("quality.json"), &document).map_err(Failure::io)?;
     if args.json {
         out::print_json(&document).map_err(Failure::io)?;
@@ -120,6 +178,8 @@ fn options<'a>(args: &Register, fixed: &InputImage, moving: &InputImage, masks: 
         transform: match args.transform {
             Transform::Rigid => TransformKind::Rigid,
             Transform::Affine => TransformKind::Affine,
+            // The bending starts where the rigid registration ends.
+            Transform::Deformable => TransformKind::Rigid,
         },
         metric,
         fixed_clamp: clamp(fixed),
@@ -132,35 +192,8 @@ fn options<'a>(args: &Register, fixed: &InputImage, moving: &InputImage, masks: 
     }
 }
 
-/// What fills the fixed grid beyond the moving image: air for CT, else the moving image's smallest value.
-fn outside(moving: &InputImage) -> f32 {
-    if moving.unit == Some("HU") {
-        return -1024.0;
-    }
-    moving.image.values().iter().copied().fold(f32::INFINITY, f32::min)
-}
-
-fn write_transform(args: &Register, registration: &Registration) -> Result<(), Failure> {
-    let transform = json!({
-        "schema_version": 1,
-        "transform": kind(registration),
-        "moving_to_fixed": registration.moving_to_fixed.to_rows(),
-        "fixed_frame": registration.fixed_frame.as_str(),
-        "moving_frame": registration.moving_frame.as_str(),
-    });
-    out::write_json(&args.out.join("moving_to_fixed.json"), &transform).map_err(Failure::io)?;
-    let itk = write_itk_transform(&registration.moving_to_fixed).map_err(Failure::internal)?;
-    out::write_atomic(&args.out.join("moving_to_fixed.tfm"), itk.as_bytes()).map_err(Failure::io)
-}
-
-fn document<'a>(
-    registration: &'a Registration,
-    metric: Metric,
-    outside_value: f32,
-    notes: &'a [Note],
-    seconds: f64,
-) -> Document<'a> {
-    let determinant = registration.jacobian();
+fn document<'a>(found: &'a Found, metric: Metric, outside_value: f32, notes: &'a [Note], seconds: f64) -> Document<'a> {
+    let Found { registration, bent } = found;
     let no_blocks = "no block of the region has enough structure to compare";
     Document {
         transform: kind(registration),
@@ -168,9 +201,12 @@ fn document<'a>(
             Metric::NormalizedCorrelation => "normalized_correlation",
             Metric::MattesMutualInformation { .. } => "mattes_mutual_information",
         },
-        moving_to_fixed: registration.moving_to_fixed.to_rows(),
+        moving_to_fixed: bent.is_none().then(|| registration.moving_to_fixed.to_rows()),
         inverse_consistency_mm: or_reason(registration.inverse_consistency_mm, "the way back could not be registered"),
-        jacobian: Jacobian { min: determinant, max: determinant },
+        jacobian: found.jacobian(),
+        lesion_jacobian: bent.as_ref().and_then(|b| b.lesion_stretch).map(Jacobian::of),
+        round_trip_p95_mm: bent.as_ref().and_then(|b| b.round_trip).map(|trip| trip.p95_mm),
+        field_error_mm: None,
         metric_before: or_reason(registration.metric_before, "as they lie, the images do not overlap enough"),
         metric_after: or_reason(registration.metric_after, "not measured"),
         overlap: or_reason(registration.overlap, "not measured"),

@@ -122,11 +122,17 @@ pub(crate) fn textured_middle() -> [f64; 3] {
 
 /// A body of many blobs whose position in the patient is displaced by `shift` mm; the grid stays.
 pub(crate) fn textured(shift: [f64; 3]) -> Volume<f32> {
+    textured_by(|_| shift)
+}
+
+/// The same with a displacement, mm, for each position.
+pub(crate) fn textured_by(shift: impl Fn([f64; 3]) -> [f64; 3]) -> Volume<f32> {
     let shape = Shape { ni: 44, nj: 40, nk: 36 };
     let grid = Grid::new(shape, affine([3.0, 3.0, 4.0]), FrameId::new("image")).unwrap();
     let middle = textured_middle();
     Volume::from_fn(grid.clone(), |at| {
         let p = grid.center(at).to_array();
+        let shift = shift(p);
         let q: [f64; 3] = std::array::from_fn(|a| p[a] - middle[a] - shift[a]);
         let body = (q[0] / 48.0).powi(2) + (q[1] / 42.0).powi(2) + (q[2] / 50.0).powi(2);
         let blobs = (q[0] / 9.0 + 0.4).sin() * (q[1] / 11.0 + 1.1).cos() + (q[2] / 8.0 + (q[0] + q[1]) / 30.0).sin();

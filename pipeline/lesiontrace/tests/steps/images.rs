@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use formats::nifti;
-use imaging::Volume;
+use imaging::{FrameId, Volume};
 
 use super::{BAD_INPUT, USAGE, failing, json, near, number, point, test_data};
-use crate::files::{Folder, affine, ball, ellipsoid, grid, textured, textured_middle};
+use crate::files::{Folder, affine, ball, ellipsoid, grid, textured, textured_by, textured_middle};
 
 #[test]
 fn an_ellipsoid_has_its_axes_its_end_points_and_its_volume() {
@@ -144,6 +144,59 @@ fn a_shifted_image_is_carried_back_by_the_opposite_shift() {
         let carried = linear + center[axis] + parameters[9 + axis];
         assert!((carried - moved[axis]).abs() < 0.5, "axis {axis}: {carried} for {}; {itk}", moved[axis]);
     }
+}
+
+#[test]
+fn a_map_carries_an_image_again_and_not_the_wrong_way() {
+    let folder = Folder::new();
+    let [fixed, moving, out, again] = ["fixed.nii.gz", "moving.nii.gz", "out", "again.nii.gz"].map(|f| folder.path(f));
+    nifti::write_image(Path::new(&fixed), &textured([0.0; 3])).unwrap();
+    nifti::write_image(Path::new(&moving), &textured([7.0, -5.0, 6.0])).unwrap();
+    json(&["register", &fixed, &moving, "--out", &out, "--json"]);
+    for map in ["moving_to_fixed.json", "moving_to_fixed.tfm"] {
+        let map = format!("{out}/{map}");
+        let said = json(&["warp", &moving, "--transform", &map, "--like", &fixed, "--out", &again, "--json"]);
+        assert!(number(&said["covered_fraction"]) > 0.8, "{said}");
+        assert!(largest_difference(&again, &format!("{out}/warped.nii.gz")) < 0.01);
+    }
+    let far = "#Insight Transform File V1.0\nTransform: TranslationTransform_double_3_3\nParameters: 900 0 0\nFixedParameters: \n";
+    folder.write("far.tfm", far.as_bytes());
+    let call = ["warp", &moving, "--transform", &folder.path("far.tfm"), "--like", &fixed, "--out", &again, "--json"];
+    let (code, stdout, _) = failing(&call);
+    assert!(code == BAD_INPUT && stdout.contains("no part of the image"), "{code} {stdout}");
+    let (code, _, stderr) = failing(&["warp", &moving, "--transform", &fixed, "--like", &fixed, "--out", &again]);
+    assert!(code == BAD_INPUT && stderr.contains("1 x 3"), "{code} {stderr}");
+}
+
+#[test]
+fn a_bent_image_is_carried_back_and_its_field_says_how() {
+    let folder = Folder::new();
+    let [fixed, moving, out, again] = ["fixed.nii.gz", "moving.nii.gz", "out", "again.nii.gz"].map(|f| folder.path(f));
+    let middle = textured_middle();
+    let bend = |p: [f64; 3]| {
+        let squared: f64 = p.iter().zip(middle).map(|(p, m)| (p - m).powi(2)).sum();
+        [4.0, -3.0, 4.0 + 6.0 * (-squared / (2.0 * 25.0 * 25.0)).exp()]
+    };
+    nifti::write_image(Path::new(&fixed), &textured([0.0; 3])).unwrap();
+    nifti::write_image(Path::new(&moving), &textured_by(bend)).unwrap();
+    let found = json(&["register", &fixed, &moving, "--out", &out, "--transform", "deformable", "--json"]);
+    assert!(found["transform"] == "deformable" && found.get("moving_to_fixed").is_none(), "{found}");
+    assert!(number(&found["metric_after"]) > number(&found["metric_before"]), "{found}");
+    let stretch = [&found["jacobian"]["min"], &found["jacobian"]["max"]].map(number);
+    assert!(stretch[0] > 0.0 && stretch[0] < 1.0 && stretch[1] > 1.0, "{stretch:?}");
+    assert!(number(&found["field_error_mm"]) < 0.1, "{found}");
+    let map = format!("{out}/moving_to_fixed.json");
+    json(&["warp", &moving, "--transform", &map, "--like", &fixed, "--out", &again, "--json"]);
+    let apart = largest_difference(&again, &format!("{out}/warped.nii.gz"));
+    assert!(apart < 5.0, "{apart} of values from 0 to 240");
+}
+
+/// Of two images' voxels.
+fn largest_difference(a: &str, b: &str) -> f32 {
+    let read = |path: &str| nifti::read_image(Path::new(path), FrameId::new("image")).unwrap();
+    let (a, b) = (read(a), read(b));
+    assert_eq!(a.shape(), b.shape());
+    a.values().iter().zip(b.values()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A smooth map from the fixed to the moving frame that can be asked both ways, and how much it stretches tissue.
 
 use nalgebra::{Matrix3, Vector3};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::lattice::Lattice;
@@ -9,6 +10,8 @@ use crate::{Affine, FrameId, Grid, GridError, Patient, Point, Shape, Vector};
 
 /// The inverse is found when a point comes back this close, mm.
 const INVERSE_TOLERANCE_MM: f64 = 1e-3;
+/// Half a cell, and the rounding of two affine maps.
+const RIM: f64 = 0.5 + 1e-6;
 /// Steps after which the inverse is given up; each halves the miss at least where the map stretches by less than one half.
 const INVERSE_STEPS: usize = 100;
 
@@ -86,6 +89,24 @@ impl Deformation {
         None
     }
 
+    /// Whether a point of the fixed image lies on the lattice, or within half a cell of its outermost nodes.
+    pub fn reaches(&self, p: Point<Patient>) -> bool {
+        let shape = self.grid.shape();
+        let v = self.grid.patient_to_voxel().apply(p).coords;
+        [shape.ni, shape.nj, shape.nk].iter().enumerate().all(|(a, n)| v[a] >= -RIM && v[a] <= *n as f64 - 1.0 + RIM)
+    }
+
+    /// The whole map as displacements, mm LPS, at the voxel centres of a grid of the fixed frame, in memory order.
+    pub fn displacement_on(&self, grid: &Grid) -> Vec<[f32; 3]> {
+        let shape = grid.shape();
+        let at = |n: usize| {
+            let p = grid.center(shape.index(n));
+            let u = self.apply(p) - p;
+            [u.coords.x as f32, u.coords.y as f32, u.coords.z as f32]
+        };
+        (0..shape.n_voxels()).into_par_iter().map(at).collect()
+    }
+
     /// How many times its volume tissue at a point of the fixed image has in the moving image; 0 or less where the map folds.
     pub fn jacobian(&self, p: Point<Patient>) -> f64 {
         (Matrix3::identity() + self.cell(p).1).determinant() * self.fixed_to_moving.linear().determinant()
@@ -144,6 +165,17 @@ mod tests {
         assert!((map.jacobian(p) - 1.2).abs() < 1e-5);
         let back = map.apply_inverse(map.apply(p)).unwrap();
         assert!(back.distance(p) < 2e-3);
+    }
+
+    #[test]
+    fn the_whole_map_is_one_field_and_ends_half_a_cell_beyond_its_nodes() {
+        let map = sheared();
+        let grid = map.grid().clone();
+        let whole = Deformation::new(grid.clone(), map.displacement_on(&grid), Affine::identity()).unwrap();
+        let p = grid.center(crate::Index3 { i: 1, j: 2, k: 2 }) + Vector::new(0.4, -0.7, 1.1);
+        assert!(whole.apply(p).distance(map.apply(p)) < 1e-4);
+        let at = |i: f64| grid.voxel_to_patient().apply(Point::new(i, 1.0, 1.0));
+        assert_eq!([-0.6, -0.4, 4.4, 4.6].map(|i| map.reaches(at(i))), [false, true, true, false]);
     }
 
     #[test]
