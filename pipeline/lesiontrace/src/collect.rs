@@ -17,6 +17,7 @@ use crate::ledger::{self, Ledger, State};
 use crate::manifest::Part;
 use crate::out;
 use crate::patient::PatientResult;
+use crate::submission_tables;
 
 /// How the patients were done, as the run wrote it.
 #[derive(Debug, Deserialize)]
@@ -49,10 +50,11 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
         let path = out::patient_folder(folder, &entry.id).join("result.json");
         results.push(read_json::<PatientResult>(&path)?);
     }
+    let how: HowDone = read_json(&folder.join("equipment.json"))?;
     write_tables(folder, &results)?;
+    submission_tables::write(folder, &how.cohort, &results)?;
     let curves = curves(&results);
     out::write_json(&folder.join("cohort/survival.json"), &survival_json(&curves))?;
-    let how: HowDone = read_json(&folder.join("equipment.json"))?;
     let archive_notes: Vec<Note> = read_json(&folder.join("notes.json"))?;
     let tables: Vec<CriterionTable> =
         how.criteria.iter().map(|id| CriterionTable::built_in(id)).collect::<Result<_, _>>()?;

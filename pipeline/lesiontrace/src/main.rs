@@ -24,6 +24,7 @@ mod schedule;
 mod session;
 mod shard;
 mod stages;
+mod submission_tables;
 mod survival_table;
 mod suv_peak;
 mod triage;

@@ -78,6 +78,26 @@ fn a_sound_cohort_is_done_with_tables_and_pages() {
     assert_eq!((&entry(&status, "A-1")["attempt"], &entry(&status, "A-1")["message"]), (&1.into(), &"".into()));
 }
 
+/// What a reader of SDTM makes of the tumour tables is what the images gave.
+#[test]
+fn the_tumour_tables_give_the_responses_again() {
+    let cohort = Cohort::new(&["A-1"]);
+    let (code, stderr) = run(&cohort, "out", &[]);
+    assert_eq!(code, DONE, "{stderr}");
+    let [tu, tr, rs] = ["tu", "tr", "again"].map(|t| cohort.path(&format!("out/cohort/{t}.csv")).display().to_string());
+    let (code, stderr) = call(&["assess", "--tu", &tu, "--tr", &tr, "--out", &rs]);
+    assert_eq!(code, DONE, "{stderr}");
+    let responses = |table: &str| -> Vec<String> {
+        let text = cohort.read(&format!("out/cohort/{table}.csv"));
+        let of_criterion = |line: &&str| table == "again" || line.contains(",RECIST 1.1,");
+        let overall = text.lines().filter(|line| line.contains("OVRLRESP")).filter(of_criterion);
+        overall.map(|line| line.split(',').filter(|cell| cell.starts_with("20") || *cell == "PD").collect()).collect()
+    };
+    assert_eq!(responses("again"), [format!("PDPD{FOLLOW_UP}")]);
+    assert_eq!(responses("rs"), responses("again"));
+    assert!(cohort.read("out/cohort/adtte.csv").starts_with("USUBJID,PARAMCD,PARAM,STARTDT,ADT,AVAL,AVALU,CNSR"));
+}
+
 /// A-1 failed because of its portal venous series, and says so; B-2 is in the tables.
 fn only_b_is_done(cohort: &Cohort, code_and_stderr: &(i32, String)) -> String {
     assert_eq!(code_and_stderr.0, SOME_FAILED, "{}", code_and_stderr.1);

@@ -2,6 +2,7 @@
 //!
 //! Source: CDISC SDTM-IG 3.4, domains TU, TR and RS. Each evaluator is assessed alone; missing rows are "not evaluable".
 
+pub mod cohort_tables;
 mod immune;
 mod visits;
 

@@ -1,0 +1,132 @@
+use jiff::civil::date;
+
+use super::*;
+use crate::criteria::table::CriterionTable;
+use crate::sdtm::{TrRow, TuRow, assess_sdtm};
+
+fn lesion(id: &str, kind: &str, role: &str, first_seen: Date) -> LesionRow {
+    LesionRow {
+        patient_id: "P1".to_owned(),
+        lesion_id: id.to_owned(),
+        tracking_uid: format!("2.25.{id}"),
+        organ: "liver".to_owned(),
+        kind: kind.to_owned(),
+        role: role.to_owned(),
+        first_seen_date: first_seen,
+        state: "present".to_owned(),
+        x_mm: 0.0,
+        y_mm: 0.0,
+        z_mm: 0.0,
+        source: "imported_mask".to_owned(),
+    }
+}
+
+fn measured(id: &str, day: i64, quantity: &str, value: Option<f64>, state: &str, reason: &str) -> MeasurementRow {
+    MeasurementRow {
+        patient_id: "P1".to_owned(),
+        lesion_id: id.to_owned(),
+        date: on(day),
+        study_day: day,
+        series_role: "ct_portal_venous".to_owned(),
+        quantity: quantity.to_owned(),
+        value,
+        unit: "mm".to_owned(),
+        low: None,
+        high: None,
+        method: String::new(),
+        evaluable: value.is_some(),
+        reason: reason.to_owned(),
+        state: state.to_owned(),
+        caliper_lps_mm: String::new(),
+        sop_instance_uid: String::new(),
+    }
+}
+
+fn on(day: i64) -> Date {
+    date(2024, 1, 10).checked_add(jiff::Span::new().days(day)).unwrap()
+}
+
+/// A table as the reader of SDTM sees it.
+fn read<T>(table: &SdtmTable, from: impl Fn(&dyn Fn(&str) -> Option<&'static str>) -> T) -> Vec<T> {
+    let row = |cells: &Vec<String>| {
+        let cells: Vec<&'static str> = cells.iter().map(|cell| &*cell.clone().leak()).collect();
+        from(&|name: &str| table.columns.iter().position(|column| *column == name).map(|at| cells[at]))
+    };
+    table.rows.iter().map(row).collect()
+}
+
+#[test]
+fn what_is_written_is_assessed_as_the_images_were() {
+    let lesions = [
+        lesion("L1", "lesion", "target", on(0)),
+        lesion("L2", "node", "target", on(0)),
+        lesion("L3", "lesion", "not_recorded", on(0)),
+        lesion("L4", "lesion", "new", on(120)),
+    ];
+    let rows = [
+        // Before baseline: no visit of the assessment.
+        measured("L1", -20, "long_axis", Some(28.0), "present", ""),
+        measured("L1", 0, "long_axis", Some(30.004), "present", ""),
+        measured("L1", 0, "short_axis", Some(21.0), "present", ""),
+        measured("L2", 0, "long_axis", Some(25.0), "present", ""),
+        measured("L2", 0, "short_axis", Some(18.0), "present", ""),
+        measured("L3", 0, "long_axis", Some(4.0), "present", ""),
+        // Two pieces: the larger counts; the node is normal.
+        measured("L1", 60, "long_axis", Some(9.0), "present", ""),
+        measured("L1", 60, "long_axis", Some(19.5), "present", ""),
+        measured("L2", 60, "short_axis", Some(12.0), "present", ""),
+        measured("L1", 90, "long_axis", None, "not_evaluable", "the place was not imaged"),
+        measured("L2", 90, "short_axis", Some(12.0), "present", ""),
+        measured("L1", 120, "long_axis", Some(0.0), "absent", ""),
+        measured("L2", 120, "short_axis", Some(9.0), "present", ""),
+        measured("L4", 120, "long_axis", Some(14.0), "present", ""),
+    ];
+    let tu = tu_table("trial", &lesions, &rows, &[]);
+    let tr = tr_table("trial", &lesions, &rows, &[]);
+    assert_eq!(tu.rows.len(), 3);
+    assert!(tr.rows.iter().all(|row| row.len() == tr.columns.len() && row[4] != "L3"));
+    let tu = read(&tu, |column| TuRow::from_columns(|name| column(name)).unwrap());
+    let tr = read(&tr, |column| TrRow::from_columns(|name| column(name)).unwrap());
+    let found = assess_sdtm(&tu, &tr, &CriterionTable::built_in("recist_1_1").unwrap());
+    let told: Vec<(&str, i64, Option<f64>, &str)> =
+        found.iter().map(|a| (a.visit.as_str(), a.study_day, a.sum_mm.value().copied(), a.overall.as_str())).collect();
+    assert_eq!(told, [("DAY 60", 60, Some(31.5), "PR"), ("DAY 90", 90, None, "NE"), ("DAY 120", 120, Some(9.0), "PD")]);
+    assert_eq!(found[0].baseline_mm.value(), Some(&48.0));
+    assert!(found[1].why.contains("the place was not imaged"), "{}", found[1].why);
+}
+
+#[test]
+fn responses_are_rows_by_criterion_without_baseline() {
+    let one = |day: i64, target: &str, overall: &str| AssessmentRow {
+        patient_id: "P1".to_owned(),
+        criterion: "recist_1_1".to_owned(),
+        date: on(day),
+        study_day: day,
+        sum_mm: None,
+        baseline_mm: None,
+        nadir_mm: None,
+        target: target.to_owned(),
+        non_target: "NA".to_owned(),
+        new_lesion: "N".to_owned(),
+        overall: overall.to_owned(),
+        why: String::new(),
+        flips_if: String::new(),
+        ablated_target: String::new(),
+        next_target: String::new(),
+        next_target_mm: None,
+        sum_half_width_mm: None,
+        within_error: None,
+        over_selections: String::new(),
+        n_selections: None,
+    };
+    let table = rs_table("trial", &[], &[one(0, "BASELINE", "BASELINE"), one(60, "PR", "PR")]);
+    let told: Vec<String> = table.rows.iter().map(|row| row.join("|")).collect();
+    assert_eq!(
+        told,
+        [
+            "trial|RS|P1|1|RECIST 1.1|TRGRESP|Target Response|PR|PR|ALGORITHM|2|DAY 60|2024-03-10",
+            "trial|RS|P1|2|RECIST 1.1|NEWLPROG|New Lesion Progression|N|N|ALGORITHM|2|DAY 60|2024-03-10",
+            "trial|RS|P1|3|RECIST 1.1|OVRLRESP|Overall Response|PR|PR|ALGORITHM|2|DAY 60|2024-03-10",
+        ]
+    );
+}
