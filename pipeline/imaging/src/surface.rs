@@ -138,6 +138,13 @@ impl Surface {
             .sum();
         Mm3(six_fold / 6.0)
     }
+    /// How round the surface is: the area of the ball of the same volume divided by the surface's own, 1 for a ball and less for
+    /// everything else.
+    ///
+    /// Source: H. Wadell, J Geol 40 (1932); "sphericity" of the Image Biomarker Standardisation Initiative (Zwanenburg 2020, QCFX).
+    pub fn sphericity(&self) -> f64 {
+        (36.0 * std::f64::consts::PI * self.volume().0.powi(2)).cbrt() / self.area().0
+    }
     /// Whether a point of the surface's frame lies inside (or on the surface).
     pub fn contains(&self, p: Point<Patient>) -> bool {
         self.value(p) >= 0.0
@@ -218,6 +225,7 @@ pub(crate) mod tests {
             let area = surface.area().0 / (4.0 * PI * 144.0);
             let volume = surface.volume().0 / (4.0 / 3.0 * PI * 1728.0);
             assert!((area - 1.0).abs() < tolerance && (volume - 1.0).abs() < tolerance, "{spacing:?}: {area} {volume}");
+            assert!((surface.sphericity() - 1.0).abs() < tolerance, "{spacing:?}: {}", surface.sphericity());
             assert!(surface.contains(OFF_GRID) && !surface.contains(Point::new(31.2, -16.8, 223.5)));
         }
     }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use formats::nifti;
 use imaging::{
-    Aligned, Chord, Component, Connectivity, FrameId, LabelMap, Mask, Shape, Volume, Window, components, intensity,
-    max_3d_diameter, planar_diameters,
+    Aligned, Chord, Component, Connectivity, FrameId, LabelMap, Mask, Refinement, Shape, Surface, Volume, Window,
+    components, intensity, max_3d_diameter, planar_diameters,
 };
 use oncology::Evaluable;
 use serde::Serialize;
@@ -37,6 +37,9 @@ struct Lesion {
     long_axis_lps: [[f64; 3]; 2],
     short_axis_lps: [[f64; 3]; 2],
     max_3d_diameter_mm: f64,
+    surface_area_mm2: Evaluable<f64>,
+    surface_volume_mm3: Evaluable<f64>,
+    sphericity: Evaluable<f64>,
     centroid_lps: [f64; 3],
     mean: Evaluable<f64>,
     max: Evaluable<f32>,
@@ -125,6 +128,11 @@ fn measure_component(
     };
     let ends = |chord: &Chord| [chord.start.to_array(), chord.end.to_array()];
     let (mean, max, peak) = uptake(mask, window, values)?;
+    let surface = Surface::of_mask(mask, Refinement::OwnGrid);
+    let shape = |of: fn(&Surface) -> f64| match &surface {
+        Ok(surface) => Evaluable::Value(of(surface)),
+        Err(reason) => Evaluable::not(reason.to_string()),
+    };
     Ok(Lesion {
         label: 0,
         component: component.label,
@@ -137,6 +145,9 @@ fn measure_component(
         long_axis_lps: ends(&planar.long_axis),
         short_axis_lps: ends(&planar.short_axis),
         max_3d_diameter_mm: in_space.length().0,
+        surface_area_mm2: shape(|s| s.area().0),
+        surface_volume_mm3: shape(|s| s.volume().0),
+        sphericity: shape(Surface::sphericity),
         centroid_lps: component.centroid.to_array(),
         mean,
         max,

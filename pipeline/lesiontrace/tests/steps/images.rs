@@ -26,6 +26,12 @@ fn an_ellipsoid_has_its_axes_its_end_points_and_its_volume() {
     near(&lesion["short_axis_mm"], 18.0, half_a_pixel);
     let volume = 4.0 / 3.0 * std::f64::consts::PI * 14.0 * 9.0 * 8.0;
     near(&lesion["volume_mm3"], volume, 0.02 * volume);
+    near(&lesion["surface_volume_mm3"], volume, 0.02 * volume);
+    // Knud Thomsen's formula, right within 1.1 %.
+    let powers = [14.0 * 9.0, 14.0 * 8.0, 9.0 * 8.0].map(|product: f64| product.powf(1.6075));
+    let area = 4.0 * std::f64::consts::PI * (powers.iter().sum::<f64>() / 3.0).powf(1.0 / 1.6075);
+    near(&lesion["surface_area_mm2"], area, 0.03 * area);
+    near(&lesion["sphericity"], (36.0 * std::f64::consts::PI * volume * volume).cbrt() / area, 0.03);
     let ends = [point(&lesion["long_axis_lps"][0]), point(&lesion["long_axis_lps"][1])];
     let expected = crate::files::long_axis_ends(centre, half_axes[0]);
     let distance = |a: [f64; 3], b: [f64; 3]| (0..3).map(|n| (a[n] - b[n]).powi(2)).sum::<f64>().sqrt();
