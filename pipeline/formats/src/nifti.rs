@@ -16,11 +16,15 @@ use nifti::writer::WriterOptions;
 use nifti::{NiftiHeader, XForm};
 use thiserror::Error;
 
+use crate::atomic::{self, Durability};
 use crate::stored;
 use header::{Header, LONGEST_HEADER, Refusal};
 
+mod blank;
 mod header;
 mod voxels;
+
+pub(crate) use blank::copy_blank;
 
 /// What can be wrong with a NIfTI file.
 #[derive(Debug, Error)]
@@ -157,6 +161,32 @@ fn io_error(path: &Path, source: std::io::Error) -> NiftiError {
 /// The header and the voxels after scaling; plain and compressed files, also those of several gzip members, as bgzip and pigz
 /// write them. No more is unpacked than the header asks for, and nothing where the file cannot hold that.
 fn read_file(path: &Path) -> Result<(Header, Vec<f32>), NiftiError> {
+    let Opened { header, first, reader, n_bytes, likely, .. } = open_voxels(path)?;
+    let read = voxels::read(&header, first, reader, n_bytes, likely).map_err(|e| io_error(path, e))?;
+    let values = read.map_err(|n_read| cut_short(path, n_read as u64, n_bytes))?;
+    Ok((header, values))
+}
+
+fn cut_short(path: &Path, n_read: u64, n_bytes: usize) -> NiftiError {
+    not_nifti(path, &format!("it ends after {n_read} of {n_bytes} bytes of voxels; copy it again"))
+}
+
+/// A file before its first voxel.
+struct Opened {
+    header: Header,
+    /// The first bytes of the file.
+    start: Vec<u8>,
+    /// Voxels that were read ahead with them.
+    first: Vec<u8>,
+    /// The rest.
+    reader: Box<dyn Read + Send>,
+    /// Bytes of all voxels.
+    n_bytes: usize,
+    /// Room is made at once for so many bytes at most: where the file is likely to hold them.
+    likely: usize,
+}
+
+fn open_voxels(path: &Path) -> Result<Opened, NiftiError> {
     let io = |e| io_error(path, e);
     let file_length = stored::size_of(path).map_err(io)?;
     let (header, Start { bytes: start, gzip, mut reader }) = read_start(path)?;
@@ -176,12 +206,8 @@ fn read_file(path: &Path) -> Result<(Header, Vec<f32>), NiftiError> {
         let skip = (header.data_at - start.len()) as u64;
         std::io::copy(&mut reader.by_ref().take(skip), &mut std::io::sink()).map_err(io)?;
     }
-    // What is stated is reserved at once where the file is likely to hold it; else memory grows with what is really there.
     let likely = file_length.saturating_mul(LIKELY_DEFLATE) as usize;
-    let values = voxels::read(&header, first, reader, n_bytes, likely).map_err(io)?.map_err(|n_read| {
-        not_nifti(path, &format!("it ends after {n_read} of {n_bytes} bytes of voxels; copy it again"))
-    })?;
-    Ok((header, values))
+    Ok(Opened { header, start, first, reader, n_bytes, likely })
 }
 
 /// The first bytes of a file, and what follows them.
@@ -245,39 +271,17 @@ fn write<T>(path: &Path, volume: &Volume<T>) -> Result<(), NiftiError>
 where
     T: nifti::DataElement + bytemuck::Pod,
 {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(|e| io_error(path, e))?;
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("image.nii.gz");
-    let part = tempfile::Builder::new()
-        .prefix(".part-")
-        .suffix(name)
-        .tempfile_in(folder)
-        .map_err(|e| io_error(path, e))?
-        .into_temp_path();
     let header = header_of(volume.grid());
     let array = volume.data().view().reversed_axes();
-    WriterOptions::new(&part)
-        .reference_header(&header)
-        .compress(path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz")))
-        .write_nifti(&array)
-        .map_err(|error| match error {
-            nifti::NiftiError::Io(source) => io_error(path, source),
-            other => not_nifti(path, &other),
-        })?;
-    make_readable(&part).map_err(|e| io_error(path, e))?;
-    part.persist(path).map_err(|e| io_error(path, e.error))
-}
-
-/// Temporary files are private to their owner; results get the usual mode so that a group can read them.
-fn make_readable(path: &Path) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))?;
-    }
-    #[cfg(not(unix))]
-    let _ = path;
-    Ok(())
+    let is_packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
+    let written = atomic::write(path, Durability::Buffered, |part| {
+        let options = WriterOptions::new(part.path()).reference_header(&header).compress(is_packed);
+        options.write_nifti(&array).map_err(|error| match error {
+            nifti::NiftiError::Io(source) => source,
+            other => std::io::Error::other(other.to_string()),
+        })
+    });
+    written.map_err(|error| io_error(path, error))
 }
 
 fn header_of(grid: &Grid) -> NiftiHeader {

@@ -48,6 +48,8 @@ pub(crate) enum OutlineFile {
     StructureSet,
     /// DICOM SEG.
     Segmentation,
+    /// A NIfTI or NRRD label map or mask; a region of number 0 is every label.
+    LabelMap,
 }
 
 /// One structure set or segmentation to be used.
@@ -137,7 +139,7 @@ pub(super) fn of_visit(
 }
 
 /// The regions whose name a rule knows; the others are said.
-fn regions<'a>(
+pub(super) fn regions<'a>(
     named: impl Iterator<Item = (i64, &'a str)>,
     rules: &Structures,
     file: &str,
