@@ -89,12 +89,12 @@ impl<'a> BidsNames<'a> {
         format!("{}{ending}", parts.join("_"))
     }
 
-    /// A small number, a phase, or a technical word with at most two digits behind it; else its stand-in.
+    /// A small number, a phase, or technical words with at most two digits behind them; else its stand-in.
     fn word(&self, value: &str) -> String {
         let letters = value.trim_end_matches(|c: char| c.is_ascii_digit());
         let n_digits = value.len() - letters.len();
         let is_plain = value.bytes().all(|b| b.is_ascii_alphanumeric());
-        let is_technical = || PHASES.contains(&letters.to_lowercase().as_str()) || known_words(letters).n_unknown == 0;
+        let is_technical = || PHASES.contains(&letters.to_lowercase().as_str()) || is_of_known_words(letters);
         let stays = is_plain && !value.is_empty() && n_digits <= 2 && (letters.is_empty() || is_technical());
         if stays { value.to_owned() } else { self.stand_in(value) }
     }
@@ -104,6 +104,18 @@ impl<'a> BidsNames<'a> {
         self.key.short('x', &format!("{}\\{value}", self.pseudonym)).replace('-', "")
     }
 }
+
+/// Words stand without a space in a label of BIDS, such as `ablationzone`.
+fn is_of_known_words(letters: &str) -> bool {
+    let is_known = |word: &str| known_words(word).n_unknown == 0;
+    let begins = |n: usize| is_known(&letters[..n]) && is_of_known_words(&letters[n..]);
+    is_known(letters) || letters.len() <= LONGEST_COMPOUND && (SHORTEST_PART..letters.len()).any(begins)
+}
+
+/// Letters of a part of several words; shorter ones would make up any name.
+const SHORTEST_PART: usize = 4;
+/// Letters of several words in a row.
+const LONGEST_COMPOUND: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -132,6 +144,11 @@ mod tests {
             let place = of(file);
             assert!(!place.contains("Smith") && !place.contains("19650412") && place.ends_with("_T1w.nii"), "{place}");
             assert_eq!(place, of(file));
+        }
+        for (label, stays) in
+            [("ablationzone", true), ("LiverLesion2", true), ("SmithLesion", false), ("lesionSmith", false)]
+        {
+            assert_eq!(names.word(label) == label, stays, "{label}");
         }
         let derived = "derivatives/nnunet/sub-Smith/ses-1/sub-Smith_ses-1_label-gtv1_mask.nrrd";
         let place = names.of_derivative(BidsPath::of_derivative(derived).unwrap());
