@@ -80,13 +80,11 @@ fn is_written(folder: &str, places: &BTreeMap<&str, &Path>) -> bool {
 fn place_of(table: &DayTable, path: BidsPath<'_>, names: &BidsNames<'_>) -> PathBuf {
     let subject = names.subject();
     let is_of_session = table.folder.len() > path.before.len() + path.subject.len() + 1;
-    match path.session.filter(|_| is_of_session).map(|session| names.session(session)) {
-        Some(session) => PathBuf::from(&subject).join(&session).join(format!("{subject}_{session}_scans.tsv")),
-        None => {
-            let kind = if table.column == "session_id" { "sessions" } else { "scans" };
-            PathBuf::from(&subject).join(format!("{subject}_{kind}.tsv"))
-        }
+    if let Some(session) = path.session.filter(|_| is_of_session).map(|session| names.session(session)) {
+        return PathBuf::from(&subject).join(&session).join(format!("{subject}_{session}_scans.tsv"));
     }
+    let kind = if table.column == "session_id" { "sessions" } else { "scans" };
+    PathBuf::from(&subject).join(format!("{subject}_{kind}.tsv"))
 }
 
 /// The date moved, the time of day as it was; `None` where it is no date and time.

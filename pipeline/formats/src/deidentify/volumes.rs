@@ -100,7 +100,7 @@ impl Volumes {
             }
         }
         if self.by_table {
-            self.write_table(&images, request, &mut done)?;
+            write_table(&images, request, &mut done)?;
         } else {
             write_bids(&images, request, &mut done)?;
         }
@@ -141,37 +141,31 @@ impl Volumes {
         let folder = PathBuf::from(key.patient(&placed.patient_id)).join(day(placed, request)?);
         Some(folder.join(format!("{new_stem}{ending}")))
     }
+}
 
-    /// `series.csv` of the copy: its rows in the order of their new paths.
-    fn write_table(
-        &self,
-        images: &[&Job<'_>],
-        request: &Request<'_>,
-        done: &mut VolumesDone,
-    ) -> Result<(), DeidentifyError> {
-        let header = ["file", "patient_id", "study_date", "role", "unit", "frame", "description"];
-        let key = request.key;
-        let row = |job: &&Job<'_>| {
-            let placed = job.image?;
-            let frame = placed.frame.as_ref().map(|name| key.short('F', &format!("{}\\{name}", placed.patient_id)));
-            let description =
-                if placed.description == placed.file { String::new() } else { placed.description.clone() };
-            Some([
-                job.place.to_string_lossy().into_owned(),
-                key.patient(&placed.patient_id),
-                day(placed, request)?,
-                placed.role.as_str().to_owned(),
-                placed.unit.map(NiftiUnit::as_str).unwrap_or_default().to_owned(),
-                frame.unwrap_or_default(),
-                known_words(&description).text,
-            ])
-        };
-        let bytes = cells_to_csv(&header, images.iter().filter_map(row)).map_err(io::Error::other)?;
-        write_file(&request.out.join(TABLE), &bytes)?;
-        done.read.insert(request.archive.join(TABLE));
-        done.report.n_tables += 1;
-        Ok(())
-    }
+/// `series.csv` of the copy: its rows in the order of their new paths.
+fn write_table(images: &[&Job<'_>], request: &Request<'_>, done: &mut VolumesDone) -> Result<(), DeidentifyError> {
+    let header = ["file", "patient_id", "study_date", "role", "unit", "frame", "description"];
+    let key = request.key;
+    let row = |job: &&Job<'_>| {
+        let placed = job.image?;
+        let frame = placed.frame.as_ref().map(|name| key.short('F', &format!("{}\\{name}", placed.patient_id)));
+        let description = if placed.description == placed.file { String::new() } else { placed.description.clone() };
+        Some([
+            job.place.to_string_lossy().into_owned(),
+            key.patient(&placed.patient_id),
+            day(placed, request)?,
+            placed.role.as_str().to_owned(),
+            placed.unit.map(NiftiUnit::as_str).unwrap_or_default().to_owned(),
+            frame.unwrap_or_default(),
+            known_words(&description).text,
+        ])
+    };
+    let bytes = cells_to_csv(&header, images.iter().filter_map(row)).map_err(io::Error::other)?;
+    write_file(&request.out.join(TABLE), &bytes)?;
+    done.read.insert(request.archive.join(TABLE));
+    done.report.n_tables += 1;
+    Ok(())
 }
 
 /// The moved day; `None` before the calendar's begin.

@@ -83,12 +83,11 @@ impl Directory {
         let mut directory = Self::default();
         for n in 0..archive.len() {
             let member = archive.by_index_data(n).map_err(|error| damaged(&error.to_string()))?;
-            match member.name() {
-                Ok(name) => directory.take(&name.replace('\\', "/"), &member),
-                Err(_) => {
-                    let reason = "its name is in no encoding this program knows; pack the archive again";
-                    directory.left_out.push(MemberLeftOut { name: format!("member {}", n + 1), reason });
-                }
+            if let Ok(name) = member.name() {
+                directory.take(&name.replace('\\', "/"), &member);
+            } else {
+                let reason = "its name is in no encoding this program knows; pack the archive again";
+                directory.left_out.push(MemberLeftOut { name: format!("member {}", n + 1), reason });
             }
         }
         Ok(directory)

@@ -16,7 +16,7 @@ use crate::{config, out};
 
 /// Writes the copy and its report; exits with "some failed" where files could not be read.
 pub(crate) fn run(args: &Deidentify) -> Result<u8, Failure> {
-    if !args.archive.is_dir() && !(is_zip(&args.archive) && args.archive.is_file()) {
+    if !(args.archive.is_dir() || is_zip(&args.archive) && args.archive.is_file()) {
         let archive = args.archive.display();
         let message = format!("expected a folder or a zip archive with images, found none at {archive}");
         return Err(Failure::usage(anyhow::anyhow!(message)));

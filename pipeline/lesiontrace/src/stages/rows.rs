@@ -136,17 +136,16 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
 
 /// Mean, smallest and largest dose and D95.
 fn doses(blank: &MeasurementRow, dose: &LesionDose) -> Vec<MeasurementRow> {
-    let quantities: [(&str, fn(&DoseStatistics) -> f64); 4] = [
-        ("dose_mean", |found| found.mean_gy),
-        ("dose_min", |found| found.min_gy),
-        ("dose_max", |found| found.max_gy),
-        ("dose_d95", |found| found.d95_gy),
-    ];
-    let row = |(quantity, of): (&str, fn(&DoseStatistics) -> f64)| {
+    let row = |quantity: &str, of: fn(&DoseStatistics) -> f64| {
         let value = dose.statistics.clone().map(|found| of(&found));
         MeasurementRow { series_role: "dose".to_owned(), ..number(blank, quantity, "Gy", &dose.method, &value) }
     };
-    quantities.into_iter().map(row).collect()
+    vec![
+        row("dose_mean", |found| found.mean_gy),
+        row("dose_min", |found| found.min_gy),
+        row("dose_max", |found| found.max_gy),
+        row("dose_d95", |found| found.d95_gy),
+    ]
 }
 
 fn viable(

@@ -60,13 +60,16 @@ fn devices_keep_their_identity_where_it_is_asked_for_and_nobody_else_does() {
     }
 }
 
+/// Attributes of a data set.
+type Attributes = &'static [(Tag, VR, &'static str)];
+
 #[test]
 fn flagged_files_are_kept_where_it_is_asked_for_flagged_and_clean_and_documents_never() {
     let key = Key::from_bytes([5; 32]);
     let folder = tempfile::tempdir().unwrap();
     let archive = folder.path().join("in");
     std::fs::create_dir_all(&archive).unwrap();
-    let pictures: [(&str, &[(Tag, VR, &str)]); 5] = [
+    let pictures: [(&str, Attributes); 5] = [
         (uids::CT_IMAGE_STORAGE, &[(tags::BURNED_IN_ANNOTATION, VR::CS, "YES")]),
         (uids::SECONDARY_CAPTURE_IMAGE_STORAGE, &[]),
         (uids::CT_IMAGE_STORAGE, &[(tags::IMAGE_TYPE, VR::CS, "DERIVED\\SECONDARY\\SCREEN SAVE")]),
