@@ -15,6 +15,7 @@ use thiserror::Error;
 use crate::clinical::{ClinicalError, Problem};
 use crate::dicom::header::{HeaderError, SliceHeader, read_headers};
 use crate::dicom::role::{RoleCandidate, SeriesRole};
+use crate::image_file;
 use crate::nifti_archive::{self, NiftiSeries};
 
 mod day;
@@ -28,7 +29,7 @@ use grouping::group;
 #[derive(Debug, Error)]
 pub enum ArchiveError {
     /// Nothing to index.
-    #[error("no DICOM or NIfTI found under {} ({n_other} other files); name the folder that holds the images", root.display())]
+    #[error("no DICOM, NIfTI or NRRD found under {} ({n_other} other files); name the folder that holds the images", root.display())]
     NoImages {
         /// Folder.
         root: PathBuf,
@@ -53,11 +54,11 @@ pub enum ArchiveError {
 pub struct ArchiveIndex {
     /// Patients by identifier.
     pub patients: Vec<PatientImages>,
-    /// NIfTI files (`.nii`, `.nii.gz`) that are no image of a patient's visit (masks, files nobody placed), sorted by path.
+    /// NIfTI and NRRD files (`.nii`, `.nii.gz`, `.nrrd`) that are no image of a patient's visit (masks, files nobody placed), sorted by path.
     pub nifti_files: Vec<PathBuf>,
     /// Faults in single rows of `series.csv`.
     pub problems: Vec<Problem>,
-    /// Number of files that are neither DICOM nor NIfTI.
+    /// Number of files that are neither DICOM nor NIfTI nor NRRD.
     pub n_other_files: usize,
 }
 
@@ -88,7 +89,7 @@ pub struct SeriesEntry {
     pub headers: Vec<SliceHeader>,
     /// What was left out of it, and how its series was split.
     pub notes: Vec<Note>,
-    /// The file, where the series is one NIfTI file.
+    /// The file, where the series is one NIfTI or NRRD file.
     pub nifti: Option<NiftiSeries>,
 }
 
@@ -149,7 +150,8 @@ impl ArchiveIndex {
 pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
     let mut notes = Vec::new();
     let files = list_archive(root, &mut notes)?;
-    let (nifti_files, candidates): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|p| is_nifti(p));
+    let (nifti_files, candidates): (Vec<PathBuf>, Vec<PathBuf>) =
+        files.into_iter().partition(|p| image_file::is_image(p));
     let read: Vec<Result<Vec<SliceHeader>, HeaderError>> = candidates.par_iter().map(|p| read_headers(p)).collect();
     let mut headers = Vec::new();
     let mut n_other_files = 0;
@@ -170,12 +172,6 @@ pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
     note_spelled_twice(&patients, &mut notes);
     let index = ArchiveIndex { patients, nifti_files: placed.unplaced, problems: placed.problems, n_other_files };
     Ok(Noted::new(index, notes))
-}
-
-fn is_nifti(path: &Path) -> bool {
-    let has_extension = |path: &Path, wanted: &str| path.extension().is_some_and(|e| e.eq_ignore_ascii_case(wanted));
-    has_extension(path, "nii")
-        || has_extension(path, "gz") && path.file_stem().is_some_and(|stem| has_extension(Path::new(stem), "nii"))
 }
 
 fn relative(root: &Path, path: &Path) -> String {
@@ -282,6 +278,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("notes.txt"), "nothing here").unwrap();
         let message = index(folder.path()).unwrap_err().to_string();
-        assert!(message.starts_with("no DICOM or NIfTI found under"), "{message}");
+        assert!(message.starts_with("no DICOM, NIfTI or NRRD found under"), "{message}");
     }
 }

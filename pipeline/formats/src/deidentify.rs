@@ -1,5 +1,5 @@
-//! De-identifies an archive: DICOM files, the clinical tables and the masks beside them, so that a run on the copy measures the
-//! same things on days that keep their distance.
+//! De-identifies an archive: DICOM files and NIfTI or NRRD images, as they lie or in zip archives, the clinical tables and the masks
+//! beside them, so that a run on the copy measures the same things on days that keep their distance.
 //!
 //! It removes what the profile names and reports it. It does not make data anonymous in the sense of any law: faces can be made
 //! from images of heads, pixels can carry text, and who holds the key can go back.
@@ -8,6 +8,8 @@
 //! Clean Descriptors, Retain Longitudinal Temporal Information with Modified Dates, Retain Patient Characteristics, Retain Safe
 //! Private and, where asked for, Retain Device Identity.
 
+mod bids_names;
+mod day_tables;
 mod instance;
 mod key;
 mod key_file;
@@ -18,11 +20,14 @@ mod profile;
 mod refusal;
 mod report;
 mod shift;
+mod sidecar;
 mod stamp;
 mod store;
 mod tables;
 mod treatment;
 mod value;
+mod volume_file;
+mod volumes;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -38,7 +43,9 @@ pub use key_file::{KeyError, open_or_make};
 pub use object::{Cleaner, Counts, Done};
 pub use profile::{Basic, Rule, rule_of, rules};
 pub use refusal::{Flagged, LeftOut};
-pub use report::{AttributeCount, FailedRow, FileRow, LeftOutRow, MaskReport, Method, PatientRow, Report};
+pub use report::{
+    AttributeCount, FailedRow, FileRow, LeftOutRow, MaskReport, Method, PatientRow, Report, VolumeReport, VolumeRow,
+};
 pub use stamp::methods;
 pub use tables::{ColumnDone, ColumnRow, TableReport};
 pub use treatment::DeviceIdentity;
@@ -47,7 +54,9 @@ use instance::{Found, Instance, inspect};
 use store::{StoreError, store};
 
 use crate::archive::ArchiveError;
-use crate::archive::files::list_files;
+use crate::archive::files::{list_archive, list_files};
+use crate::image_file::is_image;
+use crate::stored;
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy)]
@@ -85,7 +94,7 @@ pub enum DeidentifyError {
         out: PathBuf,
     },
     /// The archive holds nothing to work on.
-    #[error("expected DICOM files under {}, found {n_other} other files and none that can be read", archive.display())]
+    #[error("expected DICOM files, or NIfTI images of known patients and days, under {}, found {n_other} other files and none that can be read", archive.display())]
     Nothing {
         /// The archive.
         archive: PathBuf,
@@ -124,25 +133,31 @@ impl From<std::io::Error> for DeidentifyError {
 /// result does not depend on their order or the number of threads. What cannot be read is left out and counted as failed.
 pub fn deidentify(request: &Request<'_>) -> Result<Report, DeidentifyError> {
     check_apart(request.archive, request.out)?;
-    // Notes of the listing name paths, and paths name patients: only their number is told.
+    // Notes of the listing name paths, and paths name patients: what is left out of zip archives is told by reason alone.
     let mut notes = Vec::new();
-    let files = list_files(request.archive, &mut notes)?;
-    let found: Vec<Found> = files.par_iter().map(|path| inspect(path, request.flagged)).collect();
+    let files = list_archive(request.archive, &mut notes)?;
+    let mask_folder = request.archive.join(request.masks);
+    let (masks, files): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|p| p.starts_with(&mask_folder));
+    let (images, candidates): (Vec<PathBuf>, Vec<PathBuf>) = files.into_iter().partition(|p| is_image(p));
+    let volumes = volumes::find(request.archive, &images)?;
     let mut report = Report::new(request.device);
-    let (mut instances, mut failed) = (Vec::new(), Vec::new());
-    for (path, found) in files.iter().zip(found) {
+    report.zip_left_out = zip_left_out(request.archive)?;
+    let found: Vec<Found> = candidates.par_iter().map(|path| inspect(path, request.flagged)).collect();
+    let (mut instances, mut failed, mut others) = (Vec::new(), Vec::new(), Vec::new());
+    for (path, found) in candidates.into_iter().zip(found) {
         match found {
             Found::Instance(instance) => instances.push(*instance),
-            Found::Damaged => failed.push(path.clone()),
-            Found::Other => report.n_other_files += 1,
+            Found::Damaged => failed.push(path),
+            Found::Other => others.push(path),
         }
     }
-    if instances.is_empty() {
-        return Err(DeidentifyError::Nothing { archive: request.archive.to_owned(), n_other: report.n_other_files });
+    if instances.is_empty() && volumes.is_empty() {
+        let n_other = others.len() + images.len() + masks.len();
+        return Err(DeidentifyError::Nothing { archive: request.archive.to_owned(), n_other });
     }
     mark_copies(&mut instances);
-    let patients: BTreeSet<String> =
-        instances.iter().filter(|i| i.left_out.is_none()).map(|i| i.patient_id.clone()).collect();
+    let kept = instances.iter().filter(|i| i.left_out.is_none()).map(|i| &i.patient_id);
+    let patients: BTreeSet<String> = kept.chain(volumes.patients()).cloned().collect();
     check_pseudonyms(&patients, request.key)?;
     let outcomes: Vec<Outcome> =
         instances.into_par_iter().map(|instance| clean(instance, request)).collect::<Result<_, _>>()?;
@@ -155,11 +170,34 @@ pub fn deidentify(request: &Request<'_>) -> Result<Report, DeidentifyError> {
     }
     report.add_failed(failed.par_iter().map(|path| sha256_of(path)).collect());
     report.tables = tables::deidentify_tables(request, &patients)?;
-    report.masks = masks::deidentify_masks(request, &files, &patients)?;
-    report.n_other_files = report.n_other_files.saturating_sub(report.masks.n_written + report.n_tables_read());
-    report.n_stale_files = count_stale(request.out, &report)?;
+    let (of_masks, mut written) = masks::deidentify_masks(request, &masks, &patients)?;
+    report.masks = of_masks;
+    let done = volumes.write(request)?;
+    report.add_images(done.report);
+    let mut read = tables::places(request, &report.tables);
+    read.extend(done.read);
+    report.n_other_files = others.iter().filter(|path| !read.contains(*path)).count();
+    written.extend(done.written);
+    written.extend(report.files.iter().map(|file| PathBuf::from(&file.path)));
+    report.n_stale_files = count_stale(request.out, &written)?;
     report.finish();
     Ok(report)
+}
+
+/// What cannot be read of zip archives, by reason.
+fn zip_left_out(archive: &Path) -> Result<BTreeMap<&'static str, usize>, DeidentifyError> {
+    let zips = if archive.is_file() { vec![archive.to_owned()] } else { list_files(archive, &mut Vec::new())? };
+    let mut reasons = BTreeMap::new();
+    for zip in zips.iter().filter(|path| stored::is_zip(path)) {
+        let left_out = stored::members(zip).map_or_else(
+            |_| vec!["the zip archive cannot be read; copy or export it again"],
+            |members| members.left_out.iter().map(|one| one.reason).collect(),
+        );
+        for reason in left_out {
+            *reasons.entry(reason).or_default() += 1;
+        }
+    }
+    Ok(reasons)
 }
 
 fn check_apart(archive: &Path, out: &Path) -> Result<(), DeidentifyError> {
@@ -224,7 +262,7 @@ fn sha256_of(path: &Path) -> String {
     let mut hasher = Sha256::new();
     let mut chunk = vec![0; 1 << 16];
     // A file that cannot be read has no bytes to name it by.
-    if let Ok(mut file) = std::fs::File::open(path) {
+    if let Ok(mut file) = stored::open(path) {
         while let Ok(n @ 1..) = file.read(&mut chunk) {
             hasher.update(&chunk[..n]);
         }
@@ -232,13 +270,12 @@ fn sha256_of(path: &Path) -> String {
     hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Files of an earlier call that this one did not write.
-fn count_stale(out: &Path, report: &Report) -> Result<usize, DeidentifyError> {
-    let mut notes = Vec::new();
-    let written: BTreeSet<PathBuf> = report.files.iter().map(|f| out.join(&f.path)).collect();
-    let files = list_files(out, &mut notes)?;
-    let is_dicom = |path: &Path| path.extension().is_some_and(|e| e == "dcm");
-    Ok(files.iter().filter(|path| is_dicom(path) && !written.contains(*path)).count())
+/// DICOM files and images of an earlier call that this one did not write.
+fn count_stale(out: &Path, written: &BTreeSet<PathBuf>) -> Result<usize, DeidentifyError> {
+    let files = list_files(out, &mut Vec::new())?;
+    let is_data = |path: &Path| is_image(path) || path.extension().is_some_and(|e| e == "dcm");
+    let is_new = |path: &Path| path.strip_prefix(out).is_ok_and(|place| written.contains(place));
+    Ok(files.iter().filter(|path| is_data(path) && !is_new(path)).count())
 }
 
 #[cfg(test)]

@@ -5,9 +5,11 @@
 #![expect(clippy::disallowed_methods, reason = "the ban on files is for pure crates; this one is the door to them")]
 
 pub mod archive;
+pub mod atomic;
 pub mod clinical;
 pub mod deidentify;
 pub mod dicom;
+pub mod image_file;
 pub mod nifti;
 pub mod nifti_archive;
 pub mod nrrd;

@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::stored;
 use header::{Header, LONGEST_HEADER, Refusal};
 
+mod blank;
 mod displacement;
 mod header;
 mod narrow;
@@ -25,6 +26,8 @@ mod write;
 
 pub use displacement::{DisplacementField, read_displacement, write_displacement};
 pub use write::{write_image, write_image_narrow, write_labels, write_mask};
+
+pub(crate) use blank::copy_blank;
 
 /// What can be wrong with a NIfTI file.
 #[derive(Debug, Error)]
@@ -146,6 +149,32 @@ fn io_error(path: &Path, source: std::io::Error) -> NiftiError {
 /// The header and the voxels after scaling; plain and compressed files, also those of several gzip members, as bgzip and pigz
 /// write them. No more is unpacked than the header asks for, and nothing where the file cannot hold that.
 fn read_file(path: &Path) -> Result<(Header, Vec<f32>), NiftiError> {
+    let Opened { header, first, reader, n_bytes, likely, .. } = open_voxels(path)?;
+    let read = voxels::read(&header, first, reader, n_bytes, likely).map_err(|e| io_error(path, e))?;
+    let values = read.map_err(|n_read| cut_short(path, n_read as u64, n_bytes))?;
+    Ok((header, values))
+}
+
+fn cut_short(path: &Path, n_read: u64, n_bytes: usize) -> NiftiError {
+    not_nifti(path, &format!("it ends after {n_read} of {n_bytes} bytes of voxels; copy it again"))
+}
+
+/// A file before its first voxel.
+struct Opened {
+    header: Header,
+    /// The first bytes of the file.
+    start: Vec<u8>,
+    /// Voxels that were read ahead with them.
+    first: Vec<u8>,
+    /// The rest.
+    reader: Box<dyn Read + Send>,
+    /// Bytes of all voxels.
+    n_bytes: usize,
+    /// Room is made at once for so many bytes at most: where the file is likely to hold them.
+    likely: usize,
+}
+
+fn open_voxels(path: &Path) -> Result<Opened, NiftiError> {
     let io = |e| io_error(path, e);
     let file_length = stored::size_of(path).map_err(io)?;
     let (header, Start { bytes: start, gzip, mut reader }) = read_start(path)?;
@@ -165,12 +194,8 @@ fn read_file(path: &Path) -> Result<(Header, Vec<f32>), NiftiError> {
         let skip = (header.data_at - start.len()) as u64;
         std::io::copy(&mut reader.by_ref().take(skip), &mut std::io::sink()).map_err(io)?;
     }
-    // What is stated is reserved at once where the file is likely to hold it; else memory grows with what is really there.
     let likely = file_length.saturating_mul(LIKELY_DEFLATE) as usize;
-    let values = voxels::read(&header, first, reader, n_bytes, likely).map_err(io)?.map_err(|n_read| {
-        not_nifti(path, &format!("it ends after {n_read} of {n_bytes} bytes of voxels; copy it again"))
-    })?;
-    Ok((header, values))
+    Ok(Opened { header, start, first, reader, n_bytes, likely })
 }
 
 /// The first bytes of a file, and what follows them.

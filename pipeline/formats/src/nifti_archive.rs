@@ -1,6 +1,6 @@
-//! NIfTI images as an archive of visits: which patient, date, role, unit and frame of reference each file has.
+//! NIfTI and NRRD images as an archive of visits: which patient, date, role, unit and frame of reference each file has.
 //!
-//! A NIfTI file names none of these. They come from `series.csv` beside the images, or, where there is no such table, from the
+//! Such a file names none of these. They come from `series.csv` beside the images, or, where there is no such table, from the
 //! folders and file names of two layouts ([`layout`]). What neither says is never guessed: a file without patient and date is left
 //! out with a note, a PET without its unit is not usable.
 
@@ -14,16 +14,17 @@ use crate::archive::{IndexRow, PatientImages, SeriesEntry, TimepointImages};
 use crate::clinical::{ClinicalError, Problem};
 use crate::dicom::derived_uid;
 use crate::dicom::role::SeriesRole;
-use crate::nifti;
+use crate::image_file;
 
-mod bids;
+pub(crate) mod bids;
+pub mod derivatives;
 pub mod layout;
 mod table;
 
-/// The table that places NIfTI files, in the archive's top folder.
+/// The table that places image files, in the archive's top folder.
 pub const TABLE: &str = "series.csv";
 
-/// What the numbers of a NIfTI image are.
+/// What the numbers of such an image are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NiftiUnit {
     /// Hounsfield units.
@@ -51,7 +52,7 @@ impl NiftiUnit {
     }
 }
 
-/// One NIfTI file that is an image of a visit.
+/// One NIfTI or NRRD file that is an image of a visit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NiftiSeries {
     /// Where it lies.
@@ -91,20 +92,36 @@ pub(crate) struct NiftiFiles {
     pub(crate) problems: Vec<Problem>,
 }
 
+/// Files by what is said of them, none of them opened.
+#[derive(Debug, Default)]
+pub(crate) struct PlacedFiles {
+    pub(crate) placed: Vec<Placed>,
+    pub(crate) unplaced: Vec<PathBuf>,
+    pub(crate) problems: Vec<Problem>,
+    /// Whether `series.csv` placed them.
+    pub(crate) by_table: bool,
+}
+
 /// Finds every file's place by `series.csv` or, without it, by its path.
-pub(crate) fn place(root: &Path, files: &[PathBuf]) -> Result<Noted<NiftiFiles>, ClinicalError> {
-    let mut found = NiftiFiles::default();
-    let mut notes = Vec::new();
-    let placed = if let Some(placed) = table::read(root, &mut found.problems)? {
-        placed
-    } else {
+pub(crate) fn places(root: &Path, files: &[PathBuf]) -> Result<Noted<PlacedFiles>, ClinicalError> {
+    let (mut problems, mut notes) = (Vec::new(), Vec::new());
+    let table = table::read(root, &mut problems)?;
+    let by_table = table.is_some();
+    let placed = table.unwrap_or_else(|| {
         let days = bids::Days::read(root, files, &mut notes);
         files.iter().filter_map(|path| layout::place(root, path, &days, &mut notes)).collect()
-    };
+    });
     let taken: BTreeSet<&PathBuf> = placed.iter().map(|p| &p.path).collect();
-    found.unplaced = files.iter().filter(|path| !taken.contains(path)).cloned().collect();
-    found.series = placed.into_iter().map(|p| (p.patient_id.clone(), p.date, entry_of(p))).collect();
-    Ok(Noted::new(found, notes))
+    let unplaced = files.iter().filter(|path| !taken.contains(path)).cloned().collect();
+    Ok(Noted::new(PlacedFiles { placed, unplaced, problems, by_table }, notes))
+}
+
+/// The files as series of patients and days, by their headers.
+pub(crate) fn place(root: &Path, files: &[PathBuf]) -> Result<Noted<NiftiFiles>, ClinicalError> {
+    let mut notes = Vec::new();
+    let PlacedFiles { placed, unplaced, problems, .. } = places(root, files)?.note_into(&mut notes);
+    let series = placed.into_iter().map(|p| (p.patient_id.clone(), p.date, entry_of(p))).collect();
+    Ok(Noted::new(NiftiFiles { series, unplaced, problems }, notes))
 }
 
 /// Puts the series into their patients' time points, after DICOM series of the same role.
@@ -185,7 +202,7 @@ fn entry_of(placed: Placed) -> SeriesEntry {
         None => derived_uid(&["nifti file", &placed.file]),
     };
     let frame = FrameId::new(frame);
-    let grid = nifti::read_header_grid(&placed.path, frame.clone());
+    let grid = image_file::read_header_grid(&placed.path, frame.clone());
     let mut reasons = Vec::new();
     let unit = checked_unit(&placed).unwrap_or_else(|reason| {
         reasons.push(reason);

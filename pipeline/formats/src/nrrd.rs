@@ -5,6 +5,7 @@
 //!
 //! Source: Kindlmann, "Definition of NRRD file format" (teem.sourceforge.net/nrrd/format.html), versions 1 to 5.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -14,9 +15,13 @@ use imaging::{Affine, FrameId, Grid, GridError, LabelMap, Mask, Shape, Volume};
 use nalgebra::{Matrix3, Vector3};
 use thiserror::Error;
 
+use crate::stored;
 use header::{Encoding, Header, SampleType};
 
+mod blank;
 mod header;
+
+pub(crate) use blank::copy_blank;
 
 /// What can be wrong with a NRRD file.
 #[derive(Debug, Error)]
@@ -59,16 +64,37 @@ pub enum NrrdError {
 pub fn read_image(path: &Path, frame: FrameId) -> Result<Volume<f32>, NrrdError> {
     let io = |source| NrrdError::Io { path: path.to_owned(), source };
     let unusable = |reason: String| NrrdError::Unusable { path: path.to_owned(), reason };
-    let bytes = std::fs::read(path).map_err(io)?;
+    let bytes = stored::read(path).map_err(io)?;
     let (header, data_at) = Header::parse(&bytes).map_err(unusable)?;
+    let beside;
     let data = match &header.data_file {
-        None => bytes[data_at..].to_vec(),
-        Some(name) => std::fs::read(beside(path, name).map_err(unusable)?).map_err(io)?,
+        None => &bytes[data_at..],
+        Some(name) => {
+            beside = stored::read(&self::beside(path, name).map_err(unusable)?).map_err(io)?;
+            beside.as_slice()
+        }
     };
-    let values = values_of(&header, &data).map_err(unusable)?;
+    let raw = raw_of(&header, data).map_err(unusable)?;
+    let width = header.sample.width();
+    let values = raw.chunks_exact(width).map(|b| header.sample.value(b, header.big_endian)).collect();
     let grid = grid_of(&header, frame).map_err(|source| NrrdError::Grid { path: path.to_owned(), source })?;
     Volume::from_values(values, grid).map_err(|source| NrrdError::Grid { path: path.to_owned(), source })
 }
+
+/// Where the voxels of a file lie, from its header alone.
+///
+/// # Errors
+/// The file is no NRRD file in three dimensions and patient space.
+pub fn read_header_grid(path: &Path, frame: FrameId) -> Result<Grid, NrrdError> {
+    let mut start = Vec::new();
+    let opened = stored::open(path).and_then(|file| file.take(LONGEST_HEADER).read_to_end(&mut start));
+    opened.map_err(|source| NrrdError::Io { path: path.to_owned(), source })?;
+    let parsed = Header::parse(&start).map_err(|reason| NrrdError::Unusable { path: path.to_owned(), reason })?;
+    grid_of(&parsed.0, frame).map_err(|source| NrrdError::Grid { path: path.to_owned(), source })
+}
+
+/// A header is a page of text; keys of a segmentation (one line a segment) make it longer.
+const LONGEST_HEADER: u64 = 1 << 20;
 
 /// Reads a label map; refuses values that are not whole numbers from 0 to 65535.
 pub fn read_labels(path: &Path, frame: FrameId) -> Result<LabelMap, NrrdError> {
@@ -95,15 +121,15 @@ fn beside(path: &Path, name: &str) -> Result<PathBuf, String> {
     }
 }
 
-fn values_of(header: &Header, data: &[u8]) -> Result<Vec<f32>, String> {
+/// The bytes of the samples, unpacked.
+fn raw_of<'a>(header: &Header, data: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
     let n_voxels = header.sizes.iter().try_fold(1_usize, |n, s| n.checked_mul(*s)).filter(|n| *n <= MAX_VOXELS);
     let n_voxels = n_voxels.ok_or_else(|| {
         format!("its sizes {:?} are more than {MAX_VOXELS} voxels, as no image has; export it again", header.sizes)
     })?;
-    let width = header.sample.width();
-    let n_bytes = n_voxels.checked_mul(width).ok_or("its sizes are absurd")?;
+    let n_bytes = n_voxels.checked_mul(header.sample.width()).ok_or("its sizes are absurd")?;
     let raw = match header.encoding {
-        Encoding::Raw => data.to_vec(),
+        Encoding::Raw => Cow::Borrowed(&data[..data.len().min(n_bytes)]),
         Encoding::Gzip => {
             // Deflate packs at most about 1030 to 1: what promises more is no image.
             if n_bytes / 1100 > data.len() {
@@ -111,14 +137,13 @@ fn values_of(header: &Header, data: &[u8]) -> Result<Vec<f32>, String> {
             }
             let mut out = Vec::new();
             MultiGzDecoder::new(data).take(n_bytes as u64).read_to_end(&mut out).map_err(|e| e.to_string())?;
-            out
+            Cow::Owned(out)
         }
     };
     if raw.len() < n_bytes {
         return Err(format!("it holds {} bytes of data, its sizes say {n_bytes}; copy it again", raw.len()));
     }
-    let raw = &raw[..n_bytes];
-    Ok(raw.chunks_exact(width).map(|b| header.sample.value(b, header.big_endian)).collect())
+    Ok(raw)
 }
 
 fn grid_of(header: &Header, frame: FrameId) -> Result<Grid, GridError> {

@@ -17,6 +17,7 @@ use inflating::Inflating;
 mod directory;
 mod inflating;
 
+pub(crate) use directory::MemberLeftOut;
 pub use inflating::MAX_INFLATED_MIB;
 
 /// A file open for reading, on disk or inside a zip archive.
@@ -88,7 +89,7 @@ pub(crate) struct Members {
     /// Paths below the archive, sorted.
     pub(crate) files: Vec<PathBuf>,
     /// Members that cannot be read, each with its reason.
-    pub(crate) left_out: Vec<String>,
+    pub(crate) left_out: Vec<MemberLeftOut>,
 }
 
 /// Lists a zip archive by its directory alone.

@@ -60,8 +60,17 @@ pub fn cells_to_csv<C: AsRef<str>>(
     headers: &[&str],
     rows: impl IntoIterator<Item = impl IntoIterator<Item = C>>,
 ) -> Result<Vec<u8>, csv::Error> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    table.write_record(headers)?;
+    cells_to_table(b',', headers, rows)
+}
+
+/// Rows of cells as text with a header line, cells separated by `separator`. Headers and cells are guarded.
+pub fn cells_to_table<C: AsRef<str>>(
+    separator: u8,
+    headers: &[&str],
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = C>>,
+) -> Result<Vec<u8>, csv::Error> {
+    let mut table = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
+    table.write_record(headers.iter().map(|header| guarded(header).into_owned()))?;
     for row in rows {
         table.write_record(row.into_iter().map(|cell| guarded(cell.as_ref()).into_owned()))?;
     }

@@ -2,51 +2,29 @@
 //! with the reason. `scripts/make_malformed_series` makes some eighty more and keeps what the program said of each.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may unwrap and touch files")]
 
+#[path = "series/ct.rs"]
+mod ct;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ct::{ct, write_ct};
 use dicom::core::value::DataSetSequence;
 use dicom::core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom::dictionary_std::tags;
 use dicom::object::{InMemDicomObject, open_file};
-use imaging::{FrameId, Grid, Index3, Point, Shape, Volume};
-use jiff::civil::date;
+use imaging::Volume;
 use lesiontrace_formats::archive::{ArchiveIndex, index};
-use lesiontrace_formats::dicom::{ModalityToWrite, SeriesToWrite, SuvOptions, derived_uid, read_series, write_series};
-use nalgebra::Rotation3;
+use lesiontrace_formats::dicom::{SuvOptions, read_series};
 
-const SHAPE: Shape = Shape { ni: 7, nj: 5, nk: 8 };
+const N_SLICES: usize = 8;
 
 fn volume() -> Volume<f32> {
-    let directions = *Rotation3::from_euler_angles(0.21, -0.13, 0.37).matrix();
-    let frame = FrameId::new(derived_uid(&["frame", "malformed"]));
-    let origin = Point::new(-113.37, 41.9, 612.123_456_7);
-    let grid = Grid::from_directions(SHAPE, origin, [0.71, 0.93, 3.3], directions, frame).unwrap();
-    Volume::from_fn(grid, |Index3 { i, j, k }| (i * 3 + j * 17 + k * 101) as f32 - 400.0)
+    ct("malformed", N_SLICES)
 }
 
 fn write_all(dir: &Path) -> Vec<PathBuf> {
-    let at = date(2021, 3, 4).at(10, 11, 12, 0);
-    let volume = volume();
-    let series = SeriesToWrite {
-        volume: &volume,
-        modality: ModalityToWrite::Ct { kvp: 120.0, contrast: None },
-        patient_id: "P1".into(),
-        patient_sex: None,
-        patient_weight_kg: None,
-        study_uid: derived_uid(&["study"]),
-        sop_instance_uids: (0..SHAPE.nk).map(|k| derived_uid(&["sop", &k.to_string()])).collect(),
-        series_uid: "1.2.3.4".into(),
-        study_datetime: at,
-        acquisition_datetime: at,
-        study_description: "CT liver".into(),
-        series_description: "portal venous".into(),
-        series_number: 3,
-        slice_thickness_mm: 3.3,
-        image_type: vec!["ORIGINAL".into(), "PRIMARY".into(), "AXIAL".into()],
-        manufacturer: "lesiontrace".into(),
-    };
-    write_series(dir, &series).unwrap()
+    write_ct(dir, &volume(), "1.2.3.4")
 }
 
 /// What the index and the reader say of a folder: the voxels of its one volume, or every message on the way there.
@@ -122,7 +100,7 @@ fn files_without_preamble_group_length_or_transfer_syntax_are_read() {
 
 #[test]
 fn empty_files_and_texts_under_the_name_of_an_image_are_said() {
-    let last = |content: &'static [u8]| move |k, bytes| if k == SHAPE.nk - 1 { content.to_vec() } else { bytes };
+    let last = |content: &'static [u8]| move |k, bytes| if k == N_SLICES - 1 { content.to_vec() } else { bytes };
     refused(rewritten(last(b"")), "IM0008.dcm is damaged or truncated (it is empty)");
     refused(rewritten(last(b"404 not found\n")), "its name says DICOM, its first bytes do not");
     refused(rewritten(|k, b| if k == 7 { b[..b.len() - 9].to_vec() } else { b }), "before the 7 x 5 pixels of 16 bits");

@@ -2,53 +2,29 @@
 //! volumes in one file; and files that were damaged on purpose.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may unwrap and touch files")]
 
+#[path = "series/ct.rs"]
+mod ct;
+
 use std::fs;
 use std::path::Path;
 
+use ct::{ct, write_ct};
 use dicom::core::value::DataSetSequence;
 use dicom::core::{DataElement, PrimitiveValue, Tag, VR};
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::{FileMetaTableBuilder, InMemDicomObject, open_file};
-use imaging::{FrameId, Grid, Index3, Point, Shape, Volume};
-use jiff::civil::date;
+use imaging::Volume;
 use lesiontrace_formats::archive::index;
-use lesiontrace_formats::dicom::{
-    ModalityToWrite, SeriesToWrite, SuvOptions, derived_uid, read_dose, read_rtstruct, read_segmentation, read_series,
-    write_series,
-};
-use nalgebra::Rotation3;
+use lesiontrace_formats::dicom::{SuvOptions, derived_uid, read_dose, read_rtstruct, read_segmentation, read_series};
 
-const SHAPE: Shape = Shape { ni: 7, nj: 5, nk: 4 };
+const N_SLICES: usize = 4;
 
 fn volume() -> Volume<f32> {
-    let directions = *Rotation3::from_euler_angles(0.21, -0.13, 0.37).matrix();
-    let frame = FrameId::new(derived_uid(&["frame", "multi-frame"]));
-    let origin = Point::new(-113.37, 41.9, 612.123_456_7);
-    let grid = Grid::from_directions(SHAPE, origin, [0.71, 0.93, 3.3], directions, frame).unwrap();
-    Volume::from_fn(grid, |Index3 { i, j, k }| (i * 3 + j * 17 + k * 101) as f32 - 400.0)
+    ct("multi-frame", N_SLICES)
 }
 
 fn write_single(dir: &Path, volume: &Volume<f32>) -> Vec<std::path::PathBuf> {
-    let at = date(2021, 3, 4).at(10, 11, 12, 0);
-    let series = SeriesToWrite {
-        volume,
-        modality: ModalityToWrite::Ct { kvp: 120.0, contrast: None },
-        patient_id: "P1".into(),
-        patient_sex: None,
-        patient_weight_kg: None,
-        study_uid: derived_uid(&["study"]),
-        sop_instance_uids: (0..SHAPE.nk).map(|k| derived_uid(&["sop", &k.to_string()])).collect(),
-        series_uid: derived_uid(&["series"]),
-        study_datetime: at,
-        acquisition_datetime: at,
-        study_description: "CT liver".into(),
-        series_description: "portal venous".into(),
-        series_number: 3,
-        slice_thickness_mm: 3.3,
-        image_type: vec!["ORIGINAL".into(), "PRIMARY".into(), "AXIAL".into()],
-        manufacturer: "lesiontrace".into(),
-    };
-    write_series(dir, &series).unwrap()
+    write_ct(dir, volume, &derived_uid(&["series"]))
 }
 
 fn sequence(tag: Tag, item: InMemDicomObject) -> DataElement<InMemDicomObject> {

@@ -137,6 +137,18 @@ pub(crate) enum MaskSource {
     Model,
 }
 
+/// On which voxels the masks of the mask folder may lie. A NIfTI or NRRD file names no frame of reference, so nothing but the study
+/// can say that one on other voxels lies in the measured series'.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum MaskGrid {
+    /// On those of the measured series; others are refused.
+    #[default]
+    Series,
+    /// On any in the measured series' frame of reference; others are resampled, with a note.
+    Frame,
+}
+
 /// Where masks come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -145,6 +157,9 @@ pub(crate) struct Models {
     pub(crate) source: MaskSource,
     /// Folder of imported masks, relative to the archive.
     pub(crate) masks: PathBuf,
+    /// On which voxels they may lie.
+    #[serde(default)]
+    pub(crate) mask_grid: MaskGrid,
     /// Model folder; empty for the model shipped with the program.
     pub(crate) segmentation: PathBuf,
     /// Device: cpu, cuda:N.

@@ -4,32 +4,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use formats::atomic::{self, Durability};
 use serde::Serialize;
 
 /// Writes a file atomically, creating its folder.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let folder = path.parent().context("an output path needs a folder")?;
-    std::fs::create_dir_all(folder).with_context(|| format!("creating folder {}", folder.display()))?;
-    let mut file = tempfile::Builder::new()
-        .prefix(".part-")
-        .tempfile_in(folder)
-        .with_context(|| format!("writing into {}", folder.display()))?;
-    file.write_all(bytes).with_context(|| format!("writing {} (is the disk full?)", path.display()))?;
-    file.as_file().sync_data().with_context(|| format!("writing {} (is the disk full?)", path.display()))?;
-    make_readable(file.as_file()).with_context(|| format!("setting the mode of {}", path.display()))?;
-    file.persist(path).with_context(|| format!("renaming to {}", path.display()))?;
-    Ok(())
-}
-
-/// Temporary files are private to their owner; results get the usual mode so that a group can read them.
-#[cfg(unix)]
-fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-#[cfg(not(unix))]
-fn make_readable(_file: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
+    let fill = |part: &mut tempfile::NamedTempFile| part.write_all(bytes);
+    atomic::write::<std::io::Error>(path, Durability::Synced, fill)
+        .with_context(|| format!("writing {} (is the disk full?)", path.display()))
 }
 
 /// Writes a value as pretty JSON, atomically, with a final newline.

@@ -19,7 +19,7 @@ use crate::stages::marks::{Marked, lay};
 use crate::stages::register::{Side, to_fixed};
 use crate::stages::segment::{Found, StageError, infer};
 use crate::stages::track::{Tracked, track};
-use crate::stages::{assess, key_images, margin, measure, overlay, page, phase, registration_view, rows};
+use crate::stages::{assess, dose, key_images, margin, measure, overlay, page, phase, registration_view, rows};
 
 /// The best responses of one patient by one criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +164,7 @@ fn find(
     let keys = &study.models;
     match (&plan.masks, keys.source, &equipment.segmenter) {
         (Some(masks), MaskSource::Imported | MaskSource::ImportedOrModel, _) => {
-            import(masks, &measured.image, &study.structures.lesion_organ, notes)
+            import(masks, &measured.image, study, notes)
         }
         (_, _, Some(segmenter)) => infer(segmenter, measured, keys.min_lesion_volume_mm3, notes),
         (_, MaskSource::Imported, _) if !plan.marks.is_empty() => {
@@ -192,6 +192,7 @@ fn facts(
     phase::check(measured, &measure::healthy_liver(measured, measured, found), &mut notes);
     let arterial = arterial_series.as_ref().map(|series| measure::arterial(series, measured, found, &mut notes));
     let mut sizes = measure::measure(measured, found, arterial.as_ref(), pet_series.as_ref(), &mut notes);
+    dose::add(&plan.doses, &found.lesions, &mut sizes, &mut notes);
     measure::mark_cut(&mut sizes, found, plan.shortened.as_deref(), &mut notes);
     for note in &mut notes {
         note.message = format!("{}: {}", plan.date, note.message);

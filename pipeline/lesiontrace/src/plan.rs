@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use formats::archive::{self, ArchiveIndex, PatientImages, SeriesEntry};
 use formats::clinical::{ClinicalTables, PatientRecord, SeedRecord, TreatmentRecord};
+use formats::nifti_archive::derivatives::{self, Derived};
 use imaging::Note;
 use oncology::Date;
 use oncology::marker::MarkerReading;
@@ -13,6 +14,8 @@ use oncology::visit_window::{VisitLabel, label_visits};
 use crate::config::Study;
 
 mod digest;
+mod doses;
+mod label_maps;
 mod outlines;
 mod reports;
 mod segmentations;
@@ -67,6 +70,8 @@ pub(crate) struct VisitPlan {
     pub(crate) pet: Option<SeriesPlan>,
     /// Imported masks; `None` leaves the visit to the model.
     pub(crate) masks: Option<MaskPlan>,
+    /// Radiotherapy doses (RTDOSE) in the measured series' frame of reference, by path.
+    pub(crate) doses: Vec<PathBuf>,
     /// Lesions a reader marked on this date.
     pub(crate) marks: Vec<SeedRecord>,
     /// Why slices may be missing at the measured series' ends; `None` when nothing speaks for it.
@@ -117,11 +122,15 @@ pub(crate) fn plan(archive: &Path, study: &Study) -> anyhow::Result<CohortPlan> 
     for id in wanted.iter().filter(|id| !known.contains(id.as_str())) {
         notes.push(Note::error("unknown_patient", id.as_str(), "[cohort] patients names a patient without images"));
     }
+    let of_visits = indexed.value.series();
+    let images = of_visits.filter_map(|s| Some((s.nifti.as_ref()?.file.as_str(), s.row.study_date?)));
+    let derived = derivatives::find(archive, &indexed.value.nifti_files, images).note_into(&mut notes);
     let mut patients = Vec::new();
     for images in indexed.value.patients.iter().filter(|p| wanted.is_empty() || wanted.contains(&p.patient_id)) {
-        patients.push(plan_patient(archive, images, &indexed.value, &clinical, study, &notes)?);
+        let sources = Sources { index: &indexed.value, clinical: &clinical, derived: &derived, notes: &notes };
+        patients.push(plan_patient(archive, images, sources, study)?);
     }
-    warn_about_bare_nifti(&indexed.value, archive, study, &mut notes);
+    warn_about_bare_nifti(&indexed.value, &derived, archive, study, &mut notes);
     Ok(CohortPlan { patients, notes })
 }
 
@@ -142,13 +151,20 @@ fn note_rows_of_nobody(
 }
 
 /// NIfTI files outside the mask folder that nobody placed: the main job cannot use them.
-fn warn_about_bare_nifti(index: &ArchiveIndex, archive: &Path, study: &Study, notes: &mut Vec<Note>) {
+fn warn_about_bare_nifti(
+    index: &ArchiveIndex,
+    derived: &[Derived],
+    archive: &Path,
+    study: &Study,
+    notes: &mut Vec<Note>,
+) {
     let masks = archive.join(&study.models.masks);
-    let bare: Vec<&PathBuf> = index.nifti_files.iter().filter(|path| !path.starts_with(&masks)).collect();
+    let is_used = |path: &Path| path.starts_with(&masks) || derived.iter().any(|d| d.path == path);
+    let bare: Vec<&PathBuf> = index.nifti_files.iter().filter(|path| !is_used(path)).collect();
     if let Some(first) = bare.first() {
         let first = first.strip_prefix(archive).unwrap_or(first).display();
         let message = format!(
-            "{} NIfTI files outside {} (the first: {first}) have neither patient nor date and are left out: name them <patient>/<YYYY-MM-DD>/<role>.nii.gz, or list them in series.csv",
+            "{} NIfTI or NRRD files outside {} (the first: {first}) have neither patient nor date and are left out: name them <patient>/<YYYY-MM-DD>/<role>.nii.gz, or list them in series.csv",
             bare.len(),
             study.models.masks.display()
         );
@@ -156,14 +172,22 @@ fn warn_about_bare_nifti(index: &ArchiveIndex, archive: &Path, study: &Study, no
     }
 }
 
+/// What an archive says beside a patient's images.
+#[derive(Clone, Copy)]
+struct Sources<'a> {
+    index: &'a ArchiveIndex,
+    clinical: &'a ClinicalTables,
+    derived: &'a [Derived],
+    notes: &'a [Note],
+}
+
 fn plan_patient(
     archive: &Path,
     images: &PatientImages,
-    index: &ArchiveIndex,
-    clinical: &ClinicalTables,
+    sources: Sources<'_>,
     study: &Study,
-    archive_notes: &[Note],
 ) -> anyhow::Result<PatientPlan> {
+    let Sources { index, clinical, derived, notes: archive_notes } = sources;
     let id = &images.patient_id;
     let mut notes: Vec<Note> = archive_notes.iter().filter(|n| n.subject == *id).cloned().collect();
     let source = visit::Source {
@@ -172,6 +196,7 @@ fn plan_patient(
         study,
         seeds: clinical.seeds_of(id),
         timepoints: &images.timepoints,
+        derived: derived.iter().filter(|d| d.patient_id == *id).collect(),
         archive_notes,
     };
     let mut visits = Vec::new();
@@ -183,6 +208,7 @@ fn plan_patient(
         }
     }
     note_marks_without_visit(&source.seeds, &visits, &mut notes);
+    doses::note_without_visit(archive, &images.timepoints, &visits, &mut notes);
     let mut faults: Vec<String> = clinical.problems_of(id).iter().map(ToString::to_string).collect();
     let of_patient = index.problems.iter().filter(|p| p.patient_id.as_ref() == Some(id));
     faults.extend(of_patient.map(ToString::to_string));

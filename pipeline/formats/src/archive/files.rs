@@ -57,7 +57,7 @@ pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathB
 
 /// Every file of an archive, sorted by path: those of [`list_files`] with the members of zip archives as files below them; `root`
 /// may be a zip archive.
-pub(super) fn list_archive(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
+pub(crate) fn list_archive(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
     let found = if stored::is_zip(root) && root.is_file() { vec![root.to_owned()] } else { list_files(root, notes)? };
     let mut files = Vec::with_capacity(found.len());
     for path in found {
@@ -78,7 +78,10 @@ fn take_members(root: &Path, zip: &Path, files: &mut Vec<PathBuf>, notes: &mut V
     match stored::members(zip) {
         Ok(members) => {
             files.extend(members.files);
-            notes.extend(members.left_out.into_iter().map(|reason| Note::error("zip_member_left_out", &name, reason)));
+            let note = |one: stored::MemberLeftOut| {
+                Note::error("zip_member_left_out", &name, format!("{:?}: {}", one.name, one.reason))
+            };
+            notes.extend(members.left_out.into_iter().map(note));
         }
         Err(error) => {
             let message = format!("the zip archive cannot be read: {error}; its images are left out");

@@ -42,10 +42,11 @@ impl Key {
         hex[..n].to_owned()
     }
 
-    /// The pseudonym of a patient, such as `P-3f9c0a7be4d21c58`: also what stands for the name.
+    /// The pseudonym of a patient, such as `P3f9c0a7be4d21c58`: also what stands for the name. Letters and digits alone, so that it is
+    /// a label of a BIDS tree, too.
     #[must_use]
     pub fn patient(&self, patient_id: &str) -> String {
-        format!("P-{}", self.digits("patient", patient_id, 16))
+        format!("P{}", self.digits("patient", patient_id, 16))
     }
 
     /// Days by which all dates of a patient are moved: −3650 to −365.
@@ -98,7 +99,7 @@ mod tests {
         let key: [u8; 32] = std::array::from_fn(|n| n as u8);
         let hex: String = hmac_sha256(&key, b"patient\0P01").iter().map(|b| format!("{b:02x}")).collect();
         assert_eq!(hex, "5d2545aacbf4fd44984a8dc3fc851f114cb8ffc0212a00730b3e87c9e05c3ea2");
-        assert_eq!(Key::from_bytes(key).patient(" P01 "), format!("P-{}", &hex[..16]));
+        assert_eq!(Key::from_bytes(key).patient(" P01 "), format!("P{}", &hex[..16]));
     }
 
     #[test]

@@ -106,6 +106,43 @@ pub struct MaskReport {
     pub left_out: BTreeMap<&'static str, usize>,
 }
 
+/// One NIfTI or NRRD image of the copy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VolumeRow {
+    /// Path below the output folder.
+    pub path: String,
+    /// Its role, or `derivative` for a label map or mask of a BIDS tree.
+    pub role: String,
+    /// Whether a head may be in it, from which a face can be made: nothing says which part of the body it shows.
+    pub may_show_a_face: bool,
+}
+
+/// What became of NIfTI and NRRD images and of what stands beside them.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct VolumeReport {
+    /// Images, label maps and masks written.
+    pub n_written: usize,
+    /// Sidecars and tables of labels written, reduced.
+    pub n_sidecars: usize,
+    /// Tables written that place or date images.
+    pub n_tables: usize,
+    /// Images left out, by reason.
+    pub left_out: BTreeMap<&'static str, usize>,
+    /// Images, by path.
+    pub files: Vec<VolumeRow>,
+}
+
+impl VolumeReport {
+    pub(super) fn add(&mut self, row: VolumeRow) {
+        self.n_written += 1;
+        self.files.push(row);
+    }
+
+    pub(super) fn leave_out(&mut self, reason: &'static str) {
+        *self.left_out.entry(reason).or_default() += 1;
+    }
+}
+
 /// Everything that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -123,9 +160,9 @@ pub struct Report {
     pub n_left_out: usize,
     /// DICOM files that could not be read or written.
     pub n_failed: usize,
-    /// Files that are neither DICOM nor a table or mask the program knows; none of them is in the copy.
+    /// Files that are neither DICOM nor an image, table or mask the program knows; none of them is in the copy.
     pub n_other_files: usize,
-    /// DICOM files of an earlier call in the output folder that this one did not write.
+    /// DICOM files and images of an earlier call in the output folder that this one did not write.
     pub n_stale_files: usize,
     /// Files whose pixels may show a face.
     pub n_may_show_a_face: usize,
@@ -143,6 +180,10 @@ pub struct Report {
     pub tables: Vec<TableReport>,
     /// Masks.
     pub masks: MaskReport,
+    /// NIfTI and NRRD images.
+    pub images: VolumeReport,
+    /// Members of zip archives, or whole archives, that cannot be read, by reason.
+    pub zip_left_out: BTreeMap<&'static str, usize>,
     #[serde(skip)]
     counts: Counts,
     #[serde(skip)]
@@ -174,6 +215,8 @@ impl Report {
             failed: Vec::new(),
             tables: Vec::new(),
             masks: MaskReport::default(),
+            images: VolumeReport::default(),
+            zip_left_out: BTreeMap::new(),
             counts: Counts::new(),
             series: BTreeMap::new(),
             out: BTreeMap::new(),
@@ -217,8 +260,9 @@ impl Report {
         self.n_failed = self.failed.len();
     }
 
-    pub(super) fn n_tables_read(&self) -> usize {
-        self.tables.len()
+    pub(super) fn add_images(&mut self, images: VolumeReport) {
+        self.n_may_show_a_face += images.files.iter().filter(|row| row.may_show_a_face).count();
+        self.images = images;
     }
 
     /// Sorts and sums up.

@@ -3,14 +3,17 @@
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+use dicom::core::DataElement;
+use dicom::core::value::{PrimitiveValue, Value};
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::{FileMetaTableBuilder, InMemDicomObject};
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 
 use super::object::{Cleaner, Counts};
+use crate::atomic::{self, Durability};
 use crate::dicom::element;
-use crate::dicom::file::open_whole;
+use crate::dicom::file::{EXPLICIT_BIG_ENDIAN, open_whole};
 
 /// Who wrote the file: the root of UUIDs and a name-based UUID of this program.
 const IMPLEMENTATION: &str = "2.25.157318563904917622482713402156973390114";
@@ -24,11 +27,37 @@ pub(super) enum StoreError {
     Io(std::io::Error),
 }
 
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// Cleans a file into `to`, whole or not at all.
 pub(super) fn store(from: &Path, to: &Path, cleaner: &Cleaner<'_>, counts: &mut Counts) -> Result<(), StoreError> {
     let (object, transfer_syntax, _) = open_whole(from).map_err(|_| StoreError::Damaged)?;
-    let cleaned = cleaner.clean(object, counts);
-    write_atomic(to, |file| write(&cleaned, &transfer_syntax, file))
+    let mut cleaned = cleaner.clean(object, counts);
+    if transfer_syntax != EXPLICIT_BIG_ENDIAN {
+        pixels_as_bytes(&mut cleaned);
+    }
+    atomic::write(to, Durability::Buffered, |part| {
+        let mut file = BufWriter::with_capacity(1 << 16, part.as_file_mut());
+        write(&cleaned, &transfer_syntax, &mut file)?;
+        Ok(file.flush()?)
+    })
+}
+
+/// Words of pixels as the bytes they are written in, little-endian: a writer takes bytes at once and words one by one.
+fn pixels_as_bytes(object: &mut InMemDicomObject) {
+    let Ok(element) = object.take_element(tags::PIXEL_DATA) else { return };
+    let vr = element.vr();
+    object.put(match element.value() {
+        Value::Primitive(PrimitiveValue::U16(words)) => {
+            let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+            DataElement::new(tags::PIXEL_DATA, vr, PrimitiveValue::from(bytes))
+        }
+        _ => element,
+    });
 }
 
 fn write(object: &InMemDicomObject, transfer_syntax: &str, mut file: &mut dyn Write) -> Result<(), StoreError> {
@@ -55,33 +84,4 @@ fn write(object: &InMemDicomObject, transfer_syntax: &str, mut file: &mut dyn Wr
         return Ok(());
     }
     object.write_dataset_with_ts(file, syntax).map_err(|_| StoreError::Damaged)
-}
-
-/// Writes a file under a temporary name in its folder and renames it; the folder is made where it is missing.
-pub(super) fn write_atomic(
-    to: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
-    let folder = to.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).map_err(StoreError::Io)?;
-    let mut part = tempfile::Builder::new().prefix(".part-").tempfile_in(folder).map_err(StoreError::Io)?;
-    {
-        let mut file = BufWriter::with_capacity(1 << 16, part.as_file_mut());
-        write(&mut file)?;
-        file.flush().map_err(StoreError::Io)?;
-    }
-    make_readable(part.as_file()).map_err(StoreError::Io)?;
-    part.persist(to).map_err(|error| StoreError::Io(error.error))?;
-    Ok(())
-}
-
-/// Temporary files are private to their owner; results get the usual mode.
-#[cfg(unix)]
-fn make_readable(file: &std::fs::File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
-}
-#[cfg(not(unix))]
-fn make_readable(_file: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
 }

@@ -4,14 +4,17 @@
 //! yes/no or sex; every other one is dropped unless the user names it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::key::Key;
 use super::shift::shifted_table_date;
-use super::store::{StoreError, write_atomic};
 use super::{DeidentifyError, Request};
+use crate::atomic::{self, Durability};
+use crate::stored;
+use crate::tables::cells_to_table;
 
 /// What was done with a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -102,17 +105,50 @@ pub(super) fn deidentify_tables(
     let mut reports = Vec::new();
     for (name, known, dates) in TABLES {
         let path = folder.join(name);
-        if path.is_file() {
+        if stored::is_file(&path) {
             let to = request.out.join("clinical").join(name);
-            let table = Table { name, known, dates, key: request.key, keep: request.keep_columns, patients };
-            reports.push(table.write(&path, &to)?);
+            reports.push(Table { name, known, dates, ..Table::of(request, patients) }.write(&path, &to)?);
         }
+    }
+    let path = request.archive.join(PARTICIPANTS);
+    if stored::is_file(&path) {
+        let table = Table { name: PARTICIPANTS, form: Form::BIDS, ..Table::of(request, patients) };
+        reports.push(table.write(&path, &request.out.join(PARTICIPANTS))?);
     }
     Ok(reports)
 }
 
+/// Where the tables lie that a report names.
+pub(super) fn places(request: &Request<'_>, reports: &[TableReport]) -> BTreeSet<PathBuf> {
+    let place = |report: &TableReport| match report.name {
+        PARTICIPANTS => request.archive.join(PARTICIPANTS),
+        name => request.archive.join(request.clinical).join(name),
+    };
+    reports.iter().map(place).collect()
+}
+
+/// The table of patients in the top folder of a BIDS tree.
+const PARTICIPANTS: &str = "participants.tsv";
+
+/// How a table is written.
+#[derive(Clone, Copy)]
+struct Form {
+    separator: u8,
+    /// The column of patients, and what stands before their identifiers.
+    id_column: &'static str,
+    prefix: &'static str,
+    /// What an unknown cell holds.
+    unknown: &'static str,
+}
+
+impl Form {
+    const CSV: Self = Self { separator: b',', id_column: "patient_id", prefix: "", unknown: "" };
+    const BIDS: Self = Self { separator: b'\t', id_column: "participant_id", prefix: "sub-", unknown: "n/a" };
+}
+
 struct Table<'a> {
     name: &'static str,
+    form: Form,
     known: &'a [&'a str],
     dates: &'a [&'a str],
     key: &'a Key,
@@ -120,19 +156,39 @@ struct Table<'a> {
     patients: &'a BTreeSet<String>,
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    /// A table without a name and known columns.
+    fn of(request: &Request<'a>, patients: &'a BTreeSet<String>) -> Self {
+        let (key, keep) = (request.key, request.keep_columns);
+        Self { name: "", form: Form::CSV, known: &[], dates: &[], key, keep, patients }
+    }
+
+    /// A cell of a row; empty where it is unknown.
+    fn cell<'r>(&self, row: &'r csv::StringRecord, at: usize) -> &'r str {
+        row.get(at).filter(|cell| *cell != self.form.unknown).unwrap_or("")
+    }
+
+    /// The patient of a row.
+    fn patient<'r>(&self, row: &'r csv::StringRecord, id_at: usize) -> &'r str {
+        let id = self.cell(row, id_at);
+        id.strip_prefix(self.form.prefix).unwrap_or(id)
+    }
+
     fn write(&self, from: &Path, to: &Path) -> Result<TableReport, DeidentifyError> {
         // A message of the parser may hold a cell, so only its kind is told.
-        let unreadable = |_| DeidentifyError::Table { name: self.name.to_owned(), reason: "not CSV".to_owned() };
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(from).map_err(unreadable)?;
+        let unreadable =
+            |_: csv::Error| DeidentifyError::Table { name: self.name.to_owned(), reason: "not CSV".to_owned() };
+        let bytes = stored::read(from).map_err(|error| unreadable(error.into()))?;
+        let mut options = csv::ReaderBuilder::new();
+        let mut reader = options.delimiter(self.form.separator).trim(csv::Trim::All).from_reader(bytes.as_slice());
         let headers: Vec<String> = reader
             .headers()
             .map_err(unreadable)?
             .iter()
             .map(|h| h.trim_start_matches('\u{feff}').to_lowercase())
             .collect();
-        let Some(id_at) = headers.iter().position(|h| h == "patient_id") else {
-            let reason = "it has no column patient_id".to_owned();
+        let Some(id_at) = headers.iter().position(|h| h == self.form.id_column) else {
+            let reason = format!("it has no column {}", self.form.id_column);
             return Err(DeidentifyError::Table { name: self.name.to_owned(), reason });
         };
         let records: Vec<Result<csv::StringRecord, csv::Error>> = reader.records().collect();
@@ -140,7 +196,7 @@ impl Table<'_> {
         let rows: Vec<csv::StringRecord> = records
             .into_iter()
             .filter_map(Result::ok)
-            .filter(|row| row.get(id_at).is_some_and(|id| self.patients.contains(id)))
+            .filter(|row| self.patients.contains(self.patient(row, id_at)))
             .collect();
         let columns: Vec<ColumnDone> = (0..headers.len()).map(|at| self.kind_of(&headers[at], at, &rows)).collect();
         let mut report =
@@ -153,26 +209,16 @@ impl Table<'_> {
         // The order of the rows would tell the order of the identifiers.
         lines.sort();
         report.n_rows = lines.len();
-        let kept = report.columns.iter().filter_map(|c| c.name.clone()).collect();
-        let written = write_atomic(to, |file| {
-            let mut writer = csv::Writer::from_writer(Vec::new());
-            let written = [kept].iter().chain(&lines).try_for_each(|line| writer.write_record(line));
-            let bytes = written.ok().and_then(|()| writer.into_inner().ok()).ok_or(StoreError::Damaged)?;
-            file.write_all(&bytes).map_err(StoreError::Io)
-        });
-        match written {
-            Ok(()) => Ok(report),
-            Err(StoreError::Io(source)) => Err(DeidentifyError::Io { source }),
-            Err(StoreError::Damaged) => {
-                Err(DeidentifyError::Table { name: self.name.to_owned(), reason: "it cannot be written".to_owned() })
-            }
-        }
+        let kept: Vec<&str> = report.columns.iter().filter_map(|c| c.name.as_deref()).collect();
+        let bytes = cells_to_table(self.form.separator, &kept, &lines).map_err(unreadable)?;
+        atomic::write::<std::io::Error>(to, Durability::Buffered, |part| part.write_all(&bytes))?;
+        Ok(report)
     }
 
     fn kind_of(&self, header: &str, at: usize, rows: &[csv::StringRecord]) -> ColumnDone {
-        let cells = || rows.iter().map(|row| row.get(at).unwrap_or(""));
+        let cells = || rows.iter().map(|row| self.cell(row, at));
         let is_date = |cell: &str| cell.is_empty() || shifted_table_date(cell, 0).is_some();
-        if header == "patient_id" {
+        if header == self.form.id_column {
             return ColumnDone::Pseudonymised;
         }
         if self.dates.contains(&header) {
@@ -199,20 +245,21 @@ impl Table<'_> {
     }
 
     fn row(&self, row: &csv::StringRecord, id_at: usize, report: &mut TableReport) -> Vec<String> {
-        let id = row.get(id_at).unwrap_or("");
+        let id = self.patient(row, id_at);
         let days = self.key.shift_days(id);
         let mut line = Vec::new();
         for column in &mut report.columns {
-            let cell = row.get(column.number - 1).unwrap_or("");
+            let cell = self.cell(row, column.number - 1);
             let is_age = column.name.as_deref().is_some_and(|name| name == "age" || name.starts_with("age_"));
             match column.done {
                 ColumnDone::Dropped => {}
-                ColumnDone::Pseudonymised => line.push(self.key.patient(id)),
+                ColumnDone::Pseudonymised => line.push(format!("{}{}", self.form.prefix, self.key.patient(id))),
                 ColumnDone::DatesMoved => {
                     let moved = shifted_table_date(cell, days);
                     column.n_emptied += usize::from(moved.is_none() && !cell.is_empty());
-                    line.push(moved.unwrap_or_default());
+                    line.push(moved.unwrap_or_else(|| self.form.unknown.to_owned()));
                 }
+                _ if cell.is_empty() => line.push(self.form.unknown.to_owned()),
                 _ if is_age && cell.parse::<f64>().is_ok_and(|age| age > 90.0) => line.push("90".to_owned()),
                 ColumnDone::Known | ColumnDone::Numbers | ColumnDone::Choice | ColumnDone::Asked => {
                     line.push(cell.to_owned());
@@ -243,6 +290,7 @@ mod tests {
         let (known, dates) = (TABLES[0].1, TABLES[0].2);
         let table = Table {
             name: "patients.csv",
+            form: Form::CSV,
             known,
             dates,
             key: &key,

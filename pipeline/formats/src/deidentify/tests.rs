@@ -271,3 +271,6 @@ fn an_archive_keeps_its_intervals_its_links_and_its_bytes_from_call_to_call() {
     let other = Key::from_bytes([6; 32]);
     assert_eq!(deidentify(&request(&archive, &out, &other)).unwrap().n_stale_files, 6);
 }
+
+mod options;
+mod shapes;

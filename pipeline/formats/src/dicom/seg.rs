@@ -21,7 +21,7 @@ use placement::{Placement, place};
 use seg_grid::{FramePlane, grid_of};
 
 mod pixels;
-mod placement;
+pub mod placement;
 mod seg_grid;
 
 /// Why a segmentation or a mask of it cannot be had.

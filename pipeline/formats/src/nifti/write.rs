@@ -2,7 +2,6 @@
 //!
 //! Source: NIfTI-1.1 header (Cox et al. 2004, nifti1.h).
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -14,6 +13,7 @@ use nifti::{DataElement, NiftiHeader, XForm};
 
 use super::displacement::INTENT_VECTOR;
 use super::{NiftiError, io_error, lps_to_ras, narrow, not_nifti};
+use crate::atomic::{self, Durability};
 
 /// Writes an image as 32-bit floats; `.gz` in the name compresses. Written under a temporary name, then renamed.
 pub fn write_image(path: &Path, image: &Volume<f32>) -> Result<(), NiftiError> {
@@ -58,40 +58,21 @@ pub(super) fn write_field(path: &Path, grid: &Grid, by_component: &[f32]) -> Res
     write_bytes(path, &bytes_of(&header), bytemuck::cast_slice(by_component))
 }
 
-/// Writes a file under a temporary name, then renames it; `.gz` compresses.
+/// Writes header and voxels; `.gz` in the name compresses.
 fn write_bytes(path: &Path, header: &[u8], voxels: &[u8]) -> Result<(), NiftiError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let name = path.file_name().and_then(|n| n.to_str()).unwrap_or("image.nii.gz");
     let is_packed = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("gz"));
-    let written = || -> io::Result<()> {
-        std::fs::create_dir_all(folder)?;
-        let mut part = tempfile::Builder::new().prefix(".part-").suffix(name).tempfile_in(folder)?;
+    let written = atomic::write(path, Durability::Buffered, |part| -> io::Result<()> {
         if is_packed {
             let mut packed = GzEncoder::new(part.as_file_mut(), Compression::fast());
             packed.write_all(header)?;
             packed.write_all(voxels)?;
             packed.finish()?;
-        } else {
-            part.write_all(header)?;
-            part.write_all(voxels)?;
+            return Ok(());
         }
-        make_readable(part.as_file())?;
-        part.persist(path)?;
-        Ok(())
-    };
-    written().map_err(|error| io_error(path, error))
-}
-
-/// Temporary files are private to their owner; results get the usual mode so that a group can read them.
-fn make_readable(file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-    Ok(())
+        part.write_all(header)?;
+        part.write_all(voxels)
+    });
+    written.map_err(|error| io_error(path, error))
 }
 
 /// Where the voxels begin: after the header and the four bytes that say that no extension follows.

@@ -21,26 +21,35 @@ const SHIFTED_BEFORE_YEAR: i16 = 1925;
 
 /// Where a file stands in a BIDS tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BidsPath<'a> {
+pub(crate) struct BidsPath<'a> {
     /// Folders before the subject's.
-    before: &'a str,
+    pub(crate) before: &'a str,
     /// `sub-…`
-    subject: &'a str,
+    pub(crate) subject: &'a str,
     /// `ses-…`, where there is such a folder.
-    session: Option<&'a str>,
+    pub(crate) session: Option<&'a str>,
     /// The path below the subject's folder.
-    rest: &'a str,
-    name: &'a str,
+    pub(crate) rest: &'a str,
+    pub(crate) name: &'a str,
 }
 
 impl<'a> BidsPath<'a> {
     /// Of a path with `/`; `None` where its first folder (in the archive, a zip archive or `rawdata/`) is no subject's.
-    pub(super) fn of(file: &'a str) -> Option<Self> {
-        let (before, path) = file.split_at(file.len() - layout::own_part(file).len());
-        let (before, path) = match path.strip_prefix("rawdata/") {
-            Some(rest) => (&file[..before.len() + "rawdata/".len()], rest),
-            None => (before, path),
-        };
+    pub(crate) fn of(file: &'a str) -> Option<Self> {
+        let path = layout::own_part(file);
+        Self::of_subject(file, path.strip_prefix("rawdata/").unwrap_or(path))
+    }
+
+    /// Of a file below `derivatives/` or `derivatives/<pipeline>/`.
+    pub(crate) fn of_derivative(file: &'a str) -> Option<Self> {
+        let path = layout::own_part(file).strip_prefix("derivatives/")?;
+        let own = |path| Self::of_subject(file, path);
+        own(path).or_else(|| own(path.split_once('/')?.1))
+    }
+
+    /// `path` is the end of `file` that should begin with the subject's folder.
+    fn of_subject(file: &'a str, path: &'a str) -> Option<Self> {
+        let before = &file[..file.len() - path.len()];
         let (subject, rest) = path.split_once('/').filter(|(subject, _)| subject.starts_with("sub-"))?;
         let session = rest.split_once('/').map(|(first, _)| first).filter(|first| first.starts_with("ses-"));
         let name = rest.rsplit('/').next().unwrap_or(rest);
@@ -48,8 +57,54 @@ impl<'a> BidsPath<'a> {
     }
 
     /// The patient, without `sub-`.
-    pub(super) fn patient(self) -> &'a str {
+    pub(crate) fn patient(self) -> &'a str {
         &self.subject["sub-".len()..]
+    }
+}
+
+/// A table that dates sessions or files.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DayTable {
+    /// The folder that its keys are below, with a `/` at its end.
+    pub(crate) folder: String,
+    /// Its path below the archive.
+    pub(crate) file: String,
+    /// The column of its keys: `session_id` or `filename`.
+    pub(crate) column: &'static str,
+}
+
+impl BidsPath<'_> {
+    /// The tables that may date the file.
+    pub(crate) fn day_tables(self) -> Vec<DayTable> {
+        let Self { before, subject, session, .. } = self;
+        let folder = format!("{before}{subject}/");
+        let table = |folder: &str, name: String, column| DayTable {
+            folder: folder.to_owned(),
+            file: format!("{folder}{name}"),
+            column,
+        };
+        let mut tables = vec![
+            table(&folder, format!("{subject}_sessions.tsv"), "session_id"),
+            table(&folder, format!("{subject}_scans.tsv"), "filename"),
+        ];
+        tables.extend(session.map(|session| {
+            table(&format!("{folder}{session}/"), format!("{subject}_{session}_scans.tsv"), "filename")
+        }));
+        tables
+    }
+}
+
+impl DayTable {
+    /// Key and `acq_time` of its rows that state one; none where there is no such table.
+    pub(crate) fn rows(&self, root: &Path) -> Vec<(String, String)> {
+        let Ok(bytes) = stored::read(&root.join(&self.file)) else { return Vec::new() };
+        let mut reader = csv::ReaderBuilder::new().delimiter(b'\t').quoting(false).flexible(true).from_reader(&*bytes);
+        let Ok(header) = reader.headers().cloned() else { return Vec::new() };
+        let place = |name: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}').trim() == name);
+        let (Some(key), Some(time)) = (place(self.column), place("acq_time")) else { return Vec::new() };
+        let cells = |row: csv::StringRecord| [key, time].map(|at| row.get(at).unwrap_or("").trim().to_owned()).into();
+        let rows = reader.records().flatten().map(cells);
+        rows.filter(|(_, time): &(String, String)| !time.is_empty() && time != "n/a").collect()
     }
 }
 
@@ -63,46 +118,24 @@ impl Days {
     /// Reads the tables beside some files.
     pub(super) fn read(root: &Path, files: &[PathBuf], notes: &mut Vec<Note>) -> Self {
         let paths: Vec<String> = files.iter().map(|path| below(root, path)).collect();
-        let mut tables = BTreeSet::new();
-        for path in paths.iter().filter_map(|file| BidsPath::of(file)) {
-            let BidsPath { before, subject, session, .. } = path;
-            let folder = format!("{before}{subject}/");
-            tables.insert((folder.clone(), format!("{folder}{subject}_sessions.tsv"), "session_id"));
-            tables.insert((folder.clone(), format!("{folder}{subject}_scans.tsv"), "filename"));
-            if let Some(session) = session {
-                let name = format!("{folder}{session}/{subject}_{session}_scans.tsv");
-                tables.insert((format!("{folder}{session}/"), name, "filename"));
-            }
-        }
+        let tables: BTreeSet<DayTable> =
+            paths.iter().filter_map(|file| BidsPath::of(file)).flat_map(BidsPath::day_tables).collect();
         let mut days = Self::default();
-        for (folder, table, column) in tables {
-            days.read_table(root, &folder, &table, column, notes);
+        for table in tables {
+            for (key, time) in table.rows(root) {
+                match day_of(&time) {
+                    Some(day) => {
+                        days.by_path.insert(format!("{}{key}", table.folder), day);
+                    }
+                    None => notes.push(Note::warning(
+                        "bids_acq_time",
+                        &table.file,
+                        format!("{key}: acq_time is {time:?}; expected YYYY-MM-DDThh:mm:ss; it is not used"),
+                    )),
+                }
+            }
         }
         days
-    }
-
-    fn read_table(&mut self, root: &Path, folder: &str, table: &str, column: &str, notes: &mut Vec<Note>) {
-        let Ok(bytes) = stored::read(&root.join(table)) else { return };
-        let mut reader = csv::ReaderBuilder::new().delimiter(b'\t').quoting(false).flexible(true).from_reader(&*bytes);
-        let Ok(header) = reader.headers().cloned() else { return };
-        let place = |name: &str| header.iter().position(|h| h.trim_start_matches('\u{feff}').trim() == name);
-        let (Some(key), Some(time)) = (place(column), place("acq_time")) else { return };
-        for row in reader.records().flatten() {
-            let (key, time) = (row.get(key).unwrap_or("").trim(), row.get(time).unwrap_or("").trim());
-            if time.is_empty() || time == "n/a" {
-                continue;
-            }
-            match day_of(time) {
-                Some(day) => {
-                    self.by_path.insert(format!("{folder}{key}"), day);
-                }
-                None => notes.push(Note::warning(
-                    "bids_acq_time",
-                    table,
-                    format!("{key}: acq_time is {time:?}; expected YYYY-MM-DDThh:mm:ss; it is not used"),
-                )),
-            }
-        }
     }
 
     /// The day of a file, or why there is none.
@@ -163,7 +196,8 @@ fn day_of(time: &str) -> Option<Date> {
     rest_is_time.then(|| day.parse().ok()).flatten()
 }
 
-fn eight_digits(label: &str) -> Option<Date> {
+/// The date of a session's label of eight digits.
+pub(crate) fn eight_digits(label: &str) -> Option<Date> {
     let is_plain = label.len() == 8 && label.bytes().all(|b| b.is_ascii_digit());
     let number = |range: std::ops::Range<usize>| label.get(range)?.parse::<i16>().ok();
     let (year, month, day) = (number(0..4)?, number(4..6)?, number(6..8)?);

@@ -1,6 +1,6 @@
-//! Where a NIfTI file belongs, by its path: two layouts, and nothing else.
+//! Where a NIfTI or NRRD file belongs, by its path: two layouts, and nothing else.
 //!
-//! - `<patient>/<YYYY-MM-DD>/<role>.nii.gz`: the role is a role's name (`ct_portal_venous`, `mr_t1`, …); a PET in SUVbw is
+//! - `<patient>/<YYYY-MM-DD>/<role>.nii.gz` (or `.nii`, `.nrrd`): the role is a role's name (`ct_portal_venous`, `mr_t1`, …); a PET in SUVbw is
 //!   `pet_suvbw`. The patient's folder is the identifier, percent-encoded as in `masks/`.
 //! - BIDS: `bids.rs` beside this file.
 //!
@@ -14,6 +14,7 @@ use jiff::civil::Date;
 use super::bids::{self, BidsPath, Days};
 use super::{NiftiUnit, Placed, below};
 use crate::dicom::role::SeriesRole;
+use crate::image_file::stem;
 use crate::stored;
 
 /// Patient, date, role and unit of a file; `None`, with a note where the path begins like one of the layouts, if it has none.
@@ -44,13 +45,6 @@ type Found = Result<(String, Date, SeriesRole, Option<NiftiUnit>), String>;
 pub(super) fn own_part(file: &str) -> &str {
     let mut ends = file.match_indices('/').filter(|(at, _)| stored::is_zip(Path::new(&file[..*at])));
     ends.next_back().map_or(file, |(at, _)| &file[at + 1..])
-}
-
-/// The file name without `.nii` or `.nii.gz`.
-fn stem(name: &str) -> &str {
-    let lower = name.to_lowercase();
-    let n = [".nii.gz", ".nii"].into_iter().find(|e| lower.ends_with(e)).map_or(0, str::len);
-    &name[..name.len() - n]
 }
 
 /// `<patient>/<YYYY-MM-DD>/<role>`; `None` where the second folder is no date at all.

@@ -9,7 +9,7 @@ fn write(root: &Path, file: &str) {
     let origin = Point::new(-101.5, 37.25, 812.0);
     let grid = Grid::from_directions(shape, origin, [0.75, 0.8, 2.5], *directions.matrix(), FrameId::new("f"));
     let image = Volume::filled(grid.unwrap(), -20.0);
-    nifti::write_image(&root.join(file), &image).unwrap();
+    crate::nifti::write_image(&root.join(file), &image).unwrap();
 }
 
 /// Patient, date, role, whether usable, first reason.

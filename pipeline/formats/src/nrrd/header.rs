@@ -34,6 +34,22 @@ impl SampleType {
         })
     }
 
+    /// The name a header gives it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::I8 => "int8",
+            Self::U8 => "uint8",
+            Self::I16 => "int16",
+            Self::U16 => "uint16",
+            Self::I32 => "int32",
+            Self::U32 => "uint32",
+            Self::I64 => "int64",
+            Self::U64 => "uint64",
+            Self::F32 => "float",
+            Self::F64 => "double",
+        }
+    }
+
     /// Bytes of one sample.
     pub(super) fn width(self) -> usize {
         match self {

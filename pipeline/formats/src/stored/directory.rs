@@ -25,7 +25,16 @@ pub(super) struct Entry {
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     pub(super) entries: BTreeMap<String, Entry>,
-    pub(super) left_out: Vec<String>,
+    pub(super) left_out: Vec<MemberLeftOut>,
+}
+
+/// A member that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct MemberLeftOut {
+    /// Its name, or its number where it has no readable one.
+    pub(crate) name: String,
+    /// Why, and what to do.
+    pub(crate) reason: &'static str,
 }
 
 /// Directories of the archives opened so far: reading one for each of its files would take longer than the files.
@@ -74,9 +83,11 @@ impl Directory {
         let mut directory = Self::default();
         for n in 0..archive.len() {
             let member = archive.by_index_data(n).map_err(|error| damaged(&error.to_string()))?;
-            match member.name() {
-                Ok(name) => directory.take(&name.replace('\\', "/"), &member),
-                Err(error) => directory.left_out.push(format!("member {}: {error}", n + 1)),
+            if let Ok(name) = member.name() {
+                directory.take(&name.replace('\\', "/"), &member);
+            } else {
+                let reason = "its name is in no encoding this program knows; pack the archive again";
+                directory.left_out.push(MemberLeftOut { name: format!("member {}", n + 1), reason });
             }
         }
         Ok(directory)
@@ -115,6 +126,6 @@ impl Directory {
                 return;
             }
         };
-        self.left_out.push(format!("{name:?}: {reason}"));
+        self.left_out.push(MemberLeftOut { name: name.to_owned(), reason });
     }
 }

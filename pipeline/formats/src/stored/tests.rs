@@ -92,7 +92,7 @@ fn what_cannot_be_read_or_leads_astray_is_left_out_with_its_reason() {
     std::fs::write(&path, by_hand(&members_in)).unwrap();
     let found = members(&path).unwrap();
     assert_eq!(found.files, [path.join("good/one.dcm")]);
-    let said = found.left_out.join("\n");
+    let said: String = found.left_out.iter().map(|one| format!("{}: {}\n", one.name, one.reason)).collect();
     for word in ["../two", "/etc/three", "encrypted", "inside a zip archive", "two files of this name"] {
         assert!(said.contains(word), "{word} in {said}");
     }

@@ -6,7 +6,8 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct Deidentify {
-    /// Archive: DICOM in any nesting, with clinical/*.csv and masks/ beside it.
+    /// Archive: DICOM in any nesting, NIfTI or NRRD images or a BIDS tree, with clinical/*.csv and masks/ beside; zip archives in it are
+    /// read, and it may be one.
     pub(crate) archive: PathBuf,
     /// Folder for the copy: new, empty, or of an earlier call.
     pub(crate) out: PathBuf,

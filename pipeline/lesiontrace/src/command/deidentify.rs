@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use formats::deidentify::{
     DeidentifyError, DeviceIdentity, Flagged, KeyError, LeftOut, Report, Request, deidentify, open_or_make,
 };
-
+use formats::stored::is_zip;
+use formats::tables::cells_to_csv;
 use serde::Serialize;
 
 use crate::cli::Deidentify;
@@ -15,9 +16,10 @@ use crate::{config, out};
 
 /// Writes the copy and its report; exits with "some failed" where files could not be read.
 pub(crate) fn run(args: &Deidentify) -> Result<u8, Failure> {
-    if !args.archive.is_dir() {
+    if !(args.archive.is_dir() || is_zip(&args.archive) && args.archive.is_file()) {
         let archive = args.archive.display();
-        return Err(Failure::usage(anyhow::anyhow!("expected a folder with DICOM files, found none at {archive}")));
+        let message = format!("expected a folder or a zip archive with images, found none at {archive}");
+        return Err(Failure::usage(anyhow::anyhow!(message)));
     }
     let (key, is_new) = open_or_make(&args.key, &[&args.archive, &args.out]).map_err(of_key)?;
     if is_new {
@@ -94,15 +96,23 @@ fn as_text(report: &Report) -> String {
             table.name, table.n_rows, table.n_left_out
         );
     }
-    for (reason, n) in &report.masks.left_out {
-        let _ = writeln!(text, "left out: {n} file(s) of masks: {reason}");
+    let left_out = [
+        ("masks", &report.masks.left_out),
+        ("images", &report.images.left_out),
+        ("zip archives", &report.zip_left_out),
+    ];
+    for (kind, reasons) in left_out {
+        for (reason, n) in reasons {
+            let _ = writeln!(text, "left out: {n} file(s) of {kind}: {reason}");
+        }
     }
     let _ = writeln!(
         text,
-        "{} files written, {} left out, {} failed, {} masks, {} other files not copied, {} of an earlier call",
+        "{} DICOM files written, {} left out, {} failed, {} NIfTI or NRRD images, {} masks, {} other files not copied, {} of an earlier call",
         report.n_written,
         report.n_left_out,
         report.n_failed,
+        report.images.n_written,
         report.masks.n_written,
         report.n_other_files,
         report.n_stale_files
@@ -116,8 +126,7 @@ fn as_text(report: &Report) -> String {
 
 /// One row a file of the copy, then what was left out and what failed, then attribute by attribute.
 fn write_table(path: &Path, report: &Report) -> Result<(), Failure> {
-    let mut table = csv::Writer::from_writer(Vec::new());
-    let mut rows = vec![["what", "name", "detail", "done", "n"].map(str::to_owned)];
+    let mut rows = Vec::new();
     for file in &report.files {
         let flag = file.flag.as_ref().map_or_else(String::new, word);
         for (done, n) in &file.done {
@@ -137,14 +146,22 @@ fn write_table(path: &Path, report: &Report) -> Result<(), Failure> {
         let (number, message) = (row.number.to_string(), row.message.to_owned());
         rows.push(["failed".to_owned(), number, message, row.sha256.clone(), "1".to_owned()]);
     }
+    for row in &report.images.files {
+        let flag = if row.may_show_a_face { "may_show_a_face" } else { "" };
+        rows.push(["image", &row.path, flag, &row.role, "1"].map(str::to_owned));
+    }
+    for (kind, reasons) in
+        [("mask", &report.masks.left_out), ("image", &report.images.left_out), ("zip", &report.zip_left_out)]
+    {
+        for (reason, n) in reasons {
+            rows.push([format!("{kind}_left_out"), String::new(), (*reason).to_owned(), String::new(), n.to_string()]);
+        }
+    }
     for row in &report.attributes {
         let done = word(&row.done);
         rows.push(["attribute".to_owned(), row.tag.clone(), row.keyword.clone(), done, row.n.to_string()]);
     }
-    for row in &rows {
-        table.write_record(row).map_err(Failure::internal)?;
-    }
-    let bytes = table.into_inner().map_err(|error| Failure::internal(error.into_error()))?;
+    let bytes = cells_to_csv(&["what", "name", "detail", "done", "n"], &rows).map_err(Failure::internal)?;
     out::write_atomic(path, &bytes).map_err(Failure::io)
 }
 

@@ -26,6 +26,10 @@ pub(super) fn digest(
             let bytes = stored::read(path).with_context(|| reading(path))?;
             text.push_str(&format!("{} {name} {}\n", visit.date, out::sha256_hex(&bytes)));
         }
+        for path in &visit.doses {
+            let bytes = stored::read(path).with_context(|| reading(path))?;
+            text.push_str(&format!("{} dose {}\n", visit.date, out::sha256_hex(&bytes)));
+        }
         text.push_str(&format!("{:?} {:?} {:?}\n", visit.marks, visit.shortened, visit.second_choice));
     }
     let record = record.map(|r| PatientRecord { line: 0, ..r.clone() });

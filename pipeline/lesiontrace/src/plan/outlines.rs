@@ -41,29 +41,38 @@ pub(crate) enum OutlineFile {
     StructureSet,
     /// DICOM SEG.
     Segmentation,
+    /// A NIfTI or NRRD label map or mask; a region of number 0 is every label.
+    LabelMap,
 }
 
-impl OutlineFile {
+/// Outlines in DICOM, which are found by their modality.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum DicomOutlines {
+    StructureSets,
+    Segmentations,
+}
+
+impl DicomOutlines {
     /// Modality of such a file.
     pub(super) const fn modality(self) -> &'static str {
         match self {
-            Self::StructureSet => "RTSTRUCT",
-            Self::Segmentation => "SEG",
+            Self::StructureSets => "RTSTRUCT",
+            Self::Segmentations => "SEG",
         }
     }
 
     fn name(self) -> &'static str {
         match self {
-            Self::StructureSet => "structure set",
-            Self::Segmentation => "segmentation",
+            Self::StructureSets => "structure set",
+            Self::Segmentations => "segmentation",
         }
     }
 
     /// Codes of the notes on one that cannot be read and one drawn on another series.
     fn codes(self) -> [&'static str; 2] {
         match self {
-            Self::StructureSet => ["unreadable_structure_set", "structure_set_of_other_series"],
-            Self::Segmentation => ["unreadable_segmentation", "segmentation_of_other_series"],
+            Self::StructureSets => ["unreadable_structure_set", "structure_set_of_other_series"],
+            Self::Segmentations => ["unreadable_segmentation", "segmentation_of_other_series"],
         }
     }
 }
@@ -100,7 +109,7 @@ struct Filed<'a> {
 
 impl<'a> Days<'a> {
     /// The files of a kind, by path.
-    fn files(&self, kind: OutlineFile) -> Vec<Filed<'a>> {
+    fn files(&self, kind: DicomOutlines) -> Vec<Filed<'a>> {
         let mut files: Vec<Filed<'a>> = Vec::new();
         for day in self.all {
             let other_day = (day.study_date != self.visit.study_date).then_some(day.study_date);
@@ -124,7 +133,7 @@ impl<'a> Days<'a> {
 /// One of the visit's own day cannot be read.
 pub(super) fn drawn_on<T, E: Display>(
     measure: &SeriesPlan,
-    kind: OutlineFile,
+    kind: DicomOutlines,
     days: Days<'_>,
     read: impl Fn(&Path) -> Result<Noted<T>, E>,
     refers_to: impl Fn(&T, &String) -> bool,

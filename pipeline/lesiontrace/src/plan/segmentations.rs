@@ -10,7 +10,7 @@ use formats::dicom::{Segment, read_segmentation};
 use imaging::Note;
 
 use super::SeriesPlan;
-use super::outlines::{Days, OutlineFile, Region, RegionKind, StructurePlan, drawn_on};
+use super::outlines::{Days, DicomOutlines, OutlineFile, Region, RegionKind, StructurePlan, drawn_on};
 use super::reports::is_lesion;
 use super::structures::{fits_any, kind_of};
 use crate::config::Structures;
@@ -27,7 +27,7 @@ pub(super) fn of_visit(
 ) -> Result<Vec<StructurePlan>, String> {
     let mut plans = Vec::new();
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    let kind = OutlineFile::Segmentation;
+    let kind = DicomOutlines::Segmentations;
     let drawn = drawn_on(
         measure,
         kind,
@@ -39,7 +39,7 @@ pub(super) fn of_visit(
     for (path, file, segmentation) in drawn {
         let regions = regions(&segmentation.segments, rules, &file, &mut names, notes);
         if !regions.is_empty() {
-            plans.push(StructurePlan { path, file: kind, regions });
+            plans.push(StructurePlan { path, file: OutlineFile::Segmentation, regions });
         }
     }
     Ok(plans)

@@ -10,7 +10,7 @@ use formats::dicom::rtstruct::read_rtstruct;
 use imaging::Note;
 
 use super::SeriesPlan;
-use super::outlines::{Days, OutlineFile, Region, RegionKind, StructurePlan, drawn_on};
+use super::outlines::{Days, DicomOutlines, OutlineFile, Region, RegionKind, StructurePlan, drawn_on};
 use crate::config::Structures;
 
 /// The structure sets of a patient that were drawn on the measured series and name something known, by path.
@@ -25,7 +25,7 @@ pub(super) fn of_visit(
 ) -> Result<Vec<StructurePlan>, String> {
     let mut plans = Vec::new();
     let mut names: BTreeMap<String, String> = BTreeMap::new();
-    let kind = OutlineFile::StructureSet;
+    let kind = DicomOutlines::StructureSets;
     let sets = drawn_on(measure, kind, days, read_rtstruct, |set, uid| set.referenced_series.contains(uid), notes)?;
     for (path, file, set) in sets {
         let named = set.rois.iter().map(|roi| (roi.number, roi.name.as_str()));
@@ -39,14 +39,14 @@ pub(super) fn of_visit(
             }
         }
         if !regions.is_empty() {
-            plans.push(StructurePlan { path, file: kind, regions });
+            plans.push(StructurePlan { path, file: OutlineFile::StructureSet, regions });
         }
     }
     Ok(plans)
 }
 
 /// The regions whose name a rule knows; the others are said.
-fn regions<'a>(
+pub(super) fn regions<'a>(
     named: impl Iterator<Item = (i64, &'a str)>,
     rules: &Structures,
     file: &str,

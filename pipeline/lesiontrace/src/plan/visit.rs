@@ -7,13 +7,15 @@ use formats::archive::{SeriesEntry, TimepointImages};
 use formats::clinical::SeedRecord;
 use formats::dicom::derived_uid;
 use formats::dicom::role::not_for_measuring;
+use formats::image_file::ENDINGS;
+use formats::nifti_archive::derivatives::Derived;
 use formats::stored;
 use imaging::{FrameId, Note};
 use oncology::Date;
 use oncology::visit_window::VisitLabel;
 
-use super::outlines::{Days, OutlineFile};
-use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, reports, segmentations, structures};
+use super::outlines::{Days, DicomOutlines};
+use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, doses, label_maps, reports, segmentations, structures};
 use crate::config::{MaskSource, NiftiFrame, Study};
 use crate::out;
 
@@ -26,6 +28,8 @@ pub(super) struct Source<'a> {
     pub(super) seeds: Vec<&'a SeedRecord>,
     /// The patient's time points.
     pub(super) timepoints: &'a [TimepointImages],
+    /// The patient's label maps and masks in `derivatives/` of a BIDS tree.
+    pub(super) derived: Vec<&'a Derived>,
     /// What the index said of the whole archive.
     pub(super) archive_notes: &'a [Note],
 }
@@ -81,14 +85,15 @@ pub(super) fn plan_visit(
         arterial,
         pet,
         masks: masks(source, timepoint, date, &measure, notes)?,
+        doses: doses::of_visit(source.timepoints, &measure),
         marks: marks(source, timepoint, date, &measure, notes),
         measure,
     }))
 }
 
-/// Structure sets, segmentations and reports hold no image; what became of them is said where they are read.
+/// Structure sets, segmentations, reports and doses hold no image; what became of them is said where they are read.
 fn says_of_images(series: &SeriesEntry) -> bool {
-    [OutlineFile::StructureSet.modality(), OutlineFile::Segmentation.modality(), reports::SR]
+    [DicomOutlines::StructureSets.modality(), DicomOutlines::Segmentations.modality(), reports::SR, doses::RTDOSE]
         .contains(&series.row.modality.as_str())
 }
 
@@ -198,10 +203,14 @@ fn masks(
         notes.push(Note::warning("masks_twice", date.to_string(), message));
     }
     let sets = if sets.is_empty() { segmentations } else { sets };
+    let maps = label_maps::of_visit(source.archive, &source.derived, measure, &source.study.structures, notes)
+        .map_err(|fault| vec![format!("{date}: {fault}")])?;
+    let sets = if sets.is_empty() { maps } else { sets };
     match (mask_folder(&folder), sets.is_empty()) {
         (Some(masks), true) => Ok(Some(MaskPlan::Folder(masks))),
         (Some(masks), false) => {
-            let message = "the visit has a mask folder and a structure set or segmentation; the mask folder is used";
+            let message =
+                "the visit has a mask folder and a structure set, segmentation or derivative; the mask folder is used";
             notes.push(Note::warning("masks_twice", date.to_string(), message));
             Ok(Some(MaskPlan::Folder(masks)))
         }
@@ -211,11 +220,12 @@ fn masks(
 }
 
 fn mask_folder(folder: &Path) -> Option<MaskFolder> {
-    let file = |name: &str| Some(folder.join(name)).filter(|path| stored::is_file(path));
+    let file = |name: String| Some(folder.join(name)).filter(|path| stored::is_file(path));
+    let image = |stem: &str| ENDINGS.into_iter().find_map(|ending| file(format!("{stem}{ending}")));
     Some(MaskFolder {
-        lesions: file("lesions.nii.gz").or_else(|| file("lesions.nii"))?,
-        organ: file("organ.nii.gz").or_else(|| file("organ.nii")),
-        ablation_zone: file("ablation_zone.nii.gz").or_else(|| file("ablation_zone.nii")),
-        rows: file("lesions.csv"),
+        lesions: image("lesions")?,
+        organ: image("organ"),
+        ablation_zone: image("ablation_zone"),
+        rows: file("lesions.csv".to_owned()),
     })
 }

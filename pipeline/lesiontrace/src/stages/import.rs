@@ -1,28 +1,33 @@
-//! Stage *segment* with outlines made elsewhere: label maps in a mask folder, or regions of structure sets and segmentations.
+//! Stage *segment* with outlines made elsewhere: label maps in a mask folder or a BIDS tree, or regions of structure sets and
+//! segmentations.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use formats::dicom::rtstruct::{Roi, RtStruct, read_rtstruct};
+use formats::dicom::seg::placement::place;
 use formats::dicom::{SegError, read_segmentation};
-use formats::nifti;
+use formats::image_file;
 use imaging::{Connectivity, LabelMap, Mask, Note, Volume, components};
 use oncology::{LesionKind, Organ};
 use serde::Deserialize;
 
+use crate::config::{MaskGrid, Study};
 use crate::plan::{MaskFolder, MaskPlan, OutlineFile, Region, RegionKind, StructurePlan};
 use crate::stages::segment::{Found, StageError, instance, instances};
 
-/// Reads imported masks; they must lie on the measured series' grid. `lesion_organ` is the organ of regions, empty when unknown.
+/// Reads imported masks and lays them on the measured series' grid.
 pub(crate) fn import(
     masks: &MaskPlan,
     image: &Volume<f32>,
-    lesion_organ: &str,
+    study: &Study,
     notes: &mut Vec<Note>,
 ) -> Result<Found, StageError> {
     match masks {
-        MaskPlan::Folder(masks) => folder(masks, image, notes),
-        MaskPlan::Structures(sets) => structures(sets, image, &Organ::from(lesion_organ.to_owned()), notes),
+        MaskPlan::Folder(masks) => folder(masks, image, study.models.mask_grid, notes),
+        MaskPlan::Structures(sets) => {
+            structures(sets, image, &Organ::from(study.structures.lesion_organ.clone()), notes)
+        }
     }
 }
 
@@ -37,13 +42,14 @@ struct MaskRow {
 }
 
 /// Reads the label maps of a mask folder.
-fn folder(masks: &MaskFolder, image: &Volume<f32>, notes: &mut Vec<Note>) -> Result<Found, StageError> {
-    let lesion_map = read_labels(&masks.lesions, image)?;
+fn folder(masks: &MaskFolder, image: &Volume<f32>, grid: MaskGrid, notes: &mut Vec<Note>) -> Result<Found, StageError> {
+    let mut read = |path: &Path| read_labels(path, image, grid, notes);
+    let lesion_map = read(&masks.lesions)?;
     let zone_map = match &masks.ablation_zone {
-        Some(path) => read_labels(path, image)?,
+        Some(path) => read(path)?,
         None => LabelMap::filled(image.grid().clone(), 0),
     };
-    let organ = masks.organ.as_ref().map(|path| read_labels(path, image)).transpose()?.map(|map| map.map(|v| *v != 0));
+    let organ = masks.organ.as_deref().map(read).transpose()?.map(|map| map.map(|v| *v != 0));
     let rows = read_rows(masks.rows.as_deref())?;
     let describe = |label: u16| match rows.get(&label) {
         Some(row) => {
@@ -63,21 +69,66 @@ fn folder(masks: &MaskFolder, image: &Volume<f32>, notes: &mut Vec<Note>) -> Res
     Ok(Found { organ, lesions, zones, lesion_map, zone_map, source: "imported_mask".to_owned() })
 }
 
-fn read_labels(path: &Path, image: &Volume<f32>) -> Result<LabelMap, StageError> {
+/// A label map on the image's grid; one on other voxels only where the study says that it lies in the image's frame.
+fn read_labels(
+    path: &Path,
+    image: &Volume<f32>,
+    grid: MaskGrid,
+    notes: &mut Vec<Note>,
+) -> Result<LabelMap, StageError> {
     let wrong = |code: &str, message: String| StageError::new("segment", code, message);
-    let map =
-        nifti::read_labels(path, image.grid().frame().clone()).map_err(|e| wrong("imported_mask", e.to_string()))?;
+    let map = image_file::read_labels(path, image.grid().frame().clone())
+        .map_err(|e| wrong("imported_mask", e.to_string()))?;
     let distance = image.grid().max_distance_mm(map.grid());
-    if distance > imaging::grid::GRID_TOLERANCE_MM {
-        let message = format!(
-            "{} lies {distance:.3} mm off the grid of the measured series (shapes {:?} and {:?}); resample the mask onto the series, or measure the series it was drawn on",
-            path.display(),
-            map.shape(),
-            image.shape()
-        );
-        return Err(wrong("mask_off_grid", message));
+    if distance <= imaging::grid::GRID_TOLERANCE_MM {
+        return map.with_grid(image.grid().clone()).map_err(|e| wrong("imported_mask", e.to_string()));
     }
-    map.with_grid(image.grid().clone()).map_err(|e| wrong("imported_mask", e.to_string()))
+    if grid == MaskGrid::Frame {
+        return on_image(&map, &path.display().to_string(), image, notes);
+    }
+    let message = format!(
+        "{} lies {distance:.3} mm off the grid of the measured series (shapes {:?} and {:?}); resample the mask onto the series, measure the series it was drawn on, or, if it lies in that series' frame of reference, say [models] mask_grid = \"frame\"",
+        path.display(),
+        map.shape(),
+        image.shape()
+    );
+    Err(wrong("mask_off_grid", message))
+}
+
+/// Every label of a map laid on the image's voxels; a voxel that two labels claim stays with the lower one.
+fn on_image(map: &LabelMap, file: &str, image: &Volume<f32>, notes: &mut Vec<Note>) -> Result<LabelMap, StageError> {
+    let mut laid = LabelMap::filled(image.grid().clone(), 0);
+    for label in map.labels_present() {
+        let mask = place_mask(&map.label_mask(label), &format!("{file} label {label}"), image, notes)?;
+        paint(&mut laid, &mask, label);
+    }
+    Ok(laid)
+}
+
+/// A mask of the image's frame of reference on its voxels, with a note where it had to be resampled or does not lie inside whole.
+fn place_mask(mask: &Mask, subject: &str, image: &Volume<f32>, notes: &mut Vec<Note>) -> Result<Mask, StageError> {
+    let n_voxels = mask.n_voxels_set();
+    let placed = place(mask, None, image.grid());
+    if n_voxels > 0 && placed.mask.is_empty_mask() {
+        let message = format!(
+            "none of the {n_voxels} voxels of {subject} lies in the measured series; name the series it was drawn on"
+        );
+        return Err(StageError::new("segment", "mask_outside_image", message));
+    }
+    if placed.resampled {
+        let ml = |m: &Mask| m.n_voxels_set() as f64 * m.grid().voxel_volume_mm3() / 1000.0;
+        let message = format!(
+            "its voxels are not the measured series'; it was resampled ({:.3} ml before, {:.3} ml after)",
+            ml(mask),
+            ml(&placed.mask)
+        );
+        notes.push(Note::warning("mask_resampled", subject, message));
+    }
+    if placed.n_outside > 0 {
+        let message = format!("{} of its {n_voxels} voxels lie outside the image and are left out", placed.n_outside);
+        notes.push(Note::warning("mask_outside_image", subject, message));
+    }
+    Ok(placed.mask)
 }
 
 fn read_rows(path: Option<&Path>) -> Result<BTreeMap<u16, MaskRow>, StageError> {
@@ -94,11 +145,13 @@ fn structures(
     lesion_organ: &Organ,
     notes: &mut Vec<Note>,
 ) -> Result<Found, StageError> {
-    let mut found = Found::nothing(image.grid(), "structure_set");
+    let is_map = sets.iter().all(|plan| plan.file == OutlineFile::LabelMap);
+    let mut found = Found::nothing(image.grid(), if is_map { "imported_mask" } else { "structure_set" });
     for plan in sets {
         let masks = match plan.file {
             OutlineFile::StructureSet => masks_of_structure_set(plan, image, notes)?,
             OutlineFile::Segmentation => masks_of_segmentation(plan, image, notes)?,
+            OutlineFile::LabelMap => masks_of_label_map(plan, image, notes)?,
         };
         for (region, mask) in plan.regions.iter().zip(masks) {
             let Some(mask) = mask else { continue };
@@ -138,6 +191,30 @@ fn masks_of_segmentation(
         Ok(Some(mask))
     };
     plan.regions.iter().map(mask_of).collect()
+}
+
+/// The masks of a label map's regions, in their order; `None`, with a note, for one without a voxel. A map of a BIDS tree lies in
+/// its image's frame of reference.
+fn masks_of_label_map(
+    plan: &StructurePlan,
+    image: &Volume<f32>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<Option<Mask>>, StageError> {
+    let map = image_file::read_labels(&plan.path, image.grid().frame().clone())
+        .map_err(|e| StageError::new("segment", "imported_mask", e.to_string()))?;
+    let mut masks = Vec::with_capacity(plan.regions.len());
+    for region in &plan.regions {
+        let number = u16::try_from(region.number).unwrap_or(0);
+        let own = if number == 0 { map.map(|v| *v != 0) } else { map.label_mask(number) };
+        if own.is_empty_mask() {
+            let message = format!("the outline {:?} has no voxel; nothing is measured of it", region.name);
+            notes.push(Note::warning("empty_region", region.name.clone(), message));
+            masks.push(None);
+        } else {
+            masks.push(Some(place_mask(&own, &region.name, image, notes)?));
+        }
+    }
+    Ok(masks)
 }
 
 /// The mask of a region; `None`, with a note, where it has no contour in the image.

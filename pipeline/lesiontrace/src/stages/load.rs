@@ -2,7 +2,7 @@
 
 use formats::dicom::pet::SuvOptions;
 use formats::dicom::series::{ImageVolume, read_series};
-use formats::nifti;
+use formats::image_file;
 use formats::nifti_archive::{NiftiSeries, NiftiUnit};
 use imaging::{Note, Volume};
 
@@ -55,7 +55,7 @@ const WATER_HU: f32 = 0.0;
 
 fn load_nifti(series: &SeriesPlan, file: &NiftiSeries) -> Result<LoadedSeries, StageError> {
     let wrong = |code: &str, message: String| StageError::new("load", code, message);
-    let image = nifti::read_image(&file.path, file.frame.clone()).map_err(|e| wrong("nifti", e.to_string()))?;
+    let image = image_file::read_image(&file.path, file.frame.clone()).map_err(|e| wrong("nifti", e.to_string()))?;
     if image.values().iter().any(|v| !v.is_finite()) {
         let message = format!("{} holds voxels that are no number; write the image again without them", file.file);
         return Err(wrong("nifti_not_finite", message));

@@ -9,6 +9,7 @@ use oncology::Evaluable;
 use oncology::measure::uptake::suv_max;
 use oncology::measure::viable::{liver_reference, viable};
 
+use crate::stages::dose::LesionDose;
 use crate::stages::load::LoadedSeries;
 use crate::stages::phase;
 use crate::stages::segment::{Found, Instance};
@@ -44,6 +45,8 @@ pub(crate) struct Sizes {
     pub(crate) viable: Evaluable<ViablePart>,
     /// Largest standardised uptake value.
     pub(crate) suv_max: Evaluable<f64>,
+    /// Radiotherapy dose; `None` at a visit without one.
+    pub(crate) dose: Option<LesionDose>,
     /// Why no size holds: the lesion may go on where slices are missing; `None` when it does not touch the image's ends.
     pub(crate) cut: Option<String>,
 }
@@ -134,6 +137,7 @@ fn sizes(
             Some(pet) if pet.unit == "SUVbw" => suv_max(&pet.image, &lesion.mask),
             Some(pet) => Evaluable::not(format!("the PET holds {}, not SUVbw", pet.unit)),
         },
+        dose: None,
         cut: None,
     }
 }

@@ -3,6 +3,7 @@
 
 pub(crate) mod assess;
 pub(crate) mod display;
+pub(crate) mod dose;
 pub(crate) mod find;
 pub(crate) mod import;
 pub(crate) mod key_images;
@@ -33,7 +34,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 2 },
     Stage { name: "segment", version: 2 },
     Stage { name: "register", version: 1 },
-    Stage { name: "measure", version: 2 },
+    Stage { name: "measure", version: 3 },
     Stage { name: "track", version: 2 },
     Stage { name: "margin", version: 1 },
     Stage { name: "assess", version: 2 },

@@ -2,10 +2,12 @@
 
 use imaging::{Chord, Mm3};
 use oncology::criteria::CriterionResult;
+use oncology::measure::dose::DoseStatistics;
 use oncology::tracking::{LesionTrack, Sighting};
 use oncology::{Days, Evaluable, LesionRow, LesionState, MeasurementRow};
 
 use crate::out;
+use crate::stages::dose::LesionDose;
 use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::track::Tracked;
 
@@ -128,7 +130,22 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
         let row = number(blank, "suv_max", "SUVbw", "hottest voxel", &sizes.suv_max);
         rows.push(MeasurementRow { series_role: pet.role.clone(), ..row });
     }
+    rows.extend(sizes.dose.iter().flat_map(|dose| doses(blank, dose)));
     rows
+}
+
+/// Mean, smallest and largest dose and D95.
+fn doses(blank: &MeasurementRow, dose: &LesionDose) -> Vec<MeasurementRow> {
+    let row = |quantity: &str, of: fn(&DoseStatistics) -> f64| {
+        let value = dose.statistics.clone().map(|found| of(&found));
+        MeasurementRow { series_role: "dose".to_owned(), ..number(blank, quantity, "Gy", &dose.method, &value) }
+    };
+    vec![
+        row("dose_mean", |found| found.mean_gy),
+        row("dose_min", |found| found.min_gy),
+        row("dose_max", |found| found.max_gy),
+        row("dose_d95", |found| found.d95_gy),
+    ]
 }
 
 fn viable(

@@ -10,14 +10,19 @@ const COINCIDENCE_VOXELS: f64 = 0.05;
 const SAME_THICKNESS: f64 = 0.2;
 
 /// A mask on the image's grid.
-pub(super) struct Placement {
-    pub(super) mask: Mask,
-    pub(super) resampled: bool,
-    pub(super) n_outside: usize,
+#[derive(Debug, Clone, PartialEq)]
+pub struct Placement {
+    /// The mask.
+    pub mask: Mask,
+    /// Whether it had to be resampled.
+    pub resampled: bool,
+    /// How many of its voxels lie outside the image.
+    pub n_outside: usize,
 }
 
-/// Places a mask; both grids must share their frame of reference.
-pub(super) fn place(own: &Mask, thickness_mm: Option<f64>, grid: &Grid) -> Placement {
+/// Places a mask; both grids must share their frame of reference. `thickness_mm` is the extent of its slices, where that is stated.
+#[must_use]
+pub fn place(own: &Mask, thickness_mm: Option<f64>, grid: &Grid) -> Placement {
     if coincide(own.grid(), thickness_mm, grid) {
         let mut mask = Volume::filled(grid.clone(), false);
         let mut n_outside = 0;
