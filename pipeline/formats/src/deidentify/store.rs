@@ -67,13 +67,10 @@ impl PlainPixels {
         let vr = last.vr();
         let mut bytes = match last.value() {
             Value::Primitive(PrimitiveValue::U8(bytes)) => bytes.to_vec(),
-            Value::Primitive(PrimitiveValue::U16(words)) => {
-                let mut bytes = vec![0; 2 * words.len()];
-                for (two, word) in bytes.chunks_exact_mut(2).zip(words) {
-                    two.copy_from_slice(&word.to_le_bytes());
-                }
-                bytes
+            Value::Primitive(PrimitiveValue::U16(words)) if cfg!(target_endian = "little") => {
+                bytemuck::cast_slice::<u16, u8>(words).to_vec()
             }
+            Value::Primitive(PrimitiveValue::U16(words)) => words.iter().flat_map(|word| word.to_le_bytes()).collect(),
             _ => return None,
         };
         // A value has an even length (PS3.5 section 6.2).
