@@ -213,6 +213,7 @@ fn facts(
         to_baseline,
         source: found.source.clone(),
         marked: Marked::default(),
+        side: plan.side,
         second_choice: plan.second_choice.clone(),
         notes,
     })
