@@ -247,6 +247,20 @@ fn responses(cohort: &Cohort) -> BTreeMap<String, (String, String)> {
 }
 
 #[test]
+fn a_modality_that_changes_leaves_recist_partly_ready() {
+    let cohort = Cohort::new(&["A-1"]);
+    as_nifti(&cohort, &["A-1"]);
+    let follow_up = |name: &str| cohort.path(&format!("as_nifti/A-1/{FOLLOW_UP}/{name}.nii.gz"));
+    std::fs::rename(follow_up("ct_portal_venous"), follow_up("mr_t1")).unwrap();
+    let [archive, patients] = ["as_nifti", "patients.csv"].map(|p| cohort.path(p).display().to_string());
+    assert_eq!(call(&["index", &archive, "--patients", &patients]).0, DONE);
+    let rows = table(&cohort, "patients.csv", &["criterion", "readiness", "missing"]);
+    let recist = rows.iter().find(|row| row["criterion"] == "recist_1_1").unwrap();
+    assert_eq!(recist["readiness"], "partly", "{recist:?}");
+    assert!(recist["missing"].contains("the modality changes from CT on 2020-03-02"), "{recist:?}");
+}
+
+#[test]
 fn a_visit_before_the_baseline_of_the_windows_is_not_used() {
     let cohort = Cohort::new(&["A-1"]);
     // The second visit is the last one before treatment; the first lies 80 days before it.
