@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use crate::clinical::{ClinicalError, Problem};
 use crate::dicom::header::{HeaderError, SliceHeader, read_headers};
-use crate::dicom::role::{RoleCandidate, SeriesRole};
+use crate::dicom::role::{RoleCandidate, SeriesRole, SeriesRules};
 use crate::image_file;
 use crate::nifti_archive::{self, NiftiSeries};
 
@@ -146,8 +146,14 @@ impl ArchiveIndex {
     }
 }
 
-/// Indexes a folder or a zip archive. Files are read in parallel; the result does not depend on their order or the number of threads.
+/// Indexes a folder or a zip archive, roles by the built-in rules. Files are read in parallel; the result does not depend on their
+/// order or the number of threads.
 pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
+    index_by(root, SeriesRules::built_in())
+}
+
+/// The same with roles by these rules.
+pub fn index_by(root: &Path, rules: &SeriesRules) -> Result<Noted<ArchiveIndex>, ArchiveError> {
     let mut notes = Vec::new();
     let files = list_archive(root, &mut notes)?;
     let (nifti_files, candidates): (Vec<PathBuf>, Vec<PathBuf>) =
@@ -166,7 +172,7 @@ pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
         return Err(ArchiveError::NoImages { root: root.to_owned(), n_other: n_other_files });
     }
     let headers = without_copies(headers, root, &mut notes);
-    let mut patients = group(headers, &mut notes);
+    let mut patients = group(headers, rules, &mut notes);
     let placed = nifti_archive::place(root, &nifti_files)?.note_into(&mut notes);
     nifti_archive::add(placed.series, &mut patients);
     note_spelled_twice(&patients, &mut notes);

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use imaging::{Patient, Point};
+use jiff::civil::Time;
 use oncology::Date;
 use oncology::marker::MarkerReading;
 use thiserror::Error;
@@ -89,6 +90,8 @@ pub struct TreatmentRecord {
     pub patient_id: String,
     /// Date of the session.
     pub date: Date,
+    /// Time of day at which it began, if the table states it.
+    pub time: Option<Time>,
     /// Session in the table's words; empty when not given.
     pub session: String,
     /// Cycle, if the table states it.
@@ -262,11 +265,13 @@ fn read_treatment(row: &Row<'_>, tables: &mut ClinicalTables) {
             }
         },
     };
+    let time = row.time("time", problems);
     if let (Some(patient_id), Some(date), Some(modality)) = (patient_id, date, modality) {
         let targets = row.get("target_lesions").split([';', '|', ' ']).map(str::trim).filter(|t| !t.is_empty());
         tables.treatments.push(TreatmentRecord {
             patient_id,
             date,
+            time,
             session: row.get("session").to_owned(),
             cycle,
             modality,
@@ -329,6 +334,17 @@ mod tests {
     fn a_missing_column_stops_with_its_name() {
         let error = read(&[("treatments.csv", "patient_id,when,modality\nA,2024-01-01,MWA\n")]).unwrap_err();
         assert!(error.to_string().contains("\"date\""), "{error}");
+    }
+
+    #[test]
+    fn the_time_of_a_treatment_is_read_or_named_as_a_fault() {
+        let text =
+            "patient_id,date,modality,time\nA,2024-03-01,MWA,10:30\nB,2024-03-01,MWA,half ten\nC,2024-03-01,MWA,\n";
+        let tables = read(&[("treatments.csv", text)]).unwrap();
+        let times: Vec<Option<Time>> = tables.treatments.iter().map(|t| t.time).collect();
+        assert_eq!(times, [Some(jiff::civil::time(10, 30, 0, 0)), None, None]);
+        assert_eq!(tables.problems.len(), 1);
+        assert!(tables.problems[0].to_string().contains("line 3, column time"), "{}", tables.problems[0]);
     }
 
     #[test]

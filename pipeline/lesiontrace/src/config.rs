@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use formats::dicom::SeriesRules;
 use oncology::visit_window::VisitWindows;
 use serde::{Deserialize, Serialize};
 
@@ -71,6 +72,9 @@ pub(crate) struct Series {
     pub(crate) arterial: Vec<String>,
     /// Roles for standardised uptake values.
     pub(crate) pet: Vec<String>,
+    /// File of own rules, which stand before the built-in ones; relative to the study file; empty for none.
+    #[serde(default)]
+    pub(crate) rules: PathBuf,
     /// Which NIfTI files share a frame of reference.
     #[serde(default)]
     pub(crate) nifti_frame: NiftiFrame,
@@ -239,6 +243,19 @@ pub(crate) struct LoadedStudy {
     pub(crate) study: Study,
     /// SHA-256 of the text.
     pub(crate) digest: String,
+    /// The rules that give a series its role.
+    pub(crate) rules: SeriesRules,
+    /// The file of own rules, if there is one.
+    pub(crate) rules_file: Option<RulesFile>,
+}
+
+/// A file of own series rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RulesFile {
+    /// As the study file names it.
+    pub(crate) name: String,
+    /// SHA-256 of its text.
+    pub(crate) digest: String,
 }
 
 /// Reads a study file, or the built-in one.
@@ -254,7 +271,22 @@ pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<LoadedStudy> {
     let study = parse(&text).with_context(|| {
         format!("{name} is not a study file; `lesiontrace init` writes a commented one to compare with")
     })?;
-    Ok(LoadedStudy { study, digest: out::sha256_hex(text.as_bytes()) })
+    let (rules, rules_file) = series_rules(path, &study.series.rules)?;
+    Ok(LoadedStudy { study, digest: out::sha256_hex(text.as_bytes()), rules, rules_file })
+}
+
+/// The rules of `[series] rules`, a path relative to the study file, before the built-in ones.
+fn series_rules(study: Option<&Path>, rules: &Path) -> anyhow::Result<(SeriesRules, Option<RulesFile>)> {
+    if rules.as_os_str().is_empty() {
+        return Ok((SeriesRules::built_in().clone(), None));
+    }
+    let path = study.and_then(Path::parent).unwrap_or(Path::new("")).join(rules);
+    let text = std::fs::read_to_string(&path).with_context(|| {
+        format!("[series] rules: expected a file of series rules at {} (relative to the study file)", path.display())
+    })?;
+    let read = SeriesRules::beside_built_in(&text).with_context(|| format!("[series] rules: {}", path.display()))?;
+    let file = RulesFile { name: rules.display().to_string(), digest: out::sha256_hex(text.as_bytes()) };
+    Ok((read, Some(file)))
 }
 
 fn parse(text: &str) -> anyhow::Result<Study> {
@@ -292,7 +324,7 @@ mod tests {
         let older = without(DEFAULT, "[structures]", "[registration]");
         let older: String = without(&older, "[timeline]", "[models]")
             .lines()
-            .filter(|line| !line.starts_with("nifti_frame") && !line.starts_with("mark_distance_mm"))
+            .filter(|line| !["nifti_frame", "mark_distance_mm", "rules"].iter().any(|key| line.starts_with(key)))
             .map(|line| format!("{line}\n"))
             .collect();
         assert_eq!(parse(&older).unwrap(), parse(DEFAULT).unwrap());

@@ -59,6 +59,10 @@ pub(crate) fn equip(
         Part { what: "lesiontrace".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), sha256: None },
         Part { what: "study file".to_owned(), version: String::new(), sha256: Some(study.digest.clone()) },
     ];
+    if let Some(rules) = &study.rules_file {
+        let what = format!("series rules {} and the built-in ones", rules.name);
+        parts.push(Part { what, version: String::new(), sha256: Some(rules.digest.clone()) });
+    }
     let mut tables = Vec::new();
     for id in &study.study.criteria.ids {
         let table = CriterionTable::built_in(id).with_context(|| format!("[criteria] ids names {id:?}"))?;

@@ -189,7 +189,7 @@ fn facts(
     let Loaded { measured, found } = loaded;
     let arterial_series = plan.arterial.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let pet_series = plan.pet.as_ref().map(|series| load(series, &mut notes)).transpose()?;
-    phase::check(measured, &measure::healthy_liver(measured, measured, found), &mut notes);
+    phase::check(measured, &measure::healthy_liver(measured, measured, found), found, &mut notes);
     let arterial = arterial_series.as_ref().map(|series| measure::arterial(series, measured, found, &mut notes));
     let mut sizes = measure::measure(measured, found, arterial.as_ref(), pet_series.as_ref(), &mut notes);
     dose::add(&plan.doses, &found.lesions, &mut sizes, &mut notes);
@@ -213,6 +213,7 @@ fn facts(
         to_baseline,
         source: found.source.clone(),
         marked: Marked::default(),
+        side: plan.side,
         second_choice: plan.second_choice.clone(),
         notes,
     })

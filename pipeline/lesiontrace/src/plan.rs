@@ -7,11 +7,11 @@ use formats::archive::{self, ArchiveIndex, PatientImages, SeriesEntry};
 use formats::clinical::{ClinicalTables, PatientRecord, SeedRecord, TreatmentRecord};
 use formats::nifti_archive::derivatives::{self, Derived};
 use imaging::Note;
-use oncology::Date;
 use oncology::marker::MarkerReading;
 use oncology::visit_window::{VisitLabel, label_visits};
+use oncology::{Date, Days};
 
-use crate::config::Study;
+use crate::config::{LoadedStudy, Study};
 
 mod digest;
 mod doses;
@@ -20,9 +20,11 @@ mod outlines;
 mod reports;
 mod segmentations;
 mod structures;
+mod treatment_day;
 mod visit;
 
 pub(crate) use outlines::{OutlineFile, Region, RegionKind, StructurePlan};
+pub(crate) use treatment_day::DaySide;
 
 /// One imaging series to be read.
 #[derive(Debug, Clone)]
@@ -62,6 +64,8 @@ pub(crate) struct VisitPlan {
     pub(crate) date: Date,
     /// Where it stands round the treatments, by `[timeline]`.
     pub(crate) label: VisitLabel,
+    /// Where it stands on the day of a local treatment, where that is known.
+    pub(crate) side: Option<DaySide>,
     /// The series lesions are measured on.
     pub(crate) measure: SeriesPlan,
     /// The arterial phase, if there is one.
@@ -76,7 +80,8 @@ pub(crate) struct VisitPlan {
     pub(crate) marks: Vec<SeedRecord>,
     /// Why slices may be missing at the measured series' ends; `None` when nothing speaks for it.
     pub(crate) shortened: Option<String>,
-    /// Why the measured series is not the one that was made for measuring; response is not evaluable at this visit then.
+    /// Why response is not evaluable at this visit: the measured series is not the one that was made for measuring, or may be from
+    /// before or after the day's treatment.
     pub(crate) second_choice: Option<String>,
 }
 
@@ -85,7 +90,7 @@ pub(crate) struct VisitPlan {
 pub(crate) struct PatientPlan {
     /// Identifier as in the images.
     pub(crate) id: String,
-    /// Visits with something to measure, earliest first.
+    /// Visits with something to measure, from baseline on, earliest first.
     pub(crate) visits: Vec<VisitPlan>,
     /// Row of `patients.csv`, if there is one.
     pub(crate) record: Option<PatientRecord>,
@@ -111,8 +116,9 @@ pub(crate) struct CohortPlan {
 }
 
 /// Indexes the archive and puts every visit's images, masks and clinical rows together.
-pub(crate) fn plan(archive: &Path, study: &Study) -> anyhow::Result<CohortPlan> {
-    let indexed = archive::index(archive)?;
+pub(crate) fn plan(archive: &Path, loaded: &LoadedStudy) -> anyhow::Result<CohortPlan> {
+    let study = &loaded.study;
+    let indexed = archive::index_by(archive, &loaded.rules)?;
     let mut notes = indexed.notes;
     let mut clinical = ClinicalTables::read(&archive.join(&study.clinical.folder))?;
     clinical.add_participants(archive)?;
@@ -199,10 +205,13 @@ fn plan_patient(
         derived: derived.iter().filter(|d| d.patient_id == *id).collect(),
         archive_notes,
     };
-    let mut visits = Vec::new();
+    let treatments: Vec<TreatmentRecord> = clinical.treatments_of(id).into_iter().cloned().collect();
+    let mut visits: Vec<VisitPlan> = Vec::new();
     let mut broken = Vec::new();
     for timepoint in &images.timepoints {
-        match visit::plan_visit(&source, timepoint, &mut notes) {
+        let has_baseline = visits.iter().any(|v| is_in_baseline_window(v.date, timepoint.study_date, study));
+        let day = treatment_day::of_day(&source, timepoint, &treatments, has_baseline, &mut notes);
+        match visit::plan_visit(&source, &day, &mut notes) {
             Ok(visit) => visits.extend(visit),
             Err(faults) => broken.extend(faults),
         }
@@ -219,29 +228,55 @@ fn plan_patient(
         ));
     }
     faults.extend(broken);
-    let treatments: Vec<TreatmentRecord> = clinical.treatments_of(id).into_iter().cloned().collect();
     label(&mut visits, &treatments, study, &mut notes);
+    leave_out_before_baseline(&mut visits, &mut notes);
     let record = clinical.patients.get(id).cloned();
     let markers = clinical.markers.get(id).cloned().unwrap_or_default();
     let input_digest = digest::digest(&visits, record.as_ref(), &treatments, &markers)?;
     Ok(PatientPlan { id: id.clone(), visits, record, treatments, markers, notes, faults, input_digest })
 }
 
-/// Names each visit by the study's windows, and says where the visit compared with is not the one they call baseline.
+/// Whether a visit may be the baseline of a treatment on a later day.
+fn is_in_baseline_window(visit: Date, treated: Option<Date>, study: &Study) -> bool {
+    treated.is_some_and(|day| (1..=study.timeline.baseline_days).contains(&Days::between(visit, day).0))
+}
+
+/// Takes the visits before the baseline of the study's windows out of those that are used: criteria compare with baseline, and what lies
+/// before it is history (Eisenhauer et al. 2009, §3.2).
+fn leave_out_before_baseline(visits: &mut Vec<VisitPlan>, notes: &mut Vec<Note>) {
+    let Some(baseline) = visits.iter().position(|v| v.label == VisitLabel::Baseline) else { return };
+    let baseline_date = visits[baseline].date;
+    for visit in visits.drain(..baseline) {
+        let marks = match visit.marks.len() {
+            0 => String::new(),
+            n => format!("; its {n} marks of lesions are not used either"),
+        };
+        let message = format!(
+            "{}: pre-baseline, not used: by [timeline] it is \"{}\", and baseline is {baseline_date}{marks}",
+            visit.date, visit.label
+        );
+        notes.push(Note::warning("pre_baseline_visit", visit.date.to_string(), message));
+    }
+}
+
+/// Names each visit by the study's windows, and says where none is the baseline they ask for.
 fn label(visits: &mut [VisitPlan], treatments: &[TreatmentRecord], study: &Study, notes: &mut Vec<Note>) {
     let dates: Vec<Date> = visits.iter().map(|v| v.date).collect();
     let treated: Vec<Date> = treatments.iter().map(|t| t.date).collect();
     for (visit, label) in visits.iter_mut().zip(label_visits(&dates, &treated, &study.timeline)) {
         visit.label = label;
     }
-    let Some(first) = visits.first().filter(|v| !matches!(v.label, VisitLabel::Baseline | VisitLabel::NoTreatment(_)))
-    else {
+    let is_named = visits.iter().any(|v| v.label == VisitLabel::Baseline);
+    let planning = |v: &&mut VisitPlan| v.label == VisitLabel::TreatmentSession(1) && v.side == Some(DaySide::Before);
+    if let Some(planning) = visits.iter_mut().find(planning).filter(|_| !is_named) {
+        planning.label = VisitLabel::Baseline;
+    }
+    if visits.iter().any(|v| v.label == VisitLabel::Baseline) {
         return;
-    };
-    let later = visits.iter().find(|v| v.label == VisitLabel::Baseline);
-    let instead = later.map_or_else(String::new, |v| format!("; by the windows baseline is {}", v.date));
+    }
+    let Some(first) = visits.first().filter(|v| !matches!(v.label, VisitLabel::NoTreatment(_))) else { return };
     let message = format!(
-        "the first visit, {}, is what later ones are compared with, and by [timeline] it is \"{}\"{instead}",
+        "no visit is a baseline by [timeline]; the first one, {}, is what later ones are compared with, and by the windows it is \"{}\"",
         first.date, first.label
     );
     notes.push(Note::warning("baseline_outside_window", first.date.to_string(), message));

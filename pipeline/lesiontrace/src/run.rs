@@ -83,7 +83,7 @@ pub(crate) fn memory_need(patient: &PatientPlan) -> u64 {
 pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Failure> {
     let started = Instant::now();
     let budget = parse_memory(&request.memory).map_err(Failure::usage)?;
-    let cohort = plan(&request.archive, &request.study.study).map_err(Failure::io)?;
+    let cohort = plan(&request.archive, &request.study).map_err(Failure::io)?;
     let needs_model = cohort.patients.iter().any(|p| p.visits.iter().any(|v| v.masks.is_none()));
     let n_threads = session::n_threads(global);
     let equipment = equip(request.study.clone(), global.onnxruntime.as_deref(), n_threads, needs_model)

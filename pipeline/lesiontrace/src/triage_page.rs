@@ -26,6 +26,14 @@ pub(crate) fn page(
         version: version.to_owned(),
         digest,
     };
+    let mut components = vec![
+        component("lesiontrace", env!("CARGO_PKG_VERSION"), String::new()),
+        component("study file", "", format!("sha256:{}", study.digest)),
+    ];
+    components.extend(study.rules_file.iter().map(|rules| {
+        let what = format!("series rules {} and the built-in ones", rules.name);
+        component(&what, "", format!("sha256:{}", rules.digest))
+    }));
     TriagePage {
         title: archive.file_name().map_or_else(|| "archive".to_owned(), |name| name.to_string_lossy().into_owned()),
         counts: vec![
@@ -37,12 +45,7 @@ pub(crate) fn page(
         ],
         patients: patients.iter().map(patient).collect(),
         notes,
-        provenance: Provenance {
-            components: vec![
-                component("lesiontrace", env!("CARGO_PKG_VERSION"), String::new()),
-                component("study file", "", format!("sha256:{}", study.digest)),
-            ],
-        },
+        provenance: Provenance { components },
         run: RunBlock { command_line: Some("lesiontrace index".to_owned()), ..RunBlock::default() },
     }
 }

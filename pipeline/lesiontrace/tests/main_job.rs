@@ -175,7 +175,7 @@ fn a_folder_without_images_is_bad_input() {
     let (code, stderr) = run(&cohort, "out", &[]);
     assert_eq!(code, BAD_INPUT);
     let archive = cohort.path("archive").display().to_string();
-    assert!(stderr.contains("no DICOM or NIfTI found under") && stderr.contains(&archive), "{stderr}");
+    assert!(stderr.contains("no DICOM, NIfTI or NRRD found under") && stderr.contains(&archive), "{stderr}");
     assert!(!cohort.path("out").exists(), "nothing is written before the archive is known");
 }
 

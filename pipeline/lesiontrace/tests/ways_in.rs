@@ -212,6 +212,119 @@ fn a_visit_measured_on_the_second_choice_is_not_evaluable_and_says_why() {
 }
 
 #[test]
+fn own_series_rules_stand_beside_the_built_in_ones_and_are_named() {
+    let cohort = Cohort::new(&["A-1"]);
+    let with_rules = study("source = \"imported\"").replace("rules = \"\"", "rules = \"rules/ours.toml\"");
+    cohort.write("study.toml", &with_rules);
+    let rule = "schema = 1\n[[rule]]\nrole = \"ct_delayed\"\nweight = 90\nmodality = \"CT\"\nany = [\"abdomen\"]\nwhy = \"ours\"\n";
+    cohort.write("rules/ours.toml", rule);
+    let (code, stderr) = run(&cohort, "out", &[]);
+    assert_eq!(code, DONE, "{stderr}");
+    let rows = table(&cohort, "out/cohort/measurements.csv", &["series_role"]);
+    assert!(rows.iter().all(|row| row["series_role"] == "ct_delayed"), "{rows:?}");
+    for file in ["out/manifest.json", "out/patients/A-1/report.html"] {
+        assert!(cohort.read(file).contains("ours.toml"), "{file}");
+    }
+    cohort.write("rules/ours.toml", &rule.replace("any", "anything"));
+    let (code, stderr) = run(&cohort, "out2", &[]);
+    assert!(code == 2 && stderr.contains("anything") && stderr.contains("ours.toml"), "{code} {stderr}");
+    std::fs::remove_file(cohort.path("rules/ours.toml")).unwrap();
+    let (code, stderr) = run(&cohort, "out2", &[]);
+    assert!(
+        code == 2 && stderr.contains("[series] rules") && stderr.contains("relative to the study file"),
+        "{stderr}"
+    );
+}
+
+/// The treatments of the one patient, and a later study on the day of the first visit.
+fn treated_on_baseline_day(cohort: &Cohort, treatments: &str) {
+    cohort.write("archive/clinical/treatments.csv", &format!("patient_id,date,modality,time\n{treatments}"));
+    let (morning, evening) = (format!("archive/0/{BASELINE}"), format!("archive/evening/{BASELINE}"));
+    let at = jiff::civil::time(16, 30, 0, 0);
+    more_dicom::copy_as(&cohort.path(&morning), &cohort.path(&evening), "Abdomen portal venous", "1.2.826.0.1.99", at);
+}
+
+/// Overall response by RECIST 1.1 and its reason, by date.
+fn responses(cohort: &Cohort) -> BTreeMap<String, (String, String)> {
+    let rows = table(cohort, "out/cohort/assessments.csv", &["criterion", "date", "overall", "why"]);
+    let of_recist = rows.into_iter().filter(|row| row["criterion"] == "recist_1_1");
+    of_recist.map(|row| (row["date"].clone(), (row["overall"].clone(), row["why"].clone()))).collect()
+}
+
+#[test]
+fn a_modality_that_changes_leaves_recist_partly_ready() {
+    let cohort = Cohort::new(&["A-1"]);
+    as_nifti(&cohort, &["A-1"]);
+    let follow_up = |name: &str| cohort.path(&format!("as_nifti/A-1/{FOLLOW_UP}/{name}.nii.gz"));
+    std::fs::rename(follow_up("ct_portal_venous"), follow_up("mr_t1")).unwrap();
+    let [archive, patients] = ["as_nifti", "patients.csv"].map(|p| cohort.path(p).display().to_string());
+    assert_eq!(call(&["index", &archive, "--patients", &patients]).0, DONE);
+    let rows = table(&cohort, "patients.csv", &["criterion", "readiness", "missing"]);
+    let recist = rows.iter().find(|row| row["criterion"] == "recist_1_1").unwrap();
+    assert_eq!(recist["readiness"], "partly", "{recist:?}");
+    assert!(recist["missing"].contains("the modality changes from CT on 2020-03-02"), "{recist:?}");
+}
+
+#[test]
+fn a_visit_before_the_baseline_of_the_windows_is_not_used() {
+    let cohort = Cohort::new(&["A-1"]);
+    // The second visit is the last one before treatment; the first lies 80 days before it.
+    cohort.write("archive/clinical/treatments.csv", "patient_id,date,modality\nA-1,2020-05-21,MWA\n");
+    let (code, stderr) = run(&cohort, "out", &[]);
+    assert_eq!(code, DONE, "{stderr}");
+    let rows = table(&cohort, "out/cohort/measurements.csv", &["date", "study_day"]);
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["date"] == FOLLOW_UP && row["study_day"] == "0"), "{rows:?}");
+    assert_eq!(responses(&cohort).keys().collect::<Vec<_>>(), [FOLLOW_UP]);
+    let notes = notes(&cohort, "A-1");
+    assert!(notes.contains("pre-baseline, not used") && notes.contains("80 days before treatment"), "{notes}");
+}
+
+#[test]
+fn two_scans_round_a_treatment_are_told_apart_by_its_time() {
+    let cohort = Cohort::new(&["A-1"]);
+    treated_on_baseline_day(&cohort, "A-1,2020-03-02,MWA,12:00\n");
+    let (code, stderr) = run(&cohort, "out", &[]);
+    assert_eq!(code, DONE, "{stderr}");
+    let notes = notes(&cohort, "A-1");
+    assert!(notes.contains("two_scans_round_treatment") && notes.contains("the one before it"), "{notes}");
+    assert!(!notes.contains("baseline_outside_window"), "the planning scan is the baseline: {notes}");
+    let found = responses(&cohort);
+    assert_eq!((found.len(), found[FOLLOW_UP].0.as_str()), (2, "PD"), "{found:?}");
+}
+
+#[test]
+fn two_scans_that_cannot_be_ordered_round_a_treatment_are_not_evaluable() {
+    let cohort = Cohort::new(&["A-1"]);
+    treated_on_baseline_day(&cohort, "A-1,2020-03-02,MWA,\n");
+    let (code, stderr) = run(&cohort, "out", &[]);
+    assert_eq!(code, DONE, "{stderr}");
+    let notes = notes(&cohort, "A-1");
+    assert!(notes.contains("unordered_day") && notes.contains("give its time in treatments.csv"), "{notes}");
+    let found = responses(&cohort);
+    assert_eq!(found[FOLLOW_UP].0, "NE", "{found:?}");
+}
+
+#[test]
+fn two_scans_round_a_treatment_are_told_apart_by_the_zone_on_the_later_one() {
+    let cohort = Cohort::new(&["A-1"]);
+    treated_on_baseline_day(&cohort, "A-1,2020-03-02,MWA,\n");
+    std::fs::remove_dir_all(cohort.path("archive/masks")).unwrap();
+    for (name, folder, region) in [
+        ("a", format!("archive/0/{BASELINE}"), "GTV_1"),
+        ("b", format!("archive/evening/{BASELINE}"), "Ablation zone 1"),
+        ("c", format!("archive/0/{FOLLOW_UP}"), "GTV_1"),
+    ] {
+        let set = cohort.path(&format!("archive/set-{name}.dcm"));
+        more_dicom::structure_set(&set, &cohort.path(&folder), &[("Liver", 9.4), (region, 4.4)]);
+    }
+    let (code, stderr) = run(&cohort, "out", &[]);
+    assert_eq!(code, DONE, "{stderr}");
+    let notes = notes(&cohort, "A-1");
+    assert!(notes.contains("by the ablation zone outlined on the later one"), "{notes}");
+    assert_ne!(responses(&cohort)[FOLLOW_UP].0, "NE");
+}
+
+#[test]
 fn a_lesion_at_the_end_of_a_shortened_series_has_no_size() {
     let cohort = Cohort::new(&["A-1"]);
     let slices = cohort.path(&format!("archive/0/{FOLLOW_UP}"));

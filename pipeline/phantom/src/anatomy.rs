@@ -212,6 +212,7 @@ impl Anatomy {
                 let towards_middle = p.x * kidney.centre.x.signum() - kidney.centre.x.abs();
                 return Some(match level {
                     l if l > 0.72 && towards_middle > -14.0 => Tissue::Cortex,
+                    l if l < 0.24 => Tissue::RenalPelvis,
                     l if l < 0.3 => Tissue::Fat,
                     _ => Tissue::Medulla,
                 });

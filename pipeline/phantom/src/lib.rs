@@ -18,6 +18,7 @@ mod margin;
 mod modality;
 mod noise;
 mod patient_truth;
+mod phase_case;
 mod placement;
 mod plan;
 mod pose;
@@ -37,6 +38,7 @@ mod visit;
 
 pub use clinical::{ClinicalTables, clinical_tables};
 pub use patient_truth::cohort_truth;
+pub use phase_case::{PhaseCase, phase_case};
 pub use plan::{CohortSpec, PatientPlan, Person, cohort};
 pub use scenario::{Diagnosis, Scenario, UnknownScenario};
 pub use tissue::Phase;

@@ -79,7 +79,10 @@ pub(crate) fn retroperitoneal(rng: &mut ChaCha8Rng, anatomy: &Anatomy, radius_mm
     let low = V3::new(24.0, 5.0, -72.0);
     let high = V3::new(46.0, 34.0, -36.0);
     roomiest(rng, low, high, |c| {
-        let soft = |p| matches!(anatomy.tissue(p), Tissue::Fat | Tissue::Bowel | Tissue::Pancreas | Tissue::Muscle);
+        let soft = |p| {
+            let tissue = anatomy.tissue(p);
+            matches!(tissue, Tissue::Fat | Tissue::RenalPelvis | Tissue::Bowel | Tissue::Pancreas | Tissue::Muscle)
+        };
         clearance(c, radius_mm, taken).min(sphere_inside(c, radius_mm, soft))
     })
 }

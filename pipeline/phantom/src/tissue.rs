@@ -71,6 +71,8 @@ tissues! {
     Gas [-960.0 -960.0 -960.0 -960.0] 10.0 [10.0 10.0 0.2];
     Bowel [36.0 58.0 78.0 70.0] 14.0 [220.0 230.0 1.6];
     Skin [10.0 15.0 20.0 20.0] 5.0 [300.0 150.0 0.5];
+    // Looks like the fat round it, but in a phase case, where it fills with excreted medium.
+    RenalPelvis [-105.0 -104.0 -102.0 -102.0] 8.0 [620.0 420.0 0.3];
 }
 
 /// First code of a lesion: lesion `n` has codes `FIRST_LESION + 2n` (tissue) and `+ 1` (necrotic core).
@@ -159,7 +161,7 @@ impl Looks {
         vary(&[Tissue::Spleen], 8.0);
         vary(&[Tissue::Cortex, Tissue::Medulla], 12.0);
         vary(&[Tissue::Muscle], 5.0);
-        vary(&[Tissue::Fat], 5.0);
+        vary(&[Tissue::Fat, Tissue::RenalPelvis], 5.0);
         Self(looks)
     }
 
@@ -171,6 +173,13 @@ impl Looks {
     /// Gives a code its look.
     pub(crate) fn set(&mut self, code: u8, look: Look) {
         self.0[usize::from(code)] = look;
+    }
+
+    /// The same patient with so many times the enhancement: another dose or another heart.
+    pub(crate) fn enhanced(&self, times: f64) -> Self {
+        let enhanced =
+            |look: &Look| Look { hu: look.hu.map(|hu| look.hu[0] + (hu - look.hu[0]) * times as f32), ..*look };
+        Self(self.0.iter().map(enhanced).collect())
     }
 
     /// HU in one phase and HU per unit of texture, of all codes.

@@ -15,7 +15,9 @@ const USAGE: &str = "cargo xtask <task>
   tidy   checks the rules of this repository (pipeline/xtask/src/tidy)
   ci     formatting, clippy, tests, documentation, tidy
   validate-registration [FIRST_SEED N_SEEDS]
-         registers follow-ups of synthetic patients and prints pass, review, fail and the true errors (about 2 min a seed)";
+         registers follow-ups of synthetic patients and prints pass, review, fail and the true errors (about 2 min a seed)
+  measure-phases [N_CASES]
+         reads the contrast phase of synthetic abdomens and of real CTs below LESIONTRACE_DATA; prints CSV, then the counts";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -33,7 +35,8 @@ fn run(task: &str) -> anyhow::Result<ExitCode> {
     match task {
         "tidy" => tidy::run(&root),
         "ci" => ci::run(&root),
-        "validate-registration" => validate_registration(&root),
+        "validate-registration" => example(&root, "lesiontrace-phantom", "validate_registration"),
+        "measure-phases" => example(&root, "lesiontrace", "measure_phases"),
         "--help" | "-h" | "help" => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)
@@ -46,11 +49,9 @@ fn run(task: &str) -> anyhow::Result<ExitCode> {
 }
 
 /// Runs the example that does it, optimised; arguments are handed on.
-fn validate_registration(root: &Path) -> anyhow::Result<ExitCode> {
-    let example =
-        ["run", "--release", "--locked", "-p", "lesiontrace-phantom", "--example", "validate_registration", "--"];
+fn example(root: &Path, package: &str, name: &str) -> anyhow::Result<ExitCode> {
     let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(example)
+        .args(["run", "--release", "--locked", "-p", package, "--example", name, "--"])
         .args(std::env::args().skip(2))
         .current_dir(root)
         .status()

@@ -16,7 +16,7 @@ use crate::dicom::series::check_is_one_image_series;
 use crate::dicom::volumes::{SeriesPart, volumes_of};
 
 /// Patients → time points → series.
-pub(super) fn group(headers: Vec<SliceHeader>, notes: &mut Vec<Note>) -> Vec<PatientImages> {
+pub(super) fn group(headers: Vec<SliceHeader>, rules: &SeriesRules, notes: &mut Vec<Note>) -> Vec<PatientImages> {
     // One series identifier under two study dates is two series.
     let mut series: BTreeMap<(String, Option<Date>, String), Vec<SliceHeader>> = BTreeMap::new();
     for header in headers {
@@ -24,7 +24,7 @@ pub(super) fn group(headers: Vec<SliceHeader>, notes: &mut Vec<Note>) -> Vec<Pat
         series.entry(key).or_default().push(header);
     }
     let series: Vec<Vec<SliceHeader>> = series.into_values().collect();
-    let entries: Vec<Vec<SeriesEntry>> = series.into_par_iter().map(entries_of).collect();
+    let entries: Vec<Vec<SeriesEntry>> = series.into_par_iter().map(|headers| entries_of(headers, rules)).collect();
     let mut by_patient: BTreeMap<String, Vec<SeriesEntry>> = BTreeMap::new();
     for entry in entries.into_iter().flatten() {
         by_patient.entry(entry.row.patient_id.clone()).or_default().push(entry);
@@ -75,15 +75,15 @@ fn ranked(mut entries: Vec<SeriesEntry>) -> Vec<SeriesEntry> {
 }
 
 /// One entry for each volume of a series.
-fn entries_of(headers: Vec<SliceHeader>) -> Vec<SeriesEntry> {
+fn entries_of(headers: Vec<SliceHeader>, rules: &SeriesRules) -> Vec<SeriesEntry> {
     if headers.iter().all(|h| not_for_measuring(h).is_some()) {
-        return vec![entry_of(SeriesPart { headers, name: None }, Vec::new())];
+        return vec![entry_of(SeriesPart { headers, name: None }, Vec::new(), rules)];
     }
     let Noted { value: parts, notes } = volumes_of(headers);
-    parts.into_iter().map(|part| entry_of(part, notes.clone())).collect()
+    parts.into_iter().map(|part| entry_of(part, notes.clone(), rules)).collect()
 }
 
-fn entry_of(SeriesPart { headers, name }: SeriesPart, notes: Vec<Note>) -> SeriesEntry {
+fn entry_of(SeriesPart { headers, name }: SeriesPart, notes: Vec<Note>, rules: &SeriesRules) -> SeriesEntry {
     let first = &headers[0];
     let mut reasons: Vec<String> = notes.iter().map(|n| n.message.clone()).collect();
     let mut spacing_mm = None;
@@ -103,7 +103,7 @@ fn entry_of(SeriesPart { headers, name }: SeriesPart, notes: Vec<Note>) -> Serie
             }
         }
     };
-    let candidates = candidates_of(first, SeriesRules::built_in(), headers.len());
+    let candidates = candidates_of(first, rules, headers.len());
     let row = IndexRow {
         patient_id: first.patient_id.clone(),
         study_date: first.study_date,

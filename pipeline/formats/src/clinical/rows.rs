@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use jiff::civil::Time;
 use oncology::Date;
 
 use super::{ClinicalError, Problem};
@@ -118,6 +119,20 @@ impl Row<'_> {
         let message = format!("expected a date as YYYY-MM-DD, found {text:?}");
         problems.push(self.problem(column, message));
         None
+    }
+
+    /// A time of day, `HH:MM` or `HH:MM:SS`.
+    pub(crate) fn time(&self, column: &str, problems: &mut Vec<Problem>) -> Option<Time> {
+        let text = self.get(column);
+        if text.is_empty() {
+            return None;
+        }
+        let read = text.parse::<Time>().ok().filter(|_| matches!(text.len(), 5 | 8));
+        if read.is_none() {
+            let message = format!("expected a time of day as HH:MM or HH:MM:SS, found {text:?}");
+            problems.push(self.problem(column, message));
+        }
+        read
     }
 
     pub(crate) fn required_date(&self, column: &str, problems: &mut Vec<Problem>) -> Option<Date> {

@@ -65,7 +65,7 @@ pub struct TableReport {
 /// The tables, with the columns that are kept as they are and those that hold dates.
 const TABLES: [(&str, &[&str], &[&str]); 4] = [
     ("patients.csv", &["diagnosis", "death_cause"], &["death_date", "last_contact_date"]),
-    ("treatments.csv", &["session", "cycle", "modality", "target_lesions", "complication_grade"], &["date"]),
+    ("treatments.csv", &["time", "session", "cycle", "modality", "target_lesions", "complication_grade"], &["date"]),
     ("lesions.csv", &["lesion_id", "x_mm", "y_mm", "z_mm", "organ", "role"], &["study_date"]),
     ("markers.csv", &["marker", "value", "unit", "upper_limit"], &["date"]),
 ];

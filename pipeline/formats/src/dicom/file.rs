@@ -21,7 +21,7 @@ use crate::stored::{self, Stored};
 mod meta;
 
 /// Explicit VR Big Endian, retired.
-pub(crate) const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
+pub(super) const EXPLICIT_BIG_ENDIAN: &str = "1.2.840.10008.1.2.2";
 
 /// Reading a header stops here: Float, Double Float and ordinary Pixel Data all come later.
 const FIRST_PIXEL_TAG: Tag = Tag(0x7FE0, 0x0001);

@@ -1,5 +1,7 @@
 use super::*;
-use crate::grid::FrameId;
+use crate::grid::{FrameId, Grid, Shape};
+use crate::trunk::TrunkError;
+use crate::volume::Volume;
 
 /// A body of fat with a spine, an aorta of radius 10 mm and a vena cava, tilted and off centre; `blood` in HU.
 fn trunk(blood: f32, n_slices: usize, with_bone: bool) -> Volume<f32> {
@@ -31,7 +33,7 @@ fn trunk(blood: f32, n_slices: usize, with_bone: bool) -> Volume<f32> {
 #[test]
 fn blood_in_the_aorta_is_read_in_every_phase() {
     for blood in [42.0, 110.0, 160.0, 320.0] {
-        let found = find_aorta(&trunk(blood, 20, true)).unwrap();
+        let found = find_aorta(&Trunk::of(&trunk(blood, 20, true)).unwrap()).unwrap();
         assert!((found.hu - f64::from(blood)).abs() < 12.0, "{blood}: {found:?}");
         for center in &found.centers {
             assert!((center.coords.x - 14.0).hypot(center.coords.y - 12.0) < 3.0, "{center:?}");
@@ -41,10 +43,10 @@ fn blood_in_the_aorta_is_read_in_every_phase() {
 
 #[test]
 fn where_there_is_none_the_reason_is_said() {
-    assert_eq!(find_aorta(&trunk(160.0, 20, false).map(|v| v.min(150.0))).unwrap_err(), AortaError::NoSpine);
-    let short = find_aorta(&trunk(160.0, 6, true)).unwrap_err();
+    assert_eq!(Trunk::of(&trunk(160.0, 20, false).map(|v| v.min(150.0))).unwrap_err(), TrunkError::NoSpine);
+    let short = find_aorta(&Trunk::of(&trunk(160.0, 6, true)).unwrap()).unwrap_err();
     assert!(matches!(short, AortaError::NotFound { found_mm } if found_mm < 40.0), "{short}");
     let fat = trunk(160.0, 20, true).map(|v| if (148.0..172.0).contains(v) { -100.0 } else { *v });
-    let none = find_aorta(&fat);
+    let none = find_aorta(&Trunk::of(&fat).unwrap());
     assert!(none.as_ref().is_err_and(|e| e.to_string().contains("48 mm are needed")), "{none:?}");
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(args: &Index) -> Result<u8, Failure> {
         args.patients.as_deref().map(|p| form_of("--patients", p, &[Form::Csv, Form::Parquet])).transpose()?;
     let study = config::load(args.study.as_deref()).map_err(Failure::usage)?;
     let mut notes = Vec::new();
-    let index = archive::index(&args.archive).map_err(Failure::bad_input)?.note_into(&mut notes);
+    let index = archive::index_by(&args.archive, &study.rules).map_err(Failure::bad_input)?.note_into(&mut notes);
     let clinical = clinical(args, &study, &mut notes);
     image_input::say(&notes);
     if index.series().next().is_none() && index.nifti_files.is_empty() {

@@ -30,7 +30,7 @@ pub(super) fn digest(
             let bytes = stored::read(path).with_context(|| reading(path))?;
             text.push_str(&format!("{} dose {}\n", visit.date, out::sha256_hex(&bytes)));
         }
-        text.push_str(&format!("{:?} {:?} {:?}\n", visit.marks, visit.shortened, visit.second_choice));
+        text.push_str(&format!("{:?} {:?} {:?} {:?}\n", visit.marks, visit.shortened, visit.second_choice, visit.side));
     }
     let record = record.map(|r| PatientRecord { line: 0, ..r.clone() });
     text.push_str(&format!("{record:?}\n{treatments:?}\n{markers:?}\n"));

@@ -15,6 +15,7 @@ use oncology::Date;
 use oncology::visit_window::VisitLabel;
 
 use super::outlines::{Days, DicomOutlines};
+use super::treatment_day::DayImages;
 use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, doses, label_maps, reports, segmentations, structures};
 use crate::config::{MaskSource, NiftiFrame, Study};
 use crate::out;
@@ -41,10 +42,10 @@ pub(super) struct Source<'a> {
 /// the patient has to wait until they are mended or removed.
 pub(super) fn plan_visit(
     source: &Source<'_>,
-    timepoint: &TimepointImages,
+    day: &DayImages,
     notes: &mut Vec<Note>,
 ) -> Result<Option<VisitPlan>, Vec<String>> {
-    let study = source.study;
+    let (study, timepoint) = (source.study, &day.images);
     for series in timepoint.series.iter().filter(|s| !s.row.usable && !says_of_images(s)) {
         let message = format!("{} is not used: {}", describe(series), series.row.reasons.join("; "));
         notes.push(Note::warning("series_not_usable", series.row.series_uid.clone(), message));
@@ -80,8 +81,9 @@ pub(super) fn plan_visit(
     Ok(Some(VisitPlan {
         date,
         label: VisitLabel::NoTreatment(0),
+        side: day.side,
         shortened: shortened(source, &measure, &left_out),
-        second_choice,
+        second_choice: second_choice.or_else(|| day.not_evaluable.clone()),
         arterial,
         pet,
         masks: masks(source, timepoint, date, &measure, notes)?,
@@ -89,6 +91,11 @@ pub(super) fn plan_visit(
         marks: marks(source, timepoint, date, &measure, notes),
         measure,
     }))
+}
+
+/// Whether a series holds an image, and is no outline, report or dose.
+pub(super) fn is_image(series: &SeriesEntry) -> bool {
+    matches!(series.row.modality.as_str(), "CT" | "MR" | "PT")
 }
 
 /// Structure sets, segmentations, reports and doses hold no image; what became of them is said where they are read.

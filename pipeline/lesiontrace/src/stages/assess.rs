@@ -112,8 +112,11 @@ fn coded_visit(track: &LesionTrack, visits: &[VisitFacts], n: usize, enhanced: O
     let Some(sighting) = track.sightings.get(&n) else {
         return blank(Size::Absent, Size::Absent, LesionState::Absent);
     };
-    if let Some(reason) = &visits[n].second_choice {
-        let size = Size::NotEvaluable(reason.clone());
+    let own = visits[n].second_choice.clone();
+    let of_baseline = || visits[0].second_choice.as_ref().filter(|_| track.first_visit == 0);
+    let unfit = own.or_else(|| of_baseline().map(|reason| format!("baseline cannot be compared with: {reason}")));
+    if let Some(reason) = unfit {
+        let size = Size::NotEvaluable(reason);
         return blank(size.clone(), size, LesionState::NotEvaluable);
     }
     match sighting.state {

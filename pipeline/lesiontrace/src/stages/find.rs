@@ -5,7 +5,7 @@ use imaging::registration::{Quality, Registration};
 use imaging::{Grid, Note};
 use oncology::Date;
 
-use crate::plan::VisitPlan;
+use crate::plan::{DaySide, VisitPlan};
 use crate::stages::load::LoadedSeries;
 use crate::stages::marks::{Marked, Unmeasured};
 use crate::stages::measure::Sizes;
@@ -16,6 +16,8 @@ use crate::stages::segment::Instance;
 pub(crate) struct VisitFacts {
     /// Its date.
     pub(crate) date: Date,
+    /// Where it stands on the day of a local treatment, where that is known.
+    pub(crate) side: Option<DaySide>,
     /// Folder name below the patient's.
     pub(crate) folder: String,
     /// Role, description and modality of the measured series.
@@ -74,6 +76,16 @@ impl VisitFacts {
     pub(crate) fn not_evaluable(&self) -> Option<String> {
         (self.to_baseline.quality == Quality::Fail)
             .then(|| format!("registration to baseline failed: {}", self.to_baseline.reasons.join("; ")))
+    }
+
+    /// Whether the visit shows the patient before a treatment; on its day, where nothing says otherwise.
+    pub(crate) fn is_before(&self, treated: Date) -> bool {
+        self.date < treated || self.date == treated && !matches!(self.side, Some(DaySide::After | DaySide::Unordered))
+    }
+
+    /// Whether the visit shows the patient after a treatment; on its day, where nothing says otherwise.
+    pub(crate) fn is_after(&self, treated: Date) -> bool {
+        self.date > treated || self.date == treated && !matches!(self.side, Some(DaySide::Before | DaySide::Unordered))
     }
 
     /// The marked lesion without an outline that has a label.

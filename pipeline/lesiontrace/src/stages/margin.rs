@@ -31,9 +31,9 @@ pub(crate) fn pairs(visits: &[VisitFacts], tracked: &Tracked) -> Vec<Pair> {
     for (lesion, dates) in &tracked.treated {
         let Some(track) = tracked.tracks.iter().find(|t| t.id == *lesion) else { continue };
         for treated in dates {
-            let before = (0..visits.len()).rev().find(|n| visits[*n].date <= *treated && has_labels(track, *n));
+            let before = (0..visits.len()).rev().find(|n| visits[*n].is_before(*treated) && has_labels(track, *n));
             let after = (0..visits.len()).find(|n| {
-                visits[*n].date >= *treated && Some(*n) != before && tracked.zones.contains_key(&(*n, lesion.clone()))
+                visits[*n].is_after(*treated) && Some(*n) != before && tracked.zones.contains_key(&(*n, lesion.clone()))
             });
             if let (Some(before), Some(after)) = (before, after) {
                 pairs.push(Pair { lesion: lesion.clone(), treated: *treated, before, after });

@@ -65,7 +65,7 @@ pub(crate) fn arterial<'a>(
     notes: &mut Vec<Note>,
 ) -> Arterial<'a> {
     let liver_hu = healthy_liver(series, measured, found);
-    let doubt = phase::check(series, &liver_hu, notes);
+    let doubt = phase::check(series, &liver_hu, found, notes);
     Arterial { series, liver_hu: doubt.map_or(liver_hu, Evaluable::NotEvaluable) }
 }
 

@@ -185,7 +185,7 @@ fn note_treatment(
     let dates = tracked.treated.entry(lesion.clone()).or_default();
     let since = dates.last().copied();
     let before = n.checked_sub(1).map(|n| visits[n].date);
-    let ablations = treatments.iter().filter(|t| t.modality.leaves_ablation_zone() && t.date <= visits[n].date);
+    let ablations = treatments.iter().filter(|t| t.modality.leaves_ablation_zone() && visits[n].is_after(t.date));
     let new: Vec<Date> = ablations.map(|t| t.date).filter(|d| since.is_none_or(|s| *d > s)).collect();
     let viable_before = n > 0
         && tracked

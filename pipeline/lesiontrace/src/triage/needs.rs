@@ -60,7 +60,12 @@ pub(super) fn needs(images: &PatientImages, clinical: &ClinicalTables, study: &S
         dated.iter().filter(|(_, t)| t.series.iter().any(is_image)).map(|(date, t)| (*date, check(t))).collect()
     };
     let mut recist = response("recist_1_1", &of(&|t| any_of(t, &study.series.measure).map(|_| ())));
-    recist.missing.extend(of_measured(&dated, study));
+    let measured = measured(&dated, study);
+    if let Some(doubt) = other_modality(&measured) {
+        recist.readiness = recist.readiness.max(Readiness::Partly);
+        recist.missing.insert(0, doubt);
+    }
+    recist.missing.extend(of_measured(&measured));
     vec![
         recist,
         response("mrecist", &of(&|t| any_of(t, &study.series.arterial).map(|_| ()))),
@@ -126,10 +131,31 @@ fn suv(series: &SeriesEntry) -> Result<(), String> {
     suv_factor(&slices, &SuvOptions::STANDARD).map(|_| ()).map_err(|reason| format!("SUV is not evaluable: {reason}"))
 }
 
+/// The series that would be measured on each day.
+fn measured<'a>(dated: &[(Date, &'a TimepointImages)], study: &Study) -> Vec<(Date, &'a SeriesEntry)> {
+    dated.iter().filter_map(|(date, t)| Some((*date, any_of(t, &study.series.measure).ok()?))).collect()
+}
+
+/// Why sizes of some visits cannot be compared: another modality than at the first one (Eisenhauer et al. 2009, §3.2: the same method
+/// of measurement at baseline and during follow-up).
+fn other_modality(measured: &[(Date, &SeriesEntry)]) -> Option<String> {
+    let (first_date, first) = measured.first()?;
+    let kind = |series: &SeriesEntry| {
+        if series.row.role == SeriesRole::Pet { "PT".to_owned() } else { series.row.modality.clone() }
+    };
+    let others = measured.iter().filter(|(_, series)| kind(series) != kind(first));
+    let others: Vec<String> = others.map(|(date, series)| format!("{date} ({})", kind(series))).collect();
+    (!others.is_empty()).then(|| {
+        format!(
+            "the modality changes from {} on {first_date} to that of {}: RECIST 1.1 compares sizes of one modality; name roles of one modality in [series] measure",
+            kind(first),
+            others.join(", ")
+        )
+    })
+}
+
 /// What to doubt about the series that would be measured: several phases, thick slices.
-fn of_measured(dated: &[(Date, &TimepointImages)], study: &Study) -> Vec<String> {
-    let measured: Vec<(Date, &SeriesEntry)> =
-        dated.iter().filter_map(|(date, t)| Some((*date, any_of(t, &study.series.measure).ok()?))).collect();
+fn of_measured(measured: &[(Date, &SeriesEntry)]) -> Vec<String> {
     let mut doubts = Vec::new();
     let roles: Vec<&str> = measured.iter().map(|(_, s)| s.row.role.as_str()).collect();
     if roles.windows(2).any(|pair| pair[0] != pair[1]) {
@@ -156,9 +182,10 @@ fn margin(dated: &[(Date, &TimepointImages)], clinical: &ClinicalTables, id: &st
         let faults = pair_faults(*ablation, &usable, study);
         n_usable += usize::from(faults.is_empty());
         missing.extend(faults.into_iter().map(|fault| format!("ablation of {ablation}: {fault}")));
-        if usable.contains(ablation) {
+        let mut of_day = clinical.treatments_of(id).into_iter().filter(|t| t.date == *ablation);
+        if usable.contains(ablation) && of_day.all(|t| t.time.is_none()) {
             missing.push(format!(
-                "ablation of {ablation}: images of that day may be from before or after it; nothing says which"
+                "ablation of {ablation}: images of that day may be from before or after it; nothing says which (treatments.csv has no time)"
             ));
         }
     }

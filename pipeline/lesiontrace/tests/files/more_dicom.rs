@@ -7,6 +7,7 @@ use formats::dicom::rtstruct::{ClosedContour, Roi};
 use formats::dicom::write::{ModalityToWrite, SeriesToWrite, StructureSetToWrite, write_series, write_structure_set};
 use formats::dicom::{SliceHeader, SuvOptions, read_series};
 use imaging::{FrameId, Point};
+use jiff::civil::{Time, time};
 
 /// The headers of the one series in a folder.
 fn slices(folder: &Path) -> Vec<SliceHeader> {
@@ -67,17 +68,23 @@ fn square(slice: &SliceHeader, half: f64) -> ClosedContour {
 
 /// Copies the series of a folder as another series of the same study and frame of reference.
 pub(crate) fn copy_series(from: &Path, to: &Path, description: &str) {
+    let study = slices(from)[0].study_uid.clone();
+    copy_as(from, to, description, &study, time(9, 3, 0, 0));
+}
+
+/// Copies the series of a folder as a series of another study, acquired at another time of the day.
+pub(crate) fn copy_as(from: &Path, to: &Path, description: &str, study_uid: &str, at: Time) {
     let slices = slices(from);
     let first = &slices[0];
     let volume = read_series(&slices, &SuvOptions::STANDARD).unwrap().value.volume.to_values();
-    let at = first.study_date.unwrap().at(9, 3, 0, 0);
+    let at = first.study_date.unwrap().to_datetime(at);
     let copy = SeriesToWrite {
         volume: &volume,
         modality: ModalityToWrite::Ct { kvp: 120.0, contrast: None },
         patient_id: first.patient_id.clone(),
         patient_sex: None,
         patient_weight_kg: None,
-        study_uid: first.study_uid.clone(),
+        study_uid: study_uid.to_owned(),
         series_uid: format!("{}.7", first.series_uid),
         sop_instance_uids: (0..slices.len()).map(|k| format!("{}.7.{k}", first.series_uid)).collect(),
         study_datetime: at,

@@ -83,6 +83,16 @@ impl SeriesRules {
         &BUILT_IN
     }
 
+    /// The rules of a file before the built-in ones: at equal weight the file's own come first.
+    ///
+    /// # Errors
+    /// The file's text is no set of rules.
+    pub fn beside_built_in(text: &str) -> Result<Self, RulesError> {
+        let mut own = Self::parse(text)?;
+        own.rules.extend(Self::built_in().rules.iter().cloned());
+        Ok(own)
+    }
+
     /// Every word the rules look for in a description, in lower case; some more than once.
     pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         let conditions = self.rules.iter().flat_map(|rule| std::iter::once(&rule.conditions).chain(&rule.either));
@@ -158,6 +168,19 @@ mod tests {
         assert_eq!(candidates[0].reason, "the description says: arterial phase");
         let both = SeriesRules::built_in().candidates(&header("CT", "ABDOMEN W/WO"), 80);
         assert_eq!(both[0].role, SeriesRole::Ct);
+    }
+
+    #[test]
+    fn own_rules_stand_before_the_built_in_ones() {
+        let own = "schema = 1\n[[rule]]\nrole = \"ct_portal_venous\"\nweight = 60\nmodality = \"CT\"\n\
+            any = [\"leber spaet\", \"arterial\"]\nwhy = \"our protocol\"\n";
+        let rules = SeriesRules::beside_built_in(own).unwrap();
+        let role = |text: &str| rules.candidates(&header("CT", text), 80)[0].role;
+        // Delayed by the built-in rules, of weight 70; arterial by those of weight 60, which come later.
+        assert_eq!(role("Leber spaet"), SeriesRole::CtDelayed);
+        assert_eq!(role("Arterial 3.0"), SeriesRole::CtPortalVenous);
+        assert_eq!(role("Dry Liver"), SeriesRole::CtNative);
+        assert!(SeriesRules::beside_built_in(&own.replace("any", "anny")).is_err());
     }
 
     #[test]

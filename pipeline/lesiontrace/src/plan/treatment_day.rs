@@ -1,0 +1,178 @@
+//! Two scans on the day of a local treatment: which lies before it, which after, and which one is the day's visit.
+//!
+//! Planning and control scan are told apart by their acquisition against the treatment's `time`, else by an ablation zone outlined on
+//! the later one alone. Where neither tells, nothing is guessed: the visit is measured and its response not evaluable. Descriptions are
+//! no evidence: "PRE" is said of contrast medium, too.
+
+use formats::archive::{SeriesEntry, TimepointImages};
+use formats::clinical::TreatmentRecord;
+use imaging::Note;
+use jiff::civil::{Date, DateTime};
+
+use super::SeriesPlan;
+use super::outlines::{Days, RegionKind};
+use super::visit::{Source, is_image};
+use super::{segmentations, structures};
+
+/// Scans of one study that start farther apart belong to two sessions. Origin: the phases of one examination follow each other within
+/// a quarter of an hour; an ablation takes longer than half an hour.
+const SESSION_GAP_MINUTES: i64 = 30;
+
+/// Where a visit on the day of a local treatment stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DaySide {
+    /// Scanned before it.
+    Before,
+    /// Scanned after it.
+    After,
+    /// Two scans that cannot be ordered round it.
+    Unordered,
+}
+
+/// The images of a day that are its visit.
+pub(super) struct DayImages {
+    /// The images.
+    pub(super) images: TimepointImages,
+    /// Where they stand, on the day of a local treatment and where it is known.
+    pub(super) side: Option<DaySide>,
+    /// Why response cannot be judged.
+    pub(super) not_evaluable: Option<String>,
+}
+
+/// The images of a day on both sides of a treatment, and how that is known.
+struct Ordered {
+    before: TimepointImages,
+    after: TimepointImages,
+    by: &'static str,
+}
+
+/// What is used of a day. `has_baseline` says whether an earlier day of the baseline window has a visit: then the scan after the
+/// treatment is the day's visit, else the one before it.
+pub(super) fn of_day(
+    source: &Source<'_>,
+    day: &TimepointImages,
+    treatments: &[TreatmentRecord],
+    has_baseline: bool,
+    notes: &mut Vec<Note>,
+) -> DayImages {
+    let whole = |side, not_evaluable| DayImages { images: day.clone(), side, not_evaluable };
+    let Some(date) = day.study_date else { return whole(None, None) };
+    let local: Vec<&TreatmentRecord> =
+        treatments.iter().filter(|t| t.date == date && t.modality.is_locoregional()).collect();
+    let roles = &source.study.series.measure;
+    let scans: Vec<&SeriesEntry> = day.series.iter().filter(|s| is_measurable(s, roles)).collect();
+    if local.is_empty() || scans.is_empty() {
+        return whole(None, None);
+    }
+    let sessions = sessions(&scans);
+    let found = by_clock(day, date, &local, notes).or_else(|| by_zone(source, day, &sessions));
+    let Some(Ordered { before, after, by }) = found else {
+        if sessions.len() == 1 {
+            return whole(None, None);
+        }
+        let reason = format!(
+            "not evaluable, because {} scans of the day cannot be ordered round the treatment; give its time in treatments.csv (column time, HH:MM)",
+            sessions.len()
+        );
+        notes.push(Note::error("unordered_day", date.to_string(), format!("{date}: {reason}")));
+        return whole(Some(DaySide::Unordered), Some(reason));
+    };
+    let has = |images: &TimepointImages| images.series.iter().any(|s| is_measurable(s, roles));
+    let (side, images) = match (has(&before), has(&after)) {
+        (true, true) if !has_baseline => (DaySide::Before, before),
+        (_, true) => (DaySide::After, after),
+        _ => (DaySide::Before, before),
+    };
+    if sessions.len() > 1 {
+        let (used, other) = if side == DaySide::Before { ("before", "after") } else { ("after", "before") };
+        let why = if has_baseline { "baseline is an earlier day" } else { "no earlier day is a baseline" };
+        let message = format!(
+            "{date}: of the scans before and after the treatment, told apart by {by}, the one {used} it is the day's visit ({why}); what was scanned {other} it is not used"
+        );
+        notes.push(Note::warning("two_scans_round_treatment", date.to_string(), message));
+    }
+    DayImages { images, side: Some(side), not_evaluable: None }
+}
+
+fn is_measurable(series: &SeriesEntry, roles: &[String]) -> bool {
+    series.row.usable && roles.iter().any(|role| series.row.role.as_str() == role)
+}
+
+/// When the first slice was acquired.
+fn start(series: &SeriesEntry) -> Option<DateTime> {
+    series.headers.iter().filter_map(|header| header.key.acquired).min()
+}
+
+fn study(series: &SeriesEntry) -> &str {
+    series.headers.first().map_or("", |header| &header.study_uid)
+}
+
+/// The scans by session, earliest first: another study, or a long pause, begins another one.
+fn sessions<'a>(scans: &[&'a SeriesEntry]) -> Vec<Vec<&'a SeriesEntry>> {
+    let mut sorted = scans.to_vec();
+    sorted.sort_by(|a, b| (start(a), study(a), &a.row.series_uid).cmp(&(start(b), study(b), &b.row.series_uid)));
+    let mut sessions: Vec<Vec<&SeriesEntry>> = Vec::new();
+    for scan in sorted {
+        let goes_on = |session: &Vec<&SeriesEntry>| {
+            let last = session.last().expect("no session is empty");
+            let pause = start(last).zip(start(scan)).map_or(0, |(a, b)| b.duration_since(a).as_secs() / 60);
+            study(last) == study(scan) && pause <= SESSION_GAP_MINUTES
+        };
+        match sessions.last_mut().filter(|session| goes_on(session)) {
+            Some(session) => session.push(scan),
+            None => sessions.push(vec![scan]),
+        }
+    }
+    sessions
+}
+
+/// By the treatment's time; nothing where none is given, or no image states when it was acquired.
+fn by_clock(day: &TimepointImages, date: Date, local: &[&TreatmentRecord], notes: &mut Vec<Note>) -> Option<Ordered> {
+    let times = || local.iter().filter_map(|t| t.time).map(|time| date.to_datetime(time));
+    let (first, last) = (times().min()?, times().max()?);
+    day.series.iter().filter(|s| is_image(s)).find_map(start)?;
+    let side = |series: &SeriesEntry| match start(series) {
+        Some(at) if at < first => Some(DaySide::Before),
+        Some(at) if at >= last => Some(DaySide::After),
+        _ => None,
+    };
+    for series in day.series.iter().filter(|s| is_image(s) && s.row.usable && side(s).is_none()) {
+        let why =
+            if start(series).is_some() { "was scanned during the treatments" } else { "states no acquisition time" };
+        let message = format!("{date}: \"{}\" {why} and is not used", series.row.description);
+        notes.push(Note::warning("scan_without_side", series.row.series_uid.clone(), message));
+    }
+    let of = |wanted| part(day, |series| side(series) == Some(wanted));
+    Some(Ordered { before: of(DaySide::Before), after: of(DaySide::After), by: "the treatment's time" })
+}
+
+/// By an ablation zone on the later of two sessions alone.
+fn by_zone(source: &Source<'_>, day: &TimepointImages, sessions: &[Vec<&SeriesEntry>]) -> Option<Ordered> {
+    let [earlier, later] = sessions else { return None };
+    let begins = start(later.first()?)?;
+    let is_before = start(earlier.last()?)? < begins;
+    let zone = |session: &[&SeriesEntry]| session.iter().any(|scan| has_zone(source, day, scan));
+    if !is_before || zone(earlier) || !zone(later) {
+        return None;
+    }
+    let of = |before: bool| part(day, |series| start(series).is_some_and(|at| (at < begins) == before));
+    Some(Ordered { before: of(true), after: of(false), by: "the ablation zone outlined on the later one" })
+}
+
+/// Whether a structure set or segmentation outlines an ablation zone on a scan.
+fn has_zone(source: &Source<'_>, day: &TimepointImages, scan: &SeriesEntry) -> bool {
+    let scan = SeriesPlan { role: scan.row.role.to_string(), entry: scan.clone() };
+    let days = Days { archive: source.archive, visit: day, all: source.timepoints };
+    // What is said of these files is said where they are used.
+    let mut unsaid = Vec::new();
+    let sets = structures::of_visit(days, &scan, &source.study.structures, &mut unsaid);
+    let segments = segmentations::of_visit(days, &scan, &source.study.structures, &mut unsaid);
+    let mut regions = sets.into_iter().chain(segments).flatten().flat_map(|set| set.regions);
+    regions.any(|region| region.kind == RegionKind::AblationZone)
+}
+
+/// The day with a part of its images; what is no image refers to the series it belongs to and stays.
+fn part(day: &TimepointImages, is_part: impl Fn(&SeriesEntry) -> bool) -> TimepointImages {
+    let series = day.series.iter().filter(|s| !is_image(s) || is_part(s)).cloned().collect();
+    TimepointImages { study_date: day.study_date, series }
+}
