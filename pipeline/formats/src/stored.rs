@@ -1,8 +1,8 @@
 //! Opens a file where it lies: on disk, or inside a zip archive (`archive/P01.zip/scans/1/IM0001.dcm`), which is not unpacked to disk.
 //!
 //! A stored member is read in place. A deflated one is unpacked into memory as far as it is asked for, and given up with its last
-//! reader; a larger one than [`MAX_INFLATED_MIB`] is refused. Encrypted members, links, names that lead out of the archive and
-//! archives inside archives are left out with a reason.
+//! reader; a larger one than [`MAX_INFLATED_MIB`] is refused. Encrypted members, links, names that lead out of the archive, archives
+//! inside archives and different files of one name are left out with a reason.
 //!
 //! Source: APPNOTE.TXT 6.3.10 (PKWARE): central directory, zip64, methods 0 (stored) and 8 (deflated).
 

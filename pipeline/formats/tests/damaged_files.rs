@@ -1,10 +1,12 @@
 //! Two hundred damaged files of each kind, and bombs: each ends in a value or an error, soon, and without much memory.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may unwrap and touch files")]
 
+use std::cell::Cell;
 use std::fs;
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use imaging::FrameId;
@@ -15,15 +17,37 @@ use testkit::damage::damaged;
 use testkit::dicom_bytes::{DEFLATED, element, file, header, number, open_sequence};
 use testkit::seeds;
 
+#[path = "hostile/allocations.rs"]
+#[expect(unreachable_pub, reason = "the same in all files of the folder")]
+mod allocations;
 #[path = "hostile/readers.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets use the same file from outside")]
 mod readers;
+#[path = "hostile/secrets.rs"]
+#[expect(unreachable_pub, reason = "the fuzz targets use the same file from outside")]
+mod secrets;
+
+#[global_allocator]
+static ALLOCATOR: allocations::Counting = allocations::Counting;
+
+/// Tests take turns where all run in one process: the memory counted is that of one of them.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// Damaged files of each kind.
 const N_DAMAGED: u64 = 200;
 
 /// No file of a few kilobytes may take longer, also on a machine that does other things.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Bytes that reading a file may take at most beyond [`PER_BYTE`] for each of its own. The most seen is 38 MiB, for an image whose
+/// damaged header promises so many pixels, and 7 MiB for all other kinds.
+const MEMORY: usize = 64 << 20;
+
+/// Bytes of memory for each byte of a file: an element of eight bytes becomes a value of some hundred.
+const PER_BYTE: usize = 256;
+
+/// Bytes that a bomb may take: a deflated data set may unpack to 256 MiB whatever its size, into memory that grows by doubling.
+const BOMB_MEMORY: usize = (512 << 20) + MEMORY;
 
 /// [`read_damaged`], where some of the damage must be noticed.
 fn damage_all(name: &str, whole: &[Vec<u8>], read: impl Fn(&Path) -> bool) {
@@ -33,21 +57,33 @@ fn damage_all(name: &str, whole: &[Vec<u8>], read: impl Fn(&Path) -> bool) {
 /// Reads the seeds whole, then 200 damaged copies of them. `name` is the file's name; `read` says whether it could be read.
 /// How many of the copies could.
 fn read_damaged(name: &str, whole: &[Vec<u8>], read: impl Fn(&Path) -> bool) -> u64 {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join(name);
-    for (n, bytes) in whole.iter().enumerate() {
+    // Each in a folder of its own: what is known of an archive is kept by its path.
+    let put = |number: String, bytes: &[u8]| {
+        let path = folder.path().join(number).join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
-        assert!(read(&path), "{name}: seed {n} is whole and must be read");
+        path
+    };
+    for (n, bytes) in whole.iter().enumerate() {
+        assert!(read(&put(format!("seed-{n}"), bytes)), "{name}: seed {n} is whole and must be read");
     }
-    let mut n_read = 0;
+    let (mut n_read, mut most) = (0, 0);
     for number in 0..N_DAMAGED {
-        let bytes = damaged(&whole[number as usize % whole.len()], number);
-        fs::write(&path, &bytes).unwrap();
+        let path = put(number.to_string(), &damaged(&whole[number as usize % whole.len()], number));
         let begun = Instant::now();
-        let result = catch_unwind(AssertUnwindSafe(|| read(&path)));
+        let (result, taken) = allocations::peak_of(|| catch_unwind(AssertUnwindSafe(|| read(&path))));
         assert!(begun.elapsed() < PATIENCE, "{name} damaged by {number} took {:?}", begun.elapsed());
+        let allowed = MEMORY + PER_BYTE * fs::metadata(&path).unwrap().len() as usize;
+        assert!(
+            taken <= allowed,
+            "{name} damaged by {number} took {taken} bytes of memory, expected at most {allowed}"
+        );
+        most = most.max(taken);
         n_read += u64::from(result.unwrap_or_else(|_| panic!("{name} damaged by {number} made the reader panic")));
     }
+    println!("{name}: {n_read} of {N_DAMAGED} could be read, with at most {} KiB of memory", most >> 10);
     n_read
 }
 
@@ -92,6 +128,35 @@ fn nrrds() {
 }
 
 #[test]
+fn zip_archives() {
+    damage_all("P1.zip", &seeds::zips(), readers::archive);
+}
+
+#[test]
+fn files_within_whole_zip_archives() {
+    let within: Vec<Vec<u8>> = [seeds::images(), seeds::niftis()].concat();
+    // The damage is done before the archive is made: no checksum stops it.
+    read_damaged("input", &within, |path| {
+        let zip = path.with_extension("zip");
+        fs::write(&zip, seeds::archive_of(&fs::read(path).unwrap())).unwrap();
+        readers::archive(&zip)
+    });
+}
+
+#[test]
+fn de_identification_of_damaged_files_tells_no_name() {
+    let kinds = [seeds::images(), seeds::segmentations(), seeds::structure_sets(), seeds::doses(), seeds::reports()];
+    let n_checked = Cell::new(0);
+    damage_all("in/input.dcm", &kinds.concat(), |path| {
+        let folder = path.ancestors().nth(2).unwrap();
+        let is_written = secrets::deidentified(folder);
+        n_checked.set(n_checked.get() + usize::from(is_written && secrets::check_secrets(folder)));
+        is_written
+    });
+    assert!(n_checked.get() > kinds.concat().len(), "the secret was looked for in {} files", n_checked.get());
+}
+
+#[test]
 fn clinical_tables() {
     // The table of an archive of NIfTI files is read by the index, which says so only where there are files.
     for (name, text) in seeds::clinical_tables() {
@@ -117,16 +182,18 @@ fn with(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
 fn refusal(path: &Path, bytes: &[u8]) -> String {
     fs::write(path, bytes).unwrap();
     let begun = Instant::now();
-    let reason = match read_headers(path) {
+    let (reason, taken) = allocations::peak_of(|| match read_headers(path) {
         Err(error) => error.to_string(),
         Ok(headers) => read_series(&headers, &SuvOptions::STANDARD).unwrap_err().to_string(),
-    };
+    });
     assert!(begun.elapsed() < PATIENCE, "{reason}: took {:?}", begun.elapsed());
+    assert!(taken <= BOMB_MEMORY, "{reason}: took {taken} bytes of memory, expected at most {BOMB_MEMORY}");
     reason
 }
 
 #[test]
 fn bombs_are_refused_early_and_say_what_they_claim() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bomb.dcm");
     let whole = seeds::ct_slice(0);
@@ -163,6 +230,7 @@ fn bombs_are_refused_early_and_say_what_they_claim() {
 
 #[test]
 fn deflated_bombs_are_refused() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("bomb.dcm");
     let zeros = vec![0; 1_000_000];

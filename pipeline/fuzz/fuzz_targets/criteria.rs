@@ -2,14 +2,14 @@
 #![no_main]
 
 use lesiontrace_fuzz as fuzz;
-use lesiontrace_oncology::criteria::deauville::DeauvilleTable;
-use lesiontrace_oncology::criteria::enhancement::EnhancementTable;
-use lesiontrace_oncology::criteria::eortc::EortcTable;
-use lesiontrace_oncology::criteria::extent::ExtentTable;
-use lesiontrace_oncology::criteria::percist::PercistTable;
-use lesiontrace_oncology::criteria::table::CriterionTable;
-use lesiontrace_oncology::endpoint::preset::Preset;
 use libfuzzer_sys::fuzz_target;
+use oncology::criteria::deauville::DeauvilleTable;
+use oncology::criteria::enhancement::EnhancementTable;
+use oncology::criteria::eortc::EortcTable;
+use oncology::criteria::extent::ExtentTable;
+use oncology::criteria::percist::PercistTable;
+use oncology::criteria::table::CriterionTable;
+use oncology::endpoint::preset::Preset;
 
 fuzz_target!(init: fuzz::let_caught_panics_pass(), |data: &[u8]| {
     let Ok(text) = std::str::from_utf8(data) else { return };

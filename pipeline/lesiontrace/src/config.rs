@@ -303,7 +303,28 @@ fn parse(text: &str) -> anyhow::Result<Study> {
         "[registration] transform: expected \"rigid\" or \"affine\", found {:?}",
         study.registration.transform
     );
+    check_numbers(&study)?;
     Ok(study)
+}
+
+/// TOML writes `nan` and `inf`, and no comparison with them means anything.
+fn check_numbers(study: &Study) -> anyhow::Result<()> {
+    for (key, value) in [
+        ("[models] min_lesion_volume_mm3", study.models.min_lesion_volume_mm3),
+        ("[tracking] max_distance_mm", study.tracking.max_distance_mm),
+        ("[tracking] uncertain_ratio", study.tracking.uncertain_ratio),
+        ("[tracking] mark_distance_mm", study.tracking.mark_distance_mm),
+        ("[endpoints] margin_threshold_mm", study.endpoints.margin_threshold_mm),
+        ("[reports] key_image_mm", study.reports.key_image_mm),
+    ] {
+        anyhow::ensure!(value.is_finite() && value >= 0.0, "{key}: expected a number of 0 or more, found {value}");
+    }
+    let [low, high] = study.registration.clamp_hu;
+    anyhow::ensure!(
+        low.is_finite() && high.is_finite() && low < high,
+        "[registration] clamp_hu: expected a lower and a higher number, found {low} and {high}"
+    );
+    Ok(())
 }
 
 #[cfg(test)]
@@ -335,5 +356,27 @@ mod tests {
         let text = DEFAULT.replace("max_distance_mm", "max_distnace_mm");
         let error = format!("{:#}", parse(&text).unwrap_err());
         assert!(error.contains("max_distnace_mm"), "{error}");
+    }
+
+    #[test]
+    fn numbers_that_no_comparison_means_anything_with_are_refused_by_key() {
+        for (key, value) in
+            [("margin_threshold_mm", "nan"), ("max_distance_mm", "inf"), ("min_lesion_volume_mm3", "-1.0")]
+        {
+            let line = DEFAULT.lines().find(|line| line.starts_with(key)).unwrap();
+            let error = parse(&DEFAULT.replace(line, &format!("{key} = {value}"))).unwrap_err().to_string();
+            assert!(error.contains(key), "{error}");
+        }
+        let line = DEFAULT.lines().find(|line| line.starts_with("clamp_hu")).unwrap();
+        assert!(parse(&DEFAULT.replace(line, "clamp_hu = [300.0, -100.0]")).is_err());
+    }
+
+    #[test]
+    fn damaged_study_files_are_study_files_or_errors() {
+        let damaged = (0..200).map(|number| testkit::damage::damaged(DEFAULT.as_bytes(), number));
+        // What is no text any more is refused before it is parsed.
+        let texts: Vec<String> = damaged.filter_map(|bytes| String::from_utf8(bytes).ok()).collect();
+        let n_refused = texts.iter().filter(|text| parse(text).is_err()).count();
+        assert!(n_refused > 50, "{n_refused} of {} are refused", texts.len());
     }
 }

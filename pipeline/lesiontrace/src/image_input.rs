@@ -13,7 +13,7 @@ use oncology::Evaluable;
 use serde::Serialize;
 
 use crate::exit::Failure;
-use crate::out;
+use crate::out::{self, plain_line};
 
 /// An image with what its file proves about it.
 #[derive(Debug, Clone)]
@@ -137,7 +137,7 @@ pub(crate) fn dose_unit(word: &str) -> Result<DoseUnit, Failure> {
 /// Says every note that is more than information on stderr.
 pub(crate) fn say(notes: &[Note]) {
     for note in notes.iter().filter(|note| note.severity > Severity::Info) {
-        tracing::warn!("{}: {}", note.subject, note.message);
+        tracing::warn!("{}", plain_line(&format!("{}: {}", note.subject, note.message)));
     }
 }
 

@@ -58,6 +58,6 @@ fn usage(error: &clap::Error) -> ExitCode {
 }
 
 fn end(failure: &exit::Failure) -> ExitCode {
-    tracing::error!("{failure}");
+    tracing::error!("{}", out::plain(&failure.to_string()));
     ExitCode::from(failure.code)
 }

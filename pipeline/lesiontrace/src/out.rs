@@ -21,21 +21,38 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<
     write_atomic(path, &bytes)
 }
 
-/// Prints a text on stdout, control characters as U+FFFD: what an archive says must not steer a terminal. A
-/// closed pipe (`| head`) is a reader who has seen enough, not an error.
+/// Characters that are not seen and change what is: marks that turn the direction of writing, and spaces of no width.
+///
+/// Source: Unicode Technical Report 36, section 3.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+/// A text for a terminal: what an archive says must not steer it. Control characters but line ends and tabs, and characters that
+/// are not seen, become U+FFFD.
+pub(crate) fn plain(text: &str) -> String {
+    text.replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t') || is_unseen(c), "\u{fffd}")
+}
+
+/// [`plain`] on one line: nothing in it looks like a line of its own.
+pub(crate) fn plain_line(text: &str) -> String {
+    plain(text).replace(['\n', '\t'], "\u{fffd}")
+}
+
+/// Prints a [`plain`] text on stdout. A closed pipe (`| head`) is a reader who has seen enough, not an error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let steers = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    let text = text.replace(steers, "\u{fffd}");
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(plain(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         other => other.context("writing to stdout"),
     }
 }
 
-/// Prints one JSON document on stdout.
+/// Prints one JSON document on stdout; characters that are not seen are written as their number, so that nothing is lost.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_string_pretty(value).context("turning a result into JSON")?;
+    let shown = |c: char| if is_unseen(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    let text = if text.contains(is_unseen) { text.chars().map(shown).collect() } else { text };
     print(&format!("{text}\n"))
 }
 
@@ -79,6 +96,12 @@ mod tests {
         let long = safe_name(&"ä".repeat(40));
         assert_eq!(long.len(), 64);
         assert_ne!(long, safe_name(&"ä".repeat(41)));
+    }
+
+    #[test]
+    fn texts_of_an_archive_do_not_steer_a_terminal() {
+        assert_eq!(plain("é\u{1b}[2J\r\n\t\u{202e}x"), "é\u{fffd}[2J\u{fffd}\n\t\u{fffd}x");
+        assert_eq!(plain_line("a\nERROR b"), "a\u{fffd}ERROR b");
     }
 
     #[test]

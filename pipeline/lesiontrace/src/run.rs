@@ -290,12 +290,14 @@ impl Worker<'_> {
             "mend the input named above and run again with --resume; everybody else is done"
         };
         remedy.clone_into(&mut entry.remedy);
-        tracing::warn!("patient {}: {}: {}", entry.id, entry.stage, entry.message);
+        let line = format!("patient {}: {}: {}", entry.id, entry.stage, entry.message);
+        tracing::warn!("{}", out::plain_line(&line));
     }
 
     fn write(&self, entry: &Entry) -> anyhow::Result<()> {
         ledger::write_entry(&self.request.out, entry).inspect_err(|error| {
-            tracing::error!("patient {}: the ledger entry cannot be written: {error:#}", entry.id);
+            let line = format!("patient {}: the ledger entry cannot be written: {error:#}", entry.id);
+            tracing::error!("{}", out::plain_line(&line));
         })
     }
 }

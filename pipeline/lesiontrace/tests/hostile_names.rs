@@ -50,6 +50,22 @@ fn put_text(folder: &Path, tag: u32, old: &str, new: &str) {
     }
 }
 
+/// Puts hostile UIDs of study, series and instance into every DICOM file below a folder: one series a folder, as before.
+fn put_uids(folder: &Path) {
+    for (n, path) in files_below(folder).into_iter().enumerate() {
+        let mut bytes = fs::read(&path).unwrap();
+        let series = path.parent().unwrap().file_name().unwrap().to_string_lossy().into_owned();
+        for (tag, last) in [(0x0020_000D, &series), (0x0020_000E, &series), (0x0008_0018, &n.to_string())] {
+            let uid = format!("../../../=1+<script>alert(5)</script>\u{1b}{}{last}", folder.display());
+            let head = &element(tag, "UI", "")[..6];
+            let at = bytes.windows(head.len()).position(|w| w == head).unwrap();
+            let length = usize::from(u16::from_le_bytes([bytes[at + 6], bytes[at + 7]]));
+            bytes.splice(at..at + 8 + length, element(tag, "UI", uid));
+        }
+        fs::write(&path, bytes).unwrap();
+    }
+}
+
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(next) = folders.pop() {
@@ -85,6 +101,7 @@ fn cohort_of(names: &[String]) -> Cohort {
         put_text(&archive.join(n.to_string()), 0x0010_0020, old, new);
         let description = "=1+1 portal venous <script>alert(3)</script>";
         put_text(&archive.join(n.to_string()), 0x0008_103E, "Abdomen portal venous", description);
+        put_uids(&archive.join(n.to_string()));
         fs::rename(archive.join("masks").join(old), archive.join("masks").join(encoded(new))).unwrap();
         people.write_record([new.as_str(), "@HCC <script>alert(4)</script>", "", "2020-06-01"]).unwrap();
     }

@@ -16,6 +16,9 @@ fn main() -> io::Result<()> {
     let codes = seeds::codes().into_iter().map(|(n, size, bits, code)| with_code(n, size, bits, code)).collect();
     let tables = seeds::clinical_tables().into_iter().zip(0_u8..);
     let tables = tables.map(|((_, text), n)| [&[n], text.as_bytes()].concat()).collect();
+    let whole = seeds::zips().into_iter().map(|zip| [&[0], zip.as_slice()].concat());
+    let within = [seeds::images(), seeds::niftis()].concat().into_iter().map(|file| [&[1], file.as_slice()].concat());
+    let zips = whole.chain(within).collect();
     for (target, files) in [
         ("dicom", seeds::images()),
         ("codec", codes),
@@ -26,6 +29,8 @@ fn main() -> io::Result<()> {
         ("nifti", seeds::niftis()),
         ("nrrd", seeds::nrrds()),
         ("clinical", tables),
+        ("zip", zips),
+        ("deidentify", dicom()),
         ("rules", texts(&top.join("configs/series"))?),
         ("study", texts(&top.join("configs/study"))?),
         ("card", cards(&top.join("models"))?),
@@ -38,6 +43,12 @@ fn main() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// DICOM objects of every kind.
+fn dicom() -> Vec<Vec<u8>> {
+    use seeds::{compressed_images, doses, images, reports, segmentations, structure_sets};
+    [images(), segmentations(), structure_sets(), doses(), reports(), compressed_images()].concat()
 }
 
 /// The TOML files of a folder.

@@ -3,7 +3,9 @@
 
 pub mod damage;
 pub mod dicom_bytes;
+pub mod packed;
 pub mod seeds;
+pub mod zip_bytes;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

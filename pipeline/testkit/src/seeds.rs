@@ -6,9 +6,13 @@ use crate::dicom_bytes::{
     DEFLATED, EXPLICIT, IMPLICIT, element, file, fragments, implicit, number, open_sequence, sequence,
 };
 
+use crate::packed::stored_blocks;
+
 mod nifti;
+mod zip;
 
 pub use nifti::{gzip_stored, niftis, nrrds};
+pub use zip::{archive_of, zips};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";
 const PET: &str = "1.2.840.10008.5.1.4.1.1.128";
@@ -97,15 +101,7 @@ pub fn ct_slice(k: usize) -> Vec<u8> {
 
 /// The same, deflated: in stored blocks, so that damage meets the data set and not only the compression.
 fn deflated_slice() -> Vec<u8> {
-    let data_set = ct_data_set(0);
-    let mut stored = Vec::new();
-    for (n, block) in data_set.chunks(256).enumerate() {
-        stored.push(u8::from((n + 1) * 256 >= data_set.len()));
-        stored.extend_from_slice(&(block.len() as u16).to_le_bytes());
-        stored.extend_from_slice(&(!(block.len() as u16)).to_le_bytes());
-        stored.extend_from_slice(block);
-    }
-    file(DEFLATED, CT, &stored)
+    file(DEFLATED, CT, &stored_blocks(&ct_data_set(0), 256))
 }
 
 /// A CT slice without preamble and meta group, in implicit little endian.

@@ -1,10 +1,11 @@
 //! The central directory of a zip archive: which members there are, and where their bytes lie.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::time::SystemTime;
 
 use zip::read::ZipFileEntry;
 use zip::{CompressionMethod, ZipArchive};
@@ -26,36 +27,60 @@ pub(super) struct Entry {
 pub(super) struct Directory {
     pub(super) entries: BTreeMap<String, Entry>,
     pub(super) left_out: Vec<MemberLeftOut>,
+    /// Names of two files each; neither is an entry.
+    contradictory: BTreeSet<String>,
 }
 
 /// A member that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MemberLeftOut {
-    /// Its name, or its number where it has no readable one.
+    /// Its name, a long one cut short, or its number where it has no readable one.
     pub(crate) name: String,
     /// Why, and what to do.
     pub(crate) reason: &'static str,
 }
 
+/// What changes when an archive is written anew: its size and its time of change.
+type State = (u64, Option<SystemTime>);
+
+type Opened = BTreeMap<PathBuf, (State, Arc<Directory>)>;
+
 /// Directories of the archives opened so far: reading one for each of its files would take longer than the files.
-static OPENED: LazyLock<Mutex<BTreeMap<PathBuf, Arc<Directory>>>> = LazyLock::new(Mutex::default);
+static OPENED: LazyLock<Mutex<Opened>> = LazyLock::new(Mutex::default);
 
 /// Bytes of a member's own header before its name.
 const LOCAL_HEADER: usize = 30;
+
+/// Bytes of a member's header in the central directory before its name.
+const CENTRAL_HEADER: usize = 46;
+
+/// Places of checksum and true size in that header.
+const CONTENT_FIELDS: [usize; 8] = [16, 17, 18, 19, 24, 25, 26, 27];
+
+/// Characters of a name that a note shows: names may be 64 KiB long.
+const MAX_SHOWN: usize = 200;
+
+const NO_ENCODING: &str = "its name is in no encoding this program knows; pack the archive again";
+
+/// Why neither of two files of one name is read.
+pub(super) const TWO_FILES: &str =
+    "the archive holds two files of this name, and nothing says which is right; pack it again";
 
 pub(super) fn damaged(what: &str) -> io::Error {
     let message = format!("the zip archive is damaged ({what}); copy or export it again");
     io::Error::new(io::ErrorKind::InvalidData, message)
 }
 
-/// The directory of an archive, read once.
+/// The directory of an archive, read once, and again when the archive has changed since.
 pub(super) fn directory_of(zip: &Path) -> io::Result<Arc<Directory>> {
+    let metadata = std::fs::metadata(zip)?;
+    let state: State = (metadata.len(), metadata.modified().ok());
     let mut opened = OPENED.lock().map_err(|_| io::Error::other("another reader of the archive failed"))?;
-    if let Some(directory) = opened.get(zip) {
+    if let Some((_, directory)) = opened.get(zip).filter(|(then, _)| *then == state) {
         return Ok(Arc::clone(directory));
     }
     let directory = Arc::new(Directory::read(zip)?);
-    opened.insert(zip.to_owned(), Arc::clone(&directory));
+    opened.insert(zip.to_owned(), (state, Arc::clone(&directory)));
     Ok(directory)
 }
 
@@ -80,52 +105,99 @@ impl Directory {
     fn read(zip: &Path) -> io::Result<Self> {
         let archive =
             ZipArchive::new(io::BufReader::new(File::open(zip)?)).map_err(|error| damaged(&error.to_string()))?;
+        let start = archive.central_directory_start();
+        let ambiguous = if archive.has_duplicate_names() { names_of_two_files(zip, start)? } else { BTreeSet::new() };
         let mut directory = Self::default();
         for n in 0..archive.len() {
             let member = archive.by_index_data(n).map_err(|error| damaged(&error.to_string()))?;
-            if let Ok(name) = member.name() {
-                directory.take(&name.replace('\\', "/"), &member);
-            } else {
-                let reason = "its name is in no encoding this program knows; pack the archive again";
-                directory.left_out.push(MemberLeftOut { name: format!("member {}", n + 1), reason });
+            match member.name() {
+                Ok(name) if ambiguous.contains(member.name_raw()) => directory.leave_out(&name, TWO_FILES),
+                Ok(name) => directory.take(&name, &member),
+                Err(_) => directory.leave_out(&format!("member {}", n + 1), NO_ENCODING),
             }
         }
         Ok(directory)
     }
 
     fn take(&mut self, name: &str, member: &ZipFileEntry<'_>) {
-        if name.ends_with('/') || member.is_dir() {
+        let slashed = name.replace('\\', "/");
+        if slashed.ends_with('/') || member.is_dir() {
             return;
         }
-        let stays_inside = Path::new(name).components().all(|c| matches!(c, Component::Normal(_)));
         let method = member.compression();
-        let reason = if !stays_inside || name.contains('\0') {
-            "its name leads out of the archive"
-        } else if member.encrypted() {
-            "it is encrypted; unpack the archive with its password first"
-        } else if member.is_symlink() {
-            "it is a symbolic link; pack the file itself"
-        } else if is_zip(Path::new(name)) {
-            "it is a zip archive inside a zip archive; unpack the outer one"
-        } else if !matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
-            "it is packed by another method than deflate; pack the archive again (zip, 7z -mm=Deflate)"
-        } else if self.entries.contains_key(name) {
-            "the archive holds two files of this name; pack it again"
-        } else {
-            let entry = Entry {
-                is_deflated: method == CompressionMethod::Deflated,
-                crc: member.crc32(),
-                packed_size: member.compressed_size(),
-                size: member.size(),
-                header_at: member.header_start(),
-            };
-            if !entry.is_deflated && entry.size != entry.packed_size {
-                "its sizes contradict each other; copy or export the archive again"
-            } else {
-                self.entries.insert(name.to_owned(), entry);
-                return;
-            }
+        let entry = Entry {
+            is_deflated: method == CompressionMethod::Deflated,
+            crc: member.crc32(),
+            packed_size: member.compressed_size(),
+            size: member.size(),
+            header_at: member.header_start(),
         };
-        self.left_out.push(MemberLeftOut { name: name.to_owned(), reason });
+        let Some(path) = path_below(&slashed) else {
+            return self.leave_out(name, "its name leads out of the archive or is none; pack it again");
+        };
+        if member.encrypted() {
+            self.leave_out(name, "it is encrypted; unpack the archive with its password first");
+        } else if member.is_symlink() {
+            self.leave_out(name, "it is a symbolic link; pack the file itself");
+        } else if is_zip(Path::new(&path)) {
+            self.leave_out(name, "it is a zip archive inside a zip archive; unpack the outer one");
+        } else if !matches!(method, CompressionMethod::Stored | CompressionMethod::Deflated) {
+            let reason = "it is packed by another method than deflate; pack the archive again (zip, 7z -mm=Deflate)";
+            self.leave_out(name, reason);
+        } else if !entry.is_deflated && entry.size != entry.packed_size {
+            self.leave_out(name, "its sizes contradict each other; copy or export the archive again");
+        } else {
+            self.enter(name, path, entry);
+        }
     }
+
+    /// A copy of a file that is there already is no other file.
+    fn enter(&mut self, name: &str, path: String, entry: Entry) {
+        let content = |e: &Entry| (e.size, e.crc);
+        match self.entries.get(&path).map(content) {
+            Some(first) if first != content(&entry) => {
+                self.entries.remove(&path);
+                self.contradictory.insert(path);
+                self.leave_out(name, TWO_FILES);
+            }
+            None if !self.contradictory.contains(&path) => drop(self.entries.insert(path, entry)),
+            _ => {}
+        }
+    }
+
+    fn leave_out(&mut self, name: &str, reason: &'static str) {
+        let mut shown: String = name.chars().take(MAX_SHOWN).collect();
+        if shown.len() < name.len() {
+            shown.push('…');
+        }
+        self.left_out.push(MemberLeftOut { name: shown, reason });
+    }
+}
+
+/// The path of a member below its archive; `None` where it leads elsewhere or nowhere.
+fn path_below(name: &str) -> Option<String> {
+    let parts = Path::new(name).components().filter(|part| *part != Component::CurDir);
+    let parts: Option<Vec<&str>> = parts.map(|part| Some(part).filter(is_name)?.as_os_str().to_str()).collect();
+    parts.map(|parts| parts.join("/")).filter(|path| !path.is_empty() && !path.contains('\0'))
+}
+
+fn is_name(part: &Component<'_>) -> bool {
+    matches!(part, Component::Normal(_))
+}
+
+/// Names, as written, under which the central directory lists files of different content: [`ZipArchive`] would take the last of
+/// each and say nothing.
+fn names_of_two_files(zip: &Path, start: u64) -> io::Result<BTreeSet<Vec<u8>>> {
+    let mut file = io::BufReader::new(File::open(zip)?);
+    file.seek(SeekFrom::Start(start))?;
+    let mut contents: BTreeMap<Vec<u8>, BTreeSet<[u8; 8]>> = BTreeMap::new();
+    let mut header = [0_u8; CENTRAL_HEADER];
+    while file.read_exact(&mut header).is_ok() && header[..4] == *b"PK\x01\x02" {
+        let length = |at: usize| i64::from(u16::from_le_bytes([header[at], header[at + 1]]));
+        let mut name = vec![0; length(28) as usize];
+        file.read_exact(&mut name)?;
+        file.seek_relative(length(30) + length(32))?;
+        contents.entry(name).or_default().insert(CONTENT_FIELDS.map(|at| header[at]));
+    }
+    Ok(contents.into_iter().filter(|(_, of)| of.len() > 1).map(|(name, _)| name).collect())
 }

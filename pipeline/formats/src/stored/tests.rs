@@ -1,46 +1,10 @@
 use std::io::Write as _;
 
+use testkit::zip_bytes::{Member, Packing, archive};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::*;
-
-/// Writes a zip archive by hand, so that names and methods no packer allows can be written too: (name, bytes, deflated, encrypted).
-fn by_hand(members: &[(&str, &[u8], bool, bool)]) -> Vec<u8> {
-    let (mut out, mut central) = (Vec::new(), Vec::new());
-    for (name, bytes, deflate, encrypted) in members {
-        let mut crc = flate2::Crc::new();
-        crc.update(bytes);
-        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        let packed = if *deflate { encoder.finish().unwrap() } else { bytes.to_vec() };
-        let mut fields = vec![20, 0, u8::from(*encrypted), 0, u8::from(*deflate) * 8, 0, 0, 0, 0, 0];
-        fields.extend(crc.sum().to_le_bytes());
-        fields.extend((packed.len() as u32).to_le_bytes());
-        fields.extend((bytes.len() as u32).to_le_bytes());
-        fields.extend((name.len() as u16).to_le_bytes());
-        fields.extend([0, 0]);
-        let at = out.len() as u32;
-        out.extend(b"PK\x03\x04");
-        out.extend(&fields);
-        out.extend(name.as_bytes());
-        out.extend(packed);
-        central.extend(b"PK\x01\x02\x14\x00");
-        central.extend(&fields);
-        central.extend([0; 10]);
-        central.extend(at.to_le_bytes());
-        central.extend(name.as_bytes());
-    }
-    let (at, n) = (out.len() as u32, members.len() as u16);
-    out.extend(&central);
-    out.extend(b"PK\x05\x06\x00\x00\x00\x00");
-    out.extend(n.to_le_bytes());
-    out.extend(n.to_le_bytes());
-    out.extend((central.len() as u32).to_le_bytes());
-    out.extend(at.to_le_bytes());
-    out.extend([0, 0]);
-    out
-}
 
 #[test]
 fn members_are_read_where_they_lie() {
@@ -80,35 +44,95 @@ fn members_are_read_where_they_lie() {
 fn what_cannot_be_read_or_leads_astray_is_left_out_with_its_reason() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("p.zip");
-    let members_in: [(&str, &[u8], bool, bool); 7] = [
-        ("good\\one.dcm", b"x", false, false),
-        ("../two", b"x", false, false),
-        ("/etc/three", b"x", false, false),
-        ("secret", b"x", true, true),
-        ("inner.zip", b"PK", false, false),
-        ("good/one.dcm", b"other", false, false),
-        ("folder/", b"", false, false),
+    let members_in: [Member<'_>; 14] = [
+        (b"good\\one.dcm", b"x", Packing::Stored),
+        (b"./good//three.dcm", b"x", Packing::Described),
+        (b"../two", b"x", Packing::Stored),
+        (b"good/../../two", b"x", Packing::Stored),
+        (b"..\\two", b"x", Packing::Stored),
+        (b"/etc/three", b"x", Packing::Stored),
+        (b"", b"x", Packing::Stored),
+        (b"nul\0.dcm", b"x", Packing::Stored),
+        (b"secret", b"x", Packing::Encrypted),
+        (b"linked", b"/etc/passwd", Packing::Link),
+        (b"other", b"x", Packing::Method(12)),
+        (b"inner.zip", b"PK", Packing::Stored),
+        (b"folder/", b"", Packing::Stored),
+        (b"big", b"zip64", Packing::Zip64),
     ];
-    std::fs::write(&path, by_hand(&members_in)).unwrap();
+    std::fs::write(&path, archive(&members_in)).unwrap();
     let found = members(&path).unwrap();
-    assert_eq!(found.files, [path.join("good/one.dcm")]);
+    let names = ["big", "good/one.dcm", "good/three.dcm"];
+    assert_eq!(found.files, names.map(|name| path.join(name)));
+    assert_eq!(read(&path.join("big")).unwrap(), b"zip64");
+    assert_eq!(read(&path.join("good/three.dcm")).unwrap(), b"x");
     let said: String = found.left_out.iter().map(|one| format!("{}: {}\n", one.name, one.reason)).collect();
-    for word in ["../two", "/etc/three", "encrypted", "inside a zip archive", "two files of this name"] {
+    for word in ["../two", "..\\two", "/etc/three", "nul\0", "encrypted", "symbolic", "deflate", "inside a zip archive"]
+    {
         assert!(said.contains(word), "{word} in {said}");
     }
-    assert_eq!(found.left_out.len(), 5, "{said}");
+    assert_eq!(found.left_out.len(), 10, "{said}");
     assert!(open(&path.join("../two")).is_err() && open(&path.join("secret")).is_err());
+}
+
+#[test]
+fn of_two_files_of_one_name_neither_is_taken_and_a_copy_is_no_other_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.zip");
+    let members_in: [Member<'_>; 7] = [
+        (b"a/one", b"first", Packing::Stored),
+        (b"a/one", b"second", Packing::Stored),
+        (b"a/two", b"first", Packing::Stored),
+        (b"a\\two", b"second", Packing::Stored),
+        (b"./a/two", b"first", Packing::Stored),
+        (b"a/three", b"same", Packing::Stored),
+        (b"a/three", b"same", Packing::Deflated),
+    ];
+    std::fs::write(&path, archive(&members_in)).unwrap();
+    let found = members(&path).unwrap();
+    assert_eq!(found.files, [path.join("a/three")]);
+    assert_eq!(found.left_out.len(), 2, "{:?}", found.left_out);
+    assert!(found.left_out.iter().all(|one| one.reason == directory::TWO_FILES), "{:?}", found.left_out);
+    assert_eq!(read(&found.files[0]).unwrap(), b"same");
+}
+
+#[test]
+fn names_of_any_length_and_bytes_are_names_and_notes_of_them_are_short() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.zip");
+    let (long, outside) = ("deep/".repeat(2000) + "file", "../".to_owned() + &"x".repeat(10_000));
+    let members_in: [Member<'_>; 3] = [
+        (long.as_bytes(), b"long", Packing::Deflated),
+        (outside.as_bytes(), b"x", Packing::Stored),
+        (b"bell\x07\x1b[2J\r\n\xFF", b"odd", Packing::Stored),
+    ];
+    std::fs::write(&path, archive(&members_in)).unwrap();
+    let found = members(&path).unwrap();
+    let mut contents: Vec<Vec<u8>> = found.files.iter().map(|file| read(file).unwrap()).collect();
+    contents.sort();
+    assert_eq!(contents, [b"long".to_vec(), b"odd".to_vec()]);
+    assert!(found.left_out.len() == 1 && found.left_out[0].name.len() < 300, "{:?}", found.left_out);
+}
+
+#[test]
+fn an_archive_written_anew_is_read_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("p.zip");
+    for content in [b"one".as_slice(), b"and two"] {
+        std::fs::write(&path, archive(&[(b"a", content, Packing::Stored)])).unwrap();
+        assert_eq!(read(&path.join("a")).unwrap(), content);
+    }
 }
 
 #[test]
 fn a_member_that_unpacks_to_more_than_it_says_or_can_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let zeros = vec![0; 3 << 20];
-    let whole = by_hand(&[("zeros", &zeros, true, false)]);
+    let zeros = vec![0; 2000];
+    let whole = archive(&[(b"zeros", &zeros, Packing::Deflated)]);
     let central = whole.windows(4).rposition(|w| w == b"PK\x01\x02").unwrap();
     for (name, size, word) in [
-        ("less", 1_u32 << 20, "checksum"),
-        ("more", 4 << 20, "ends early"),
+        ("less", 1000_u32, "checksum"),
+        ("more", 4000, "ends early"),
         ("absurd", 0x3000_0000, "more than it can hold"),
         ("huge", 0xF000_0000, "unpack the archive"),
     ] {
@@ -124,7 +148,7 @@ fn a_member_that_unpacks_to_more_than_it_says_or_can_is_refused() {
 #[test]
 fn no_cut_and_no_changed_byte_makes_it_panic() {
     let folder = tempfile::tempdir().unwrap();
-    let whole = by_hand(&[("one", &[1; 300], true, false), ("two", b"zwei", false, false)]);
+    let whole = archive(&[(b"one", &[1; 300], Packing::Deflated), (b"two", b"zwei", Packing::Zip64)]);
     for n in 0..whole.len() {
         let mut changed = whole.clone();
         changed[n] ^= 0x7F;

@@ -17,6 +17,9 @@ use lesiontrace_formats::{nifti, nrrd};
 /// At most this many masks of one file are made: the next one is made in the same way.
 const N_MASKS: usize = 4;
 
+/// At most this many series of an archive are read.
+const N_SERIES: usize = 16;
+
 fn frame() -> FrameId {
     FrameId::new("1.2.9")
 }
@@ -98,6 +101,29 @@ pub fn nrrd_image(path: &Path) -> bool {
 pub fn clinical(folder: &Path) -> bool {
     let _ = index(folder);
     ClinicalTables::read(folder).is_ok_and(|tables| tables.problems.is_empty())
+}
+
+/// An archive, a folder or one zip file: its index, and every image, segmentation and report in it. Whether it holds series and
+/// all usable ones could be read.
+pub fn archive(path: &Path) -> bool {
+    let Ok(index) = index(path) else { return false };
+    for file in index.value.nifti_files.iter().take(N_MASKS) {
+        nifti_image(file);
+    }
+    let mut n_read = 0;
+    for entry in index.value.series().take(N_SERIES) {
+        let read = match (&entry.nifti, entry.headers.first()) {
+            (Some(file), _) => nifti_image(&file.path),
+            (None, Some(header)) if entry.row.modality == "SEG" => segmentation(&header.path),
+            (None, Some(header)) if entry.row.modality == "SR" => report(&header.path),
+            (None, _) => series(entry.headers.clone()),
+        };
+        if entry.row.usable && !read {
+            return false;
+        }
+        n_read += 1;
+    }
+    n_read > 0
 }
 
 /// Rules for series, asked about a header.

@@ -1,5 +1,7 @@
 //! Small NIfTI and NRRD files, plain and in stored gzip blocks.
 
+use crate::packed::{crc32, stored_blocks};
+
 /// A NIfTI-1 image of 4 x 3 x 2 voxels of 16 bits.
 fn nifti_1() -> Vec<u8> {
     let mut out = vec![0_u8; 352];
@@ -51,22 +53,10 @@ fn nifti_2() -> Vec<u8> {
 #[must_use]
 pub fn gzip_stored(bytes: &[u8]) -> Vec<u8> {
     let mut out = vec![0x1F, 0x8B, 8, 0, 0, 0, 0, 0, 0, 3];
-    let length = bytes.len() as u16;
-    out.push(1);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&(!length).to_le_bytes());
-    out.extend_from_slice(bytes);
+    out.extend(stored_blocks(bytes, u16::MAX));
     out.extend_from_slice(&crc32(bytes).to_le_bytes());
-    out.extend_from_slice(&u32::from(length).to_le_bytes());
+    out.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
     out
-}
-
-/// CRC-32 of RFC 1952, section 8.
-fn crc32(bytes: &[u8]) -> u32 {
-    let step = |crc: u32, byte: &u8| {
-        (0..8).fold(crc ^ u32::from(*byte), |c, _| if c & 1 == 1 { (c >> 1) ^ 0xEDB8_8320 } else { c >> 1 })
-    };
-    !bytes.iter().fold(!0, step)
 }
 
 /// NIfTI images: version 1 and 2, plain and gzipped.
