@@ -14,7 +14,6 @@ use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::closest::TriangleTree;
-use crate::diameter::mask_volume;
 use crate::grid::{FrameId, Grid};
 use crate::mask::Mask;
 use crate::space::{Patient, Point, Voxel};
@@ -28,12 +27,6 @@ use map::{MarginMap, surface_center};
 
 /// Tumour surface closer than this to the organ's capsule is left out by default (Sandu 2021).
 pub const CAPSULE_EXCLUSION: Mm = Mm(5.0);
-
-/// Cells per radius (of the ball of equal volume) at which surfaces are cut: their chords lie inside by a 800th of the radius.
-const CELLS_PER_RADIUS: f64 = 10.0;
-
-/// Smallest and largest such cell, mm.
-const CELL_MM: [f64; 2] = [0.4, 1.5];
 
 /// What a margin is computed from; all masks in one frame of reference, each on its own grid.
 #[derive(Debug, Clone, Copy)]
@@ -102,8 +95,8 @@ pub struct AblationMargin {
 /// Computes the margin on smooth surfaces.
 pub fn ablation_margin(input: &MarginInput<'_>) -> Result<AblationMargin, MarginError> {
     same_frame(input)?;
-    let tumour = surface(input.tumour, "tumour", fine(input.tumour))?;
-    let ablation = surface(input.ablation, "ablation", fine(input.ablation))?;
+    let tumour = surface(input.tumour, "tumour", Refinement::fine_for(input.tumour))?;
+    let ablation = surface(input.ablation, "ablation", Refinement::fine_for(input.ablation))?;
     let organ = input.organ.map(|mask| Organ::new(mask, input.capsule_exclusion)).transpose()?;
     let resolution = largest_spacing(input.tumour.grid()).max(largest_spacing(input.ablation.grid()));
 
@@ -146,11 +139,6 @@ fn same_frame(input: &MarginInput<'_>) -> Result<(), MarginError> {
 
 fn surface(mask: &Mask, which: &'static str, refinement: Refinement) -> Result<Surface, MarginError> {
     Surface::of_mask(mask, refinement).map_err(|source| MarginError::Surface { which, source })
-}
-
-fn fine(mask: &Mask) -> Refinement {
-    let radius = (0.75 / std::f64::consts::PI * mask_volume(mask).0).cbrt();
-    Refinement::SubVoxel(Mm((radius / CELLS_PER_RADIUS).clamp(CELL_MM[0], CELL_MM[1])))
 }
 
 fn largest_spacing(grid: &Grid) -> f64 {

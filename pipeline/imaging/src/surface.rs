@@ -44,6 +44,21 @@ pub enum Refinement {
     SubVoxel(Mm),
 }
 
+/// Cells per radius (of the ball of equal volume) at which fine surfaces are cut: their chords lie inside by a 800th of the radius.
+const CELLS_PER_RADIUS: f64 = 10.0;
+
+/// Smallest and largest such cell, mm.
+const CELL_MM: [f64; 2] = [0.4, 1.5];
+
+impl Refinement {
+    /// The sub-voxel function on cells that are fine for the size of a body.
+    pub fn fine_for(mask: &Mask) -> Self {
+        let volume = mask.n_voxels_set() as f64 * mask.grid().voxel_volume_mm3();
+        let radius = (0.75 / std::f64::consts::PI * volume).cbrt();
+        Self::SubVoxel(Mm((radius / CELLS_PER_RADIUS).clamp(CELL_MM[0], CELL_MM[1])))
+    }
+}
+
 /// How a surface was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SurfaceMethod {
@@ -225,7 +240,9 @@ pub(crate) mod tests {
             let area = surface.area().0 / (4.0 * PI * 144.0);
             let volume = surface.volume().0 / (4.0 / 3.0 * PI * 1728.0);
             assert!((area - 1.0).abs() < tolerance && (volume - 1.0).abs() < tolerance, "{spacing:?}: {area} {volume}");
-            assert!((surface.sphericity() - 1.0).abs() < tolerance, "{spacing:?}: {}", surface.sphericity());
+            // Its relative error is that of the area and two thirds of that of the volume.
+            let sphericity = surface.sphericity();
+            assert!((sphericity - 1.0).abs() < 5.0 / 3.0 * tolerance, "{spacing:?}: {sphericity}");
             assert!(surface.contains(OFF_GRID) && !surface.contains(Point::new(31.2, -16.8, 223.5)));
         }
     }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail};
 use formats::nifti::{self, read_displacement};
 use imaging::registration::deformable::Deformation;
 use imaging::registration::{Registration, read_itk_transform, write_itk_transform};
-use imaging::resample::{regrid, resample, resample_through};
+use imaging::resample::{resample, resample_through};
 use imaging::{Affine, FrameId, Grid, Interpolation, Patient, Point, Volume};
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,6 @@ use crate::out;
 const DESCRIPTION: &str = "moving_to_fixed.json";
 /// Name of the displacement field beside it.
 const FIELD: &str = "moving_to_fixed_displacement.nii.gz";
-/// Nodes of a written field lie this far apart, mm, or as far as the voxels where these are larger.
-const FIELD_MM: f64 = 3.0;
 /// Frame of reference of images that have none of their own.
 const NO_FRAME: [&str; 2] = ["fixed", "moving"];
 
@@ -169,7 +167,7 @@ pub(crate) fn write_field(
     deformation: &Deformation,
     fixed: &Grid,
 ) -> anyhow::Result<f64> {
-    let grid = regrid(fixed, fixed.spacing_mm().map(|mm| mm.max(FIELD_MM)))?;
+    let grid = deformation.lattice_over(fixed)?;
     let displacement = deformation.displacement_on(&grid);
     write_description(folder, registration, "deformable", None, Some(PathBuf::from(FIELD)))?;
     nifti::write_displacement(&folder.join(FIELD), &grid, &displacement)?;

@@ -15,7 +15,7 @@ fn index_of_a_folder_without_images_is_bad_input_and_says_so() {
     folder.write("notes.txt", b"nothing here");
     let (code, stdout, stderr) = failing(&["index", &folder.path(""), "--json"]);
     assert_eq!((code, stdout.as_str()), (BAD_INPUT, ""));
-    assert!(stderr.contains("no DICOM or NIfTI found under"), "{stderr}");
+    assert!(stderr.contains("no DICOM, NIfTI or NRRD found under"), "{stderr}");
 }
 
 #[test]

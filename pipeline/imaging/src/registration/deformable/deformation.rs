@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::lattice::Lattice;
 use super::solve::Displacement;
-use crate::{Affine, FrameId, Grid, GridError, Patient, Point, Shape, Vector};
+use crate::{Affine, FrameId, Grid, GridError, Patient, Point, Shape, Vector, Voxel};
 
 /// The inverse is found when a point comes back this close, mm.
 const INVERSE_TOLERANCE_MM: f64 = 1e-3;
@@ -96,6 +96,25 @@ impl Deformation {
         [shape.ni, shape.nj, shape.nk].iter().enumerate().all(|(a, n)| v[a] >= -RIM && v[a] <= *n as f64 - 1.0 + RIM)
     }
 
+    /// The lattice continued or cut so that it covers the voxels of a grid of the fixed frame: on its nodes the whole map is
+    /// sampled without loss, for between nodes both are read trilinearly.
+    pub fn lattice_over(&self, fixed: &Grid) -> Result<Grid, GridError> {
+        let shape = fixed.shape();
+        let ends = |n: usize| [-0.5, n as f64 - 0.5];
+        let (mut low, mut high) = ([f64::INFINITY; 3], [f64::NEG_INFINITY; 3]);
+        for (i, j, k) in (0..8).map(|corner| (corner & 1, (corner >> 1) & 1, corner >> 2)) {
+            let at = Point::new(ends(shape.ni)[i], ends(shape.nj)[j], ends(shape.nk)[k]);
+            let v = self.grid.patient_to_voxel().apply(fixed.voxel_to_patient().apply(at)).coords;
+            for a in 0..3 {
+                (low[a], high[a]) = (low[a].min(v[a].floor()), high[a].max(v[a].ceil()));
+            }
+        }
+        let n: [usize; 3] = std::array::from_fn(|a| (high[a] - low[a]) as usize + 1);
+        let shift = Affine::<Voxel, Voxel>::from_parts(Matrix3::identity(), Vector3::from(low));
+        let map = shift.then(self.grid.voxel_to_patient());
+        Grid::new(Shape { ni: n[0], nj: n[1], nk: n[2] }, map, self.grid.frame().clone())
+    }
+
     /// The whole map as displacements, mm LPS, at the voxel centres of a grid of the fixed frame, in memory order.
     pub fn displacement_on(&self, grid: &Grid) -> Vec<[f32; 3]> {
         let shape = grid.shape();
@@ -170,6 +189,17 @@ mod tests {
     #[test]
     fn the_whole_map_is_one_field_and_ends_half_a_cell_beyond_its_nodes() {
         let map = sheared();
+        // Another grid of the same frame, larger than the lattice on one side.
+        let turn = *Rotation3::from_euler_angles(-0.2, 0.3, 0.1).matrix();
+        let shape = Shape { ni: 9, nj: 4, nk: 7 };
+        let origin = Point::new(2.0, -15.0, 4.0);
+        let fixed = Grid::from_directions(shape, origin, [2.0, 1.5, 2.5], turn, FrameId::new("f")).unwrap();
+        let over = map.lattice_over(&fixed).unwrap();
+        let written = Deformation::new(over.clone(), map.displacement_on(&over), Affine::identity()).unwrap();
+        for n in 0..shape.n_voxels() {
+            let p = fixed.center(shape.index(n));
+            assert!(written.reaches(p) && written.apply(p).distance(map.apply(p)) < 1e-4);
+        }
         let grid = map.grid().clone();
         let whole = Deformation::new(grid.clone(), map.displacement_on(&grid), Affine::identity()).unwrap();
         let p = grid.center(crate::Index3 { i: 1, j: 2, k: 2 }) + Vector::new(0.4, -0.7, 1.1);
