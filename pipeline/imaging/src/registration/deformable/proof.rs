@@ -1,6 +1,7 @@
 //! What is known about a deformable registration: what is left over, how it stretches tissue, and whether it agrees with itself.
 
 use nalgebra::Vector3;
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::deformation::Deformation;
@@ -143,15 +144,37 @@ fn left_over(known: &Evidence<'_>, deformation: &Deformation) -> Result<Registra
     let low = known.prepared.moving_range.0;
     let through = |p: Point<Patient>| deformation.apply(p);
     let carried = resample_through(known.moving, &grid, through, Interpolation::Linear, low);
+    let covered = covered(known.moving, own.moving_mask, &grid, deformation)?;
     let excluded = own.moving_exclusion.map(|mask| resample_mask_through(mask, &grid, through));
     let options = RegistrationOptions {
         moving_exclusion: excluded.as_ref(),
-        moving_mask: None,
+        moving_mask: Some(&covered),
         moving_clamp: Some(known.prepared.moving_range),
         ..*own
     };
     let prepared = Prepared::new(known.fixed, &carried, &options)?;
     verdict(&prepared, known.fixed, &carried, &Affine::identity(), Motion::Rigid)
+}
+
+/// The part of a grid that the moving image (where it counts) covers: beyond it the carried image holds no anatomy.
+fn covered(
+    moving: &Volume<f32>,
+    counts: Option<&Mask>,
+    grid: &Grid,
+    deformation: &Deformation,
+) -> Result<Mask, RegistrationError> {
+    if let Some(counts) = counts {
+        return Ok(resample_mask_through(counts, grid, |p| deformation.apply(p)));
+    }
+    let shape = moving.shape();
+    let n = [shape.ni, shape.nj, shape.nk].map(|n| n as f64 - 0.5);
+    let is_inside = |linear: usize| {
+        let p = deformation.apply(grid.center(grid.shape().index(linear)));
+        let v = moving.grid().patient_to_voxel().apply(p).coords;
+        (0..3).all(|a| v[a] >= -0.5 && v[a] <= n[a])
+    };
+    let values = (0..grid.shape().n_voxels()).into_par_iter().map(is_inside).collect();
+    Ok(Mask::from_values(values, grid.clone())?)
 }
 
 /// Adds what only a deformation can do wrong to the verdict.
