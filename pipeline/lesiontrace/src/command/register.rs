@@ -176,10 +176,9 @@ fn options<'a>(args: &Register, fixed: &InputImage, moving: &InputImage, masks: 
     };
     RegistrationOptions {
         transform: match args.transform {
-            Transform::Rigid => TransformKind::Rigid,
-            Transform::Affine => TransformKind::Affine,
             // The bending starts where the rigid registration ends.
-            Transform::Deformable => TransformKind::Rigid,
+            Transform::Rigid | Transform::Deformable => TransformKind::Rigid,
+            Transform::Affine => TransformKind::Affine,
         },
         metric,
         fixed_clamp: clamp(fixed),

@@ -75,7 +75,7 @@ impl FixedToMoving {
         let (mut n, mut n_covered) = (0_usize, 0_usize);
         for linear in 0..shape.n_voxels() {
             let at = shape.index(linear);
-            if at.i % 4 == 0 && at.j % 4 == 0 && at.k % 4 == 0 {
+            if [at.i, at.j, at.k].iter().all(|n| n.is_multiple_of(4)) {
                 n += 1;
                 n_covered += usize::from(self.apply(like.center(at)).is_some_and(|p| contains(moving, p)));
             }
@@ -95,15 +95,16 @@ impl TransformFile {
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         let text = || std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
-        if name.ends_with(".nii") || name.ends_with(".nii.gz") {
+        let ends_with = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+        if ends_with(&[".nii", ".nii.gz"]) {
             return Ok(Self { map: read_field(path, NO_FRAME[0])?, frames: None });
         }
-        if name.ends_with(".tfm") || name.ends_with(".txt") {
+        if ends_with(&[".tfm", ".txt"]) {
             let moving_to_fixed =
                 read_itk_transform(&text()?).with_context(|| format!("reading {}", path.display()))?;
             return Ok(Self { map: inverse(&moving_to_fixed)?, frames: None });
         }
-        if !name.ends_with(".json") {
+        if !ends_with(&[".json"]) {
             bail!(
                 "{}: expected a map as .json (of `lesiontrace register`), .tfm or .txt (ITK text) or .nii.gz (displacement field); write it in one of these forms",
                 path.display()

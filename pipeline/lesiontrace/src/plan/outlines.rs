@@ -100,11 +100,12 @@ pub(super) struct Days<'a> {
     pub(super) all: &'a [TimepointImages],
 }
 
-/// A file of outlines by its path and its name in the archive, and the day it is filed under where that is not the visit's.
+/// A file of outlines by its path and its name in the archive, and the day it is filed under.
 struct Filed<'a> {
     path: &'a PathBuf,
     name: String,
-    other_day: Option<Option<Date>>,
+    is_other_day: bool,
+    day: Option<Date>,
 }
 
 impl<'a> Days<'a> {
@@ -112,14 +113,15 @@ impl<'a> Days<'a> {
     fn files(&self, kind: DicomOutlines) -> Vec<Filed<'a>> {
         let mut files: Vec<Filed<'a>> = Vec::new();
         for day in self.all {
-            let other_day = (day.study_date != self.visit.study_date).then_some(day.study_date);
+            let is_other_day = day.study_date != self.visit.study_date;
             let headers = day.series.iter().filter(|s| s.row.modality == kind.modality()).flat_map(|s| &s.headers);
             files.extend(headers.map(|header| {
                 let name = header.path.strip_prefix(self.archive).unwrap_or(&header.path).display().to_string();
-                Filed { path: &header.path, name, other_day }
+                Filed { path: &header.path, name, is_other_day, day: day.study_date }
             }));
         }
-        files.sort_by(|a, b| (a.path, a.other_day).cmp(&(b.path, b.other_day)));
+        // The visit's own day first: a file filed twice counts as the visit's.
+        files.sort_by(|a, b| (a.path, a.is_other_day, a.day).cmp(&(b.path, b.is_other_day, b.day)));
         files.dedup_by(|a, b| a.path == b.path);
         files
     }
@@ -141,11 +143,11 @@ pub(super) fn drawn_on<T, E: Display>(
 ) -> Result<Vec<(PathBuf, String, T)>, String> {
     let mut drawn = Vec::new();
     let [unreadable, of_other_series] = kind.codes();
-    for Filed { path, name, other_day } in days.files(kind) {
-        let content = match (read(path), other_day) {
-            (Ok(content), _) => content,
-            (Err(error), None) => return Err(format!("the {} {name} cannot be used: {error}", kind.name())),
-            (Err(error), Some(day)) => {
+    for Filed { path, name, is_other_day, day } in days.files(kind) {
+        let content = match read(path) {
+            Ok(content) => content,
+            Err(error) if !is_other_day => return Err(format!("the {} {name} cannot be used: {error}", kind.name())),
+            Err(error) => {
                 let day = day.map_or_else(|| "no day".to_owned(), |day| day.to_string());
                 let message = format!(
                     "the {} is filed under {day} and cannot be read, so that it may hold outlines of this visit: {error}",
@@ -158,7 +160,7 @@ pub(super) fn drawn_on<T, E: Display>(
         let refers = refers_to(&content.value, &measure.entry.row.series_uid);
         if refers {
             drawn.push((path.clone(), name, content.note_into(notes)));
-        } else if other_day.is_none() {
+        } else if !is_other_day {
             content.note_into(notes);
             let message = format!(
                 "the {} does not refer to the measured series {:?} and is not used",
