@@ -14,7 +14,6 @@ pub mod diameter;
 pub mod distance;
 pub mod dose;
 pub mod grid;
-mod huge_pages;
 mod hull;
 pub mod inside_chord;
 pub mod intensity;
@@ -45,7 +44,6 @@ pub use diameter::{
 };
 pub use distance::DistanceError;
 pub use grid::{Aligned, FrameId, Grid, GridError, InFrame, Index3, Shape};
-pub use huge_pages::in_huge_pages;
 pub use inside_chord::longest_inside_chord;
 pub use kidneys::{Kidneys, KidneysError, find_kidneys};
 pub use margin::distribution::MarginDistribution;

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use dicom::core::Tag;
 use dicom::dictionary_std::{tags, uids};
 use dicom::object::InMemDicomObject;
-use imaging::in_huge_pages;
 use rayon::prelude::*;
 
 use super::codec;
@@ -51,7 +50,7 @@ pub(super) fn rescaled_values(slices: &[&SliceHeader]) -> Result<Vec<f32>, (usiz
     let _unpacked = stored::hold(slices.iter().filter(|s| s.n_frames > 1).map(|s| s.path.as_path()));
     let shared = parsed_files(slices)?;
     check_room(slices, &shared, n_pixels)?;
-    let mut values = in_huge_pages(vec![0_f32; n_pixels * slices.len()]);
+    let mut values = vec![0_f32; n_pixels * slices.len()];
     let results: Vec<Result<(), String>> = values
         .par_chunks_mut(n_pixels)
         .zip(slices)

@@ -1,6 +1,5 @@
 //! Voxels that are whole numbers of 16 bits, as those of nearly all CT are, in half the memory and half the file.
 
-use imaging::in_huge_pages;
 use rayon::prelude::*;
 
 /// Values looked at in one piece.
@@ -8,7 +7,7 @@ const CHUNK: usize = 1 << 16;
 
 /// The values as 16-bit integers; `None` where one of them is no such number.
 pub(super) fn integers(values: &[f32]) -> Option<Vec<i16>> {
-    let mut integers = in_huge_pages(vec![0_i16; values.len()]);
+    let mut integers = vec![0_i16; values.len()];
     let chunks = integers.par_chunks_mut(CHUNK).zip(values.par_chunks(CHUNK));
     let are_whole = chunks.map(|(places, values)| narrow(values, places)).all(|is_whole| is_whole);
     are_whole.then_some(integers)

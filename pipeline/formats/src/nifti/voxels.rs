@@ -3,8 +3,6 @@
 use std::io::{self, Read};
 use std::sync::mpsc::sync_channel;
 
-use imaging::in_huge_pages;
-
 use super::header::{Header, VoxelForm};
 
 /// Bytes inflated at a time: a whole number of voxels of any form, small enough to stay in a processor's cache.
@@ -22,7 +20,7 @@ pub(super) fn read(
     n_bytes: usize,
     likely: usize,
 ) -> io::Result<Result<Vec<f32>, usize>> {
-    let mut values = in_huge_pages(Vec::with_capacity(n_bytes.min(likely) / header.form.width()));
+    let mut values = Vec::with_capacity(n_bytes.min(likely) / header.form.width());
     let mut n_read = 0;
     std::thread::scope(|scope| {
         let (send, receive) = sync_channel::<io::Result<Vec<u8>>>(WAITING);
