@@ -1,6 +1,7 @@
 //! The cohort's own rows as SDTM: lesions as TU, measurements and states as TR, assessments as RS. What [`super::assess_sdtm`] makes
-//! of TU and TR is the response by RECIST 1.1 that the images gave, but for a non-target lesion's unequivocal progression: that is a
-//! verdict on all lesions together, which no row of one lesion states.
+//! of TU and TR is the response by RECIST 1.1 that the images gave, but where non-targets decide by more than being there: an
+//! unequivocal progression is a verdict on all lesions together, which no row of one lesion states, and a non-target node below
+//! 10 mm is `PRESENT` here while it no longer counts in a run.
 //!
 //! Source: CDISC SDTM-IG 3.4, domains TU, TR and RS; CDISC controlled terminology (TUTESTCD, TRTESTCD, RSTESTCD).
 
