@@ -13,6 +13,7 @@ pub mod image_file;
 pub mod nifti;
 pub mod nifti_archive;
 pub mod nrrd;
+mod pages;
 pub mod parquet_table;
 pub mod stored;
 pub mod tables;

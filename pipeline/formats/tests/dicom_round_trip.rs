@@ -2,8 +2,10 @@
 //! hides flips; and everything that can be wrong with a folder of files.
 #![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests may unwrap and touch files")]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use imaging::{FrameId, Grid, Index3, Point, Shape, Volume};
 use jiff::civil::{DateTime, date};
@@ -11,7 +13,7 @@ use lesiontrace_formats::archive::{ArchiveIndex, index};
 use lesiontrace_formats::dicom::pixel_offset::PixelPlace;
 use lesiontrace_formats::dicom::{
     Contrast, GeometryError, ImageVolume, ModalityToWrite, PetToWrite, SeriesError, SeriesRole, SeriesToWrite,
-    SliceHeader, SuvOptions, derived_uid, read_series, write_series,
+    SliceHeader, SuvOptions, derived_uid, open_series, read_series, write_series,
 };
 use nalgebra::Rotation3;
 
@@ -101,6 +103,23 @@ fn oblique_ct_comes_back_with_its_geometry_and_voxels() {
     }
     assert!(read.volume.grid().max_distance_mm(volume.grid()) < 1e-4);
     assert_eq!(read.volume.to_values().values(), volume.values());
+}
+
+#[test]
+fn slices_given_one_by_one_hold_what_the_volume_holds_and_end_at_one_that_cannot_be_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let files = written(dir.path());
+    let headers = only_series(&index(dir.path()).unwrap().value);
+    let whole = read_series(&headers, &SuvOptions::STANDARD).unwrap().value.volume.into_values();
+    let opened = open_series(&headers, &SuvOptions::STANDARD).unwrap().value;
+    assert_eq!((opened.unit(), opened.modality(), opened.grid()), ("HU", "CT", whole.grid()));
+    let seen = Mutex::new(BTreeMap::new());
+    assert!(opened.each_slice(|k, slice| seen.lock().unwrap().insert(k, slice.to_vec()).is_none()));
+    let slices: Vec<f32> = seen.into_inner().unwrap().into_values().flatten().collect();
+    assert_eq!(slices, whole.values());
+    assert!(!opened.each_slice(|k, _| k != 4), "the fifth is not taken");
+    fs::write(&files[2], fs::read(&files[2]).unwrap().split_at(700).0).unwrap();
+    assert!(!opened.each_slice(|_, _| true), "the third ends too soon");
 }
 
 #[test]
@@ -240,6 +259,10 @@ fn pet_keeps_a_slope_per_slice_and_becomes_suv() {
     assert_ne!(headers[0].rescale_slope, headers[5].rescale_slope);
     let read = read_series(&headers, &SuvOptions::STANDARD).unwrap().value;
     let ImageVolume::SuvBw(suv) = &read.volume else { panic!("{}", read.volume.unit()) };
+    let opened = open_series(&headers, &SuvOptions::STANDARD).unwrap().value;
+    let n = SHAPE.ni * SHAPE.nj;
+    assert_eq!(opened.unit(), "SUVbw");
+    assert!(opened.each_slice(|k, slice| suv.values()[n * k..].iter().zip(slice).all(|(whole, one)| whole.0 == *one)));
     let factor = read.suv.unwrap().factor;
     assert!((factor - 70_000.0 / (3.7e8 * (-3600.0_f64 / 6586.2).exp2())).abs() < 1e-15);
     for (got, want) in suv.values().iter().zip(volume.values()) {

@@ -1,9 +1,6 @@
 //! An RT structure set and its masks.
 #![no_main]
 
-use lesiontrace_fuzz as fuzz;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(init: fuzz::let_caught_panics_pass(), |data: &[u8]| {
-    fuzz::readers::structure_set(&fuzz::file("input", data));
-});
+fuzz_target!(init: lesiontrace_fuzz::let_caught_panics_pass(), |data: &[u8]| lesiontrace_fuzz::targets::rtstruct(data));

@@ -1,10 +1,6 @@
 //! Rules that name the role of a series.
 #![no_main]
 
-use lesiontrace_fuzz as fuzz;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(init: fuzz::let_caught_panics_pass(), |data: &[u8]| {
-    let Ok(text) = std::str::from_utf8(data) else { return };
-    fuzz::readers::series_rules(text);
-});
+fuzz_target!(init: lesiontrace_fuzz::let_caught_panics_pass(), |data: &[u8]| lesiontrace_fuzz::targets::rules(data));

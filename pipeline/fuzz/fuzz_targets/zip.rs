@@ -2,12 +2,6 @@
 //! because a checksum stops most of what a fuzzer makes of a zip file.
 #![no_main]
 
-use lesiontrace_fuzz as fuzz;
-use lesiontrace_testkit::seeds;
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(init: fuzz::let_caught_panics_pass(), |data: &[u8]| {
-    let [kind, bytes @ ..] = data else { return };
-    let zip = if kind % 2 == 0 { bytes.to_vec() } else { seeds::archive_of(bytes) };
-    fuzz::readers::archive(&fuzz::new_file("zip", &zip));
-});
+fuzz_target!(init: lesiontrace_fuzz::let_caught_panics_pass(), |data: &[u8]| lesiontrace_fuzz::targets::zip(data));

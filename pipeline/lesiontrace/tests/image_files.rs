@@ -94,7 +94,10 @@ fn nrrd_images_and_masks_are_read_as_nifti_is() {
         let series = cohort.path(&format!("archive/0/{day}")).display().to_string();
         let nifti = cohort.path(&format!("{day}.nii")).display().to_string();
         assert_eq!(call(&["convert", &series, &nifti]).0, DONE);
+        assert_eq!(call(&["convert", &series, &format!("{nifti}.gz")]).0, DONE);
         let image = image_file::read_image(cohort.path(&format!("{day}.nii")).as_path(), FrameId::new("f")).unwrap();
+        let packed = image_file::read_image(&cohort.path(&format!("{day}.nii.gz")), FrameId::new("f")).unwrap();
+        assert!(image == packed, "slice by slice as in one piece");
         write_nrrd(&cohort.path(&format!("nrrd/A-1/{day}/ct_portal_venous.nrrd")), &image);
         for name in ["lesions", "organ"] {
             let from = cohort.path(&format!("archive/masks/A-1/{day}/{name}.nii.gz"));

@@ -16,7 +16,7 @@ use super::codec;
 use super::file::{EXPLICIT_BIG_ENDIAN, open_whole};
 use super::header::SliceHeader;
 use super::pixel_offset::PixelPlace;
-use crate::stored;
+use crate::{pages, stored};
 
 /// Most pixels one frame may claim: 8192 x 8192, more than any detector has; a larger header is damaged or hostile.
 pub(super) const MAX_FRAME_PIXELS: usize = 1 << 26;
@@ -41,24 +41,64 @@ enum Source {
 /// The values of all slices, slice after slice (i fastest, then j, then k): stored · slope + intercept in f32, slope 1 and
 /// intercept 0 where a slice states none. All slices have the size of the first. `Err` is the slice and a reason.
 pub(super) fn rescaled_values(slices: &[&SliceHeader]) -> Result<Vec<f32>, (usize, String)> {
-    let Some(first) = slices.first() else { return Ok(Vec::new()) };
-    let n_pixels = first.rows as usize * first.columns as usize;
-    if n_pixels == 0 || n_pixels > MAX_FRAME_PIXELS {
-        let (columns, rows) = (first.columns, first.rows);
-        return Err((0, format!("{columns} x {rows} pixels are no image (at most {MAX_FRAME_PIXELS} a frame)")));
+    if slices.is_empty() {
+        return Ok(Vec::new());
     }
-    let _unpacked = stored::hold(slices.iter().filter(|s| s.n_frames > 1).map(|s| s.path.as_path()));
-    let shared = parsed_files(slices)?;
-    check_room(slices, &shared, n_pixels)?;
-    let mut values = vec![0_f32; n_pixels * slices.len()];
+    let pixels = SlicePixels::of(slices)?;
+    let mut values = vec![0_f32; pixels.n_pixels * slices.len()];
     let results: Vec<Result<(), String>> = values
-        .par_chunks_mut(n_pixels)
-        .zip(slices)
-        .map_init(Vec::new, |buffer, (out, slice)| read_into(slice, shared.get(slice.path.as_path()), buffer, out))
+        .par_chunks_mut(pixels.n_pixels)
+        .enumerate()
+        .map_init(Vec::new, |buffer, (n, out)| {
+            pages::take(out);
+            pixels.read(n, buffer, out)
+        })
         .collect();
     let failed = results.into_iter().enumerate().find_map(|(n, result)| result.err().map(|reason| (n, reason)));
     failed.map_or(Ok(values), Err)
 }
+
+/// Slices of one size whose files may hold as much as their headers say.
+pub(super) struct SlicePixels<'a> {
+    slices: &'a [&'a SliceHeader],
+    n_pixels: usize,
+    shared: BTreeMap<&'a Path, Arc<InMemDicomObject>>,
+    _unpacked: stored::Held,
+}
+
+impl<'a> SlicePixels<'a> {
+    /// Looks at sizes, and parses the files that hold several compressed frames. `Err` is the slice and a reason.
+    pub(super) fn of(slices: &'a [&'a SliceHeader]) -> Result<Self, (usize, String)> {
+        let Some(first) = slices.first() else { return Err((0, "there are no slices".to_owned())) };
+        let n_pixels = first.rows as usize * first.columns as usize;
+        if n_pixels == 0 || n_pixels > MAX_FRAME_PIXELS {
+            let (columns, rows) = (first.columns, first.rows);
+            return Err((0, format!("{columns} x {rows} pixels are no image (at most {MAX_FRAME_PIXELS} a frame)")));
+        }
+        let unpacked = stored::hold(slices.iter().filter(|s| s.n_frames > 1).map(|s| s.path.as_path()));
+        let shared = parsed_files(slices)?;
+        check_room(slices, &shared, n_pixels)?;
+        Ok(Self { slices, n_pixels, shared, _unpacked: unpacked })
+    }
+
+    /// Gives the values of each slice n to `take`, in any order; ends when one is not taken or cannot be read. Whether all were.
+    pub(super) fn each(&self, take: impl Fn(usize, &mut [f32]) -> bool + Sync) -> bool {
+        let in_turn = (0..self.slices.len()).into_par_iter().with_min_len(SLICES_IN_TURN);
+        let room = || (Vec::new(), vec![0_f32; self.n_pixels]);
+        let taken =
+            in_turn.map_init(room, |(buffer, values), n| self.read(n, buffer, values).is_ok() && take(n, values));
+        taken.all(|is_taken| is_taken)
+    }
+
+    /// One slice's values into their place; the buffer holds its bytes and serves one slice after the other.
+    fn read(&self, n: usize, buffer: &mut Vec<u8>, out: &mut [f32]) -> Result<(), String> {
+        let slice = self.slices[n];
+        read_into(slice, self.shared.get(slice.path.as_path()), buffer, out)
+    }
+}
+
+/// Slices read one after the other by one thread, so that it takes its memory once for them.
+const SLICES_IN_TURN: usize = 8;
 
 /// Files with several frames among the slices whose pixels only a full reading finds: each is parsed once.
 fn parsed_files<'a>(slices: &[&'a SliceHeader]) -> Result<BTreeMap<&'a Path, Arc<InMemDicomObject>>, (usize, String)> {

@@ -4,14 +4,13 @@
 
 use std::path::PathBuf;
 
-use imaging::{BqPerMl, Grid, GridError, Hu, Intensity, Note, Noted, SuvBw, Volume};
+use imaging::{BqPerMl, Grid, GridError, Hu, Intensity, Noted, SuvBw, Volume};
 use thiserror::Error;
 
-use super::geometry::{Blend, GeometryError, SliceStack, name_of, stack};
+use super::geometry::{GeometryError, name_of};
 use super::header::SliceHeader;
-use super::pet::{SuvFactor, SuvOptions, suv_factor};
-use super::pixels;
-use super::volumes::volumes_of;
+use super::open_series::open_series;
+use super::pet::{SuvFactor, SuvOptions};
 
 /// A volume in the unit its header proves.
 #[derive(Debug, Clone, PartialEq)]
@@ -158,71 +157,12 @@ impl SeriesError {
 
 /// Stacks the slices of one volume, in any order: CT in HU, PET in SUVbw (in Bq/ml with a warning where SUV is not evaluable),
 /// everything else as stored values after slope and intercept. Files are decoded in parallel. Headers of a series that holds
-/// several volumes are refused with their names: split them by [`volumes_of`] first.
+/// several volumes are refused with their names: split them by [`volumes_of`](super::volumes_of) first.
 pub fn read_series(headers: &[SliceHeader], options: &SuvOptions) -> Result<Noted<SeriesVolume>, SeriesError> {
-    check_is_one_image_series(headers)?;
     let mut notes = Vec::new();
-    match stack(headers) {
-        Ok(stacked) if stacked.value.reslice.is_none() => {
-            let stacked = stacked.note_into(&mut notes);
-            read_stack(headers, stacked, options, notes)
-        }
-        _ => {
-            let only = only_volume(headers, &mut notes)?;
-            let stacked = stack(&only)?.note_into(&mut notes);
-            read_stack(&only, stacked, options, notes)
-        }
-    }
+    let volume = open_series(headers, options)?.note_into(&mut notes).read()?;
+    Ok(Noted::new(volume, notes))
 }
-
-/// The slices of the one volume of a series; what does not belong to it is left out with a note.
-fn only_volume(headers: &[SliceHeader], notes: &mut Vec<Note>) -> Result<Vec<SliceHeader>, SeriesError> {
-    let mut parts = volumes_of(headers.to_vec()).note_into(notes);
-    if parts.len() > 1 {
-        let names = parts.iter().map(|part| {
-            let name = part.name.as_deref().unwrap_or("unnamed");
-            format!("{name} ({} slices)", part.headers.len())
-        });
-        return Err(SeriesError::SeveralVolumes { series: headers[0].series_uid.clone(), volumes: names.collect() });
-    }
-    Ok(parts.pop().map_or_else(Vec::new, |part| part.headers))
-}
-
-fn read_stack(
-    headers: &[SliceHeader],
-    SliceStack { order, grid, reslice }: SliceStack,
-    options: &SuvOptions,
-    mut notes: Vec<Note>,
-) -> Result<Noted<SeriesVolume>, SeriesError> {
-    let slices: Vec<&SliceHeader> = order.iter().map(|&index| &headers[index]).collect();
-    let series = slices[0].series_uid.clone();
-    let mut values = pixels::rescaled_values(&slices).map_err(|(n, reason)| SeriesError::Pixels {
-        series: series.clone(),
-        file: slices[n].path.clone(),
-        reason,
-    })?;
-    note_pixels(&slices, &mut notes);
-    let (unit, suv) = unit_of(&slices, options, &mut notes);
-    let mut source: Vec<usize> = (0..slices.len()).collect();
-    if let Some(reslice) = reslice {
-        let outside = if unit == Unit::Hu { AIR_HU } else { 0.0 };
-        values = reslice.apply(&values, grid.shape(), outside);
-        source = reslice.planes.iter().map(Blend::nearest).collect();
-    }
-    let volume = in_unit(values, grid, unit).map_err(|source| SeriesError::Grid { series: series.clone(), source })?;
-    let result = SeriesVolume {
-        volume,
-        series_uid: series,
-        modality: slices[0].modality.clone(),
-        sop_instance_uids: source.iter().map(|&n| slices[n].sop_instance_uid.clone()).collect(),
-        files: source.iter().map(|&n| slices[n].path.clone()).collect(),
-        suv,
-    };
-    Ok(Noted::new(result, notes))
-}
-
-/// What fills a CT where a resampled slice does not reach: the value scanners give to air outside the patient.
-const AIR_HU: f32 = -1024.0;
 
 /// What makes slices no measurable volume whatever their geometry.
 pub(crate) fn check_is_one_image_series(headers: &[SliceHeader]) -> Result<(), SeriesError> {
@@ -275,80 +215,4 @@ fn check_rescale(headers: &[SliceHeader]) -> Result<(), String> {
         )),
         None => Ok(()),
     }
-}
-
-fn note_pixels(slices: &[&SliceHeader], notes: &mut Vec<Note>) {
-    let first = slices[0];
-    if let Some(padding) = slices.iter().find_map(|s| s.pixel_padding) {
-        let message = format!(
-            "voxels outside the field of view hold the padding value (stored {padding}); they keep it, rescaled like all others"
-        );
-        notes.push(Note::info("pixel_padding", first.series_uid.clone(), message));
-    }
-    if let Some(slice) = slices.iter().find(|s| pixels::is_lossy(&s.transfer_syntax)) {
-        let message = format!("pixels are compressed with loss ({}); values may be off", slice.transfer_syntax_name());
-        notes.push(Note::warning("lossy_compression", first.series_uid.clone(), message));
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Unit {
-    Hu,
-    SuvBw(f64),
-    BqPerMl,
-    Stored,
-}
-
-/// The unit the headers prove, and how SUV follows from them.
-fn unit_of(slices: &[&SliceHeader], options: &SuvOptions, notes: &mut Vec<Note>) -> (Unit, Option<SuvFactor>) {
-    let first = slices[0];
-    match first.modality.as_str() {
-        "CT" => (ct_unit(slices, notes), None),
-        "PT" => match suv_factor(slices, options) {
-            Ok(noted) => {
-                let suv = noted.note_into(notes);
-                (Unit::SuvBw(suv.factor), Some(suv))
-            }
-            Err(reason) => {
-                let in_bqml = slices.iter().all(|s| s.pet.as_ref().is_some_and(|p| p.units.as_deref() == Some("BQML")));
-                let message = format!("SUV is not evaluable: {reason}");
-                notes.push(Note::warning("suv_not_evaluable", first.series_uid.clone(), message));
-                (if in_bqml { Unit::BqPerMl } else { Unit::Stored }, None)
-            }
-        },
-        _ => (Unit::Stored, None),
-    }
-}
-
-/// Hounsfield units only where slope and intercept are stated in every slice and the rescale type does not deny it.
-fn ct_unit(slices: &[&SliceHeader], notes: &mut Vec<Note>) -> Unit {
-    let subject = slices[0].series_uid.clone();
-    if slices.iter().any(|s| s.rescale_slope.is_none() || s.rescale_intercept.is_none()) {
-        let message = "Rescale Slope and Intercept (0028,1053/1052) are missing, so the values are stored numbers, not HU; export the series again";
-        notes.push(Note::warning("no_rescale", subject, message));
-        return Unit::Stored;
-    }
-    match slices.iter().find_map(|s| s.rescale_type.as_deref().filter(|t| !t.starts_with("HU"))) {
-        Some(other) => {
-            let message = format!("Rescale Type (0028,1054) is {other}, so the values are not taken for HU");
-            notes.push(Note::warning("not_hu", subject, message));
-            Unit::Stored
-        }
-        None => Unit::Hu,
-    }
-}
-
-fn in_unit(values: Vec<f32>, grid: Grid, unit: Unit) -> Result<ImageVolume, GridError> {
-    fn typed<T: Intensity>(values: Vec<f32>, grid: Grid) -> Result<Volume<T>, GridError> {
-        Volume::from_values(T::from_values(values), grid)
-    }
-    Ok(match unit {
-        Unit::Hu => ImageVolume::Hu(typed(values, grid)?),
-        Unit::BqPerMl => ImageVolume::BqPerMl(typed(values, grid)?),
-        Unit::Stored => ImageVolume::Stored(typed(values, grid)?),
-        Unit::SuvBw(factor) => {
-            let suv = values.into_iter().map(|v| (f64::from(v) * factor) as f32).collect();
-            ImageVolume::SuvBw(typed(suv, grid)?)
-        }
-    })
 }

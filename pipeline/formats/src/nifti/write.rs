@@ -79,7 +79,7 @@ fn write_bytes(path: &Path, header: &[u8], voxels: &[u8]) -> Result<(), NiftiErr
 const VOXELS_AT: f32 = 352.0;
 
 /// The header of one number of a type in each voxel of a grid.
-fn header_of<T: DataElement>(grid: &Grid) -> Result<NiftiHeader, String> {
+pub(super) fn header_of<T: DataElement>(grid: &Grid) -> Result<NiftiHeader, String> {
     let voxel_to_ras = grid.voxel_to_patient().then(&lps_to_ras());
     let rows = voxel_to_ras.to_rows();
     let affine = Matrix4::from_fn(|r, c| rows[r][c] as f32);
@@ -107,7 +107,7 @@ fn header_of<T: DataElement>(grid: &Grid) -> Result<NiftiHeader, String> {
 }
 
 /// The bytes before the voxels, in the order of bytes that this machine has, as the voxels are.
-fn bytes_of(h: &NiftiHeader) -> Vec<u8> {
+pub(super) fn bytes_of(h: &NiftiHeader) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(VOXELS_AT as usize);
     let mut put = |field: &[u8]| bytes.extend_from_slice(field);
     put(&h.sizeof_hdr.to_ne_bytes());

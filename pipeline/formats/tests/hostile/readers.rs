@@ -10,7 +10,8 @@ use lesiontrace_formats::dicom::header::read_headers;
 use lesiontrace_formats::dicom::role::candidates_of;
 use lesiontrace_formats::dicom::sr::read_measurement_report;
 use lesiontrace_formats::dicom::{
-    SeriesRules, SliceHeader, SuvOptions, read_dose, read_rtstruct, read_segmentation, read_series, volumes_of,
+    ImageVolume, SeriesRules, SliceHeader, SuvOptions, open_series, read_dose, read_rtstruct, read_segmentation,
+    read_series, volumes_of,
 };
 use lesiontrace_formats::{nifti, nrrd};
 
@@ -50,8 +51,24 @@ fn series(headers: Vec<SliceHeader>) -> bool {
     let parts = volumes_of(headers).value;
     parts.iter().take(N_MASKS).all(|part| {
         let _ = stack(&part.headers);
-        read_series(&part.headers, &SuvOptions::STANDARD).is_ok()
+        let read = read_series(&part.headers, &SuvOptions::STANDARD);
+        slice_by_slice(&part.headers, read.as_ref().ok().map(|read| &read.value.volume));
+        read.is_ok()
     })
+}
+
+/// Slices given one by one hold what the whole volume holds; not all are given where there is none.
+fn slice_by_slice(headers: &[SliceHeader], whole: Option<&ImageVolume>) {
+    let Ok(opened) = open_series(headers, &SuvOptions::STANDARD) else { return };
+    let whole = whole.map(ImageVolume::to_values);
+    let all_given = opened.value.each_slice(|k, slice| {
+        whole.as_ref().is_none_or(|whole| {
+            let same = whole.values()[k * slice.len()..].iter().zip(slice).all(|(a, b)| a.to_bits() == b.to_bits());
+            assert!(same, "slice {k} is another than in the whole");
+            true
+        })
+    });
+    assert!(whole.is_some() || !all_given, "all slices are given and there is no whole");
 }
 
 /// A segmentation and its masks, on their own grid and on an image's.

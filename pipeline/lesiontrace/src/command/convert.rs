@@ -1,8 +1,8 @@
 //! `convert`: one DICOM series as NIfTI, in HU, SUVbw, Bq/ml or stored values; a radiotherapy dose in Gy.
 
-use formats::dicom::{SliceHeader, SuvOptions, read_dose, read_series};
+use formats::dicom::{SliceHeader, SuvOptions, open_series, read_dose};
 use formats::nifti;
-use imaging::{Note, Volume};
+use imaging::{Grid, Note};
 use serde::Serialize;
 
 use crate::cli::Convert;
@@ -27,10 +27,7 @@ pub(crate) fn run(args: &Convert) -> Result<u8, Failure> {
     let mut notes = Vec::new();
     let refused = |error| image_input::refuse(args.json, error);
     let headers = image_input::series_headers(&args.series, args.volume).map_err(refused)?.note_into(&mut notes);
-    let Read { image, unit, modality, series_uid } = read(&headers, &options, &mut notes)
-        .map_err(|error| image_input::refuse(args.json, image_input::with_notes(error, &notes)))?;
-    nifti::write_image_narrow(&args.out, &image).map_err(Failure::io)?;
-    let grid = image.grid();
+    let Written { grid, unit, modality, series_uid } = write(args, &headers, &options, &mut notes)?;
     let shape = grid.shape();
     let converted = Converted {
         shape: [shape.ni, shape.nj, shape.nk],
@@ -53,23 +50,47 @@ pub(crate) fn run(args: &Convert) -> Result<u8, Failure> {
     Ok(exit::DONE)
 }
 
-/// A volume with what is said of it.
-struct Read {
-    image: Volume<f32>,
+/// What is said of the file.
+struct Written {
+    grid: Grid,
     unit: &'static str,
     modality: String,
     series_uid: String,
 }
 
 /// An image series, or a radiotherapy dose in gray.
-fn read(headers: &[SliceHeader], options: &SuvOptions, notes: &mut Vec<Note>) -> anyhow::Result<Read> {
+fn write(
+    args: &Convert,
+    headers: &[SliceHeader],
+    options: &SuvOptions,
+    notes: &mut Vec<Note>,
+) -> Result<Written, Failure> {
     if let [dose] = headers
         && dose.modality == "RTDOSE"
     {
-        let image = read_dose(&dose.path)?.note_into(notes).dose_gy;
-        return Ok(Read { image, unit: "Gy", modality: dose.modality.clone(), series_uid: dose.series_uid.clone() });
+        let image = read_dose(&dose.path).map_err(|error| refused(args, error, notes))?.note_into(notes).dose_gy;
+        nifti::write_image_narrow(&args.out, &image).map_err(Failure::io)?;
+        let (modality, series_uid) = (dose.modality.clone(), dose.series_uid.clone());
+        return Ok(Written { grid: image.grid().clone(), unit: "Gy", modality, series_uid });
     }
-    let series = read_series(headers, options)?.note_into(notes);
-    let (unit, image) = (series.volume.unit(), series.volume.into_values());
-    Ok(Read { image, unit, modality: series.modality, series_uid: series.series_uid })
+    let series = open_series(headers, options).map_err(|error| refused(args, error, notes))?.note_into(notes);
+    let written = Written {
+        grid: series.grid().clone(),
+        unit: series.unit(),
+        modality: series.modality().to_owned(),
+        series_uid: series.series_uid().to_owned(),
+    };
+    // Integers, as nearly all series hold, need no memory for the whole of them.
+    let slice_by_slice = nifti::write_integer_slices(&args.out, series.grid(), |file| {
+        series.each_slice(|k, values| file.put(k, values))
+    });
+    if !slice_by_slice.map_err(Failure::io)? {
+        let image = series.read().map_err(|error| refused(args, error, notes))?.volume.into_values();
+        nifti::write_image_narrow(&args.out, &image).map_err(Failure::io)?;
+    }
+    Ok(written)
+}
+
+fn refused(args: &Convert, error: impl Into<anyhow::Error>, notes: &[Note]) -> Failure {
+    image_input::refuse(args.json, image_input::with_notes(error, notes))
 }

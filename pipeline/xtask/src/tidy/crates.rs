@@ -6,7 +6,7 @@ use super::Violation;
 use crate::repository::Repository;
 
 /// Our crates, and the siblings each may use. Everything points from the program down to the pure crates.
-const DIRECTION: [(&str, &[&str]); 10] = [
+const DIRECTION: [(&str, &[&str]); 11] = [
     ("imaging", &[]),
     ("survival", &[]),
     ("oncology", &["imaging", "survival"]),
@@ -16,6 +16,7 @@ const DIRECTION: [(&str, &[&str]); 10] = [
     ("inference", &["imaging"]),
     ("lesiontrace", &["imaging", "survival", "oncology", "report", "phantom", "formats", "inference"]),
     ("testkit", &[]),
+    ("fuzz", &["imaging", "oncology", "formats", "inference", "testkit"]),
     ("xtask", &[]),
 ];
 
@@ -37,7 +38,8 @@ const TOUCHES_THE_WORLD: [&str; 11] = [
     "reqwest",
 ];
 
-/// Foreign crates that bring much with them, by the beginning of their names, and the one crate that may use them.
+/// Foreign crates that bring much with them, by the beginning of their names, and the one crate that may use them (and the
+/// fuzz targets, which share test files with it).
 const HEAVY: [(&str, &str); 9] = [
     ("dicom", "formats"),
     ("nifti", "formats"),
@@ -50,14 +52,13 @@ const HEAVY: [(&str, &str); 9] = [
     ("signal-hook", "lesiontrace"),
 ];
 
-/// A crate's folder name, the path of its manifest and the manifest. A workspace of its own (the fuzz targets, which need a
-/// nightly compiler) keeps its own versions and lints.
+/// A crate's folder name, the path of its manifest and the manifest.
 fn manifests(repository: &Repository) -> Vec<(&str, &str, Table)> {
     let manifests = repository.texts("/Cargo.toml").filter_map(|(path, text)| {
         let name = path.strip_prefix("pipeline/")?.strip_suffix("/Cargo.toml")?;
         Some((name, path, text.parse::<Table>().ok()?))
     });
-    manifests.filter(|(_, _, manifest)| !manifest.contains_key("workspace")).collect()
+    manifests.collect()
 }
 
 fn dependencies<'a>(manifest: &'a Table, table: &str) -> Vec<(&'a str, &'a Value)> {
@@ -111,7 +112,7 @@ pub(super) fn pure(repository: &Repository) -> Vec<Violation> {
 /// One home each, tests included.
 pub(super) fn heavy(repository: &Repository) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for (name, path, manifest) in manifests(repository) {
+    for (name, path, manifest) in manifests(repository).into_iter().filter(|(name, ..)| *name != "fuzz") {
         for (used, _) in ["dependencies", "dev-dependencies"].iter().flat_map(|table| dependencies(&manifest, table)) {
             if let Some((_, home)) = HEAVY.iter().find(|(family, home)| is_family(used, family) && *home != name) {
                 violations
