@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 
 use imaging::{Patient, Point};
 use jiff::civil::Time;
-use oncology::Date;
 use oncology::marker::MarkerReading;
+use oncology::{Date, VisitId};
 use thiserror::Error;
 
 pub(crate) mod rows;
@@ -113,8 +113,8 @@ pub struct SeedRecord {
     pub patient_id: String,
     /// The reader's name of the lesion.
     pub lesion_id: String,
-    /// Date of the study it was marked in.
-    pub study_date: Date,
+    /// Visit it was marked in: the study's date, with `-2`… for further time points of one day.
+    pub visit: VisitId,
     /// Where it was marked.
     pub point: Point<Patient>,
     /// Organ in the table's words; empty when not given.
@@ -285,15 +285,15 @@ fn read_treatment(row: &Row<'_>, tables: &mut ClinicalTables) {
 fn read_seed(row: &Row<'_>, tables: &mut ClinicalTables) {
     let problems = &mut tables.problems;
     let ids = row.required("patient_id", problems).zip(row.required("lesion_id", problems));
-    let study_date = row.required_date("study_date", problems);
+    let visit = row.required_visit("study_date", problems);
     let x = row.number("x_mm", problems);
     let y = row.number("y_mm", problems);
     let z = row.number("z_mm", problems);
-    if let (Some((patient_id, lesion_id)), Some(study_date), Some(x), Some(y), Some(z)) = (ids, study_date, x, y, z) {
+    if let (Some((patient_id, lesion_id)), Some(visit), Some(x), Some(y), Some(z)) = (ids, visit, x, y, z) {
         tables.seeds.push(SeedRecord {
             patient_id,
             lesion_id,
-            study_date,
+            visit,
             point: Point::new(x, y, z),
             organ: row.get("organ").to_owned(),
             role: row.get("role").to_owned(),

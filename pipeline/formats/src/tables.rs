@@ -117,6 +117,7 @@ pub mod headers {
         "y_mm",
         "z_mm",
         "source",
+        "first_seen_visit",
     ];
     /// `measurements.csv`
     pub const MEASUREMENTS: &[&str] = &[
@@ -136,6 +137,7 @@ pub mod headers {
         "state",
         "caliper_lps_mm",
         "sop_instance_uid",
+        "visit",
     ];
     /// `margins.csv`
     pub const MARGINS: &[&str] = &[
@@ -156,6 +158,8 @@ pub mod headers {
         "reasons",
         "tumour_coverage",
         "histogram_counts",
+        "tumour_visit",
+        "zone_visit",
     ];
     /// `assessments.csv`
     pub const ASSESSMENTS: &[&str] = &[
@@ -179,6 +183,7 @@ pub mod headers {
         "within_error",
         "over_selections",
         "n_selections",
+        "visit",
     ];
     /// `events.csv`
     pub const EVENTS: &[&str] = &[

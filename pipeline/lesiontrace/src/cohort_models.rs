@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oncology::{EndpointRow, Evaluable, MeasurementRow};
+use oncology::{EndpointRow, Evaluable, MeasurementRow, VisitId};
 use report::{EndpointCurves, HazardRow, HazardTable, IncidenceCurve, IncidenceCurves, KmCurve, LandmarkRate};
 use survival::{
     Convention, CoxSubject, CumulativeIncidence, Estimate, KaplanMeier, Ties, TimeToState, cox, cumulative_incidence,
@@ -191,10 +191,12 @@ pub(crate) fn hazards(results: &[PatientResult]) -> Vec<HazardTable> {
 fn treated_lesions(patient: usize, result: &PatientResult) -> Vec<TreatedLesion> {
     let rows = result.endpoints.iter().filter(|row| row.endpoint == "LTPFS");
     let long_axis = |row: &EndpointRow| {
+        // A further time point of the treatment's day is a control after it.
+        let is_before = |m: &MeasurementRow| m.visit <= VisitId::first(row.origin_date);
         let before = |m: &&MeasurementRow| {
-            m.lesion_id == row.unit_id && m.date <= row.origin_date && m.quantity == "long_axis" && m.evaluable
+            m.lesion_id == row.unit_id && is_before(m) && m.quantity == "long_axis" && m.evaluable
         };
-        result.measurements.iter().filter(before).max_by_key(|m| m.date).and_then(|m| m.value)
+        result.measurements.iter().filter(before).max_by_key(|m| m.visit).and_then(|m| m.value)
     };
     let margin = |row: &EndpointRow| {
         let own = result.margins.iter().filter(|m| m.lesion_id == row.unit_id && m.treatment_date >= row.origin_date);

@@ -91,6 +91,8 @@ fn outcome(result: &PatientResult, margin: &MarginRow) -> (LocalOutcome, Option<
     let seen = result
         .measurements
         .iter()
+        // A further time point of the next ablation's day comes after that ablation.
+        .filter(|m| until != Some(m.date) || m.visit.ordinal() == 1)
         .any(|m| m.lesion_id == margin.lesion_id && in_time(m.date) && m.evaluable && m.state != "not_evaluable");
     let outcome = match (happened.contains("local"), happened.contains("residual"), seen) {
         (true, ..) => LocalOutcome::Progression,
@@ -156,7 +158,8 @@ mod tests {
         json!({"patient_id": "P", "lesion_id": "L1", "treatment_date": treated, "study_date": "2024-03-01",
             "min_margin_mm": 4.0, "low_mm": 2.0, "high_mm": 6.0, "p5_mm": null, "frac_lt0": null, "frac_0_5": null,
             "frac_5_10": null, "frac_ge10": null, "excluded_capsule_fraction": null, "verdict": "borderline",
-            "reasons": "", "tumour_coverage": null, "histogram_counts": ""})
+            "reasons": "", "tumour_coverage": null, "histogram_counts": "", "tumour_visit": treated,
+            "zone_visit": "2024-03-01"})
     }
 
     fn event(date: &str, event: &str, class: &str) -> Value {
@@ -164,10 +167,10 @@ mod tests {
             "cycle": null, "interval_low_date": null, "needs_review": false, "why": ""})
     }
 
-    fn seen(date: &str) -> Value {
-        json!({"patient_id": "P", "lesion_id": "L1", "date": date, "study_day": 0, "series_role": "", "quantity": "viable_long_axis",
+    fn seen(visit: &str) -> Value {
+        json!({"patient_id": "P", "lesion_id": "L1", "date": &visit[..10], "study_day": 0, "series_role": "", "quantity": "viable_long_axis",
             "value": 0.0, "unit": "mm", "low": null, "high": null, "method": "", "evaluable": true, "reason": "",
-            "state": "ablated", "caliper_lps_mm": "", "sop_instance_uid": ""})
+            "state": "ablated", "caliper_lps_mm": "", "sop_instance_uid": "", "visit": visit})
     }
 
     fn patient(margins: &[Value], events: &[Value], measurements: &[Value], notes: &[Value]) -> PatientResult {
@@ -194,6 +197,10 @@ mod tests {
         assert_eq!(margin_outcomes(&residual)[0].outcome, LocalOutcome::Residual);
         let lost = patient(&margins[..1], &[], &[seen("2024-01-01")], &[]);
         assert_eq!(margin_outcomes(&lost)[0].outcome, LocalOutcome::Unknown, "seen before the ablation only");
+        let control = patient(&margins, &[], &[seen("2024-08-01-2")], &[]);
+        assert_eq!(margin_outcomes(&control)[0].outcome, LocalOutcome::Unknown, "the control of the next ablation");
+        let planning = patient(&margins, &[], &[seen("2024-08-01")], &[]);
+        assert_eq!(margin_outcomes(&planning)[0].outcome, LocalOutcome::Free);
     }
 
     #[test]

@@ -151,9 +151,9 @@ fn best_response(criterion: &str, result: &PatientResult) -> BestResponse {
 }
 
 fn lane(result: &PatientResult, tables: &[CriterionTable]) -> Option<SwimmerLane> {
-    let start = *result.visits.first()?;
+    let start = result.visits.first()?.date();
     let day = |date| Days::between(start, date).0;
-    let last_visit = *result.visits.last()?;
+    let last_visit = result.visits.last()?.date();
     let (end, kind) = match (result.death_date, result.last_contact_date) {
         (Some(death), _) => (death, SwimmerEnd::Death),
         (None, Some(contact)) if contact > last_visit => (contact, SwimmerEnd::Ongoing),
@@ -191,7 +191,7 @@ fn line(result: &PatientResult, tables: &[CriterionTable]) -> PatientLine {
         diagnosis: result.diagnosis.clone(),
         n_visits: result.visits.len() as u64,
         n_lesions: result.lesions.len() as u64,
-        imaging: result.visits.first().zip(result.visits.last()).map(|(a, b)| [*a, *b]),
+        imaging: result.visits.first().zip(result.visits.last()).map(|(a, b)| [a.date(), b.date()]),
         best: tables.iter().map(|t| best_of(&t.id, result).to_owned()).collect(),
         latest: tables.iter().map(|t| latest(&t.id)).collect(),
         min_margin_mm: smallest.and_then(|m| m.min_margin_mm),

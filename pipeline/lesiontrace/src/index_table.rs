@@ -1,6 +1,5 @@
 //! The tables of `index`: one row a series, and one row a patient and criterion, as CSV or Parquet by the file's ending.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use formats::archive::ArchiveIndex;
@@ -11,7 +10,7 @@ use serde::Serialize;
 
 use crate::exit::Failure;
 use crate::out;
-use crate::triage::PatientTriage;
+use crate::triage::{PatientTriage, VisitLabels};
 
 /// A row of the table of series.
 #[derive(Debug, Clone, Serialize)]
@@ -110,19 +109,18 @@ pub(crate) fn form_of(option: &str, path: &Path, allowed: &[Form]) -> Result<For
     })
 }
 
-/// Writes the table of series; `visits` are the labels of each patient's days.
+/// Writes the table of series, each with the label of its visit.
 pub(crate) fn write_series(
     path: &Path,
     form: Form,
     index: &ArchiveIndex,
-    visits: &BTreeMap<(&str, Date), &str>,
+    visits: &VisitLabels<'_>,
 ) -> Result<(), Failure> {
     let rows: Vec<SeriesRow<'_>> = index
         .series()
         .map(|series| {
             let row = &series.row;
             let [i, j, k] = row.spacing_mm.map_or([None; 3], |mm| mm.map(Some));
-            let visit = row.study_date.and_then(|date| visits.get(&(row.patient_id.as_str(), date)).copied());
             SeriesRow {
                 patient_id: &row.patient_id,
                 study_date: row.study_date,
@@ -138,7 +136,7 @@ pub(crate) fn write_series(
                 usable: row.usable,
                 reasons: row.reasons.join("; "),
                 volume: row.volume.as_deref().unwrap_or_default(),
-                visit: visit.unwrap_or_default(),
+                visit: visits.of(row).unwrap_or_default(),
             }
         })
         .collect();
@@ -152,7 +150,7 @@ pub(crate) fn write_patients(path: &Path, form: Form, patients: &[PatientTriage]
 }
 
 fn rows_of(patient: &PatientTriage) -> impl Iterator<Item = PatientRow<'_>> {
-    let dates: Vec<Date> = patient.visits.iter().filter_map(|v| v.date).collect();
+    let dates: Vec<Date> = patient.visits.iter().filter_map(|v| Some(v.visit?.date())).collect();
     patient.needs.iter().map(move |need| PatientRow {
         patient_id: &patient.patient_id,
         n_visits: dates.len(),

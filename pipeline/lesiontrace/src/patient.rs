@@ -4,14 +4,14 @@ use std::path::Path;
 
 use imaging::registration::Registration;
 use imaging::{Mask, Note, Window};
-use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
+use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, VisitId};
 use serde::{Deserialize, Serialize};
 
 use crate::config::MaskSource;
 use crate::manifest::Equipment;
 use crate::out;
 use crate::plan::{PatientPlan, VisitPlan};
-use crate::stages::find::{SeriesFacts, VisitFacts, folders};
+use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::import::import;
 use crate::stages::load::{LoadedSeries, load};
 use crate::stages::margin::MeasuredMargin;
@@ -19,7 +19,9 @@ use crate::stages::marks::{Marked, lay};
 use crate::stages::register::{Side, to_fixed};
 use crate::stages::segment::{Found, StageError, infer};
 use crate::stages::track::{Tracked, track};
-use crate::stages::{assess, dose, key_images, margin, measure, overlay, page, phase, registration_view, rows};
+use crate::stages::{
+    assess, bare_scans, dose, history, key_images, margin, measure, overlay, page, phase, registration_view, rows,
+};
 
 /// The best responses of one patient by one criterion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,8 +37,8 @@ pub(crate) struct Best {
 /// How one visit lies on baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct VisitRegistration {
-    /// Folder of the visit.
-    pub(crate) visit: String,
+    /// The visit.
+    pub(crate) visit: VisitId,
     /// The registration.
     pub(crate) to_baseline: Registration,
 }
@@ -50,8 +52,8 @@ pub(crate) struct PatientResult {
     pub(crate) patient_id: String,
     /// Diagnosis in words.
     pub(crate) diagnosis: String,
-    /// Imaging dates.
-    pub(crate) visits: Vec<oncology::Date>,
+    /// Imaging visits.
+    pub(crate) visits: Vec<VisitId>,
     /// Date of death.
     pub(crate) death_date: Option<oncology::Date>,
     /// Last known alive.
@@ -97,15 +99,17 @@ pub(crate) fn process(
     }
     let study = &equipment.study.study;
     let folder = out::patient_folder(out, &patient.id);
+    let mut notes = patient.notes.clone();
+    let patient = &bare_scans::leave_out(patient, equipment, &mut notes);
     let visits = read_visits(patient, equipment, &folder, reached)?;
     reached("track")?;
     let tracked = track(&visits, &patient.treatments, &study.tracking)?;
     reached("margin")?;
-    let mut notes = patient.notes.clone();
     for visit in &visits {
         notes.extend(visit.notes.iter().cloned());
     }
     notes.extend(tracked.notes.iter().cloned());
+    let earlier = history::earlier_visits(&patient.history, study, &mut notes);
     let margins = margins(patient, equipment, &visits, &tracked, &mut notes)?;
     let (margins, maps): (Vec<MarginRow>, Vec<_>) = margins.into_iter().map(|m| (m.row, m.map)).unzip();
     reached("assess")?;
@@ -113,8 +117,13 @@ pub(crate) fn process(
     notes.extend(assessed.notes.iter().cloned());
     let result = gather(patient, &visits, &tracked, assessed, margins, notes);
     reached("report")?;
-    let maps = maps.into_iter().flatten().collect();
-    write_page(patient, equipment, &visits, &tracked, &result, maps, &folder)?;
+    let threshold_mm = study.endpoints.margin_threshold_mm;
+    let page = report::PatientPage {
+        margin_maps: maps.into_iter().flatten().collect(),
+        earlier_visits: earlier,
+        ..page::page(patient, &visits, &tracked, &result, &equipment.tables, threshold_mm)
+    };
+    write_page(patient, equipment, &visits, &tracked, page, &folder)?;
     write_results(&result, &folder)?;
     Ok(result)
 }
@@ -128,7 +137,7 @@ fn read_visits(
 ) -> Result<Vec<VisitFacts>, StageError> {
     let mut baseline: Option<Loaded> = None;
     let mut visits = Vec::with_capacity(patient.visits.len());
-    for (plan, name) in patient.visits.iter().zip(folders(&patient.visits)) {
+    for plan in &patient.visits {
         let mut notes = Vec::new();
         reached("load")?;
         let measured = load(&plan.measure, &mut notes)?;
@@ -143,8 +152,8 @@ fn read_visits(
             Some(fixed) => to_fixed(side(fixed), side(&loaded), &equipment.study.study.registration, &mut notes)?,
         };
         reached("measure")?;
-        visits.push(VisitFacts { marked, ..facts(plan, &name, &loaded, to_baseline, notes)? });
-        keep_masks(equipment, &folder.join(&name).join(&plan.measure.role), &loaded)?;
+        visits.push(VisitFacts { marked, ..facts(plan, &loaded, to_baseline, notes)? });
+        keep_masks(equipment, &folder.join(plan.id.to_string()).join(&plan.measure.role), &loaded)?;
         baseline.get_or_insert(loaded);
     }
     Ok(visits)
@@ -173,7 +182,7 @@ fn find(
         (_, _, None) => Err(StageError::new(
             "segment",
             "no_masks",
-            format!("{}: no masks and no model: {}", plan.date, equipment.no_model),
+            format!("{}: no masks and no model: {}", plan.id, equipment.no_model),
         )),
     }
 }
@@ -181,7 +190,6 @@ fn find(
 /// Measures what needs the images and lets them go.
 fn facts(
     plan: &VisitPlan,
-    name: &str,
     loaded: &Loaded,
     to_baseline: Registration,
     mut notes: Vec<Note>,
@@ -195,14 +203,14 @@ fn facts(
     dose::add(&plan.doses, &found.lesions, &mut sizes, &mut notes);
     measure::mark_cut(&mut sizes, found, plan.shortened.as_deref(), &mut notes);
     for note in &mut notes {
-        note.message = format!("{}: {}", plan.date, note.message);
+        note.message = format!("{}: {}", plan.id, note.message);
     }
     let cut = |mask: &Mask| {
         Window::around(mask, [2; 3]).and_then(|w| w.within(mask.shape())).and_then(|w| w.cut(mask, false).ok())
     };
     Ok(VisitFacts {
-        date: plan.date,
-        folder: name.to_owned(),
+        id: plan.id,
+        purpose: plan.purpose,
         measured: SeriesFacts::of(measured),
         arterial: arterial_series.as_ref().map(SeriesFacts::of),
         pet: pet_series.as_ref().map(SeriesFacts::of),
@@ -295,8 +303,8 @@ fn gather(
     mut notes: Vec<Note>,
 ) -> PatientResult {
     for visit in visits.iter().filter(|v| v.to_baseline.quality != imaging::registration::Quality::Pass) {
-        let message = format!("{}: registration to baseline: {}", visit.date, visit.to_baseline.reasons.join("; "));
-        notes.push(Note::warning("registration_quality", visit.folder.clone(), message));
+        let message = format!("{}: registration to baseline: {}", visit.id, visit.to_baseline.reasons.join("; "));
+        notes.push(Note::warning("registration_quality", visit.id.to_string(), message));
     }
     for margin in margins.iter().filter(|m| matches!(m.verdict.as_str(), "borderline" | "not_reportable")) {
         let verdict = margin.verdict.replace('_', " ");
@@ -314,7 +322,7 @@ fn gather(
         schema_version: 1,
         patient_id: patient.id.clone(),
         diagnosis: patient.record.as_ref().map(|r| r.diagnosis.clone()).unwrap_or_default(),
-        visits: visits.iter().map(|v| v.date).collect(),
+        visits: visits.iter().map(|v| v.id).collect(),
         death_date: patient.record.as_ref().and_then(|r| r.death_date),
         last_contact_date: patient.record.as_ref().and_then(|r| r.last_contact_date),
         lesions: rows::lesions(&patient.id, visits, tracked, leading),
@@ -337,7 +345,7 @@ fn gather(
             .collect(),
         registrations: visits
             .iter()
-            .map(|v| VisitRegistration { visit: v.folder.clone(), to_baseline: v.to_baseline.clone() })
+            .map(|v| VisitRegistration { visit: v.id, to_baseline: v.to_baseline.clone() })
             .collect(),
         notes: kept,
     }
@@ -349,13 +357,10 @@ fn write_page(
     equipment: &Equipment,
     visits: &[VisitFacts],
     tracked: &Tracked,
-    result: &PatientResult,
-    margin_maps: Vec<report::MarginMap>,
+    mut page: report::PatientPage,
     folder: &Path,
 ) -> Result<(), StageError> {
     let study = &equipment.study.study;
-    let mut page = page::page(patient, visits, tracked, result, &equipment.tables, study.endpoints.margin_threshold_mm);
-    page.margin_maps = margin_maps;
     let mut baseline: Option<LoadedSeries> = None;
     for (n, plan) in patient.visits.iter().enumerate() {
         let series = load(&plan.measure, &mut Vec::new())?;

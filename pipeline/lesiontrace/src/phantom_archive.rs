@@ -36,7 +36,7 @@ pub(crate) fn write(spec: &CohortSpec, out: &Path, progress: &ProgressBar) -> an
     progress.set_length(patients.iter().map(PatientPlan::n_visits).sum::<usize>() as u64);
     for (patient, known) in patients.iter().zip(&truth.patients) {
         for (n, visit_truth) in known.visits.iter().enumerate() {
-            progress.set_message(format!("{} {}", patient.patient_id(), visit_truth.date));
+            progress.set_message(format!("{} {}", patient.patient_id(), visit_truth.visit));
             let visit = patient.visit(n).context("a planned visit has no images")?;
             write_images(patient, &visit, out)?;
             write_masks(&visit, &visit_truth.masks, out)?;
@@ -59,7 +59,7 @@ fn check_folder(out: &Path, truth: &[u8]) -> anyhow::Result<()> {
 }
 
 fn write_images(patient: &PatientPlan, visit: &Visit, out: &Path) -> anyhow::Result<()> {
-    let folder = out.join(patient.patient_id()).join(visit.date.to_string());
+    let folder = out.join(patient.patient_id()).join(&visit.name);
     visit.series.par_iter().try_for_each(|series| {
         let folder = folder.join(&series.description);
         let volume = match &series.image {

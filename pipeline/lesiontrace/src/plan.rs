@@ -9,7 +9,7 @@ use formats::nifti_archive::derivatives::{self, Derived};
 use imaging::Note;
 use oncology::marker::MarkerReading;
 use oncology::visit_window::{VisitLabel, label_visits};
-use oncology::{Date, Days};
+use oncology::{Date, VisitId};
 
 use crate::config::{LoadedStudy, Study};
 
@@ -20,7 +20,7 @@ mod outlines;
 mod reports;
 mod segmentations;
 mod structures;
-mod treatment_day;
+pub(crate) mod treatment_day;
 mod visit;
 
 pub(crate) use outlines::{OutlineFile, Region, RegionKind, StructurePlan};
@@ -57,13 +57,45 @@ pub(crate) struct MaskFolder {
     pub(crate) rows: Option<PathBuf>,
 }
 
+/// What a visit is read for.
+///
+/// A scan round a treatment on its day tells where tumour and zone lie (margin). It is no response time point: from the first study
+/// *after* the ablation on a zone is judged (criteria conventions §5.0), and whether all was ablated is read on a later study than the
+/// control at the end of the procedure (Ahmed et al. 2014: technical success is not technique efficacy).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Baseline, and every visit at which response is judged.
+    Response,
+    /// Before the first treatment on its day, where an earlier visit is the baseline.
+    Planning,
+    /// After a local treatment on its day.
+    Control,
+}
+
+impl Purpose {
+    /// Why response is not judged at the visit; `None` where it is.
+    pub(crate) const fn no_response(self) -> Option<&'static str> {
+        match self {
+            Self::Response => None,
+            Self::Planning => {
+                Some("planning scan before the treatment of the day: read for the margin, no response time point")
+            }
+            Self::Control => {
+                Some("control scan after the treatment of the day: read for the margin, no response time point")
+            }
+        }
+    }
+}
+
 /// One visit.
 #[derive(Debug, Clone)]
 pub(crate) struct VisitPlan {
-    /// Its date.
-    pub(crate) date: Date,
+    /// Its name.
+    pub(crate) id: VisitId,
     /// Where it stands round the treatments, by `[timeline]`.
     pub(crate) label: VisitLabel,
+    /// What it is read for.
+    pub(crate) purpose: Purpose,
     /// Where it stands on the day of a local treatment, where that is known.
     pub(crate) side: Option<DaySide>,
     /// The series lesions are measured on.
@@ -76,7 +108,7 @@ pub(crate) struct VisitPlan {
     pub(crate) masks: Option<MaskPlan>,
     /// Radiotherapy doses (RTDOSE) in the measured series' frame of reference, by path.
     pub(crate) doses: Vec<PathBuf>,
-    /// Lesions a reader marked on this date.
+    /// Lesions a reader marked at this visit.
     pub(crate) marks: Vec<SeedRecord>,
     /// Why slices may be missing at the measured series' ends; `None` when nothing speaks for it.
     pub(crate) shortened: Option<String>,
@@ -92,6 +124,8 @@ pub(crate) struct PatientPlan {
     pub(crate) id: String,
     /// Visits with something to measure, from baseline on, earliest first.
     pub(crate) visits: Vec<VisitPlan>,
+    /// Visits before the baseline of the study's windows, earliest first; no criterion uses them.
+    pub(crate) history: Vec<VisitPlan>,
     /// Row of `patients.csv`, if there is one.
     pub(crate) record: Option<PatientRecord>,
     /// Treatments, earliest first.
@@ -209,13 +243,15 @@ fn plan_patient(
     let mut visits: Vec<VisitPlan> = Vec::new();
     let mut broken = Vec::new();
     for timepoint in &images.timepoints {
-        let has_baseline = visits.iter().any(|v| is_in_baseline_window(v.date, timepoint.study_date, study));
-        let day = treatment_day::of_day(&source, timepoint, &treatments, has_baseline, &mut notes);
-        match visit::plan_visit(&source, &day, &mut notes) {
-            Ok(visit) => visits.extend(visit),
-            Err(faults) => broken.extend(faults),
+        let days = treatment_day::of_day(&source, timepoint, &treatments, &mut notes);
+        for day in &days {
+            match visit::plan_visit(&source, day, &mut notes) {
+                Ok(visit) => visits.extend(visit),
+                Err(faults) => broken.extend(faults),
+            }
         }
     }
+    outlines::forget_remarks_on_used(archive, &visits, &mut notes);
     note_marks_without_visit(&source.seeds, &visits, &mut notes);
     doses::note_without_visit(archive, &images.timepoints, &visits, &mut notes);
     let mut faults: Vec<String> = clinical.problems_of(id).iter().map(ToString::to_string).collect();
@@ -229,39 +265,49 @@ fn plan_patient(
     }
     faults.extend(broken);
     label(&mut visits, &treatments, study, &mut notes);
-    leave_out_before_baseline(&mut visits, &mut notes);
+    let history = leave_out_before_baseline(&mut visits, &mut notes);
+    name_purposes(&mut visits);
     let record = clinical.patients.get(id).cloned();
     let markers = clinical.markers.get(id).cloned().unwrap_or_default();
-    let input_digest = digest::digest(&visits, record.as_ref(), &treatments, &markers)?;
-    Ok(PatientPlan { id: id.clone(), visits, record, treatments, markers, notes, faults, input_digest })
-}
-
-/// Whether a visit may be the baseline of a treatment on a later day.
-fn is_in_baseline_window(visit: Date, treated: Option<Date>, study: &Study) -> bool {
-    treated.is_some_and(|day| (1..=study.timeline.baseline_days).contains(&Days::between(visit, day).0))
+    let all: Vec<&VisitPlan> = history.iter().chain(&visits).collect();
+    let input_digest = digest::digest(&all, record.as_ref(), &treatments, &markers)?;
+    Ok(PatientPlan { id: id.clone(), visits, history, record, treatments, markers, notes, faults, input_digest })
 }
 
 /// Takes the visits before the baseline of the study's windows out of those that are used: criteria compare with baseline, and what lies
 /// before it is history (Eisenhauer et al. 2009, §3.2).
-fn leave_out_before_baseline(visits: &mut Vec<VisitPlan>, notes: &mut Vec<Note>) {
-    let Some(baseline) = visits.iter().position(|v| v.label == VisitLabel::Baseline) else { return };
-    let baseline_date = visits[baseline].date;
-    for visit in visits.drain(..baseline) {
+fn leave_out_before_baseline(visits: &mut Vec<VisitPlan>, notes: &mut Vec<Note>) -> Vec<VisitPlan> {
+    let Some(baseline) = visits.iter().position(|v| v.label == VisitLabel::Baseline) else { return Vec::new() };
+    let baseline_id = visits[baseline].id;
+    let history: Vec<VisitPlan> = visits.drain(..baseline).collect();
+    for visit in &history {
         let marks = match visit.marks.len() {
             0 => String::new(),
             n => format!("; its {n} marks of lesions are not used either"),
         };
         let message = format!(
-            "{}: pre-baseline, not used: by [timeline] it is \"{}\", and baseline is {baseline_date}{marks}",
-            visit.date, visit.label
+            "{}: pre-baseline, not used: by [timeline] it is \"{}\", and baseline is {baseline_id}{marks}",
+            visit.id, visit.label
         );
-        notes.push(Note::warning("pre_baseline_visit", visit.date.to_string(), message));
+        notes.push(Note::warning("pre_baseline_visit", visit.id.to_string(), message));
+    }
+    history
+}
+
+/// What each visit from baseline on is read for.
+fn name_purposes(visits: &mut [VisitPlan]) {
+    for visit in visits.iter_mut().skip(1) {
+        visit.purpose = match (visit.side, &visit.label) {
+            (Some(DaySide::After), _) => Purpose::Control,
+            (Some(DaySide::Before), VisitLabel::TreatmentSession(1)) => Purpose::Planning,
+            _ => Purpose::Response,
+        };
     }
 }
 
 /// Names each visit by the study's windows, and says where none is the baseline they ask for.
 fn label(visits: &mut [VisitPlan], treatments: &[TreatmentRecord], study: &Study, notes: &mut Vec<Note>) {
-    let dates: Vec<Date> = visits.iter().map(|v| v.date).collect();
+    let dates: Vec<Date> = visits.iter().map(|v| v.id.date()).collect();
     let treated: Vec<Date> = treatments.iter().map(|t| t.date).collect();
     for (visit, label) in visits.iter_mut().zip(label_visits(&dates, &treated, &study.timeline)) {
         visit.label = label;
@@ -277,17 +323,17 @@ fn label(visits: &mut [VisitPlan], treatments: &[TreatmentRecord], study: &Study
     let Some(first) = visits.first().filter(|v| !matches!(v.label, VisitLabel::NoTreatment(_))) else { return };
     let message = format!(
         "no visit is a baseline by [timeline]; the first one, {}, is what later ones are compared with, and by the windows it is \"{}\"",
-        first.date, first.label
+        first.id, first.label
     );
-    notes.push(Note::warning("baseline_outside_window", first.date.to_string(), message));
+    notes.push(Note::warning("baseline_outside_window", first.id.to_string(), message));
 }
 
 /// A mark on a date without images to measure names nothing.
 fn note_marks_without_visit(seeds: &[&SeedRecord], visits: &[VisitPlan], notes: &mut Vec<Note>) {
-    for seed in seeds.iter().filter(|seed| !visits.iter().any(|v| v.date == seed.study_date)) {
+    for seed in seeds.iter().filter(|seed| !visits.iter().any(|v| v.id == seed.visit)) {
         let message = format!(
-            "lesions.csv, line {}: {} is marked on {}, a date without a series to measure; correct the date, or add the images",
-            seed.line, seed.lesion_id, seed.study_date
+            "lesions.csv, line {}: {} is marked on {}, a visit without a series to measure; correct the date, or add the images",
+            seed.line, seed.lesion_id, seed.visit
         );
         notes.push(Note::error("mark_without_visit", seed.lesion_id.clone(), message));
     }

@@ -74,7 +74,8 @@ impl Outcome {
 /// for what registration and the model make of them.
 pub(crate) fn memory_need(patient: &PatientPlan) -> u64 {
     let voxels = |series: &crate::plan::SeriesPlan| series.entry.n_voxels();
-    let largest = patient.visits.iter().map(|v| voxels(&v.measure).max(v.arterial.as_ref().map_or(0, voxels))).max();
+    let visits = patient.visits.iter().chain(&patient.history);
+    let largest = visits.map(|v| voxels(&v.measure).max(v.arterial.as_ref().map_or(0, voxels))).max();
     // Three images of 4 bytes, two label maps of 2 and one mask of 1 byte each for two visits, twice over: 48 bytes a voxel.
     largest.unwrap_or(0) * 48
 }
@@ -133,7 +134,7 @@ fn dry_run(cohort: &CohortPlan, budget: u64) -> Result<Outcome, Failure> {
         text.push_str(&format!("{}: {} visits, about {need} MiB", patient.id, patient.visits.len()));
         for visit in &patient.visits {
             let masks = if visit.masks.is_some() { "imported masks" } else { "model" };
-            text.push_str(&format!("\n  {} {} ({masks})", visit.date, visit.measure.role));
+            text.push_str(&format!("\n  {} {} ({masks})", visit.id, visit.measure.role));
         }
         for fault in &patient.faults {
             text.push_str(&format!("\n  cannot be done: {fault}"));

@@ -6,16 +6,19 @@
 
 use std::collections::BTreeMap;
 
-use formats::archive::{ArchiveIndex, PatientImages, TimepointImages};
+use formats::archive::{ArchiveIndex, IndexRow, PatientImages};
 use formats::clinical::ClinicalTables;
-use oncology::Date;
 use oncology::visit_window::{VisitLabel, label_visits};
+use oncology::{Date, VisitId};
 use serde::Serialize;
 
 use crate::config::Study;
+use crate::plan::DaySide;
 
+mod days;
 mod needs;
 
+use days::DayVisit;
 pub(crate) use needs::{Need, Readiness};
 
 /// One patient before anything is measured.
@@ -23,7 +26,7 @@ pub(crate) use needs::{Need, Readiness};
 pub(crate) struct PatientTriage {
     /// Identifier as in the images.
     pub(crate) patient_id: String,
-    /// Days with images, earliest first.
+    /// Visits, earliest first.
     pub(crate) visits: Vec<VisitTriage>,
     /// Days of treatment, earliest first.
     pub(crate) treatments: Vec<Date>,
@@ -33,11 +36,11 @@ pub(crate) struct PatientTriage {
     pub(crate) unusable: Vec<String>,
 }
 
-/// One day with images.
+/// One visit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct VisitTriage {
-    /// The day; `None` gathers series without one.
-    pub(crate) date: Option<Date>,
+    /// Its name; `None` gathers series without a day.
+    pub(crate) visit: Option<VisitId>,
     /// Where it stands round the treatments; empty without a day, or without a usable image.
     pub(crate) label: String,
     /// Roles of usable series, in the order of the index.
@@ -46,6 +49,9 @@ pub(crate) struct VisitTriage {
     pub(crate) n_series: usize,
     /// Number of them that are usable.
     pub(crate) n_usable: usize,
+    /// Series Instance UID and volume of each.
+    #[serde(skip)]
+    pub(crate) series: Vec<(String, Option<String>)>,
 }
 
 impl PatientTriage {
@@ -59,19 +65,42 @@ impl PatientTriage {
     }
 }
 
+/// The label of each series' visit.
+#[derive(Debug)]
+pub(crate) struct VisitLabels<'a>(BTreeMap<(&'a str, &'a str, Option<&'a str>), &'a str>);
+
+impl<'a> VisitLabels<'a> {
+    /// Of every series whose visit has a label.
+    pub(crate) fn of_patients(patients: &'a [PatientTriage]) -> Self {
+        let of_visit = |patient: &'a PatientTriage| {
+            let named = patient.visits.iter().filter(|v| v.visit.is_some() && !v.label.is_empty());
+            let series = named.flat_map(|v| v.series.iter().map(|series| (series, v.label.as_str())));
+            series.map(|((uid, volume), label)| ((patient.patient_id.as_str(), uid.as_str(), volume.as_deref()), label))
+        };
+        Self(patients.iter().flat_map(of_visit).collect())
+    }
+
+    /// The label of a series' visit.
+    pub(crate) fn of(&self, row: &IndexRow) -> Option<&'a str> {
+        self.0.get(&(row.patient_id.as_str(), row.series_uid.as_str(), row.volume.as_deref())).copied()
+    }
+}
+
 /// Every patient, in the order of the index.
 pub(crate) fn triage(index: &ArchiveIndex, clinical: &ClinicalTables, study: &Study) -> Vec<PatientTriage> {
     index.patients.iter().map(|images| patient(images, clinical, study)).collect()
 }
 
 fn patient(images: &PatientImages, clinical: &ClinicalTables, study: &Study) -> PatientTriage {
-    let mut treatments: Vec<Date> = clinical.treatments_of(&images.patient_id).iter().map(|t| t.date).collect();
+    let records = clinical.treatments_of(&images.patient_id);
+    let mut treatments: Vec<Date> = records.iter().map(|t| t.date).collect();
     treatments.dedup();
     let labels = labels(images, &treatments, study);
+    let visits = days::visits(images, &records, study);
     PatientTriage {
         patient_id: images.patient_id.clone(),
-        visits: images.timepoints.iter().map(|t| visit(t, &labels)).collect(),
-        needs: needs::needs(images, clinical, study),
+        visits: visits.iter().map(|v| visit(v, &labels)).collect(),
+        needs: needs::needs(images, &visits, clinical, study),
         unusable: unusable(images),
         treatments,
     }
@@ -85,16 +114,24 @@ pub(crate) fn labels(images: &PatientImages, treatments: &[Date], study: &Study)
     dates.into_iter().zip(labels).collect()
 }
 
-fn visit(timepoint: &TimepointImages, labels: &BTreeMap<Date, VisitLabel>) -> VisitTriage {
+fn visit(visit: &DayVisit, labels: &BTreeMap<Date, VisitLabel>) -> VisitTriage {
+    let timepoint = &visit.images;
+    let label = timepoint.study_date.and_then(|d| labels.get(&d)).map(ToString::to_string).unwrap_or_default();
+    let side = match visit.side.filter(|_| visit.is_split) {
+        Some(DaySide::Before) => " (before it)",
+        Some(DaySide::After) => " (after it)",
+        _ => "",
+    };
     let usable: Vec<&str> = timepoint.series.iter().filter(|s| s.row.usable).map(|s| s.row.role.as_str()).collect();
     let mut roles: Vec<String> = usable.iter().map(|role| (*role).to_owned()).collect();
     roles.dedup();
     VisitTriage {
-        date: timepoint.study_date,
-        label: timepoint.study_date.and_then(|d| labels.get(&d)).map(ToString::to_string).unwrap_or_default(),
+        visit: visit.id,
+        label: format!("{label}{side}"),
         roles,
         n_series: timepoint.series.len(),
         n_usable: usable.len(),
+        series: timepoint.series.iter().map(|s| (s.row.series_uid.clone(), s.row.volume.clone())).collect(),
     }
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn page(
     notes: Vec<Note>,
 ) -> TriagePage {
     let count = |label: &str, value: usize| Count { label: label.to_owned(), value: value.to_string() };
-    let n_visits = patients.iter().flat_map(|p| &p.visits).filter(|v| v.date.is_some()).count();
+    let n_visits = patients.iter().flat_map(|p| &p.visits).filter(|v| v.visit.is_some()).count();
     let component = |what: &str, version: &str, digest: String| Component {
         what: what.to_owned(),
         version: version.to_owned(),
@@ -62,7 +62,7 @@ fn patient(patient: &PatientTriage) -> TriagePatient {
 
 fn visit(visit: &VisitTriage) -> TriageVisit {
     TriageVisit {
-        date: visit.date,
+        visit: visit.visit,
         label: visit.label.clone(),
         roles: visit.roles.clone(),
         n_series: visit.n_series as u64,

@@ -71,8 +71,8 @@ fn compare(truth: &PatientTruth, result: Option<&PatientResult>) -> PatientCompa
         axes(visit, result, &mut found, &mut identity);
     }
     for visit in truth.visits.iter().skip(1) {
-        response("recist_1_1", &visit.recist_1_1, visit.date, result, &mut found);
-        response("mrecist", &visit.mrecist, visit.date, result, &mut found);
+        response("recist_1_1", &visit.recist_1_1, &visit.visit, result, &mut found);
+        response("mrecist", &visit.mrecist, &visit.visit, result, &mut found);
     }
     events(truth, result, &mut found);
     margins(truth, result, &identity, &mut found);
@@ -90,10 +90,11 @@ fn axes(
     for lesion in &visit.lesions {
         let Some(size) = &lesion.size else { continue };
         found.axes[1] += 1;
-        match nearest_axis(visit.date, size, result) {
-            None => found
-                .misses
-                .push(format!("{}: {} ({:.1} mm) has no measurement", visit.date, lesion.lesion_id, size.long_axis_mm)),
+        match nearest_axis(&visit.visit, size, result) {
+            None => found.misses.push(format!(
+                "{}: {} ({:.1} mm) has no measurement",
+                visit.visit, lesion.lesion_id, size.long_axis_mm
+            )),
             Some((row, value)) => {
                 identity.entry(row.lesion_id.clone()).or_insert_with(|| lesion.lesion_id.clone());
                 let error = (value - size.long_axis_mm) / pixel;
@@ -103,7 +104,7 @@ fn axes(
                 } else {
                     found.misses.push(format!(
                         "{}: {} long axis {value:.2} mm, true {:.2} mm ({error:+.2} pixels)",
-                        visit.date, lesion.lesion_id, size.long_axis_mm
+                        visit.visit, lesion.lesion_id, size.long_axis_mm
                     ));
                 }
             }
@@ -111,8 +112,8 @@ fn axes(
     }
 }
 
-fn nearest_axis<'a>(date: Date, size: &SizeTruth, result: &'a PatientResult) -> Option<(&'a MeasurementRow, f64)> {
-    let rows = result.measurements.iter().filter(|m| m.date == date && m.quantity == "long_axis");
+fn nearest_axis<'a>(visit: &str, size: &SizeTruth, result: &'a PatientResult) -> Option<(&'a MeasurementRow, f64)> {
+    let rows = result.measurements.iter().filter(|m| m.visit.to_string() == visit && m.quantity == "long_axis");
     let distance = |row: &MeasurementRow| {
         let ends: Vec<f64> = row.caliper_lps_mm.split([' ', ';']).filter_map(|t| t.parse().ok()).collect();
         let [a, b, c, d, e, f] = ends.as_slice() else { return f64::INFINITY };
@@ -123,18 +124,18 @@ fn nearest_axis<'a>(date: Date, size: &SizeTruth, result: &'a PatientResult) -> 
     (distance(nearest) <= SAME_LESION_MM).then_some(nearest).and_then(|row| row.value.map(|value| (row, value)))
 }
 
-fn response(criterion: &str, truth: &Assessment, date: Date, result: &PatientResult, found: &mut PatientComparison) {
+fn response(criterion: &str, truth: &Assessment, visit: &str, result: &PatientResult, found: &mut PatientComparison) {
     let Assessment::Expected(expected) = truth else { return };
     let Some(overall) = expected.overall else { return };
     let wanted = serde_json::to_value(overall).ok().and_then(|v| v.as_str().map(ToOwned::to_owned)).unwrap_or_default();
     found.responses[1] += 1;
-    let row = result.assessments.iter().find(|r| r.criterion == criterion && r.date == date);
+    let row = result.assessments.iter().find(|r| r.criterion == criterion && r.visit.to_string() == visit);
     let got = row.map_or("none", |r| r.overall.as_str());
     if got == wanted {
         found.responses[0] += 1;
     } else {
         let why = row.map_or("", |r| r.why.as_str());
-        found.misses.push(format!("{date}: {criterion} {got}, true {wanted} ({why})"));
+        found.misses.push(format!("{visit}: {criterion} {got}, true {wanted} ({why})"));
     }
 }
 

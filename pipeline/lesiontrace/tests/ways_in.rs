@@ -277,6 +277,15 @@ fn a_visit_before_the_baseline_of_the_windows_is_not_used() {
     assert_eq!(responses(&cohort).keys().collect::<Vec<_>>(), [FOLLOW_UP]);
     let notes = notes(&cohort, "A-1");
     assert!(notes.contains("pre-baseline, not used") && notes.contains("80 days before treatment"), "{notes}");
+    let page = cohort.read("out/patients/A-1/report.html");
+    let section = &page[page.find("<h2 id=\"earlier-title\">").unwrap()..];
+    let row = &section[..section.find("</tbody>").unwrap()];
+    // The lesion outlined there has half axes of 9, 7.2 and 9 mm.
+    for said in
+        ["2020-03-02", "80 days before treatment", "outline 1, liver", "not used for the criteria", " × ", " mL"]
+    {
+        assert!(row.contains(said), "{said}: {row}");
+    }
 }
 
 #[test]
@@ -286,8 +295,19 @@ fn two_scans_round_a_treatment_are_told_apart_by_its_time() {
     let (code, stderr) = run(&cohort, "out", &[]);
     assert_eq!(code, DONE, "{stderr}");
     let notes = notes(&cohort, "A-1");
-    assert!(notes.contains("two_scans_round_treatment") && notes.contains("the one before it"), "{notes}");
+    assert!(notes.contains("two_scans_round_treatment") && notes.contains("2020-03-02-2 after it"), "{notes}");
+    assert!(notes.contains("scan_without_outlines") && notes.contains("masks/<patient>/2020-03-02-2"), "{notes}");
     assert!(!notes.contains("baseline_outside_window"), "the planning scan is the baseline: {notes}");
+    let [archive, series, patients] =
+        ["archive", "series.csv", "patients.csv"].map(|p| cohort.path(p).display().to_string());
+    assert_eq!(call(&["index", &archive, "--out", &series, "--patients", &patients]).0, DONE);
+    let labels: Vec<String> =
+        table(&cohort, "series.csv", &["visit"]).into_iter().map(|row| row["visit"].clone()).collect();
+    let [before, after, later] = labels.as_slice() else { panic!("{labels:?}") };
+    assert!(before.ends_with("(before it)") && after.ends_with("(after it)") && !later.contains("it)"), "{labels:?}");
+    let needs = table(&cohort, "patients.csv", &["criterion", "n_visits", "readiness"]);
+    let margin = needs.iter().find(|row| row["criterion"] == "margin").unwrap();
+    assert_eq!([&*margin["n_visits"], &*margin["readiness"]], ["3", "ready"], "tumour and zone are both imaged");
     let found = responses(&cohort);
     assert_eq!((found.len(), found[FOLLOW_UP].0.as_str()), (2, "PD"), "{found:?}");
 }
@@ -312,16 +332,26 @@ fn two_scans_round_a_treatment_are_told_apart_by_the_zone_on_the_later_one() {
     for (name, folder, region) in [
         ("a", format!("archive/0/{BASELINE}"), "GTV_1"),
         ("b", format!("archive/evening/{BASELINE}"), "Ablation zone 1"),
-        ("c", format!("archive/0/{FOLLOW_UP}"), "GTV_1"),
+        ("c", format!("archive/0/{FOLLOW_UP}"), "Ablation zone 1"),
     ] {
         let set = cohort.path(&format!("archive/set-{name}.dcm"));
         more_dicom::structure_set(&set, &cohort.path(&folder), &[("Liver", 9.4), (region, 4.4)]);
     }
-    let (code, stderr) = run(&cohort, "out", &[]);
+    let (code, stderr) = run(&cohort, "out", &["--threads", "1"]);
     assert_eq!(code, DONE, "{stderr}");
+    assert_eq!(run(&cohort, "again", &["--threads", "2"]).0, DONE);
+    assert!(comparable(&cohort.path("out")) == comparable(&cohort.path("again")), "the threads change a byte");
     let notes = notes(&cohort, "A-1");
     assert!(notes.contains("by the ablation zone outlined on the later one"), "{notes}");
-    assert_ne!(responses(&cohort)[FOLLOW_UP].0, "NE");
+    assert!(!notes.contains("structure_set_of_other_series"), "each set is used at one visit of the day: {notes}");
+    let found = responses(&cohort);
+    assert_eq!(found.len(), 2, "the control is no response time point: {found:?}");
+    assert_eq!(found[FOLLOW_UP].0, "CR", "{found:?}");
+    let margins = table(&cohort, "out/cohort/margins.csv", &["study_date", "tumour_visit", "zone_visit"]);
+    assert_eq!(margins.len(), 1, "{margins:?}");
+    let of = |column: &str| margins[0][column].clone();
+    assert_eq!([of("study_date"), of("tumour_visit"), of("zone_visit")], [BASELINE, BASELINE, "2020-03-02-2"]);
+    assert!(cohort.path("out/patients/A-1/2020-03-02-2/ct_portal_venous/ablation_zone.nii.gz").is_file());
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::time::Date;
+use crate::visit_id::VisitId;
 
 /// One lesion of one patient (`lesions.csv`).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub struct LesionRow {
     pub z_mm: f64,
     /// Who found it: `imported_mask`, `model:<name>`, `reader`.
     pub source: String,
+    /// Visit that first showed it.
+    pub first_seen_visit: VisitId,
 }
 
 /// One measured quantity of one lesion at one visit (`measurements.csv`).
@@ -73,6 +76,8 @@ pub struct MeasurementRow {
     pub caliper_lps_mm: String,
     /// SOP Instance UID of the slice measured, for diameters.
     pub sop_instance_uid: String,
+    /// Visit measured: its date, and which time point of that day.
+    pub visit: VisitId,
 }
 
 /// The ablative margin of one treated lesion (`margins.csv`).
@@ -113,6 +118,10 @@ pub struct MarginRow {
     pub tumour_coverage: Option<f64>,
     /// Counts per 1 mm bin from −15 mm, separated by spaces, for the histogram.
     pub histogram_counts: String,
+    /// Visit that shows the tumour before the ablation.
+    pub tumour_visit: VisitId,
+    /// Visit that shows the zone after it.
+    pub zone_visit: VisitId,
 }
 
 /// The response of one patient at one visit by one criterion (`assessments.csv`).
@@ -159,6 +168,8 @@ pub struct AssessmentRow {
     pub over_selections: String,
     /// Number of those choices; the first ones only where there are more than the program tries.
     pub n_selections: Option<u64>,
+    /// The visit: its date, and which time point of that day.
+    pub visit: VisitId,
 }
 
 /// One dated event (`events.csv`).

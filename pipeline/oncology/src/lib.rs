@@ -23,6 +23,7 @@ pub mod time;
 pub mod tracking;
 pub mod treatment;
 pub mod treatment_table;
+pub mod visit_id;
 pub mod visit_window;
 
 pub use cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
@@ -32,3 +33,4 @@ pub use exact::Exact;
 pub use lesion::{LesionId, LesionKind, LesionRole, LesionState, Organ, PatientId, Size, TrackingUid};
 pub use modality::Modality;
 pub use time::{Date, Days};
+pub use visit_id::VisitId;

@@ -115,12 +115,13 @@ pub fn abscopal_candidates(
             Size::Measured(_) | Size::Absent => counted(&lesion.visits[at].size, &table.thresholds).ok(),
             _ => None,
         };
-        let last_before = (lesion.first_seen..input.visits.len()).rfind(|at| input.visits[*at].date <= first_local)?;
+        let last_before =
+            (lesion.first_seen..input.visits.len()).rfind(|at| input.visits[*at].date() <= first_local)?;
         let before = size(last_before).filter(|size| !is_treated && *size > Exact::ZERO)?;
         let kept = 100 - i64::from(table.thresholds.pr_decrease_percent.value);
         let shrank = |at: &usize| size(*at).is_some_and(|now| now.cmp_scaled(100, before, kept).is_le());
         let at = (last_before + 1..input.visits.len()).find(shrank)?;
-        let date = input.visits[at].date;
+        let date = input.visits[at].date();
         if first_systemic.is_some_and(|systemic| systemic <= date) {
             return None;
         }
@@ -142,6 +143,7 @@ mod tests {
     use crate::lesion::LesionKind;
     use crate::modality::Modality;
     use crate::treatment::{DeathCause, Treatment};
+    use crate::visit_id::VisitId;
     use jiff::civil::date;
 
     fn lesion(id: &str, sizes: [i32; 2]) -> TrackedLesion {
@@ -156,7 +158,8 @@ mod tests {
     }
 
     fn patient(lesions: Vec<TrackedLesion>) -> ResponseInput {
-        let visits = [date(2024, 1, 1), date(2024, 4, 1)].map(|date| VisitInfo { date, adequate: true });
+        let visits =
+            [date(2024, 1, 1), date(2024, 4, 1)].map(|date| VisitInfo { visit: VisitId::first(date), adequate: true });
         ResponseInput {
             patient_id: "P1".to_owned(),
             origin_date: None,

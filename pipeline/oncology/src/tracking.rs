@@ -59,6 +59,9 @@ pub struct VisitFindings {
     pub not_evaluable: Option<String>,
     /// Names that readers gave at any visit: no other lesion is called so.
     pub reserved: BTreeSet<LesionId>,
+    /// Visits that are a control on the day of a treatment, this one included: they document no complete ablation. Whether all
+    /// was ablated is read on a later study; the control tells where the zone is (Ahmed et al. 2014, technical success).
+    pub controls: BTreeSet<usize>,
 }
 
 /// What may be matched with what.
@@ -113,9 +116,10 @@ impl LesionTrack {
     pub fn last_center(&self) -> Option<Point<Patient>> {
         self.sightings.values().rev().find_map(|s| s.center)
     }
-    /// Whether complete ablation has been documented at a visit before `visit`.
-    pub fn complete_ablation_before(&self, visit: usize) -> bool {
-        self.sightings.range(..visit).any(|(_, s)| s.state == LesionState::Ablated)
+    /// The first visit that documents complete ablation. Controls on the day of a treatment do not.
+    pub fn complete_ablation(&self, controls: &BTreeSet<usize>) -> Option<usize> {
+        let mut ablated = self.sightings.iter().filter(|(_, s)| s.state == LesionState::Ablated);
+        ablated.find(|(visit, _)| !controls.contains(visit)).map(|(visit, _)| *visit)
     }
     /// The state at a visit.
     pub fn state_at(&self, visit: usize) -> Option<LesionState> {
@@ -280,7 +284,7 @@ fn unmatched(track: &LesionTrack, seen: &VisitFindings, foci: &[usize]) -> Sight
     let largest =
         foci.iter().max_by(|a, b| seen.findings[**a].volume.0.total_cmp(&seen.findings[**b].volume.0).then(b.cmp(a)));
     if let Some(largest) = largest {
-        let state = if track.complete_ablation_before(seen.visit) {
+        let state = if track.complete_ablation(&seen.controls).is_some_and(|visit| visit < seen.visit) {
             LesionState::LocalProgression
         } else {
             LesionState::Residual
@@ -359,7 +363,14 @@ mod tests {
 
     fn visit(visit: usize, findings: Vec<Finding>) -> VisitFindings {
         let zones_visible = BTreeSet::new();
-        VisitFindings { visit, findings, zones_visible, not_evaluable: None, reserved: BTreeSet::new() }
+        VisitFindings {
+            visit,
+            findings,
+            zones_visible,
+            not_evaluable: None,
+            reserved: BTreeSet::new(),
+            controls: BTreeSet::new(),
+        }
     }
 
     fn states(tracks: &[LesionTrack], visit: usize) -> Vec<Option<LesionState>> {
@@ -400,6 +411,9 @@ mod tests {
         assert_eq!(states(&ablated, 1), [Some(LesionState::Ablated)]);
         let local = follow(ablated.clone(), &with_zone(2, vec![focus(1.0)]), &OPTIONS).value;
         assert_eq!(states(&local, 2), [Some(LesionState::LocalProgression)]);
+        let after_control = VisitFindings { controls: BTreeSet::from([1]), ..with_zone(2, vec![focus(1.0)]) };
+        let residual = follow(ablated.clone(), &after_control, &OPTIONS).value;
+        assert_eq!(states(&residual, 2), [Some(LesionState::Residual)], "a control on the day documents no success");
         let elsewhere = follow(ablated, &with_zone(2, vec![focus(2.6)]), &OPTIONS).value;
         assert_eq!(states(&elsewhere, 2), [Some(LesionState::Ablated), Some(LesionState::Present)]);
     }

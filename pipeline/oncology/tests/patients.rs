@@ -7,7 +7,7 @@ use lesiontrace_oncology::criteria::{
     CriterionResult, CriterionTable, LesionVisit, ReaderCall, ResponseInput, TrackedLesion, VisitInfo, assess,
 };
 use lesiontrace_oncology::marker::{Marker, MarkerReading};
-use lesiontrace_oncology::{Exact, LesionId, LesionKind, LesionRole, LesionState, Organ, Size};
+use lesiontrace_oncology::{Exact, LesionId, LesionKind, LesionRole, LesionState, Organ, Size, VisitId};
 use proptest::prelude::*;
 
 const DATES: [Date; 4] = [date(2024, 1, 2), date(2024, 3, 1), date(2024, 5, 1), date(2024, 7, 1)];
@@ -31,7 +31,8 @@ fn lesion(id: &str, organ: Organ, first_seen: usize, visits: &[(&str, &str, Lesi
 }
 
 fn patient(n_visits: usize, lesions: Vec<TrackedLesion>) -> ResponseInput {
-    let visits = DATES[..n_visits].iter().map(|date| VisitInfo { date: *date, adequate: true }).collect();
+    let visits =
+        DATES[..n_visits].iter().map(|date| VisitInfo { visit: VisitId::first(*date), adequate: true }).collect();
     ResponseInput { patient_id: "P1".to_owned(), origin_date: None, visits, lesions, markers: Vec::new() }
 }
 

@@ -73,6 +73,7 @@ fn planned_responses(scenario: Scenario) -> Vec<Response> {
         Scenario::StableThenProgression => vec![S, S, S, D],
         Scenario::RepeatTreatment => vec![P, C, C, C],
         Scenario::LargeDeformation => vec![P, P, P],
+        Scenario::PlanningAndControl => vec![P, P],
     }
 }
 
@@ -182,12 +183,15 @@ fn margins_are_as_planned(truth: &PatientTruth) -> Result<(), String> {
 }
 
 fn dates_make_sense(truth: &PatientTruth) -> Result<(), String> {
-    let days: Vec<i32> = truth.visits.iter().map(|v| v.study_day).collect();
-    ensure((4..=6).contains(&days.len()), || format!("{} visits", days.len()))?;
+    let with_control = truth.scenario == Scenario::PlanningAndControl;
+    let days: Vec<i32> = truth.visits.iter().skip(usize::from(with_control)).map(|v| v.study_day).collect();
+    ensure((4..=6).contains(&truth.visits.len()), || format!("{} visits", days.len()))?;
     ensure(days.windows(2).all(|w| (42..=90).contains(&(w[1] - w[0]))), || format!("study days {days:?}"))?;
     let first = truth.treatments[0].date;
     let wait = truth.visits[0].date.until(first).map_or(-1, |s| s.get_days());
-    ensure((1..=28).contains(&wait), || format!("first treatment {wait} days after baseline"))?;
+    ensure(if with_control { wait == 0 } else { (1..=28).contains(&wait) }, || {
+        format!("first treatment {wait} days after baseline")
+    })?;
     for event in &truth.events {
         let visited = truth.visits.iter().any(|v| v.date == event.date);
         ensure(visited || Some(event.date) == truth.death_date, || format!("event on {}", event.date))?;

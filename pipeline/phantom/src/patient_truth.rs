@@ -29,18 +29,23 @@ impl PatientPlan {
     #[must_use]
     pub fn truth(&self) -> PatientTruth {
         let lesions: Vec<Vec<LesionTruth>> = (0..self.visits.len()).map(|n| self.lesion_truths(n)).collect();
-        let recist = assess(&readings(&lesions, |s| Some(s.long_axis_mm)), RECIST_1_1);
+        // A control on the day of a treatment is no response time point.
+        let judged: Vec<usize> = (0..lesions.len()).filter(|n| !self.is_control(*n)).collect();
+        let at_judged: Vec<Vec<LesionTruth>> = judged.iter().map(|n| lesions[*n].clone()).collect();
+        let recist = assess(&readings(&at_judged, |s| Some(s.long_axis_mm)), RECIST_1_1);
         let mrecist =
-            self.has_arterial_targets().then(|| assess(&readings(&lesions, |s| s.viable_long_axis_mm), MRECIST));
+            self.has_arterial_targets().then(|| assess(&readings(&at_judged, |s| s.viable_long_axis_mm), MRECIST));
         let events = self.events(&lesions, &recist);
-        let visits = lesions.into_iter().zip(recist).enumerate().map(|(n, (lesions, recist))| {
-            let mrecist = match &mrecist {
-                Some(rows) => Assessment::Expected(rows[n].clone()),
-                None => Assessment::NotEvaluable {
-                    not_evaluable: "no target enhances in the arterial phase at baseline".to_owned(),
-                },
+        let not_evaluable = |why: &str| Assessment::NotEvaluable { not_evaluable: why.to_owned() };
+        let of = |rows: Option<&Vec<Expected>>, n: usize, otherwise: &str| {
+            let Some(at) = judged.iter().position(|judged| *judged == n) else {
+                return not_evaluable("control scan on the day of a treatment: no response time point");
             };
-            self.visit_truth(n, lesions, recist, mrecist)
+            rows.map_or_else(|| not_evaluable(otherwise), |rows| Assessment::Expected(rows[at].clone()))
+        };
+        let visits = lesions.into_iter().enumerate().map(|(n, lesions)| {
+            let mrecist = of(mrecist.as_ref(), n, "no target enhances in the arterial phase at baseline");
+            self.visit_truth(n, lesions, of(Some(&recist), n, ""), mrecist)
         });
         PatientTruth {
             patient_id: self.patient_id.clone(),
@@ -56,14 +61,15 @@ impl PatientPlan {
         }
     }
 
-    fn visit_truth(&self, n: usize, lesions: Vec<LesionTruth>, recist: Expected, mrecist: Assessment) -> VisitTruth {
+    fn visit_truth(&self, n: usize, lesions: Vec<LesionTruth>, recist: Assessment, mrecist: Assessment) -> VisitTruth {
         let plan = &self.visits[n];
         let shape = plan.grid.shape();
-        let folder = format!("masks/{}/{}", self.patient_id, plan.date);
+        let folder = format!("masks/{}/{}", self.patient_id, self.visit_name(n));
         let landmarks = self.landmarks(n);
         VisitTruth {
             number: n,
             date: plan.date,
+            visit: self.visit_name(n),
             study_day: days_between(self.visits[0].date, plan.date),
             frame_of_reference_uid: plan.grid.frame().as_str().to_owned(),
             shape: [shape.ni, shape.nj, shape.nk],
@@ -76,7 +82,7 @@ impl PatientPlan {
             },
             lesions,
             zones: self.zone_truths(n),
-            recist_1_1: Assessment::Expected(recist),
+            recist_1_1: recist,
             mrecist,
             deformation_beyond_rigid_mm: beyond_rigid_mm(&landmarks),
             landmarks,

@@ -126,6 +126,17 @@ impl PatientPlan {
     pub fn n_visits(&self) -> usize {
         self.visits.len()
     }
+    /// Whether visit `n` is the control scan on the day of a treatment.
+    #[must_use]
+    pub fn is_control(&self, n: usize) -> bool {
+        self.story.control_on_day && n == 1
+    }
+    /// The name of visit `n`, which must be a planned one: its day, with `-2` for the second visit of a day.
+    #[must_use]
+    pub fn visit_name(&self, n: usize) -> String {
+        let date = self.visits[n].date;
+        if self.is_control(n) { format!("{date}-2") } else { date.to_string() }
+    }
     /// Day of visit `n`, 0 being baseline; `None` beyond the last one.
     #[must_use]
     pub fn visit_date(&self, n: usize) -> Option<Date> {
@@ -160,11 +171,17 @@ struct Dates {
 }
 
 impl Dates {
-    /// Treatment 8–20 days after the visit before it, the next control 6–8 weeks later, all others 8–12 weeks apart.
+    /// Treatment 8–20 days after the visit before it, the next control 6–8 weeks later, all others 8–12 weeks apart; where the first
+    /// two visits are planning and control, they and the first treatment are on one day.
     fn random(rng: &mut ChaCha8Rng, story: &Story) -> Self {
         let first = later(date(2017, 1, 9), whole(rng, 0, 900));
         let (mut visits, mut treatments) = (vec![first], Vec::new());
         for n in 0..story.n_visits {
+            if n == 0 && story.control_on_day {
+                treatments.push(first);
+                visits.push(first);
+                continue;
+            }
             let mut from = visits[n];
             let mut wait = whole(rng, 56, 84);
             for _ in story.treatments.iter().filter(|t| t.after_visit == n) {

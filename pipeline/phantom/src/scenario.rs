@@ -35,6 +35,8 @@ pub enum Scenario {
     RepeatTreatment,
     /// One of three tumours ablated; after baseline the liver is deformed by up to 15 mm.
     LargeDeformation,
+    /// One of two tumours ablated between a planning and a control scan of one day; ablation holds, the other one shrinks.
+    PlanningAndControl,
 }
 
 /// A scenario's name that is none.
@@ -47,7 +49,7 @@ pub struct UnknownScenario {
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CompleteAblation,
         Self::LocalProgression,
         Self::DistantIntrahepatic,
@@ -59,6 +61,7 @@ impl Scenario {
         Self::LostToFollowUp,
         Self::RepeatTreatment,
         Self::LargeDeformation,
+        Self::PlanningAndControl,
     ];
     /// The six of the demonstration cohort, in its order.
     pub const DEMO: [Self; 6] = [
@@ -85,6 +88,7 @@ impl Scenario {
             Self::LostToFollowUp => "lost_to_follow_up",
             Self::RepeatTreatment => "repeat_treatment",
             Self::LargeDeformation => "large_deformation",
+            Self::PlanningAndControl => "planning_and_control",
         }
     }
 }
@@ -165,6 +169,8 @@ pub(crate) struct Story {
     pub(crate) dies: bool,
     pub(crate) lost: bool,
     pub(crate) motion: Motion,
+    /// Whether the first two visits are the planning and the control scan of the first treatment's day.
+    pub(crate) control_on_day: bool,
     /// The visit with MR and PET beside the CT.
     pub(crate) mr_and_pet_at: Option<usize>,
 }
@@ -197,6 +203,7 @@ impl Story {
             S::LostToFollowUp => Self { lost: true, ..ablation_that_holds(4) },
             S::RepeatTreatment => repeat_treatment(),
             S::LargeDeformation => large_deformation(),
+            S::PlanningAndControl => planning_and_control(),
         }
     }
 }
@@ -219,6 +226,7 @@ fn ablation_that_holds(n_visits: usize) -> Story {
         dies: false,
         lost: false,
         motion: Motion::Ordinary,
+        control_on_day: false,
         mr_and_pet_at: None,
     }
 }
@@ -268,6 +276,14 @@ fn large_deformation() -> Story {
         ],
         motion: Motion::Large,
         treatments: vec![ablation(0, "MWA", &[(0, Coverage::Adequate)])],
+        ..ablation_that_holds(4)
+    }
+}
+
+fn planning_and_control() -> Story {
+    Story {
+        lesions: vec![liver_lesion(24.0, vec![1.0; 4]), liver_lesion(20.0, vec![1.0, 1.0, 0.5, 0.4])],
+        control_on_day: true,
         ..ablation_that_holds(4)
     }
 }

@@ -109,6 +109,8 @@ pub struct VisitTruth {
     pub number: usize,
     /// Day of the visit.
     pub date: Date,
+    /// Its name: the day, with `-2` for the second visit of a day.
+    pub visit: String,
     /// Days since baseline.
     pub study_day: i32,
     /// Frame of Reference UID of all images of the visit.

@@ -138,6 +138,8 @@ pub struct Visit {
     pub number: usize,
     /// Day.
     pub date: Date,
+    /// Name: the day, with `-2` for the second visit of a day.
+    pub name: String,
     /// Study Instance UID.
     pub study_uid: String,
     /// Frame of reference shared by everything of this visit, and by nothing of another.
@@ -185,6 +187,7 @@ impl PatientPlan {
         Some(Visit {
             number: n,
             date: plan.date,
+            name: self.visit_name(n),
             study_uid: random::uid(self.seed, &format!("imaging study {n}")),
             frame: plan.grid.frame().clone(),
             series,
@@ -228,7 +231,8 @@ impl PatientPlan {
 
     /// Seconds after the injection of contrast medium at visit `n`, as a time of the day.
     pub(crate) fn clock(&self, n: usize, seconds: i64) -> DateTime {
-        let start = self.visits[n].date.at(9, 12, 40, 0);
+        let (hour, minute) = if self.is_control(n) { (13, 5) } else { (9, 12) };
+        let start = self.visits[n].date.at(hour, minute, 40, 0);
         start.checked_add(Span::new().seconds(seconds)).expect("the visit's day lies within a few years of 2017")
     }
 

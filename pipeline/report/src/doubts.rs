@@ -1,7 +1,7 @@
 //! What to doubt, gathered from everywhere on a page, and the notes sorted by how much they matter.
 
 use imaging::{Note, Severity};
-use oncology::Date;
+use oncology::VisitId;
 use serde::Serialize;
 
 use crate::cohort_overview::Flag;
@@ -41,8 +41,7 @@ pub(crate) fn doubts(page: &PatientPage) -> Vec<Doubt> {
         else {
             continue;
         };
-        if !registration.reasons.is_empty() && registration.reasons.iter().all(|reason| said(page, visit.date, reason))
-        {
+        if !registration.reasons.is_empty() && registration.reasons.iter().all(|reason| said(page, visit.id, reason)) {
             continue;
         }
         let failed = registration.quality == Quality::Fail;
@@ -54,7 +53,7 @@ pub(crate) fn doubts(page: &PatientPage) -> Vec<Doubt> {
         doubts.push(Doubt {
             word: if failed { "missing" } else { "look" },
             class: if failed { "error" } else { "warning" },
-            subject: format!("visit {}", visit.date),
+            subject: format!("visit {}", visit.id),
             message: format!("registration {}: {why}", if failed { "failed" } else { "needs a look" }),
         });
     }
@@ -76,11 +75,11 @@ pub(crate) fn doubts(page: &PatientPage) -> Vec<Doubt> {
 }
 
 /// Whether a note already gives this reason for this visit, alone or within a longer sentence.
-fn said(page: &PatientPage, date: Date, reason: &str) -> bool {
-    let date = date.to_string();
+fn said(page: &PatientPage, visit: VisitId, reason: &str) -> bool {
+    let visit = visit.to_string();
     let tells = |note: &Note| {
         note.message == reason
-            || note.message.contains(reason) && (note.subject.contains(&date) || note.message.contains(&date))
+            || note.message.contains(reason) && (note.subject.contains(&visit) || note.message.contains(&visit))
     };
     page.notes.iter().any(|note| note.severity != Severity::Info && tells(note))
 }

@@ -5,7 +5,7 @@
 
 use base64::Engine as _;
 use image::ImageEncoder as _;
-use oncology::Date;
+use oncology::VisitId;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{ReportError, finite};
@@ -16,8 +16,8 @@ use crate::error::{ReportError, finite};
 pub struct KeyImage {
     /// Lesion within the patient.
     pub lesion_id: String,
-    /// Date of the visit.
-    pub date: Date,
+    /// The visit.
+    pub visit: VisitId,
     /// Below the image: series, window, slice.
     pub caption: String,
     /// Columns.
@@ -128,7 +128,7 @@ impl KeyImage {
     }
 
     fn subject(&self) -> String {
-        format!("{} at {}", self.lesion_id, self.date)
+        format!("{} at {}", self.lesion_id, self.visit)
     }
 
     /// Refuses an image whose pixels do not fill it, or with a coordinate that is no number.

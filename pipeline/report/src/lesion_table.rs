@@ -2,7 +2,7 @@
 //!
 //! Changes in percent are worked out for printing only, like against like: the same quantity, never against an ablation zone.
 
-use oncology::{Date, LesionRow, MeasurementRow};
+use oncology::{LesionRow, MeasurementRow, VisitId};
 use serde::Serialize;
 
 use crate::error::{ReportError, finite};
@@ -66,7 +66,7 @@ struct Change {
 /// One line per lesion, one cell per visit.
 pub(crate) fn lesion_lines(page: &PatientPage) -> Result<Vec<LesionLine>, ReportError> {
     for row in &page.measurements {
-        let subject = format!("{} at {}", row.lesion_id, row.date);
+        let subject = format!("{} at {}", row.lesion_id, row.visit);
         for value in [row.value, row.low, row.high].into_iter().flatten() {
             finite(value, "measurement", &subject)?;
         }
@@ -87,10 +87,7 @@ fn line(page: &PatientPage, lesion: &LesionRow) -> LesionLine {
         cells: page
             .visits
             .iter()
-            .map(|visit| LesionCell {
-                margins: margin_lines(page, lesion, visit.date),
-                ..cell(lesion, &rows, visit.date)
-            })
+            .map(|visit| LesionCell { margins: margin_lines(page, lesion, visit.id), ..cell(lesion, &rows, visit.id) })
             .collect(),
     }
 }
@@ -100,10 +97,10 @@ pub(crate) fn read_quantity(lesion: &LesionRow) -> &'static str {
     if lesion.kind == "node" { "short_axis" } else { "long_axis" }
 }
 
-fn cell(lesion: &LesionRow, rows: &[&MeasurementRow], date: Date) -> LesionCell {
-    let here: Vec<&MeasurementRow> = rows.iter().copied().filter(|row| row.date == date).collect();
+fn cell(lesion: &LesionRow, rows: &[&MeasurementRow], visit: VisitId) -> LesionCell {
+    let here: Vec<&MeasurementRow> = rows.iter().copied().filter(|row| row.visit == visit).collect();
     if here.is_empty() {
-        return without_rows(lesion, date);
+        return without_rows(lesion, visit);
     }
     let read = read_quantity(lesion);
     let other = if read == "long_axis" { "short_axis" } else { "long_axis" };
@@ -156,9 +153,9 @@ fn viable_first(cell: &mut LesionCell, here: &[&MeasurementRow], state: &str) {
     cell.details.insert(0, std::mem::replace(&mut cell.main, shown));
 }
 
-/// Margins of the lesion whose zone was seen on this date.
-fn margin_lines(page: &PatientPage, lesion: &LesionRow, date: Date) -> Vec<MarginLine> {
-    let here = page.margins.iter().filter(|row| row.lesion_id == lesion.lesion_id && row.study_date == date);
+/// Margins of the lesion whose zone was seen at this visit.
+fn margin_lines(page: &PatientPage, lesion: &LesionRow, visit: VisitId) -> Vec<MarginLine> {
+    let here = page.margins.iter().filter(|row| row.lesion_id == lesion.lesion_id && row.zone_visit == visit);
     here.map(|row| MarginLine {
         text: row.min_margin_mm.map_or_else(|| "not evaluable".to_owned(), |value| format!("{} mm", mm(value))),
         class: margin_class(&row.verdict),
@@ -171,8 +168,8 @@ fn viable_words(viable_mm: f64) -> String {
     if viable_mm == 0.0 { "no viable tumour".to_owned() } else { format!("viable {} mm", mm(viable_mm)) }
 }
 
-fn without_rows(lesion: &LesionRow, date: Date) -> LesionCell {
-    if date < lesion.first_seen_date {
+fn without_rows(lesion: &LesionRow, visit: VisitId) -> LesionCell {
+    if visit < lesion.first_seen_visit {
         return LesionCell { not_yet: true, ..LesionCell::default() };
     }
     LesionCell {
@@ -229,7 +226,7 @@ fn changes(rows: &[&MeasurementRow], row: &MeasurementRow, value: f64) -> Vec<Ch
         .iter()
         .copied()
         .filter(|other| {
-            other.date < row.date && other.quantity == row.quantity && other.evaluable && !is_zone(&other.state)
+            other.visit < row.visit && other.quantity == row.quantity && other.evaluable && !is_zone(&other.state)
         })
         .filter_map(|other| other.value.map(|value| (other, value)))
         .collect();

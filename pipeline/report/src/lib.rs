@@ -11,6 +11,7 @@ mod cohort_view;
 pub mod contact_sheet;
 mod course_view;
 mod doubts;
+pub mod earlier_visit;
 mod error;
 pub mod figure;
 pub mod key_image;
@@ -40,6 +41,7 @@ pub use cohort_page::{
     ResponseTable, SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment,
 };
 pub use contact_sheet::{Tile, contact_sheet};
+pub use earlier_visit::{EarlierFinding, EarlierVisit};
 pub use error::ReportError;
 pub use key_image::{KeyImage, Orientation, Outline, OutlineRole};
 pub use margin_map::MarginMap;

@@ -14,7 +14,9 @@ use crate::wording::words;
 pub(crate) struct MarginView {
     lesion_id: String,
     treatment_date: String,
-    study_date: String,
+    /// Empty where neither tumour nor zone was seen on the day of the ablation: the dates say enough.
+    tumour_visit: String,
+    zone_visit: String,
     minimum: String,
     interval: String,
     p5: String,
@@ -43,6 +45,7 @@ pub(crate) fn margin(
     threshold_mm: Option<f64>,
 ) -> Result<MarginView, ReportError> {
     let map = maps.iter().find(|map| map.lesion_id == row.lesion_id && map.treatment_date == row.treatment_date);
+    let of_the_day = [row.tumour_visit, row.zone_visit].iter().any(|visit| visit.date() == row.treatment_date);
     let subject = format!("{} treated on {}", row.lesion_id, row.treatment_date);
     for value in [row.min_margin_mm, row.low_mm, row.high_mm, row.p5_mm, threshold_mm].into_iter().flatten() {
         finite(value, "margin", &subject)?;
@@ -62,7 +65,8 @@ pub(crate) fn margin(
     Ok(MarginView {
         lesion_id: row.lesion_id.clone(),
         treatment_date: row.treatment_date.to_string(),
-        study_date: row.study_date.to_string(),
+        tumour_visit: of_the_day.then(|| row.tumour_visit.to_string()).unwrap_or_default(),
+        zone_visit: row.zone_visit.to_string(),
         minimum: row.min_margin_mm.map_or_else(none, |value| format!("{} mm", mm(value))),
         interval: row
             .low_mm

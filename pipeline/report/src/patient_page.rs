@@ -1,11 +1,12 @@
 //! What one patient's page is made of. Every number is handed in; the page only prints.
 //!
-//! Rows are those of the cohort tables ([`oncology::cohort`]); they are matched by lesion identifier and date.
+//! Rows are those of the cohort tables ([`oncology::cohort`]); they are matched by lesion identifier and visit.
 
 use imaging::Note;
-use oncology::{AssessmentRow, Date, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
+use oncology::{AssessmentRow, Date, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, VisitId};
 use serde::{Deserialize, Serialize};
 
+use crate::earlier_visit::EarlierVisit;
 use crate::key_image::KeyImage;
 use crate::margin_map::MarginMap;
 use crate::provenance::{Provenance, RunBlock};
@@ -23,8 +24,10 @@ pub struct PatientPage {
     pub covariates: Vec<Covariate>,
     /// Criteria in the order of preference: the first one heads the page.
     pub criteria: Vec<CriterionInfo>,
-    /// Imaging visits by date; the last is the current one, the one before it the prior.
+    /// Imaging visits in order; the last is the current one, the one before it the prior.
     pub visits: Vec<Visit>,
+    /// Visits before baseline, in order; no criterion uses them.
+    pub earlier_visits: Vec<EarlierVisit>,
     /// Local and systemic treatments by date.
     pub treatments: Vec<Treatment>,
     /// How observation ended; `None` when not stated.
@@ -85,12 +88,14 @@ pub struct CriterionInfo {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Visit {
-    /// Date of the imaging study.
-    pub date: Date,
+    /// Its name: the date of the imaging study, with `-2`… for further time points of one day.
+    pub id: VisitId,
     /// Days since baseline imaging.
     pub study_day: i64,
     /// `baseline`, `follow-up 1`, … in words.
     pub label: String,
+    /// Why no criterion judges response here, and what was seen nevertheless; empty where response is judged.
+    pub not_assessed: String,
     /// Series that were measured.
     pub series: Vec<SeriesUsed>,
     /// How well this visit lies on the baseline; `None` at baseline itself.

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::course_view::{EndpointLine, EventLine, TreatmentLine, endpoint_lines, event_lines, treatment_lines};
 use crate::doubts::{Doubt, NoteGroup, doubts, doubts_title, keep_first, note_groups};
+use crate::earlier_visit::{EarlierLine, earlier_lines};
 use crate::error::{ReportError, finite};
 use crate::figure::timeline;
 use crate::lesion_table::{LesionLine, lesion_lines};
@@ -35,6 +36,7 @@ pub(crate) struct PatientView<'a> {
     strips: Option<Strips>,
     criteria: Vec<String>,
     visits: Vec<VisitLine>,
+    earlier: Vec<EarlierLine>,
     has_panels: bool,
     spiders: Vec<Drawing>,
     lesions: Vec<LesionLine>,
@@ -50,11 +52,12 @@ pub(crate) struct PatientView<'a> {
 
 #[derive(Serialize)]
 struct VisitLine {
-    date: String,
+    id: String,
     study_day: i64,
     label: String,
     /// Parallel to the criteria.
     boxes: Vec<Option<VerdictBox>>,
+    not_assessed: String,
     series: Vec<String>,
     quality: String,
     quality_class: &'static str,
@@ -87,6 +90,7 @@ pub(crate) fn patient_view(page: &PatientPage) -> Result<PatientView<'_>, Report
         strips: strips(page)?,
         criteria: criteria(page).into_iter().map(|criterion| criterion.title).collect(),
         visits: visit_lines(page)?,
+        earlier: earlier_lines(&page.earlier_visits)?,
         has_panels: page.visits.iter().any(|v| v.registration.as_ref().is_some_and(|r| !r.pictures.is_empty())),
         spiders: size_drawings(page, &criteria(page)),
         lesions: lesion_lines(page)?,
@@ -125,8 +129,8 @@ fn criteria(page: &PatientPage) -> Vec<CriterionInfo> {
 fn span(page: &PatientPage) -> String {
     let visits = counted(page.visits.len(), "imaging visit", "imaging visits");
     match (page.visits.first(), page.visits.last()) {
-        (Some(first), Some(last)) if page.visits.len() > 1 => format!("{visits}, {} to {}", first.date, last.date),
-        (Some(only), _) => format!("{visits}, {}", only.date),
+        (Some(first), Some(last)) if page.visits.len() > 1 => format!("{visits}, {} to {}", first.id, last.id),
+        (Some(only), _) => format!("{visits}, {}", only.id),
         _ => visits,
     }
 }
@@ -149,19 +153,20 @@ fn visit_lines(page: &PatientPage) -> Result<Vec<VisitLine>, ReportError> {
     let criteria = criteria(page);
     let line = |visit: &Visit| {
         let boxes = criteria.iter().map(|criterion| {
-            let found = page.verdicts.iter().find(|v| v.row.criterion == criterion.id && v.row.date == visit.date);
+            let found = page.verdicts.iter().find(|v| v.row.criterion == criterion.id && v.row.visit == visit.id);
             found.map(verdict_box)
         });
         let registration = visit.registration.as_ref();
         let residual = registration.and_then(|registration| registration.residual_mm);
         if let Some(residual) = residual {
-            finite(residual, "residual registration error", &format!("visit {}", visit.date))?;
+            finite(residual, "residual registration error", &format!("visit {}", visit.id))?;
         }
         Ok(VisitLine {
-            date: visit.date.to_string(),
+            id: visit.id.to_string(),
             study_day: visit.study_day,
             label: visit.label.clone(),
             boxes: boxes.collect(),
+            not_assessed: visit.not_assessed.clone(),
             series: visit
                 .series
                 .iter()
@@ -181,7 +186,7 @@ fn visit_lines(page: &PatientPage) -> Result<Vec<VisitLine>, ReportError> {
             pictures: registration
                 .map_or(&[][..], |registration| &registration.pictures)
                 .iter()
-                .map(|picture| panel_picture(picture, &visit.date.to_string()))
+                .map(|picture| panel_picture(picture, &visit.id.to_string()))
                 .collect::<Result<_, _>>()?,
         })
     };

@@ -51,12 +51,13 @@ fn lesion_line(page: &PatientPage, lesion: &LesionRow) -> Option<SpiderLine> {
             && !is_zone(&row.state)
     };
     let rows = page.measurements.iter().filter(counts);
-    let mut sizes: Vec<(i64, f64)> = rows.filter_map(|row| Some((row.study_day, row.value?))).collect();
-    sizes.sort_by_key(|(day, _)| *day);
-    sizes.dedup_by_key(|(day, _)| *day);
-    let first = sizes.first()?.1;
+    let mut sizes: Vec<_> = rows.filter_map(|row| Some((row.visit, row.study_day, row.value?))).collect();
+    // Two visits of one day are two points above each other, in their order.
+    sizes.sort_by_key(|(visit, ..)| *visit);
+    sizes.dedup_by_key(|(visit, ..)| *visit);
+    let first = sizes.first()?.2;
     let points: Vec<[f64; 2]> =
-        sizes.iter().filter_map(|(day, size)| Some([*day as f64, change_percent(*size, first)?])).collect();
+        sizes.iter().filter_map(|(_, day, size)| Some([*day as f64, change_percent(*size, first)?])).collect();
     let (responses, progression) = (Vec::new(), Vec::new());
     (points.len() > 1).then(|| SpiderLine { name: lesion.lesion_id.clone(), points, responses, progression })
 }
@@ -64,7 +65,7 @@ fn lesion_line(page: &PatientPage, lesion: &LesionRow) -> Option<SpiderLine> {
 fn sum_over_time(page: &PatientPage, criterion: &CriterionInfo) -> Option<Drawing> {
     let verdicts = page.verdicts.iter().filter(|verdict| verdict.row.criterion == criterion.id);
     let mut rows: Vec<&AssessmentRow> = verdicts.map(|verdict| &verdict.row).collect();
-    rows.sort_by_key(|row| row.date);
+    rows.sort_by_key(|row| row.visit);
     let mut line = SpiderLine {
         name: page.patient_id.clone(),
         points: Vec::new(),

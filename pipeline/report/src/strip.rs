@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use oncology::Date;
+use oncology::VisitId;
 use serde::Serialize;
 
 use crate::error::ReportError;
@@ -29,7 +29,7 @@ pub(crate) struct Strips {
 /// One visit.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Column {
-    date: String,
+    visit: String,
     label: String,
     tag: &'static str,
 }
@@ -117,7 +117,7 @@ fn column(page: &PatientPage, visit: &Visit) -> Column {
         Some(index) if index + 2 == n => "prior",
         _ => "",
     };
-    Column { date: visit.date.to_string(), label: visit.label.clone(), tag }
+    Column { visit: visit.id.to_string(), label: visit.label.clone(), tag }
 }
 
 struct Row<'a> {
@@ -132,28 +132,30 @@ fn cells(row: &Row<'_>, visits: &[&Visit]) -> Result<Vec<Cell>, ReportError> {
         let images: Vec<Picture> = row
             .images
             .iter()
-            .filter(|image| image.date == visit.date)
+            .filter(|image| image.visit == visit.id)
             .map(|image| picture(image, row.px_per_mm))
             .collect::<Result<_, _>>()?;
-        let missing = if images.is_empty() { why_missing(row, visit.date) } else { String::new() };
-        Ok(Cell { heading: column(row.page, visit), images, missing, not_yet: not_yet(row, visit.date) })
+        let missing = if images.is_empty() { why_missing(row, visit.id) } else { String::new() };
+        Ok(Cell { heading: column(row.page, visit), images, missing, not_yet: not_yet(row, visit.id) })
     };
     visits.iter().map(cell).collect()
 }
 
-fn not_yet(row: &Row<'_>, date: Date) -> bool {
-    row.page.lesions.iter().any(|lesion| lesion.lesion_id == row.lesion_id && date < lesion.first_seen_date)
+fn not_yet(row: &Row<'_>, visit: VisitId) -> bool {
+    row.page.lesions.iter().any(|lesion| lesion.lesion_id == row.lesion_id && visit < lesion.first_seen_visit)
 }
 
-fn why_missing(row: &Row<'_>, date: Date) -> String {
-    if not_yet(row, date) {
+fn why_missing(row: &Row<'_>, visit: VisitId) -> String {
+    if not_yet(row, visit) {
         return "not yet seen".to_owned();
     }
     let reason = row
         .page
         .measurements
         .iter()
-        .find(|row_| row_.lesion_id == row.lesion_id && row_.date == date && !row_.evaluable && !row_.reason.is_empty())
+        .find(|row_| {
+            row_.lesion_id == row.lesion_id && row_.visit == visit && !row_.evaluable && !row_.reason.is_empty()
+        })
         .map(|row_| row_.reason.as_str());
     reason.map_or_else(|| "no key image for this visit".to_owned(), |reason| format!("no key image: {reason}"))
 }
@@ -172,7 +174,7 @@ fn picture(image: &KeyImage, px_per_mm: f64) -> Result<Picture, ReportError> {
         alt: format!(
             "Key image of {} on {}: {}; {outlined}; {} calipers",
             image.lesion_id,
-            image.date,
+            image.visit,
             image.caption,
             image.calipers.len()
         ),

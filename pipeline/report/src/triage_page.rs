@@ -1,7 +1,7 @@
 //! What the triage page shows: what an archive holds, what is usable, what is missing for which criterion, and why.
 
 use imaging::Note;
-use oncology::Date;
+use oncology::{Date, VisitId};
 use serde::{Deserialize, Serialize};
 
 use crate::cohort_page::Count;
@@ -31,7 +31,7 @@ pub struct TriagePage {
 pub struct TriagePatient {
     /// Identifier as in the images.
     pub patient_id: String,
-    /// Days with images, earliest first; a day that is not known stands last.
+    /// Visits, earliest first; what has no known day stands last.
     pub visits: Vec<TriageVisit>,
     /// Days of treatment, earliest first.
     pub treatments: Vec<Date>,
@@ -41,12 +41,12 @@ pub struct TriagePatient {
     pub unusable: Vec<String>,
 }
 
-/// One day with images.
+/// One visit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TriageVisit {
-    /// The day; `None` gathers series without one.
-    pub date: Option<Date>,
+    /// Its name; `None` gathers series without a day.
+    pub visit: Option<VisitId>,
     /// `baseline`, `6 weeks`, … in words; empty when not known.
     pub label: String,
     /// Roles of usable series.

@@ -125,7 +125,7 @@ fn patient(patient: &TriagePatient, scale: TriageScale) -> PatientView<'_> {
     PatientView {
         patient_id: &patient.patient_id,
         svg: triage_line(patient, scale),
-        n_visits: patient.visits.iter().filter(|v| v.date.is_some()).count(),
+        n_visits: patient.visits.iter().filter(|v| v.visit.is_some()).count(),
         n_series: patient.visits.iter().map(|v| v.n_series).sum(),
         n_usable: patient.visits.iter().map(|v| v.n_usable).sum(),
         needs: patient.needs.iter().map(need).collect(),
@@ -145,7 +145,7 @@ fn need(need: &TriageNeed) -> NeedView<'_> {
 
 /// `2020-03-02 · baseline: ct_portal_venous, ct_arterial (2 of 3 series usable)`
 fn visit(visit: &TriageVisit) -> String {
-    let date = visit.date.map_or_else(|| "no day".to_owned(), |date| date.to_string());
+    let date = visit.visit.map_or_else(|| "no day".to_owned(), |name| name.to_string());
     let label = if visit.label.is_empty() { String::new() } else { format!(" · {}", visit.label) };
     let roles = if visit.roles.is_empty() { "nothing usable".to_owned() } else { visit.roles.join(", ") };
     format!("{date}{label}: {roles} ({} of {} series usable)", visit.n_usable, visit.n_series)
@@ -163,7 +163,7 @@ mod tests {
 
     fn page() -> TriagePage {
         let visit = |day: &str, n_usable| TriageVisit {
-            date: day.parse().ok(),
+            visit: day.parse().ok(),
             label: "6 weeks".to_owned(),
             roles: vec!["ct_arterial".to_owned()],
             n_series: 3,

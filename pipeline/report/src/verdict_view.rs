@@ -49,25 +49,25 @@ pub(crate) fn check_sums(verdict: &Verdict) -> Result<(), ReportError> {
     let row = &verdict.row;
     let lengths = [row.sum_mm, row.baseline_mm, row.nadir_mm, row.next_target_mm, row.sum_half_width_mm];
     for value in lengths.into_iter().flatten() {
-        finite(value, "sum of diameters", &format!("{} at {}", row.criterion, row.date))?;
+        finite(value, "sum of diameters", &format!("{} at {}", row.criterion, row.visit))?;
     }
     Ok(())
 }
 
 /// The latest of `verdicts`, with the one before it.
 pub(crate) fn headline(verdicts: &[&Verdict], criterion: &CriterionInfo) -> Option<Headline> {
-    let latest = verdicts.iter().max_by_key(|verdict| verdict.row.date)?;
+    let latest = verdicts.iter().max_by_key(|verdict| verdict.row.visit)?;
     let prior =
-        verdicts.iter().filter(|verdict| verdict.row.date < latest.row.date).max_by_key(|verdict| verdict.row.date);
+        verdicts.iter().filter(|verdict| verdict.row.visit < latest.row.visit).max_by_key(|verdict| verdict.row.visit);
     Some(Headline {
         criterion: criterion.title.clone(),
-        date: latest.row.date.to_string(),
+        date: latest.row.visit.to_string(),
         study_day: latest.row.study_day,
         box_: verdict_box(latest),
         prior: prior.map(|verdict| Badge {
             code: badge(code(&verdict.row)),
             class: tone(code(&verdict.row)).class(),
-            date: verdict.row.date.to_string(),
+            date: verdict.row.visit.to_string(),
         }),
     })
 }

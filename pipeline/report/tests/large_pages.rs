@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use lesiontrace_report::{CohortPage, KeyImage, PatientPage, Visit, render_cohort, render_patient};
-use oncology::Date;
+use oncology::VisitId;
 
 #[path = "sample_page/cohort.rs"]
 mod cohort;
@@ -20,7 +20,7 @@ const N_PATIENTS: usize = 1000;
 /// What a report of this size may weigh.
 const MAX_BYTES: usize = 15 << 20;
 
-fn date(visit: usize) -> Date {
+fn name(visit: usize) -> VisitId {
     format!("20{:02}-{:02}-10", 20 + visit / 4, 1 + 3 * (visit % 4)).parse().unwrap()
 }
 
@@ -32,7 +32,7 @@ fn large_patient() -> PatientPage {
         page.measurements.iter().filter(|row| row.lesion_id == "L2" && row.study_day == 0).cloned().collect();
     let (image, margin, map) = (page.key_images[0].clone(), page.margins[0].clone(), page.margin_maps[0].clone());
     page.visits = (0..N_VISITS)
-        .map(|n| Visit { date: date(n), study_day: 91 * n as i64, label: format!("follow-up {n}"), ..visit.clone() })
+        .map(|n| Visit { id: name(n), study_day: 91 * n as i64, label: format!("follow-up {n}"), ..visit.clone() })
         .collect();
     page.verdicts.clear();
     (page.lesions, page.measurements, page.key_images) = (Vec::new(), Vec::new(), Vec::new());
@@ -40,34 +40,36 @@ fn large_patient() -> PatientPage {
     for n in 0..N_LESIONS {
         let id = format!("L{}", n + 1);
         let mut own = lesion.clone();
-        (own.lesion_id, own.first_seen_date) = (id.clone(), date(0));
+        (own.lesion_id, own.first_seen_date, own.first_seen_visit) = (id.clone(), name(0).date(), name(0));
         page.lesions.push(own);
         let (mut own_margin, mut own_map) = (margin.clone(), map.clone());
-        (own_margin.lesion_id, own_margin.study_date) = (id.clone(), date(1));
+        (own_margin.lesion_id, own_margin.study_date) = (id.clone(), name(1).date());
+        own_margin.zone_visit = name(1);
         own_map.lesion_id.clone_from(&id);
         page.margins.push(own_margin);
         page.margin_maps.push(own_map);
         for visit in 0..N_VISITS {
             for row in &rows {
                 let mut row = row.clone();
-                (row.lesion_id, row.date, row.study_day) = (id.clone(), date(visit), 91 * visit as i64);
+                (row.lesion_id, row.date, row.study_day) = (id.clone(), name(visit).date(), 91 * visit as i64);
+                row.visit = name(visit);
                 row.value = row.value.map(|value| value * (1.0 + 0.02 * (n as f64 - visit as f64)));
                 page.measurements.push(row);
             }
-            page.key_images.push(with_noise(&image, &id, date(visit), (n * N_VISITS + visit) as u32));
+            page.key_images.push(with_noise(&image, &id, name(visit), (n * N_VISITS + visit) as u32));
         }
     }
     page
 }
 
-fn with_noise(image: &KeyImage, lesion_id: &str, date: Date, seed: u32) -> KeyImage {
+fn with_noise(image: &KeyImage, lesion_id: &str, visit: VisitId, seed: u32) -> KeyImage {
     let noisy = |(index, grey): (usize, &u8)| {
         let mixed = (index as u32 + 1).wrapping_mul(2_654_435_761) ^ seed.wrapping_mul(2_246_822_519);
         let offset = (mixed.wrapping_mul(668_265_263) >> 28) as i32 - 8;
         u8::try_from((i32::from(*grey) + offset).clamp(0, 255)).unwrap()
     };
     let pixels = image.pixels.iter().enumerate().map(noisy).collect();
-    KeyImage { lesion_id: lesion_id.to_owned(), date, pixels, ..image.clone() }
+    KeyImage { lesion_id: lesion_id.to_owned(), visit, pixels, ..image.clone() }
 }
 
 fn large_cohort() -> CohortPage {

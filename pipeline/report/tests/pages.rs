@@ -39,9 +39,9 @@ fn small_page() -> PatientPage {
     for registration in page.visits.iter_mut().filter_map(|visit| visit.registration.as_mut()) {
         registration.pictures.clear();
     }
-    let last = page.visits[1].date;
-    page.verdicts.retain(|verdict| verdict.row.criterion == "recist_1_1" && verdict.row.date <= last);
-    page.measurements.retain(|row| row.lesion_id == "L1" && row.date <= last);
+    let last = page.visits[1].id;
+    page.verdicts.retain(|verdict| verdict.row.criterion == "recist_1_1" && verdict.row.visit <= last);
+    page.measurements.retain(|row| row.lesion_id == "L1" && row.visit <= last);
     page.key_images = vec![KeyImage {
         width: 2,
         height: 2,
@@ -181,9 +181,9 @@ fn a_baseline_is_called_so_and_an_ablated_lesion_says_what_is_left() {
     let mut page = small_page();
     let baseline = page.verdicts.iter_mut().find(|verdict| verdict.row.study_day == 0).unwrap();
     baseline.row.overall.clear();
-    let ablated = page.visits[1].date;
-    let mut row = page.measurements.iter().find(|row| row.date == ablated).unwrap().clone();
-    page.measurements.retain(|row| row.date != ablated);
+    let ablated = page.visits[1].id;
+    let mut row = page.measurements.iter().find(|row| row.visit == ablated).unwrap().clone();
+    page.measurements.retain(|row| row.visit != ablated);
     row.quantity = "viable_long_axis".into();
     (row.value, row.state, row.reason) = (Some(0.0), "ablated".into(), "zone without viable tumour".into());
     page.measurements.push(row);
@@ -202,7 +202,7 @@ fn a_registration_in_doubt_is_told_once() {
     let told = |page: &PatientPage| render_patient(page).unwrap().contains("4 things to doubt");
     assert!(told(&page));
     // The same reason as a note of that visit takes the place of the registration's own line.
-    let message = format!("{}: registration to baseline: {}", visit.date, reasons.join("; "));
+    let message = format!("{}: registration to baseline: {}", visit.id, reasons.join("; "));
     page.notes.push(Note::warning("registration_quality", "another folder", message));
     assert!(told(&page));
     // Of another visit it does not.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::civil::Time;
-use oncology::Date;
+use oncology::{Date, VisitId};
 
 use super::{ClinicalError, Problem};
 use crate::stored::{self, Stored};
@@ -138,6 +138,12 @@ impl Row<'_> {
     pub(crate) fn required_date(&self, column: &str, problems: &mut Vec<Problem>) -> Option<Date> {
         self.required(column, problems)?;
         self.date(column, problems)
+    }
+
+    /// The name of a visit: a date, with `-2`… for further time points of one day.
+    pub(crate) fn required_visit(&self, column: &str, problems: &mut Vec<Problem>) -> Option<VisitId> {
+        let text = self.required(column, problems)?;
+        text.parse::<VisitId>().map_err(|error| problems.push(self.problem(column, error.to_string()))).ok()
     }
 
     pub(crate) fn number(&self, column: &str, problems: &mut Vec<Problem>) -> Option<f64> {

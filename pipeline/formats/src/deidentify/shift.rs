@@ -4,6 +4,7 @@
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
+use oncology::VisitId;
 
 /// A date (VR DA) moved by `days`: `YYYYMMDD`, the old `YYYY.MM.DD`, or part of one (`YYYYMM`, `YYYY`). A partial date is moved
 /// from the middle of what it names and cut to the same precision. `None` where the text is no date.
@@ -40,11 +41,15 @@ pub(super) fn shifted_datetime(text: &str, days: i64) -> Option<String> {
     if fits { Some(format!("{}{rest}", shifted_date(date, days)?)) } else { None }
 }
 
-/// A date as tables have it (`YYYY-MM-DD`), moved by `days`.
+/// A date as tables have it (`YYYY-MM-DD`), or the name of a visit (`YYYY-MM-DD-2`), moved by `days`.
 #[must_use]
 pub(super) fn shifted_table_date(text: &str, days: i64) -> Option<String> {
-    let date: Date = Some(text.trim()).filter(|t| t.len() == 10)?.parse().ok()?;
-    Some(date.checked_add(days.days()).ok()?.to_string())
+    let (date, further) = text.trim().split_at_checked(10)?;
+    if !further.is_empty() && text.trim().parse::<VisitId>().is_err() {
+        return None;
+    }
+    let date: Date = date.parse().ok()?;
+    Some(format!("{}{further}", date.checked_add(days.days()).ok()?))
 }
 
 #[cfg(test)]
@@ -67,6 +72,9 @@ mod tests {
             assert_eq!(shifted_datetime(malformed, -1), None, "{malformed}");
         }
         assert_eq!(shifted_table_date("2024-03-01", -1).as_deref(), Some("2024-02-29"));
-        assert_eq!(shifted_table_date("01.03.2024", -1), None);
+        assert_eq!(shifted_table_date("2024-03-01-2", -1).as_deref(), Some("2024-02-29-2"));
+        for malformed in ["01.03.2024", "2024-03-01-1", "2024-03-01-Smith", "2024-03-01T10:00", "ééééé", ""] {
+            assert_eq!(shifted_table_date(malformed, -1), None, "{malformed}");
+        }
     }
 }

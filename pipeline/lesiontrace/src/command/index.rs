@@ -1,20 +1,18 @@
 //! `index`: every series of an archive, its role, and whether it is usable or why not; per patient, what is missing for which
 //! criterion.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use formats::archive::{self, ArchiveIndex, IndexRow};
 use formats::clinical::ClinicalTables;
 use imaging::Note;
-use oncology::Date;
 use serde::Serialize;
 
 use crate::cli::Index;
 use crate::config::{self, LoadedStudy};
 use crate::exit::{self, Failure};
 use crate::index_table::{Form, form_of, write_patients, write_series};
-use crate::triage::{PatientTriage, Readiness, triage};
+use crate::triage::{PatientTriage, Readiness, VisitLabels, triage};
 use crate::{image_input, out, triage_page};
 
 /// A row of `--json`: that of the index with the visit's name.
@@ -24,9 +22,6 @@ struct JsonRow<'a> {
     row: &'a IndexRow,
     visit: Option<&'a str>,
 }
-
-/// Names of visits by patient and day.
-type Visits<'a> = BTreeMap<(&'a str, Date), &'a str>;
 
 /// Prints one row a series; notes about files go to stderr.
 pub(crate) fn run(args: &Index) -> Result<u8, Failure> {
@@ -47,7 +42,7 @@ pub(crate) fn run(args: &Index) -> Result<u8, Failure> {
         )));
     }
     let patients = triage(&index, &clinical, &study.study);
-    let visits: Visits<'_> = patients.iter().flat_map(visits_of).collect();
+    let visits = VisitLabels::of_patients(&patients);
     match (&args.out, out_form) {
         (Some(path), Some(Form::Html)) => {
             let page = triage_page::page(&args.archive, &index, &patients, &study, notes.clone());
@@ -61,8 +56,7 @@ pub(crate) fn run(args: &Index) -> Result<u8, Failure> {
         write_patients(path, form, &patients)?;
     }
     if args.json {
-        let visit = |row: &IndexRow| row.study_date.and_then(|date| visits.get(&(&*row.patient_id, date)).copied());
-        let rows = index.series().map(|s| JsonRow { row: &s.row, visit: visit(&s.row) });
+        let rows = index.series().map(|s| JsonRow { row: &s.row, visit: visits.of(&s.row) });
         out::print_json(&rows.collect::<Vec<_>>()).map_err(Failure::io)?;
     } else {
         let text = as_text(&index, &visits, notes.len()) + &summary(&patients);
@@ -90,18 +84,13 @@ fn clinical(args: &Index, study: &LoadedStudy, notes: &mut Vec<Note>) -> Clinica
     }
 }
 
-fn visits_of(patient: &PatientTriage) -> impl Iterator<Item = ((&str, Date), &str)> {
-    let named = patient.visits.iter().filter(|v| !v.label.is_empty());
-    named.filter_map(|v| Some(((patient.patient_id.as_str(), v.date?), v.label.as_str())))
-}
-
-fn as_text(index: &ArchiveIndex, visits: &Visits<'_>, n_notes: usize) -> String {
+fn as_text(index: &ArchiveIndex, visits: &VisitLabels<'_>, n_notes: usize) -> String {
     let mut text = String::new();
     let mut n_series = 0;
     for row in index.series().map(|s| &s.row) {
         n_series += 1;
         let date = row.study_date.map_or_else(|| "no date".to_owned(), |date| date.to_string());
-        let visit = row.study_date.and_then(|date| visits.get(&(&*row.patient_id, date)).copied()).unwrap_or("-");
+        let visit = visits.of(row).unwrap_or("-");
         let spacing = row.spacing_mm.map_or_else(|| "-".to_owned(), |mm| mm.map(|v| format!("{v:.2}")).join("×"));
         let role = format!("{} {}", row.role, row.rank);
         let usable = if row.usable { "usable" } else { "not usable" };

@@ -14,7 +14,7 @@ use crate::out;
 /// checksum), masks by their content, rows of
 /// tables by what they say.
 pub(super) fn digest(
-    visits: &[VisitPlan],
+    visits: &[&VisitPlan],
     record: Option<&PatientRecord>,
     treatments: &[TreatmentRecord],
     markers: &[MarkerReading],
@@ -24,13 +24,14 @@ pub(super) fn digest(
         images(visit, &mut text)?;
         for (name, path) in mask_files(visit) {
             let bytes = stored::read(path).with_context(|| reading(path))?;
-            text.push_str(&format!("{} {name} {}\n", visit.date, out::sha256_hex(&bytes)));
+            text.push_str(&format!("{} {name} {}\n", visit.id, out::sha256_hex(&bytes)));
         }
         for path in &visit.doses {
             let bytes = stored::read(path).with_context(|| reading(path))?;
-            text.push_str(&format!("{} dose {}\n", visit.date, out::sha256_hex(&bytes)));
+            text.push_str(&format!("{} dose {}\n", visit.id, out::sha256_hex(&bytes)));
         }
-        text.push_str(&format!("{:?} {:?} {:?} {:?}\n", visit.marks, visit.shortened, visit.second_choice, visit.side));
+        let VisitPlan { marks, shortened, second_choice, side, purpose, label, .. } = visit;
+        text.push_str(&format!("{marks:?} {shortened:?} {second_choice:?} {side:?} {purpose:?} {label:?}\n"));
     }
     let record = record.map(|r| PatientRecord { line: 0, ..r.clone() });
     text.push_str(&format!("{record:?}\n{treatments:?}\n{markers:?}\n"));
@@ -42,12 +43,12 @@ fn images(visit: &VisitPlan, text: &mut String) -> anyhow::Result<()> {
     for series in series.into_iter().flatten() {
         for header in &series.entry.headers {
             let size = stored::size_of(&header.path).with_context(|| reading(&header.path))?;
-            text.push_str(&format!("{} {} {size}\n", visit.date, header.sop_instance_uid));
+            text.push_str(&format!("{} {} {size}\n", visit.id, header.sop_instance_uid));
         }
         if let Some(nifti) = &series.entry.nifti {
             let content = stored::fingerprint(&nifti.path).with_context(|| reading(&nifti.path))?;
             let (frame, unit) = (&nifti.frame, nifti.unit.as_str());
-            text.push_str(&format!("{} {} {content} {frame} {unit}\n", visit.date, nifti.file));
+            text.push_str(&format!("{} {} {content} {frame} {unit}\n", visit.id, nifti.file));
         }
     }
     Ok(())

@@ -13,7 +13,7 @@ use formats::dicom::sr::{MeasurementReport, SrGroup, Value, read_measurement_rep
 use formats::dicom::{SliceHeader, read_segmentation};
 use imaging::diameter::mask_centroid;
 use imaging::{FrameId, Note, Patient, Point};
-use oncology::Date;
+use oncology::VisitId;
 
 use super::SeriesPlan;
 
@@ -28,7 +28,7 @@ const LESION_WORDS: [&str; 10] =
 pub(super) struct Visit<'a> {
     pub(super) archive: &'a Path,
     pub(super) patient_id: &'a str,
-    pub(super) date: Date,
+    pub(super) id: VisitId,
     pub(super) timepoint: &'a TimepointImages,
     pub(super) measure: &'a SeriesPlan,
 }
@@ -92,7 +92,7 @@ fn mark(visit: &Visit<'_>, group: &SrGroup, headers: &[&SliceHeader]) -> Result<
     Ok(SeedRecord {
         patient_id: visit.patient_id.to_owned(),
         lesion_id: name.ok_or("it has neither Tracking Identifier nor Tracking Unique Identifier")?,
-        study_date: visit.date,
+        visit: visit.id,
         point,
         organ: group.sites.first().map(|site| site.meaning.to_lowercase()).unwrap_or_default(),
         role: String::new(),

@@ -1,4 +1,4 @@
-//! Two scans on the day of a local treatment: which lies before it, which after, and which one is the day's visit.
+//! Scans on the day of a local treatment: those before it and those after it are two visits of the day.
 //!
 //! Planning and control scan are told apart by their acquisition against the treatment's `time`, else by an ablation zone outlined on
 //! the later one alone. Where neither tells, nothing is guessed: the visit is measured and its response not evaluable. Descriptions are
@@ -7,11 +7,13 @@
 use formats::archive::{SeriesEntry, TimepointImages};
 use formats::clinical::TreatmentRecord;
 use imaging::Note;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::DateTime;
+use oncology::VisitId;
 
 use super::SeriesPlan;
 use super::outlines::{Days, RegionKind};
-use super::visit::{Source, is_image};
+use super::visit::Source;
+pub(crate) use super::visit::is_image;
 use super::{segmentations, structures};
 
 /// Scans of one study that start farther apart belong to two sessions. Origin: the phases of one examination follow each other within
@@ -29,10 +31,12 @@ pub(crate) enum DaySide {
     Unordered,
 }
 
-/// The images of a day that are its visit.
+/// The images of one visit of a day.
 pub(super) struct DayImages {
     /// The images.
     pub(super) images: TimepointImages,
+    /// The visit's name; `None` where the day is not known.
+    pub(super) id: Option<VisitId>,
     /// Where they stand, on the day of a local treatment and where it is known.
     pub(super) side: Option<DaySide>,
     /// Why response cannot be judged.
@@ -40,22 +44,21 @@ pub(super) struct DayImages {
 }
 
 /// The images of a day on both sides of a treatment, and how that is known.
-struct Ordered {
-    before: TimepointImages,
-    after: TimepointImages,
-    by: &'static str,
+pub(crate) struct Ordered {
+    pub(crate) before: TimepointImages,
+    pub(crate) after: TimepointImages,
+    pub(crate) by: &'static str,
 }
 
-/// What is used of a day. `has_baseline` says whether an earlier day of the baseline window has a visit: then the scan after the
-/// treatment is the day's visit, else the one before it.
+/// The visits of a day, in order of time: two where measurable images lie before a local treatment and after it, else one.
 pub(super) fn of_day(
     source: &Source<'_>,
     day: &TimepointImages,
     treatments: &[TreatmentRecord],
-    has_baseline: bool,
     notes: &mut Vec<Note>,
-) -> DayImages {
-    let whole = |side, not_evaluable| DayImages { images: day.clone(), side, not_evaluable };
+) -> Vec<DayImages> {
+    let first = day.study_date.map(VisitId::first);
+    let whole = |side, not_evaluable| vec![DayImages { images: day.clone(), id: first, side, not_evaluable }];
     let Some(date) = day.study_date else { return whole(None, None) };
     let local: Vec<&TreatmentRecord> =
         treatments.iter().filter(|t| t.date == date && t.modality.is_locoregional()).collect();
@@ -65,7 +68,7 @@ pub(super) fn of_day(
         return whole(None, None);
     }
     let sessions = sessions(&scans);
-    let found = by_clock(day, date, &local, notes).or_else(|| by_zone(source, day, &sessions));
+    let found = by_clock(day, &local, notes).or_else(|| by_zone(source, day, &sessions));
     let Some(Ordered { before, after, by }) = found else {
         if sessions.len() == 1 {
             return whole(None, None);
@@ -77,24 +80,25 @@ pub(super) fn of_day(
         notes.push(Note::error("unordered_day", date.to_string(), format!("{date}: {reason}")));
         return whole(Some(DaySide::Unordered), Some(reason));
     };
+    let visit = |images, id, side| DayImages { images, id, side: Some(side), not_evaluable: None };
     let has = |images: &TimepointImages| images.series.iter().any(|s| is_measurable(s, roles));
-    let (side, images) = match (has(&before), has(&after)) {
-        (true, true) if !has_baseline => (DaySide::Before, before),
-        (_, true) => (DaySide::After, after),
-        _ => (DaySide::Before, before),
-    };
-    if sessions.len() > 1 {
-        let (used, other) = if side == DaySide::Before { ("before", "after") } else { ("after", "before") };
-        let why = if has_baseline { "baseline is an earlier day" } else { "no earlier day is a baseline" };
-        let message = format!(
-            "{date}: of the scans before and after the treatment, told apart by {by}, the one {used} it is the day's visit ({why}); what was scanned {other} it is not used"
-        );
-        notes.push(Note::warning("two_scans_round_treatment", date.to_string(), message));
+    match (has(&before), has(&after)) {
+        (true, true) => {
+            let further = first.map(VisitId::next_of_day);
+            let name = further.map_or_else(String::new, |id| id.to_string());
+            let message = format!(
+                "{date}: the scans before and after the treatment, told apart by {by}, are two visits: {date} before it, {name} after it"
+            );
+            notes.push(Note::info("two_scans_round_treatment", date.to_string(), message));
+            vec![visit(before, first, DaySide::Before), visit(after, further, DaySide::After)]
+        }
+        (false, true) => vec![visit(after, first, DaySide::After)],
+        _ => vec![visit(before, first, DaySide::Before)],
     }
-    DayImages { images, side: Some(side), not_evaluable: None }
 }
 
-fn is_measurable(series: &SeriesEntry, roles: &[String]) -> bool {
+/// Whether a series can be measured.
+pub(crate) fn is_measurable(series: &SeriesEntry, roles: &[String]) -> bool {
     series.row.usable && roles.iter().any(|role| series.row.role.as_str() == role)
 }
 
@@ -127,7 +131,8 @@ fn sessions<'a>(scans: &[&'a SeriesEntry]) -> Vec<Vec<&'a SeriesEntry>> {
 }
 
 /// By the treatment's time; nothing where none is given, or no image states when it was acquired.
-fn by_clock(day: &TimepointImages, date: Date, local: &[&TreatmentRecord], notes: &mut Vec<Note>) -> Option<Ordered> {
+pub(crate) fn by_clock(day: &TimepointImages, local: &[&TreatmentRecord], notes: &mut Vec<Note>) -> Option<Ordered> {
+    let date = day.study_date?;
     let times = || local.iter().filter_map(|t| t.time).map(|time| date.to_datetime(time));
     let (first, last) = (times().min()?, times().max()?);
     day.series.iter().filter(|s| is_image(s)).find_map(start)?;

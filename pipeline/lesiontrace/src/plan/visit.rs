@@ -11,12 +11,14 @@ use formats::image_file::ENDINGS;
 use formats::nifti_archive::derivatives::Derived;
 use formats::stored;
 use imaging::{FrameId, Note};
-use oncology::Date;
+use oncology::VisitId;
 use oncology::visit_window::VisitLabel;
 
 use super::outlines::{Days, DicomOutlines};
 use super::treatment_day::DayImages;
-use super::{MaskFolder, MaskPlan, SeriesPlan, VisitPlan, doses, label_maps, reports, segmentations, structures};
+use super::{
+    MaskFolder, MaskPlan, Purpose, SeriesPlan, VisitPlan, doses, label_maps, reports, segmentations, structures,
+};
 use crate::config::{MaskSource, NiftiFrame, Study};
 use crate::out;
 
@@ -52,7 +54,7 @@ pub(super) fn plan_visit(
     }
     let left_out = left_out_beside(source, timepoint);
     notes.extend(left_out.iter().map(|n| (*n).clone()));
-    let Some(date) = timepoint.study_date else {
+    let Some(id) = day.id else {
         notes.push(Note::error(
             "no_study_date",
             source.id,
@@ -63,7 +65,7 @@ pub(super) fn plan_visit(
     let Some(mut measure) = best_of(timepoint, &study.series.measure) else {
         let Some(series) = broken_series(timepoint, &study.series.measure) else { return Ok(None) };
         let fault = format!(
-            "{date}: no series of this visit can be measured: {series}; send the series from the archive again, or remove it"
+            "{id}: no series of this visit can be measured: {series}; send the series from the archive again, or remove it"
         );
         return Err([vec![fault], left_out.iter().map(|n| n.message.clone()).collect()].concat());
     };
@@ -71,30 +73,31 @@ pub(super) fn plan_visit(
     let mut pet = best_of(timepoint, &study.series.pet);
     if study.series.nifti_frame == NiftiFrame::Visit {
         for series in [Some(&mut measure), arterial.as_mut(), pet.as_mut()].into_iter().flatten() {
-            share_frame(series, source.id, date);
+            share_frame(series, source.id, id);
         }
     }
     let second_choice = second_choice(timepoint, &study.series.measure, &measure);
     if let Some(reason) = &second_choice {
-        notes.push(Note::error("second_choice", date.to_string(), reason.clone()));
+        notes.push(Note::error("second_choice", id.to_string(), reason.clone()));
     }
     Ok(Some(VisitPlan {
-        date,
+        id,
         label: VisitLabel::NoTreatment(0),
+        purpose: Purpose::Response,
         side: day.side,
         shortened: shortened(source, &measure, &left_out),
         second_choice: second_choice.or_else(|| day.not_evaluable.clone()),
         arterial,
         pet,
-        masks: masks(source, timepoint, date, &measure, notes)?,
+        masks: masks(source, timepoint, id, &measure, notes)?,
         doses: doses::of_visit(source.timepoints, &measure),
-        marks: marks(source, timepoint, date, &measure, notes),
+        marks: marks(source, timepoint, id, &measure, notes),
         measure,
     }))
 }
 
 /// Whether a series holds an image, and is no outline, report or dose.
-pub(super) fn is_image(series: &SeriesEntry) -> bool {
+pub(crate) fn is_image(series: &SeriesEntry) -> bool {
     matches!(series.row.modality.as_str(), "CT" | "MR" | "PT")
 }
 
@@ -108,22 +111,21 @@ fn says_of_images(series: &SeriesEntry) -> bool {
 fn marks(
     source: &Source<'_>,
     timepoint: &TimepointImages,
-    date: Date,
+    id: VisitId,
     measure: &SeriesPlan,
     notes: &mut Vec<Note>,
 ) -> Vec<SeedRecord> {
-    let mut marks: Vec<SeedRecord> =
-        source.seeds.iter().filter(|s| s.study_date == date).map(|s| (*s).clone()).collect();
-    let visit = reports::Visit { archive: source.archive, patient_id: source.id, date, timepoint, measure };
+    let mut marks: Vec<SeedRecord> = source.seeds.iter().filter(|s| s.visit == id).map(|s| (*s).clone()).collect();
+    let visit = reports::Visit { archive: source.archive, patient_id: source.id, id, timepoint, measure };
     let of_reports = reports::marks(&visit, &marks, notes);
     marks.extend(of_reports);
     marks
 }
 
 /// Told that the files of a visit share a frame of reference, those without a stated one do.
-fn share_frame(series: &mut SeriesPlan, id: &str, date: Date) {
+fn share_frame(series: &mut SeriesPlan, id: &str, visit: VisitId) {
     if let Some(file) = series.entry.nifti.as_mut().filter(|file| !file.frame_is_stated) {
-        file.frame = FrameId::new(derived_uid(&["nifti visit", id, &date.to_string()]));
+        file.frame = FrameId::new(derived_uid(&["nifti visit", id, &visit.to_string()]));
     }
 }
 
@@ -192,33 +194,33 @@ fn best_of(timepoint: &TimepointImages, roles: &[String]) -> Option<SeriesPlan> 
 fn masks(
     source: &Source<'_>,
     timepoint: &TimepointImages,
-    date: Date,
+    id: VisitId,
     measure: &SeriesPlan,
     notes: &mut Vec<Note>,
 ) -> Result<Option<MaskPlan>, Vec<String>> {
     if source.study.models.source == MaskSource::Model {
         return Ok(None);
     }
-    let folder = source.archive.join(&source.study.models.masks).join(out::safe_name(source.id)).join(date.to_string());
+    let folder = source.archive.join(&source.study.models.masks).join(out::safe_name(source.id)).join(id.to_string());
     let days = Days { archive: source.archive, visit: timepoint, all: source.timepoints };
     let sets = structures::of_visit(days, measure, &source.study.structures, notes)
-        .map_err(|fault| vec![format!("{date}: {fault}")])?;
+        .map_err(|fault| vec![format!("{id}: {fault}")])?;
     let segmentations = segmentations::of_visit(days, measure, &source.study.structures, notes)
-        .map_err(|fault| vec![format!("{date}: {fault}")])?;
+        .map_err(|fault| vec![format!("{id}: {fault}")])?;
     if !sets.is_empty() && !segmentations.is_empty() {
         let message = "the visit has a structure set and a segmentation; the structure set is used";
-        notes.push(Note::warning("masks_twice", date.to_string(), message));
+        notes.push(Note::warning("masks_twice", id.to_string(), message));
     }
     let sets = if sets.is_empty() { segmentations } else { sets };
     let maps = label_maps::of_visit(source.archive, &source.derived, measure, &source.study.structures, notes)
-        .map_err(|fault| vec![format!("{date}: {fault}")])?;
+        .map_err(|fault| vec![format!("{id}: {fault}")])?;
     let sets = if sets.is_empty() { maps } else { sets };
     match (mask_folder(&folder), sets.is_empty()) {
         (Some(masks), true) => Ok(Some(MaskPlan::Folder(masks))),
         (Some(masks), false) => {
             let message =
                 "the visit has a mask folder and a structure set, segmentation or derivative; the mask folder is used";
-            notes.push(Note::warning("masks_twice", date.to_string(), message));
+            notes.push(Note::warning("masks_twice", id.to_string(), message));
             Ok(Some(MaskPlan::Folder(masks)))
         }
         (None, false) => Ok(Some(MaskPlan::Structures(sets))),

@@ -16,7 +16,7 @@ use oncology::{
 };
 
 use crate::plan::PatientPlan;
-use crate::stages::find::VisitFacts;
+use crate::stages::find::{VisitFacts, controls};
 use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
 
@@ -51,7 +51,7 @@ pub(crate) fn assess_patient(
     }
     let clinical = clinical_facts(patient, tracked, &mut notes);
     let first_seen: BTreeMap<LesionId, Date> =
-        tracked.tracks.iter().map(|t| (t.id.clone(), visits[t.first_visit].date)).collect();
+        tracked.tracks.iter().map(|t| (t.id.clone(), visits[t.first_visit].date())).collect();
     let (_, cycles) = cycles_of(&clinical, &first_seen, preset.cycle_rule);
     let complete_ablations = complete_ablations(visits, tracked);
     let foci = foci(visits, tracked, criteria.first());
@@ -61,7 +61,7 @@ pub(crate) fn assess_patient(
     let endpoints = endpoints(
         &EndpointInput {
             clinical,
-            baseline_date: visits.first().map(|v| v.date),
+            baseline_date: visits.first().map(VisitFacts::date),
             imaging: imaging_visits(visits, tracked, criteria.first()),
             first_seen,
             events: events.clone(),
@@ -75,10 +75,16 @@ pub(crate) fn assess_patient(
 
 /// Sizes and states of every lesion at every visit, coded as the criteria want them.
 fn response_input(patient: &PatientPlan, visits: &[VisitFacts], tracked: &Tracked) -> ResponseInput {
-    let lesions = tracked.tracks.iter().map(|track| tracked_lesion(track, visits, tracked)).collect();
-    let visits = visits.iter().map(|v| VisitInfo { date: v.date, adequate: is_adequate(v) }).collect();
+    let lesions = tracked.tracks.iter().filter_map(|track| tracked_lesion(track, visits, tracked)).collect();
+    let info = |n: &usize| VisitInfo { visit: visits[*n].id, adequate: is_adequate(&visits[*n]) };
+    let visits = response_visits(visits).iter().map(info).collect();
     let origin_date = patient.treatments.first().map(|t| t.date);
     ResponseInput { patient_id: patient.id.clone(), origin_date, visits, lesions, markers: patient.markers.clone() }
+}
+
+/// The visits at which response is judged, baseline first: scans round a treatment on its day are left out.
+pub(crate) fn response_visits(visits: &[VisitFacts]) -> Vec<usize> {
+    (0..visits.len()).filter(|n| visits[*n].is_response()).collect()
 }
 
 /// Whether response can be judged at a visit at all.
@@ -86,10 +92,15 @@ fn is_adequate(visit: &VisitFacts) -> bool {
     visit.not_evaluable().is_none() && visit.second_choice.is_none()
 }
 
-fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked) -> TrackedLesion {
+/// The lesion at the visits at which response is judged; `None` where it was seen at no such visit.
+fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked) -> Option<TrackedLesion> {
     let enhanced = enhances_at_first_sight(track, visits);
-    let coded = (0..visits.len()).map(|n| coded_visit(track, visits, n, enhanced)).collect();
-    let mut lesion = TrackedLesion::new(track.id.clone(), track.organ.clone(), track.kind, track.first_visit, coded);
+    let judged = response_visits(visits);
+    let is_there =
+        |n: &usize| *n >= track.first_visit && track.state_at(*n).is_some_and(|state| state != LesionState::Absent);
+    let first = judged.iter().position(is_there)?;
+    let coded = judged.iter().map(|n| coded_visit(track, visits, *n, enhanced)).collect();
+    let mut lesion = TrackedLesion::new(track.id.clone(), track.organ.clone(), track.kind, first, coded);
     let slice = visits[track.first_visit].measured.grid.spacing_mm()[2];
     lesion.slice_mm = Exact::from_image(slice);
     // Either end of a diameter is known to half a pixel of the outline; what a reader adds to that is not known here.
@@ -97,7 +108,7 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
     lesion.half_width_mm = Exact::from_image(across.max(along));
     lesion.role_override = tracked.roles.get(&track.id).copied();
     lesion.treated_dates = tracked.treated.get(&track.id).cloned().unwrap_or_default();
-    lesion
+    Some(lesion)
 }
 
 /// Whether the lesion showed arterial hyperenhancement when it was first seen; without it mRECIST does not apply to it.
@@ -242,10 +253,11 @@ fn clinical_facts(patient: &PatientPlan, tracked: &Tracked, notes: &mut Vec<Note
 }
 
 fn complete_ablations(visits: &[VisitFacts], tracked: &Tracked) -> Vec<CompleteAblation> {
-    let first =
-        |track: &LesionTrack| track.sightings.iter().find(|(_, s)| s.state == LesionState::Ablated).map(|(n, _)| *n);
-    let of_track =
-        |track: &LesionTrack| first(track).map(|n| CompleteAblation { lesion: track.id.clone(), date: visits[n].date });
+    let controls = controls(visits);
+    let of_track = |track: &LesionTrack| {
+        let first = track.complete_ablation(&controls)?;
+        Some(CompleteAblation { lesion: track.id.clone(), date: visits[first].date() })
+    };
     tracked.tracks.iter().filter_map(of_track).collect()
 }
 
@@ -253,10 +265,11 @@ fn complete_ablations(visits: &[VisitFacts], tracked: &Tracked) -> Vec<CompleteA
 /// criterion.
 fn foci(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&CriterionResult>) -> Vec<FocusFacts> {
     let mut foci = Vec::new();
+    let judged = response_visits(visits);
     for track in &tracked.tracks {
-        for n in 1..visits.len() {
-            if at_zone(track.state_at(n)) && !at_zone(track.state_at(n - 1)) {
-                foci.push(focus(track, n, ProgressionCause::New, visits, tracked));
+        for pair in judged.windows(2) {
+            if at_zone(track.state_at(pair[1])) && !at_zone(track.state_at(pair[0])) {
+                foci.push(focus(track, pair[1], ProgressionCause::New, visits, tracked));
             }
         }
     }
@@ -264,7 +277,8 @@ fn foci(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&CriterionResu
     for visit in leading.map_or(&[][..], |result| result.visits.as_slice()) {
         for (lesion, part) in &visit.progressed {
             let Some(track) = tracked.tracks.iter().find(|t| t.id == *lesion) else { continue };
-            if at_zone(track.state_at(visit.visit)) || !seen.insert(lesion.clone()) {
+            let at = judged[visit.visit];
+            if at_zone(track.state_at(at)) || !seen.insert(lesion.clone()) {
                 continue;
             }
             let treated = tracked.treated.get(lesion).is_some_and(|dates| dates.iter().any(|d| *d < visit.date));
@@ -273,7 +287,7 @@ fn foci(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&CriterionResu
                 _ if treated => ProgressionCause::GrowthOfTreated,
                 _ => ProgressionCause::GrowthOfKnownUntreated,
             };
-            foci.push(focus(track, visit.visit, cause, visits, tracked));
+            foci.push(focus(track, at, cause, visits, tracked));
         }
     }
     foci
@@ -290,20 +304,20 @@ fn focus(
     visits: &[VisitFacts],
     tracked: &Tracked,
 ) -> FocusFacts {
-    let negative = (0..n).rev().find(|m| is_adequate(&visits[*m]));
+    let negative = (0..n).rev().find(|m| visits[*m].is_response() && is_adequate(&visits[*m]));
     let contact = track.sightings.get(&n).and_then(|s| s.contact.as_ref());
     let spacing = visits[n].measured.grid.spacing_mm().into_iter().fold(0.0, f64::max);
     let zone = contact.map(|contact| {
         // The edge of either outline is known to half a voxel.
         let reach = 1.959_963_984_540_054 * spacing / 2.0;
         let treated = tracked.tracks.iter().find(|t| t.id == contact.treated);
-        let complete = treated.and_then(|t| t.sightings.range(..n).find(|(_, s)| s.state == LesionState::Ablated));
+        let complete = treated.and_then(|t| t.complete_ablation(&controls(visits))).filter(|m| *m < n);
         ZoneRelation {
             treated: contact.treated.clone(),
             distance_mm: Evaluable::Value(contact.distance.0),
             interval_mm: Some(((contact.distance.0 - reach).max(0.0), contact.distance.0 + reach)),
             largest_spacing_mm: spacing,
-            complete_ablation: complete.map(|(m, _)| visits[*m].date),
+            complete_ablation: complete.map(|m| visits[m].date()),
         }
     });
     let treated_organ: Option<Organ> =
@@ -311,8 +325,8 @@ fn focus(
     FocusFacts {
         lesion: track.id.clone(),
         organ: track.organ.clone(),
-        date: visits[n].date,
-        last_negative_date: negative.map(|m| visits[m].date),
+        date: visits[n].date(),
+        last_negative_date: negative.map(|m| visits[m].date()),
         cause,
         zone,
         treated_organ,
@@ -327,12 +341,13 @@ fn imaging_visits(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&Cri
         let failed = tracked.tracks.iter().filter(|t| t.state_at(n) == Some(LesionState::NotEvaluable));
         failed.map(|t| t.id.clone()).collect()
     };
-    (1..visits.len())
+    let later = response_visits(visits).into_iter().skip(1);
+    later
         .map(|n| {
             let unseen = not_evaluable(n);
             let adequate = is_adequate(&visits[n]) && !targets.iter().any(|id| unseen.contains(*id));
             let treated = unseen.into_iter().filter(|id| tracked.treated.contains_key(id)).collect();
-            ImagingVisit { date: visits[n].date, adequate, not_evaluable: treated }
+            ImagingVisit { date: visits[n].date(), adequate, not_evaluable: treated }
         })
         .collect()
 }

@@ -1,11 +1,13 @@
 //! Everything that is known of one visit once its images have been let go: masks cut to their boxes, sizes, and the way to
 //! baseline.
 
+use std::collections::BTreeSet;
+
 use imaging::registration::{Quality, Registration};
 use imaging::{Grid, Note};
-use oncology::Date;
+use oncology::{Date, VisitId};
 
-use crate::plan::{DaySide, VisitPlan};
+use crate::plan::{DaySide, Purpose};
 use crate::stages::load::LoadedSeries;
 use crate::stages::marks::{Marked, Unmeasured};
 use crate::stages::measure::Sizes;
@@ -14,12 +16,12 @@ use crate::stages::segment::Instance;
 /// One visit without its images.
 #[derive(Debug, Clone)]
 pub(crate) struct VisitFacts {
-    /// Its date.
-    pub(crate) date: Date,
+    /// Its name, also of its folder below the patient's.
+    pub(crate) id: VisitId,
+    /// What it is read for.
+    pub(crate) purpose: Purpose,
     /// Where it stands on the day of a local treatment, where that is known.
     pub(crate) side: Option<DaySide>,
-    /// Folder name below the patient's.
-    pub(crate) folder: String,
     /// Role, description and modality of the measured series.
     pub(crate) measured: SeriesFacts,
     /// The arterial series, if one was used.
@@ -72,6 +74,16 @@ impl SeriesFacts {
 }
 
 impl VisitFacts {
+    /// Its day.
+    pub(crate) fn date(&self) -> Date {
+        self.id.date()
+    }
+
+    /// Whether response is judged at the visit.
+    pub(crate) fn is_response(&self) -> bool {
+        self.purpose == Purpose::Response
+    }
+
     /// Why absence cannot be judged at this visit; `None` when it can.
     pub(crate) fn not_evaluable(&self) -> Option<String> {
         (self.to_baseline.quality == Quality::Fail)
@@ -80,12 +92,14 @@ impl VisitFacts {
 
     /// Whether the visit shows the patient before a treatment; on its day, where nothing says otherwise.
     pub(crate) fn is_before(&self, treated: Date) -> bool {
-        self.date < treated || self.date == treated && !matches!(self.side, Some(DaySide::After | DaySide::Unordered))
+        self.date() < treated
+            || self.date() == treated && !matches!(self.side, Some(DaySide::After | DaySide::Unordered))
     }
 
     /// Whether the visit shows the patient after a treatment; on its day, where nothing says otherwise.
     pub(crate) fn is_after(&self, treated: Date) -> bool {
-        self.date > treated || self.date == treated && !matches!(self.side, Some(DaySide::Before | DaySide::Unordered))
+        self.date() > treated
+            || self.date() == treated && !matches!(self.side, Some(DaySide::Before | DaySide::Unordered))
     }
 
     /// The marked lesion without an outline that has a label.
@@ -104,12 +118,7 @@ impl VisitFacts {
     }
 }
 
-/// The folder of each visit: its date, with `-2`, `-3`… for further visits of one day.
-pub(crate) fn folders(visits: &[VisitPlan]) -> Vec<String> {
-    let mut folders = Vec::with_capacity(visits.len());
-    for (n, visit) in visits.iter().enumerate() {
-        let earlier = visits[..n].iter().filter(|v| v.date == visit.date).count();
-        folders.push(if earlier == 0 { visit.date.to_string() } else { format!("{}-{}", visit.date, earlier + 1) });
-    }
-    folders
+/// Visits that are a control on the day of a treatment.
+pub(crate) fn controls(visits: &[VisitFacts]) -> BTreeSet<usize> {
+    (0..visits.len()).filter(|n| visits[*n].purpose == Purpose::Control).collect()
 }

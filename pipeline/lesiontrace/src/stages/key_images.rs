@@ -55,7 +55,7 @@ fn key_image(
     let [left, right, top, bottom] = display.letters.clone();
     Some(KeyImage {
         lesion_id: track.id.to_string(),
-        date: visit.date,
+        visit: visit.id,
         caption: caption(series, sighting, &cut, (low, high)),
         width: size[0] as u32,
         height: size[1] as u32,

@@ -149,7 +149,7 @@ fn blank(patient_id: &str, pair: &Pair, visits: &[VisitFacts]) -> MarginRow {
         patient_id: patient_id.to_owned(),
         lesion_id: pair.lesion.to_string(),
         treatment_date: pair.treated,
-        study_date: visits[pair.after].date,
+        study_date: visits[pair.after].date(),
         min_margin_mm: None,
         low_mm: None,
         high_mm: None,
@@ -163,6 +163,8 @@ fn blank(patient_id: &str, pair: &Pair, visits: &[VisitFacts]) -> MarginRow {
         reasons: String::new(),
         tumour_coverage: None,
         histogram_counts: String::new(),
+        tumour_visit: visits[pair.before].id,
+        zone_visit: visits[pair.after].id,
     }
 }
 

@@ -84,7 +84,7 @@ pub(crate) fn lay(seeds: &[SeedRecord], found: &mut Found, max_distance_mm: f64,
 fn said_twice(seed: &SeedRecord, notes: &mut Vec<Note>) -> bool {
     let message = format!(
         "lesions.csv, line {}: {} is marked twice on {}; the first mark is used",
-        seed.line, seed.lesion_id, seed.study_date
+        seed.line, seed.lesion_id, seed.visit
     );
     notes.push(Note::warning("mark_twice", seed.lesion_id.clone(), message));
     false

@@ -2,9 +2,11 @@
 //! values to values with notes; `patient.rs` calls them.
 
 pub(crate) mod assess;
+pub(crate) mod bare_scans;
 pub(crate) mod display;
 pub(crate) mod dose;
 pub(crate) mod find;
+pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod key_images;
 pub(crate) mod load;
@@ -35,8 +37,8 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "segment", version: 2 },
     Stage { name: "register", version: 1 },
     Stage { name: "measure", version: 3 },
-    Stage { name: "track", version: 2 },
-    Stage { name: "margin", version: 1 },
-    Stage { name: "assess", version: 2 },
-    Stage { name: "report", version: 2 },
+    Stage { name: "track", version: 3 },
+    Stage { name: "margin", version: 2 },
+    Stage { name: "assess", version: 3 },
+    Stage { name: "report", version: 3 },
 ];

@@ -13,7 +13,7 @@ use report::{
 
 use crate::manifest::Part;
 use crate::patient::PatientResult;
-use crate::plan::PatientPlan;
+use crate::plan::{PatientPlan, Purpose};
 use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::registration_view;
 use crate::stages::track::Tracked;
@@ -38,7 +38,7 @@ pub(crate) fn page(
     tables: &[CriterionTable],
     threshold_mm: f64,
 ) -> PatientPage {
-    let day = |date| visits.first().map_or(0, |first| Days::between(first.date, date).0);
+    let day = |date| visits.first().map_or(0, |first| Days::between(first.date(), date).0);
     PatientPage {
         patient_id: patient.id.clone(),
         diagnosis: patient.record.as_ref().map(|r| r.diagnosis.clone()).unwrap_or_default(),
@@ -48,8 +48,12 @@ pub(crate) fn page(
             .iter()
             .enumerate()
             .zip(&patient.visits)
-            .map(|((n, v), plan)| visit(v, named(n, &plan.label), n, day(v.date)))
+            .map(|((n, v), plan)| Visit {
+                not_assessed: not_assessed(n, visits, tracked),
+                ..visit(v, named(n, visits, &plan.label), n, day(v.date()))
+            })
             .collect(),
+        earlier_visits: Vec::new(),
         treatments: treatments(patient, tracked, &day),
         follow_up_end: follow_up_end(patient, &day),
         verdicts: verdicts(result, visits, tracked),
@@ -84,8 +88,13 @@ fn series(facts: &SeriesFacts) -> SeriesUsed {
 }
 
 /// What a visit is in the run, and by the study's windows where that says more.
-fn named(n: usize, label: &VisitLabel) -> String {
-    let place = if n == 0 { "baseline".to_owned() } else { format!("follow-up {n}") };
+fn named(n: usize, visits: &[VisitFacts], label: &VisitLabel) -> String {
+    let place = match visits[n].purpose {
+        Purpose::Planning => "planning".to_owned(),
+        Purpose::Control => "control".to_owned(),
+        Purpose::Response if n == 0 => "baseline".to_owned(),
+        Purpose::Response => format!("follow-up {}", visits[1..=n].iter().filter(|v| v.is_response()).count()),
+    };
     match label {
         VisitLabel::NoTreatment(_) => place,
         VisitLabel::Baseline if n == 0 => place,
@@ -93,13 +102,22 @@ fn named(n: usize, label: &VisitLabel) -> String {
     }
 }
 
+/// Why response is not judged at a visit, and what has changed there nevertheless; empty where it is judged.
+fn not_assessed(n: usize, visits: &[VisitFacts], tracked: &Tracked) -> String {
+    let Some(reason) = visits[n].purpose.no_response() else { return String::new() };
+    let before = n.checked_sub(1);
+    let changes = before.map(|before| changes([before, n], tracked)).unwrap_or_default();
+    if changes.is_empty() { reason.to_owned() } else { format!("{reason}; {}", changes.join("; ")) }
+}
+
 fn visit(facts: &VisitFacts, label: String, n: usize, study_day: i64) -> Visit {
     let all = [Some(&facts.measured), facts.arterial.as_ref(), facts.pet.as_ref()];
     let registration = &facts.to_baseline;
     Visit {
-        date: facts.date,
+        id: facts.id,
         study_day,
         label,
+        not_assessed: String::new(),
         series: all.into_iter().flatten().map(series).collect(),
         registration: (n > 0).then(|| RegistrationQuality {
             quality: match registration.quality {
@@ -143,10 +161,11 @@ fn follow_up_end(patient: &PatientPlan, day: &dyn Fn(oncology::Date) -> i64) -> 
 
 fn verdicts(result: &PatientResult, visits: &[VisitFacts], tracked: &Tracked) -> Vec<Verdict> {
     let one = |row: &AssessmentRow| {
-        let n = visits.iter().position(|v| v.date == row.date);
+        let n = visits.iter().position(|v| v.id == row.visit);
+        let prior = |n: usize| (0..n).rev().find(|m| visits[*m].is_response());
         Verdict {
             row: row.clone(),
-            what_changed: n.map(|n| changes(n, tracked)).unwrap_or_default(),
+            what_changed: n.and_then(|n| Some(changes([prior(n)?, n], tracked))).unwrap_or_default(),
             confidence_lowered_by: n.map(|n| confidence_lowered_by(&visits[n], n, tracked)).unwrap_or_default(),
         }
     };
@@ -184,14 +203,11 @@ fn confidence_lowered_by(visit: &VisitFacts, n: usize, tracked: &Tracked) -> Vec
     reasons
 }
 
-/// What changed since the visit before: new lesions, lesions gone, zones, foci, events.
-fn changes(n: usize, tracked: &Tracked) -> Vec<String> {
-    if n == 0 {
-        return Vec::new();
-    }
+/// What changed from one visit to another: new lesions, lesions gone, zones, foci, events.
+fn changes([before, now]: [usize; 2], tracked: &Tracked) -> Vec<String> {
     let mut changes = Vec::new();
     for track in &tracked.tracks {
-        let (before, now) = (track.state_at(n - 1), track.state_at(n));
+        let (before, now) = (track.state_at(before), track.state_at(now));
         let phrase = match (before, now) {
             (None, Some(_)) => format!("{} is new ({})", track.id, track.organ),
             (a, b) if a == b => continue,

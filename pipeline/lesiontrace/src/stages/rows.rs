@@ -38,12 +38,13 @@ pub(crate) fn lesions(
             organ: track.organ.to_string(),
             kind: track.kind.to_string(),
             role: role.unwrap_or_default(),
-            first_seen_date: visits[track.first_visit].date,
+            first_seen_date: visits[track.first_visit].date(),
             state: state.to_string(),
             x_mm,
             y_mm,
             z_mm,
             source: visits[track.first_visit].source.clone(),
+            first_seen_visit: visits[track.first_visit].id,
         })
     };
     tracked.tracks.iter().filter_map(row).collect()
@@ -71,8 +72,8 @@ fn of_sighting(
     let blank = MeasurementRow {
         patient_id: patient_id.to_owned(),
         lesion_id: track.id.to_string(),
-        date: visit.date,
-        study_day: Days::between(visits[0].date, visit.date).0,
+        date: visit.date(),
+        study_day: Days::between(visits[0].date(), visit.date()).0,
         series_role: visit.measured.role.clone(),
         quantity: "long_axis".to_owned(),
         value: None,
@@ -85,6 +86,7 @@ fn of_sighting(
         state: sighting.state.to_string(),
         caliper_lps_mm: String::new(),
         sop_instance_uid: String::new(),
+        visit: visit.id,
     };
     match sighting.state {
         LesionState::Absent => {

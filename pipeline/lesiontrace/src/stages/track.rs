@@ -12,7 +12,7 @@ use oncology::tracking::{Finding, LesionTrack, TrackingOptions, VisitFindings, Z
 use oncology::{Date, LesionId, LesionRole};
 
 use crate::config::Tracking;
-use crate::stages::find::VisitFacts;
+use crate::stages::find::{VisitFacts, controls};
 use crate::stages::register::restate;
 use crate::stages::segment::{Instance, StageError};
 
@@ -55,15 +55,16 @@ pub(crate) fn track(
         roles: BTreeMap::new(),
         notes: Vec::new(),
     };
-    let reserved = names::readers(visits);
+    let (reserved, controls) = (names::readers(visits), controls(visits));
     for (n, visit) in visits.iter().enumerate() {
         link_zones(visits, n, treatments, &mut tracked)?;
-        let seen = VisitFindings { reserved: reserved.clone(), ..findings(visits, n, &tracked)? };
+        let seen =
+            VisitFindings { reserved: reserved.clone(), controls: controls.clone(), ..findings(visits, n, &tracked)? };
         let followed = follow(std::mem::take(&mut tracked.tracks), &seen, &options);
         let mut notes = Vec::new();
         tracked.tracks = followed.note_into(&mut notes);
         for note in &mut notes {
-            note.message = format!("{}: {}", visit.date, note.message);
+            note.message = format!("{}: {}", visit.id, note.message);
         }
         tracked.notes.extend(notes);
         names::not_imaged(visits, n, &mut tracked.tracks);
@@ -120,7 +121,7 @@ fn link_zones(
             tracked.notes.push(Note::warning(
                 "zone_without_lesion",
                 format!("zone {}", zone.label),
-                format!("{}: an ablation zone covers no lesion seen before; its margin is not evaluable", visit.date),
+                format!("{}: an ablation zone covers no lesion seen before; its margin is not evaluable", visit.id),
             ));
         }
     }
@@ -184,7 +185,7 @@ fn note_treatment(
 ) {
     let dates = tracked.treated.entry(lesion.clone()).or_default();
     let since = dates.last().copied();
-    let before = n.checked_sub(1).map(|n| visits[n].date);
+    let before = n.checked_sub(1).map(|n| visits[n].date());
     let ablations = treatments.iter().filter(|t| t.modality.leaves_ablation_zone() && visits[n].is_after(t.date));
     let new: Vec<Date> = ablations.map(|t| t.date).filter(|d| since.is_none_or(|s| *d > s)).collect();
     let viable_before = n > 0
@@ -200,7 +201,7 @@ fn note_treatment(
             lesion.as_str(),
             format!(
                 "{}: an ablation zone stands at {lesion}, but treatments.csv has no ablation before it",
-                visits[n].date
+                visits[n].id
             ),
         )),
         _ => {}
@@ -209,7 +210,7 @@ fn note_treatment(
 
 fn unmatched_treatments(visits: &[VisitFacts], treatments: &[TreatmentRecord], tracked: &mut Tracked) {
     let matched: BTreeSet<Date> = tracked.treated.values().flatten().copied().collect();
-    let last = visits.last().map(|v| v.date);
+    let last = visits.last().map(VisitFacts::date);
     for treatment in treatments.iter().filter(|t| t.modality.leaves_ablation_zone() && !matched.contains(&t.date)) {
         let message = if last.is_some_and(|last| treatment.date > last) {
             format!("no imaging after the {} of {}: its result is not evaluable", treatment.modality, treatment.date)
@@ -255,7 +256,8 @@ fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitF
     findings.extend(visit.marked.unmeasured.iter().map(|unmeasured| names::finding(unmeasured, visit)));
     let zones_visible = tracked.zones.keys().filter(|(visit, _)| *visit == n).map(|(_, id)| id.clone()).collect();
     let not_evaluable = visit.not_evaluable();
-    Ok(VisitFindings { visit: n, findings, zones_visible, not_evaluable, reserved: BTreeSet::new() })
+    let (reserved, controls) = (BTreeSet::new(), BTreeSet::new());
+    Ok(VisitFindings { visit: n, findings, zones_visible, not_evaluable, reserved, controls })
 }
 
 /// A zone's surface in the frame of the visit under study.

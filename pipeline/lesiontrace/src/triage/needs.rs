@@ -8,7 +8,9 @@ use formats::dicom::role::SeriesRole;
 use oncology::{Date, Days};
 use serde::Serialize;
 
+use super::days::DayVisit;
 use crate::config::Study;
+use crate::plan::DaySide;
 
 /// Slices thicker than this make the smallest target twice their thickness (Eisenhauer et al. 2009, §3.1.1).
 const THICK_SLICE_MM: f64 = 5.0;
@@ -53,7 +55,12 @@ pub(crate) struct Need {
 type Visit = (Date, Result<(), String>);
 
 /// What each criterion finds.
-pub(super) fn needs(images: &PatientImages, clinical: &ClinicalTables, study: &Study) -> Vec<Need> {
+pub(super) fn needs(
+    images: &PatientImages,
+    visits: &[DayVisit],
+    clinical: &ClinicalTables,
+    study: &Study,
+) -> Vec<Need> {
     let dated: Vec<(Date, &TimepointImages)> =
         images.timepoints.iter().filter_map(|t| Some((t.study_date?, t))).collect();
     let of = |check: &dyn Fn(&TimepointImages) -> Result<(), String>| -> Vec<Visit> {
@@ -70,7 +77,7 @@ pub(super) fn needs(images: &PatientImages, clinical: &ClinicalTables, study: &S
         recist,
         response("mrecist", &of(&|t| any_of(t, &study.series.arterial).map(|_| ()))),
         response("percist_1_0", &of(&|t| any_of(t, &study.series.pet).and_then(suv))),
-        margin(&dated, clinical, &images.patient_id, study),
+        margin(visits, clinical, &images.patient_id, study),
         survival(clinical, &images.patient_id),
     ]
 }
@@ -170,12 +177,12 @@ fn of_measured(measured: &[(Date, &SeriesEntry)]) -> Vec<String> {
 }
 
 /// A margin needs the tumour before an ablation and the zone after it.
-fn margin(dated: &[(Date, &TimepointImages)], clinical: &ClinicalTables, id: &str, study: &Study) -> Need {
+fn margin(visits: &[DayVisit], clinical: &ClinicalTables, id: &str, study: &Study) -> Need {
     let mut ablations: Vec<Date> =
         clinical.treatments_of(id).iter().filter(|t| t.modality.leaves_ablation_zone()).map(|t| t.date).collect();
     ablations.dedup();
-    let usable: Vec<Date> =
-        dated.iter().filter(|(_, t)| any_of(t, &study.series.measure).is_ok()).map(|(date, _)| *date).collect();
+    let usable = visits.iter().filter(|v| any_of(&v.images, &study.series.measure).is_ok());
+    let usable: Vec<Sided> = usable.filter_map(|v| Some((v.images.study_date?, v.side))).collect();
     let mut missing = Vec::new();
     let mut n_usable = 0;
     for ablation in &ablations {
@@ -183,7 +190,7 @@ fn margin(dated: &[(Date, &TimepointImages)], clinical: &ClinicalTables, id: &st
         n_usable += usize::from(faults.is_empty());
         missing.extend(faults.into_iter().map(|fault| format!("ablation of {ablation}: {fault}")));
         let mut of_day = clinical.treatments_of(id).into_iter().filter(|t| t.date == *ablation);
-        if usable.contains(ablation) && of_day.all(|t| t.time.is_none()) {
+        if usable.iter().any(|(day, _)| day == ablation) && of_day.all(|t| t.time.is_none()) {
             missing.push(format!(
                 "ablation of {ablation}: images of that day may be from before or after it; nothing says which (treatments.csv has no time)"
             ));
@@ -200,11 +207,16 @@ fn margin(dated: &[(Date, &TimepointImages)], clinical: &ClinicalTables, id: &st
     Need { criterion: "margin", readiness, n_usable, missing }
 }
 
+/// The day of a visit, and where it stands on the day of a treatment.
+type Sided = (Date, Option<DaySide>);
+
 /// Why there is no pair of studies round an ablation.
-fn pair_faults(ablation: Date, usable: &[Date], study: &Study) -> Vec<String> {
+fn pair_faults(ablation: Date, usable: &[Sided], study: &Study) -> Vec<String> {
     let (before, after) = (study.timeline.baseline_days, study.timeline.margin_days);
-    let last = usable.iter().rev().find(|d| **d <= ablation).map(|d| Days::between(*d, ablation).0);
-    let next = usable.iter().find(|d| **d > ablation).map(|d| Days::between(ablation, *d).0);
+    // Of a scan on the day itself that nothing orders it is hoped that it shows the tumour.
+    let is_after = |(day, side): &&Sided| *day > ablation || *day == ablation && *side == Some(DaySide::After);
+    let last = usable.iter().rev().find(|visit| !is_after(visit)).map(|(day, _)| Days::between(*day, ablation).0);
+    let next = usable.iter().find(is_after).map(|(day, _)| Days::between(ablation, *day).0);
     let mut faults = Vec::new();
     match last {
         None => faults.push("no usable study before it".to_owned()),

@@ -9,6 +9,7 @@ use crate::exact::Exact;
 use crate::lesion::{LesionId, LesionKind, LesionRole, LesionState, Organ, Size};
 use crate::marker::MarkerReading;
 use crate::time::Date;
+use crate::visit_id::VisitId;
 
 /// A reader's word on one lesion at one visit, where the program may not decide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,10 +39,18 @@ pub enum NodulePattern {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct VisitInfo {
-    /// Its date.
-    pub date: Date,
+    /// Its name.
+    pub visit: VisitId,
     /// Whether all targets could be assessed; carried along for the endpoints.
     pub adequate: bool,
+}
+
+impl VisitInfo {
+    /// Its date.
+    #[must_use]
+    pub const fn date(&self) -> Date {
+        self.visit.date()
+    }
 }
 
 /// One lesion at one visit.

@@ -21,6 +21,7 @@ use crate::evaluable::Evaluable;
 use crate::exact::Exact;
 use crate::lesion::{LesionId, LesionRole};
 use crate::time::{Date, Days};
+use crate::visit_id::VisitId;
 
 pub use super::input::{LesionVisit, NodulePattern, ReaderCall, ResponseInput, TrackedLesion, VisitInfo};
 pub use super::selection::PriorTherapy;
@@ -36,10 +37,10 @@ pub enum ResponseError {
     Order {
         /// Which patient.
         patient: String,
-        /// The later entry, which is the earlier date.
-        later: Date,
+        /// The later entry, which is the earlier visit.
+        later: VisitId,
         /// The entry before it.
-        earlier: Date,
+        earlier: VisitId,
     },
     /// A lesion with another number of visits than the patient, or first seen at none of them.
     #[error(
@@ -150,14 +151,14 @@ pub(super) fn assess_once(input: &ResponseInput, table: &CriterionTable) -> Resu
     let new_lesions = new_lesion_courses(input, &roles, table);
     let (baseline, course) = course_visits(input, &roles, &new_lesions, table);
     let verdicts = follow(baseline.value().copied(), &course, table);
-    let start = input.visits[0].date;
+    let start = input.visits[0].date();
     let visits: Vec<AssessedVisit> = verdicts
         .into_iter()
         .enumerate()
         .map(|(index, verdict)| AssessedVisit {
             visit: index + 1,
-            date: input.visits[index + 1].date,
-            study_day: Days::between(start, input.visits[index + 1].date).0,
+            date: input.visits[index + 1].date(),
+            study_day: Days::between(start, input.visits[index + 1].date()).0,
             progressed: progressed_lesions(input, &roles, &new_lesions, index + 1, &verdict, table),
             verdict,
         })
@@ -194,8 +195,8 @@ fn check(input: &ResponseInput) -> Result<(), ResponseError> {
         return Err(ResponseError::NoVisit(input.patient_id.clone()));
     }
     for pair in input.visits.windows(2) {
-        if pair[1].date < pair[0].date {
-            let (earlier, later) = (pair[0].date, pair[1].date);
+        if pair[1].visit < pair[0].visit {
+            let (earlier, later) = (pair[0].visit, pair[1].visit);
             return Err(ResponseError::Order { patient: input.patient_id.clone(), later, earlier });
         }
     }
@@ -224,7 +225,7 @@ fn rows(
     let blank = AssessmentRow {
         patient_id: input.patient_id.clone(),
         criterion: table.id.clone(),
-        date: input.visits[0].date,
+        date: input.visits[0].date(),
         study_day: 0,
         sum_mm: millimetres(baseline.value()),
         baseline_mm: millimetres(baseline.value()),
@@ -247,9 +248,11 @@ fn rows(
         within_error: None,
         over_selections: String::new(),
         n_selections: None,
+        visit: input.visits[0].visit,
     };
     let row = |visit: &AssessedVisit| AssessmentRow {
         date: visit.date,
+        visit: input.visits[visit.visit].visit,
         study_day: visit.study_day,
         sum_mm: millimetres(visit.verdict.sum.value()),
         baseline_mm: millimetres(visit.verdict.baseline.as_ref()),

@@ -61,7 +61,7 @@ pub(super) fn candidate(lesion: &TrackedLesion, input: &ResponseInput, table: &C
         Size::TooSmallToMeasure => Err("too small to measure".to_owned()),
         coded => counted(coded, &table.thresholds).map_err(str::to_owned),
     };
-    let treated_before = lesion.treated_dates.iter().any(|treated| *treated < input.visits[0].date);
+    let treated_before = lesion.treated_dates.iter().any(|treated| *treated < input.visits[0].date());
     let prior_therapy = match lesion.prior_therapy {
         PriorTherapy::None if treated_before => PriorTherapy::Treated,
         stated => stated,

@@ -39,7 +39,7 @@ pub(super) fn course_visits(
     let targets = of_role(input, roles, LesionRole::Target);
     let non_targets = of_role(input, roles, LesionRole::NonTarget);
     let baseline = sum_at(&targets, input, table, |_| 0);
-    let start = input.visits[0].date;
+    let start = input.visits[0].date();
     let mut smallest_non_target = sum_at(&non_targets, input, table, |_| 0).value().copied();
     let mut course = Vec::new();
     for at in 1..input.visits.len() {
@@ -49,7 +49,7 @@ pub(super) fn course_visits(
         let (non_target, non_target_why) = non_target_response(&judged, table);
         let (new_lesion, new_lesion_why) = new_at(input, new_lesions, at);
         course.push(CourseVisit {
-            day: Days::between(start, input.visits[at].date).0,
+            day: Days::between(start, input.visits[at].date()).0,
             targets: sized(&targets, input, at, table),
             non_target,
             non_target_why,
@@ -134,7 +134,7 @@ fn judged_non_targets(
         called_stable: called(ReaderCall::NoProgression),
         growth,
         with_targets,
-        markers: marker_state(&input.markers, input.visits[at].date),
+        markers: marker_state(&input.markers, input.visits[at].date()),
     }
 }
 
@@ -155,7 +155,7 @@ fn new_at(input: &ResponseInput, courses: &[Vec<NewLesionResponse>], at: usize) 
 
 fn sentence(lesion: &TrackedLesion, input: &ResponseInput, response: NewLesionResponse) -> String {
     let word = if response == NewLesionResponse::Yes { "new lesion" } else { "equivocal new lesion" };
-    format!("{word} {} ({}, first seen {})", lesion.id, lesion.organ, input.visits[lesion.first_seen].date)
+    format!("{word} {} ({}, first seen {})", lesion.id, lesion.organ, input.visits[lesion.first_seen].date())
 }
 
 /// The lesions that made a progression at a visit, by identifier.

@@ -98,6 +98,7 @@ mod tests {
     use crate::criteria::input::{LesionVisit, TrackedLesion, VisitInfo};
     use crate::exact::Exact;
     use crate::lesion::{LesionKind, LesionState, Size};
+    use crate::visit_id::VisitId;
     use jiff::civil::date;
 
     fn with(lesions: &[(&str, Organ, i32)]) -> ResponseInput {
@@ -110,7 +111,7 @@ mod tests {
         ResponseInput {
             patient_id: "P1".to_owned(),
             origin_date: None,
-            visits: vec![VisitInfo { date: date(2024, 1, 1), adequate: true }],
+            visits: vec![VisitInfo { visit: VisitId::first(date(2024, 1, 1)), adequate: true }],
             lesions: lesions.iter().map(lesion).collect(),
             markers: Vec::new(),
         }

@@ -40,13 +40,13 @@ fn viable_size(seen: &LesionVisit) -> Size {
 /// The first visit that shows the lesion after a local treatment given since baseline. A treatment on the day of a visit
 /// counts as before it only where the lesion is already seen as treated.
 pub(super) fn first_treated_visit(lesion: &TrackedLesion, visits: &[VisitInfo]) -> Option<usize> {
-    let baseline = visits.first()?.date;
+    let baseline = visits.first()?.date();
     let is_after = |treated: Date, at: usize| {
         let shown = matches!(
             lesion.visits[at].state,
             LesionState::Ablated | LesionState::Residual | LesionState::LocalProgression
         );
-        treated >= baseline && (treated < visits[at].date || (treated == visits[at].date && shown))
+        treated >= baseline && (treated < visits[at].date() || (treated == visits[at].date() && shown))
     };
     (1..visits.len()).find(|at| lesion.treated_dates.iter().any(|treated| is_after(*treated, *at)))
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cohort::{AssessmentRow, LesionRow, MeasurementRow};
 use crate::exact::Exact;
-use crate::time::Date;
+use crate::visit_id::VisitId;
 
 /// Who measured: the word in TUEVAL, TREVAL and RSEVAL.
 const EVALUATOR: &str = "ALGORITHM";
@@ -39,32 +39,49 @@ const RS_COLUMNS: &[&str] = &[
 /// Visits of every patient from baseline on, numbered from 1; rows are numbered within a patient.
 struct Writer<'a> {
     study: &'a str,
-    visits: BTreeMap<&'a str, Vec<(Date, i64)>>,
+    visits: BTreeMap<&'a str, Vec<(VisitId, i64)>>,
+    responses: Responses<'a>,
 }
+
+/// The visits of a patient that are response time points; a patient without assessments is not in it.
+type Responses<'a> = BTreeMap<&'a str, BTreeSet<VisitId>>;
 
 impl<'a> Writer<'a> {
     fn new(study: &'a str, measurements: &'a [MeasurementRow], assessments: &'a [AssessmentRow]) -> Self {
-        let measured = measurements.iter().map(|m| (m.patient_id.as_str(), m.date, m.study_day));
-        let assessed = assessments.iter().map(|a| (a.patient_id.as_str(), a.date, a.study_day));
-        let mut days: BTreeMap<&str, BTreeSet<(Date, i64)>> = BTreeMap::new();
-        for (patient, date, day) in measured.chain(assessed).filter(|(_, _, day)| *day >= 0) {
-            days.entry(patient).or_default().insert((date, day));
+        let measured = measurements.iter().map(|m| (m.patient_id.as_str(), m.visit, m.study_day));
+        let assessed = assessments.iter().map(|a| (a.patient_id.as_str(), a.visit, a.study_day));
+        let mut days: BTreeMap<&str, BTreeSet<(VisitId, i64)>> = BTreeMap::new();
+        for (patient, visit, day) in measured.chain(assessed).filter(|(_, _, day)| *day >= 0) {
+            days.entry(patient).or_default().insert((visit, day));
         }
-        Self { study, visits: days.into_iter().map(|(patient, days)| (patient, days.into_iter().collect())).collect() }
+        let mut responses = Responses::new();
+        for row in assessments {
+            responses.entry(&row.patient_id).or_default().insert(row.visit);
+        }
+        let visits = days.into_iter().map(|(patient, days)| (patient, days.into_iter().collect())).collect();
+        Self { study, visits, responses }
     }
 
-    /// VISITNUM, VISIT and --DTC.
-    fn visit(&self, patient: &str, date: Date) -> Option<[String; 3]> {
-        let at = self.visits.get(patient)?.iter().position(|(day, _)| *day == date)?;
-        let name = if at == 0 { "BASELINE".to_owned() } else { format!("DAY {}", self.visits[patient][at].1) };
-        Some([(at + 1).to_string(), name, date.to_string()])
+    /// VISITNUM, VISIT and --DTC. Two visits of one day share the date and differ in the rest.
+    fn visit(&self, patient: &str, visit: VisitId) -> Option<[String; 3]> {
+        let at = self.visits.get(patient)?.iter().position(|(known, _)| *known == visit)?;
+        let name = match (at, visit.ordinal()) {
+            (0, _) => "BASELINE".to_owned(),
+            (_, 1) => format!("DAY {}", self.visits[patient][at].1),
+            (_, further) => format!("DAY {}-{further}", self.visits[patient][at].1),
+        };
+        Some([(at + 1).to_string(), name, visit.date().to_string()])
     }
 
-    /// Rows of `(patient, cells before the visit, date)` with study, domain and number before and the visit behind.
+    fn is_response(&self, patient: &str, visit: VisitId) -> bool {
+        self.responses.get(patient).is_none_or(|visits| visits.contains(&visit))
+    }
+
+    /// Rows of `(patient, cells before the visit, visit)` with study, domain and number before and the visit behind.
     fn table(&self, domain: &str, columns: &'static [&'static str], rows: Vec<Unplaced<'_>>) -> SdtmTable {
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
-        let placed = rows.into_iter().filter_map(|Unplaced { patient, cells, date }| {
-            let visit = self.visit(patient, date)?;
+        let placed = rows.into_iter().filter_map(|Unplaced { patient, cells, visit }| {
+            let visit = self.visit(patient, visit)?;
             let number = numbers.entry(patient).or_default();
             *number += 1;
             let first = [self.study.to_owned(), domain.to_owned(), patient.to_owned(), number.to_string()];
@@ -77,27 +94,30 @@ impl<'a> Writer<'a> {
 struct Unplaced<'a> {
     patient: &'a str,
     cells: Vec<String>,
-    date: Date,
+    visit: VisitId,
 }
 
 fn texts(cells: &[&str]) -> Vec<String> {
     cells.iter().map(|cell| (*cell).to_owned()).collect()
 }
 
-/// TU: one row for each recorded lesion, at the visit that first showed it.
+/// TU: one row for each recorded lesion, at the first response time point that showed it: a scan round a treatment is none.
 pub fn tu_table(
     study: &str,
     lesions: &[LesionRow],
     measurements: &[MeasurementRow],
     assessments: &[AssessmentRow],
 ) -> SdtmTable {
+    let writer = Writer::new(study, measurements, assessments);
     let rows = lesions.iter().filter_map(|lesion| {
         let role = role_of(lesion)?;
         let place = location(lesion);
         let cells = texts(&[&lesion.lesion_id, "TUMIDENT", "Tumor Identification", role, role, &place, EVALUATOR]);
-        Some(Unplaced { patient: &lesion.patient_id, cells, date: lesion.first_seen_date })
+        let patient = lesion.patient_id.as_str();
+        let visit = writer.responses.get(patient).and_then(|visits| visits.range(lesion.first_seen_visit..).next());
+        Some(Unplaced { patient, cells, visit: visit.copied().unwrap_or(lesion.first_seen_visit) })
     });
-    Writer::new(study, measurements, assessments).table("TU", TU_COLUMNS, rows.collect())
+    writer.table("TU", TU_COLUMNS, rows.collect())
 }
 
 fn role_of(lesion: &LesionRow) -> Option<&'static str> {
@@ -115,7 +135,8 @@ fn location(lesion: &LesionRow) -> String {
     if lesion.kind == "node" && !organ.contains("LYMPH NODE") { format!("LYMPH NODE, {organ}") } else { organ }
 }
 
-/// TR: for each recorded lesion and visit its diameters, or why there is none, and whether it is there.
+/// TR: for each recorded lesion and visit its diameters, or why there is none, and whether it is there. A scan round a treatment that
+/// is no response time point gives no diameters here: who assesses these rows again must not take them for one.
 pub fn tr_table(
     study: &str,
     lesions: &[LesionRow],
@@ -127,23 +148,27 @@ pub fn tr_table(
         .filter(|lesion| role_of(lesion).is_some())
         .map(|lesion| (lesion.patient_id.as_str(), lesion.lesion_id.as_str()))
         .collect();
-    let mut sightings: BTreeMap<(&str, Date, &str), Vec<&MeasurementRow>> = BTreeMap::new();
+    let mut sightings: BTreeMap<(&str, VisitId, &str), Vec<&MeasurementRow>> = BTreeMap::new();
     for row in measurements {
         if recorded.contains(&(row.patient_id.as_str(), row.lesion_id.as_str())) {
-            sightings.entry((&row.patient_id, row.date, &row.lesion_id)).or_default().push(row);
+            sightings.entry((&row.patient_id, row.visit, &row.lesion_id)).or_default().push(row);
         }
     }
+    let writer = Writer::new(study, measurements, assessments);
     let mut rows = Vec::new();
-    for ((patient, date, lesion), found) in sightings {
-        for cells in of_sighting(lesion, &found) {
-            rows.push(Unplaced { patient, cells, date });
+    for ((patient, visit, lesion), found) in sightings {
+        for cells in of_sighting(lesion, &found, writer.is_response(patient, visit)) {
+            rows.push(Unplaced { patient, cells, visit });
         }
     }
-    Writer::new(study, measurements, assessments).table("TR", TR_COLUMNS, rows)
+    writer.table("TR", TR_COLUMNS, rows)
 }
 
+/// Why a visit has no diameters in TR.
+const NO_RESPONSE: &str = "scan round a treatment, no response time point";
+
 /// The rows of one lesion at one visit, without study and visit.
-fn of_sighting(lesion: &str, found: &[&MeasurementRow]) -> Vec<Vec<String>> {
+fn of_sighting(lesion: &str, found: &[&MeasurementRow], is_response: bool) -> Vec<Vec<String>> {
     let state = found[0].state.as_str();
     let row = |test: [&str; 2], result: &str, unit: &str, not_done: Option<&str>| {
         let status = if not_done.is_some() { "NOT DONE" } else { "" };
@@ -154,6 +179,7 @@ fn of_sighting(lesion: &str, found: &[&MeasurementRow]) -> Vec<Vec<String>> {
         [("long_axis", ["LDIAM", "Longest Diameter"]), ("short_axis", ["LPERP", "Longest Perpendicular"])]
     {
         match state {
+            _ if !is_response => rows.push(row(test, "", "", Some(NO_RESPONSE))),
             // A lesion that is gone, ablated or grown into another one counts 0 by either diameter.
             "absent" | "ablated" | "merged" => rows.push(row(test, "0", "mm", None)),
             _ => rows.extend(diameter(found, quantity).map(|size| match size {
@@ -196,7 +222,7 @@ pub fn rs_table(study: &str, measurements: &[MeasurementRow], assessments: &[Ass
         ] {
             if result != "NA" && !result.is_empty() {
                 let cells = texts(&[&category, test, name, result, result, EVALUATOR]);
-                rows.push(Unplaced { patient: &one.patient_id, cells, date: one.date });
+                rows.push(Unplaced { patient: &one.patient_id, cells, visit: one.visit });
             }
         }
     }

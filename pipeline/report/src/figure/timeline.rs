@@ -13,12 +13,22 @@ const LEFT: f64 = 96.0;
 const RIGHT: f64 = 1200.0;
 const LEVEL: f64 = 16.0;
 const LEGEND: f64 = 24.0;
+/// Pixels from one visit of a day to the next.
+const ASIDE: f64 = 16.0;
 
 /// A mark on one track.
 struct Mark {
     day: f64,
+    /// Pixels to the right of its day: of two visits of one day the second stands beside the first.
+    aside: f64,
     label: String,
     shape: Shape,
+}
+
+impl Mark {
+    fn at(&self, x: &Scale) -> f64 {
+        x.at(self.day / DAYS_PER_MONTH) + self.aside
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -93,7 +103,8 @@ fn summary(page: &PatientPage) -> String {
 }
 
 fn origin(page: &PatientPage) -> Option<Date> {
-    let visits = page.visits.iter().find(|visit| visit.study_day == 0).or(page.visits.first()).map(|visit| visit.date);
+    let visits =
+        page.visits.iter().find(|visit| visit.study_day == 0).or(page.visits.first()).map(|visit| visit.id.date());
     visits.or_else(|| page.events.iter().map(|event| event.date).chain(page.treatments.iter().map(|t| t.date)).min())
 }
 
@@ -109,11 +120,11 @@ fn imaging(page: &PatientPage) -> Vec<Mark> {
             let code = page
                 .verdicts
                 .iter()
-                .find(|verdict| verdict.row.date == visit.date && Some(verdict.row.criterion.as_str()) == criterion)
+                .find(|verdict| verdict.row.visit == visit.id && Some(verdict.row.criterion.as_str()) == criterion)
                 .map_or("", |verdict| crate::verdict_view::code(&verdict.row));
-            let label =
-                if code.is_empty() { visit.date.to_string() } else { format!("{} {}", visit.date, badge(code)) };
-            Mark { day: day(page, visit.date), label, shape: Shape::Verdict(tone(code)) }
+            let label = if code.is_empty() { visit.id.to_string() } else { format!("{} {}", visit.id, badge(code)) };
+            let aside = ASIDE * f64::from(visit.id.ordinal() - 1);
+            Mark { aside, day: day(page, visit.id.date()), label, shape: Shape::Verdict(tone(code)) }
         })
         .collect()
 }
@@ -128,7 +139,7 @@ fn treatments(page: &PatientPage) -> Vec<Mark> {
             } else {
                 format!("{} {targets}", treatment.modality)
             };
-            Mark { day: day(page, treatment.date), label, shape: Shape::Treatment }
+            Mark { aside: 0.0, day: day(page, treatment.date), label, shape: Shape::Treatment }
         })
         .collect()
 }
@@ -139,16 +150,15 @@ fn events(page: &PatientPage) -> Vec<Mark> {
         page.events.iter().filter(|event| !matches!(event.event.as_str(), "treatment" | "death")).map(|event| {
             let label = format!("{} {}", event_words(event), event.lesion_id).trim_end().to_owned();
             let shape = if event.event.contains("progression") { Shape::Progression } else { Shape::Event };
-            Mark { day: day(page, event.date), label, shape }
+            Mark { aside: 0.0, day: day(page, event.date), label, shape }
         });
-    let end = page.follow_up_end.iter().map(|end| match end.kind {
-        FollowUpEndKind::Death => Mark { day: day(page, end.date), label: "death".to_owned(), shape: Shape::Death },
-        FollowUpEndKind::LastContact => {
-            Mark { day: day(page, end.date), label: "last contact".to_owned(), shape: Shape::LastContact }
-        }
-        FollowUpEndKind::Censored => {
-            Mark { day: day(page, end.date), label: "censored".to_owned(), shape: Shape::Censored }
-        }
+    let end = page.follow_up_end.iter().map(|end| {
+        let (label, shape) = match end.kind {
+            FollowUpEndKind::Death => ("death", Shape::Death),
+            FollowUpEndKind::LastContact => ("last contact", Shape::LastContact),
+            FollowUpEndKind::Censored => ("censored", Shape::Censored),
+        };
+        Mark { aside: 0.0, day: day(page, end.date), label: label.to_owned(), shape }
     });
     let mut marks: Vec<Mark> = dated.chain(end).collect();
     marks.sort_by(|a, b| a.day.total_cmp(&b.day));
@@ -170,8 +180,7 @@ impl Track {
 }
 
 fn place(marks: Vec<Mark>, x: &Scale) -> Track {
-    let widths: Vec<(f64, f64)> =
-        marks.iter().map(|mark| (x.at(mark.day / DAYS_PER_MONTH), text_width(&mark.label))).collect();
+    let widths: Vec<(f64, f64)> = marks.iter().map(|mark| (mark.at(x), text_width(&mark.label))).collect();
     let levels = levels(&widths);
     Track { marks, levels }
 }
@@ -187,7 +196,7 @@ fn draw(svg: &mut Svg, name: &str, row: &Row<'_>) {
     svg.text([4.0, line + 4.0], r#"font-weight="600""#, name);
     svg.line([LEFT, line], [RIGHT, line], r##"stroke="#b8c1cc" stroke-width="1.5""##);
     for (mark, &level) in row.track.marks.iter().zip(&row.track.levels) {
-        let at = row.x.at(mark.day / DAYS_PER_MONTH);
+        let at = mark.at(&row.x);
         let text_at = line - 13.0 - LEVEL * level as f64;
         if level > 0 {
             svg.line([at, text_at + 3.0], [at, line - 8.0], r##"stroke="#b8c1cc""##);

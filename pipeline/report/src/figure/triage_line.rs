@@ -24,7 +24,7 @@ pub struct TriageScale {
 
 /// Where a patient's days are counted from: the first treatment, else the first visit.
 fn origin(patient: &TriagePatient) -> Option<Date> {
-    patient.treatments.first().copied().or_else(|| patient.visits.iter().find_map(|v| v.date))
+    patient.treatments.first().copied().or_else(|| patient.visits.iter().find_map(|v| Some(v.visit?.date())))
 }
 
 impl TriageScale {
@@ -32,7 +32,8 @@ impl TriageScale {
     #[must_use]
     pub fn of(patients: &[TriagePatient]) -> Self {
         let days = patients.iter().flat_map(|patient| {
-            let dates = patient.visits.iter().filter_map(|v| v.date).chain(patient.treatments.iter().copied());
+            let dates =
+                patient.visits.iter().filter_map(|v| Some(v.visit?.date())).chain(patient.treatments.iter().copied());
             let origin = origin(patient);
             dates.filter_map(move |date| Some(Days::between(origin?, date).0)).collect::<Vec<_>>()
         });
@@ -62,7 +63,7 @@ pub fn triage_line(patient: &TriagePatient, scale: TriageScale) -> String {
         return svg.finish();
     };
     let x = |date: Date| scale.x(Days::between(origin, date).0);
-    let dates: Vec<Date> = patient.visits.iter().filter_map(|v| v.date).collect();
+    let dates: Vec<Date> = patient.visits.iter().filter_map(|v| Some(v.visit?.date())).collect();
     if let (Some(first), Some(last)) = (dates.first(), dates.last()) {
         svg.line([x(*first), MIDDLE], [x(*last), MIDDLE], &format!(r#"stroke="{MUTED}""#));
     }
@@ -72,9 +73,11 @@ pub fn triage_line(patient: &TriagePatient, scale: TriageScale) -> String {
         svg.polygon(&diamond, r##"fill="#e0a526" stroke="#7a5706""##);
     }
     for visit in &patient.visits {
-        let Some(date) = visit.date else { continue };
+        let Some(visit_id) = visit.visit else { continue };
+        // Of two visits of a day the second stands beside the first.
+        let aside = 2.0 * RADIUS * f64::from(visit_id.ordinal() - 1);
         let fill = if visit.n_usable > 0 { "#1f5f92" } else { "#fff" };
-        svg.circle([x(date), MIDDLE], RADIUS, &format!(r#"fill="{fill}" stroke="{INK}""#));
+        svg.circle([x(visit_id.date()) + aside, MIDDLE], RADIUS, &format!(r#"fill="{fill}" stroke="{INK}""#));
     }
     svg.finish()
 }
@@ -95,8 +98,8 @@ fn grid(svg: &mut Svg, scale: TriageScale) {
 
 /// What the drawing shows, in words.
 fn summary(patient: &TriagePatient) -> String {
-    let usable = patient.visits.iter().filter(|v| v.date.is_some() && v.n_usable > 0).count();
-    let dated = patient.visits.iter().filter(|v| v.date.is_some()).count();
+    let usable = patient.visits.iter().filter(|v| v.visit.is_some() && v.n_usable > 0).count();
+    let dated = patient.visits.iter().filter(|v| v.visit.is_some()).count();
     format!(
         "{}: {usable} of {dated} visits with a usable image, {} days of treatment; months from the first treatment, or from the first visit where none is known",
         patient.patient_id,
@@ -116,7 +119,7 @@ mod tests {
     #[test]
     fn days_lie_to_scale_and_a_patient_without_a_day_says_so() {
         let visit = |day: &str, n_usable| TriageVisit {
-            date: Some(date(day)),
+            visit: Some(oncology::VisitId::first(date(day))),
             label: String::new(),
             roles: Vec::new(),
             n_series: 1,

@@ -99,7 +99,7 @@ pub(crate) fn key_image(scene: &Scene<'_>) -> KeyImage {
     let letter = |text: &str| text.to_owned();
     KeyImage {
         lesion_id: scene.lesion_id.to_owned(),
-        date: scene.date.parse().unwrap(),
+        visit: scene.date.parse().unwrap(),
         caption: scene.caption.to_owned(),
         width: SIDE,
         height: SIDE,

@@ -60,9 +60,10 @@ fn visits() -> Vec<Visit> {
         .iter()
         .zip(registrations)
         .map(|(&(date, study_day, label), registration)| Visit {
-            date: date.parse().unwrap(),
+            id: date.parse().unwrap(),
             study_day,
             label: text(label),
+            not_assessed: String::new(),
             series: vec![
                 SeriesUsed {
                     role: text("ct_arterial"),
@@ -94,6 +95,7 @@ fn lesion(id: &str, role: &str, first: usize, state: &str) -> LesionRow {
         y_mm: -14.5,
         z_mm: 118.0,
         source: text("reader"),
+        first_seen_visit: DATES[first].0.parse().unwrap(),
     }
 }
 
@@ -126,6 +128,7 @@ fn row(value: &Measured<'_>) -> MeasurementRow {
         state: text(value.state),
         caliper_lps_mm: String::new(),
         sop_instance_uid: String::new(),
+        visit: date.parse().unwrap(),
     }
 }
 
@@ -205,6 +208,7 @@ fn verdict(said: &Said<'_>) -> Verdict {
         within_error: None,
         over_selections: String::new(),
         n_selections: None,
+        visit: date.parse().unwrap(),
     };
     let confidence_lowered_by =
         if row.overall == "NE" { vec![text("registration needs a look: the dome moved")] } else { vec![] };
@@ -263,6 +267,8 @@ fn margin() -> MarginRow {
         histogram_counts: text(
             "0 0 0 0 0 0 0 0 0 0 0 0 0 12 30 64 98 170 204 198 240 302 312 260 214 160 92 60 24 8 0 0",
         ),
+        tumour_visit: DATES[0].0.parse().unwrap(),
+        zone_visit: DATES[1].0.parse().unwrap(),
     }
 }
 
@@ -385,6 +391,7 @@ pub(crate) fn page() -> PatientPage {
         ],
         criteria: criteria(),
         visits: visits(),
+        earlier_visits: Vec::new(),
         treatments: vec![Treatment {
             date: "2024-01-31".parse().unwrap(),
             study_day: 21,

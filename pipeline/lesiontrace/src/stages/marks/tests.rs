@@ -27,7 +27,7 @@ fn seed(name: &str, voxel: [f64; 3], organ: &str, role: &str) -> SeedRecord {
     SeedRecord {
         patient_id: "P1".to_owned(),
         lesion_id: name.to_owned(),
-        study_date: date(2024, 3, 1),
+        visit: oncology::VisitId::first(date(2024, 3, 1)),
         point: found().lesion_map.grid().voxel_to_patient().apply(Point::from(voxel)),
         organ: organ.to_owned(),
         role: role.to_owned(),

@@ -1,4 +1,4 @@
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 
 use super::*;
 use crate::criteria::table::CriterionTable;
@@ -18,6 +18,7 @@ fn lesion(id: &str, kind: &str, role: &str, first_seen: Date) -> LesionRow {
         y_mm: 0.0,
         z_mm: 0.0,
         source: "imported_mask".to_owned(),
+        first_seen_visit: VisitId::first(first_seen),
     }
 }
 
@@ -39,6 +40,7 @@ fn measured(id: &str, day: i64, quantity: &str, value: Option<f64>, state: &str,
         state: state.to_owned(),
         caliper_lps_mm: String::new(),
         sop_instance_uid: String::new(),
+        visit: VisitId::first(on(day)),
     }
 }
 
@@ -95,12 +97,11 @@ fn what_is_written_is_assessed_as_the_images_were() {
     assert!(found[1].why.contains("the place was not imaged"), "{}", found[1].why);
 }
 
-#[test]
-fn responses_are_rows_by_criterion_without_baseline() {
-    let one = |day: i64, target: &str, overall: &str| AssessmentRow {
+fn response(visit: VisitId, day: i64, target: &str, overall: &str) -> AssessmentRow {
+    AssessmentRow {
         patient_id: "P1".to_owned(),
         criterion: "recist_1_1".to_owned(),
-        date: on(day),
+        date: visit.date(),
         study_day: day,
         sum_mm: None,
         baseline_mm: None,
@@ -118,7 +119,55 @@ fn responses_are_rows_by_criterion_without_baseline() {
         within_error: None,
         over_selections: String::new(),
         n_selections: None,
+        visit,
+    }
+}
+
+/// Planning (baseline) and control scan of day 0, a control visit at day 60: same date, another VISITNUM, and who assesses the
+/// tables again finds no response at the control.
+#[test]
+fn two_visits_of_a_day_share_the_date_and_not_the_number() {
+    let (planning, later) = (VisitId::first(on(0)), VisitId::first(on(60)));
+    let control = planning.next_of_day();
+    let at_control = |id: &str, quantity: &str, value: f64, state: &str| MeasurementRow {
+        visit: control,
+        ..measured(id, 0, quantity, Some(value), state, "")
     };
+    let lesions = [
+        lesion("L1", "lesion", "target", on(0)),
+        lesion("L2", "lesion", "target", on(0)),
+        LesionRow { first_seen_visit: control, ..lesion("L3", "lesion", "new", on(0)) },
+    ];
+    let rows = [
+        measured("L1", 0, "long_axis", Some(30.0), "present", ""),
+        measured("L2", 0, "long_axis", Some(20.0), "present", ""),
+        at_control("L1", "viable_long_axis", 0.0, "ablated"),
+        at_control("L2", "long_axis", 14.0, "present"),
+        at_control("L3", "long_axis", 12.0, "present"),
+        measured("L1", 60, "viable_long_axis", Some(0.0), "ablated", ""),
+        measured("L2", 60, "long_axis", Some(19.0), "present", ""),
+        measured("L3", 60, "long_axis", Some(13.0), "present", ""),
+    ];
+    let responses = [response(planning, 0, "BASELINE", ""), response(later, 60, "PR", "PD")];
+    let tr = tr_table("trial", &lesions, &rows, &responses);
+    let visits: BTreeSet<String> = tr.rows.iter().map(|row| row[12..].join("|")).collect();
+    let expected = ["1|BASELINE|2024-01-10", "2|DAY 0-2|2024-01-10", "3|DAY 60|2024-03-10"];
+    assert_eq!(visits.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+    let of_control: Vec<&str> = tr.rows.iter().filter(|row| row[12] == "2").map(|row| row[7].as_str()).collect();
+    assert_eq!(of_control, ["", "", "ABSENT", "", "", "PRESENT", "", "", "PRESENT"], "states, and no diameter");
+    let tu = tu_table("trial", &lesions, &rows, &responses);
+    assert_eq!(tu.rows[2][11..], ["3", "DAY 60", "2024-03-10"], "new at the first response time point that shows it");
+    let tu = read(&tu, |column| TuRow::from_columns(|name| column(name)).unwrap());
+    let tr = read(&tr, |column| TrRow::from_columns(|name| column(name)).unwrap());
+    let found = assess_sdtm(&tu, &tr, &CriterionTable::built_in("recist_1_1").unwrap());
+    let told: Vec<(&str, Option<f64>, &str)> =
+        found.iter().map(|a| (a.visit.as_str(), a.nadir_mm.value().copied(), a.overall.as_str())).collect();
+    assert_eq!(told, [("DAY 0-2", Some(50.0), "NE"), ("DAY 60", Some(50.0), "PD")]);
+}
+
+#[test]
+fn responses_are_rows_by_criterion_without_baseline() {
+    let one = |day: i64, target: &str, overall: &str| response(VisitId::first(on(day)), day, target, overall);
     let table = rs_table("trial", &[], &[one(0, "BASELINE", "BASELINE"), one(60, "PR", "PR")]);
     let told: Vec<String> = table.rows.iter().map(|row| row.join("|")).collect();
     assert_eq!(
