@@ -1,6 +1,6 @@
 //! Images and label maps as single files, NIfTI or NRRD by their name.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imaging::{FrameId, Grid, LabelMap, Volume};
 use thiserror::Error;
@@ -20,7 +20,7 @@ pub enum ImageFileError {
 }
 
 /// Endings of the names of image files; the longer one of two comes first.
-pub const ENDINGS: [&str; 3] = [".nii.gz", ".nii", ".nrrd"];
+pub const ENDINGS: [&str; 4] = [".nii.gz", ".nii", ".nrrd", ".nhdr"];
 
 /// Whether a file is an image by its name.
 #[must_use]
@@ -37,7 +37,14 @@ pub fn stem(name: &str) -> &str {
 }
 
 fn is_nrrd(path: &Path) -> bool {
-    path.extension().is_some_and(|e| e.eq_ignore_ascii_case("nrrd"))
+    path.extension().is_some_and(|e| ["nrrd", "nhdr"].iter().any(|ending| e.eq_ignore_ascii_case(ending)))
+}
+
+/// The files an image lies in: itself and, of a detached NRRD header, its data file.
+#[must_use]
+pub fn files_of(path: &Path) -> Vec<PathBuf> {
+    let data = is_nrrd(path).then(|| nrrd::data_file(path)).flatten();
+    std::iter::once(path.to_owned()).chain(data).collect()
 }
 
 /// Reads an image; see [`nifti::read_image`] and [`nrrd::read_image`].
@@ -61,7 +68,8 @@ mod tests {
 
     #[test]
     fn names_of_images_and_their_stems() {
-        for (name, expected) in [("a.nii.gz", "a"), ("b.v2.NII", "b.v2"), ("c.nrrd", "c"), ("d.nii.json", "d.nii.json")]
+        for (name, expected) in
+            [("a.nii.gz", "a"), ("b.v2.NII", "b.v2"), ("c.nrrd", "c"), ("e.NHDR", "e"), ("d.nii.json", "d.nii.json")]
         {
             assert_eq!(stem(name), expected);
             assert_eq!(is_image(Path::new(name)), name != expected);

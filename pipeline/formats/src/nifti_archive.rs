@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use imaging::{FrameId, Noted};
 use jiff::civil::Date;
+use oncology::VisitId;
 
 use crate::archive::{IndexRow, PatientImages, SeriesEntry, TimepointImages};
 use crate::clinical::{ClinicalError, Problem};
@@ -67,6 +68,8 @@ pub struct NiftiSeries {
     pub frame_is_stated: bool,
     /// Number of voxels by its header.
     pub n_voxels: u64,
+    /// The visit its place names: a day, or a further time point of it.
+    pub visit: VisitId,
 }
 
 /// What is said of a file before it is opened.
@@ -75,7 +78,7 @@ pub(crate) struct Placed {
     pub(crate) path: PathBuf,
     pub(crate) file: String,
     pub(crate) patient_id: String,
-    pub(crate) date: Date,
+    pub(crate) visit: VisitId,
     pub(crate) role: SeriesRole,
     /// What the numbers are said to be; `None` where nothing says it.
     pub(crate) unit: Option<NiftiUnit>,
@@ -120,7 +123,7 @@ pub(crate) fn places(root: &Path, files: &[PathBuf]) -> Result<Noted<PlacedFiles
 pub(crate) fn place(root: &Path, files: &[PathBuf]) -> Result<Noted<NiftiFiles>, ClinicalError> {
     let mut notes = Vec::new();
     let PlacedFiles { placed, unplaced, problems, .. } = places(root, files)?.note_into(&mut notes);
-    let series = placed.into_iter().map(|p| (p.patient_id.clone(), p.date, entry_of(p))).collect();
+    let series = placed.into_iter().map(|p| (p.patient_id.clone(), p.visit.date(), entry_of(p))).collect();
     Ok(Noted::new(NiftiFiles { series, unplaced, problems }, notes))
 }
 
@@ -198,7 +201,7 @@ fn checked_unit(placed: &Placed) -> Result<NiftiUnit, String> {
 
 fn entry_of(placed: Placed) -> SeriesEntry {
     let frame = match &placed.frame {
-        Some(name) => derived_uid(&["nifti frame", &placed.patient_id, &placed.date.to_string(), name]),
+        Some(name) => derived_uid(&["nifti frame", &placed.patient_id, &placed.visit.to_string(), name]),
         None => derived_uid(&["nifti file", &placed.file]),
     };
     let frame = FrameId::new(frame);
@@ -218,7 +221,7 @@ fn entry_of(placed: Placed) -> SeriesEntry {
     };
     let row = IndexRow {
         patient_id: placed.patient_id,
-        study_date: Some(placed.date),
+        study_date: Some(placed.visit.date()),
         series_uid: placed.file.clone(),
         modality: modality_of(placed.role).to_owned(),
         description: placed.description,
@@ -238,6 +241,7 @@ fn entry_of(placed: Placed) -> SeriesEntry {
         frame,
         frame_is_stated: placed.frame.is_some(),
         n_voxels: shape.map_or(0, |shape| shape.n_voxels() as u64),
+        visit: placed.visit,
     };
     SeriesEntry { row, headers: Vec::new(), notes: Vec::new(), nifti: Some(nifti) }
 }

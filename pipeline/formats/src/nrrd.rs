@@ -66,15 +66,8 @@ pub fn read_image(path: &Path, frame: FrameId) -> Result<Volume<f32>, NrrdError>
     let unusable = |reason: String| NrrdError::Unusable { path: path.to_owned(), reason };
     let bytes = stored::read(path).map_err(io)?;
     let (header, data_at) = Header::parse(&bytes).map_err(unusable)?;
-    let beside;
-    let data = match &header.data_file {
-        None => &bytes[data_at..],
-        Some(name) => {
-            beside = stored::read(&self::beside(path, name).map_err(unusable)?).map_err(io)?;
-            beside.as_slice()
-        }
-    };
-    let raw = raw_of(&header, data).map_err(unusable)?;
+    let data = data_of(path, &header, &bytes[data_at..])?;
+    let raw = raw_of(&header, &data).map_err(unusable)?;
     let width = header.sample.width();
     let values = raw.chunks_exact(width).map(|b| header.sample.value(b, header.big_endian)).collect();
     let grid = grid_of(&header, frame).map_err(|source| NrrdError::Grid { path: path.to_owned(), source })?;
@@ -89,8 +82,14 @@ pub fn read_header_grid(path: &Path, frame: FrameId) -> Result<Grid, NrrdError> 
     let mut start = Vec::new();
     let opened = stored::open(path).and_then(|file| file.take(LONGEST_HEADER).read_to_end(&mut start));
     opened.map_err(|source| NrrdError::Io { path: path.to_owned(), source })?;
-    let parsed = Header::parse(&start).map_err(|reason| NrrdError::Unusable { path: path.to_owned(), reason })?;
-    grid_of(&parsed.0, frame).map_err(|source| NrrdError::Grid { path: path.to_owned(), source })
+    let unusable = |reason| NrrdError::Unusable { path: path.to_owned(), reason };
+    let (header, _) = Header::parse(&start).map_err(unusable)?;
+    if let Some(name) = &header.data_file
+        && !stored::is_file(&beside(path, name).map_err(unusable)?)
+    {
+        return Err(unusable(missing(name)));
+    }
+    grid_of(&header, frame).map_err(|source| NrrdError::Grid { path: path.to_owned(), source })
 }
 
 /// A header is a page of text; keys of a segmentation (one line a segment) make it longer.
@@ -111,23 +110,62 @@ pub fn read_mask(path: &Path, frame: FrameId) -> Result<Mask, NrrdError> {
     Ok(read_labels(path, frame)?.map(|v| *v != 0))
 }
 
+/// The file with the voxels of a detached header (`.nhdr`); `None` where they lie in the file itself, or it is no header at all.
+#[must_use]
+pub fn data_file(path: &Path) -> Option<PathBuf> {
+    let mut start = Vec::new();
+    stored::open(path).and_then(|file| file.take(LONGEST_HEADER).read_to_end(&mut start)).ok()?;
+    let (header, _) = Header::parse(&start).ok()?;
+    beside(path, &header.data_file?).ok()
+}
+
 /// A data file must lie in the header's own folder: a header must not make the program read elsewhere.
 fn beside(path: &Path, name: &str) -> Result<PathBuf, String> {
+    if name == "LIST" || name.starts_with("LIST ") || name.contains('%') {
+        return Err(format!("its data file is {name:?}: several files, expected one; write it again as one file"));
+    }
     let plain = Path::new(name).file_name().is_some_and(|n| n == name);
-    if plain {
+    if plain && !name.contains('\\') {
         Ok(path.with_file_name(name))
     } else {
         Err(format!("its data file is {name:?}, expected one file in its own folder"))
     }
 }
 
-/// The bytes of the samples, unpacked.
-fn raw_of<'a>(header: &Header, data: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
+fn missing(name: &str) -> String {
+    format!("its data file {name:?} does not lie beside it; copy it into the same folder")
+}
+
+/// The data as they are written: what follows the header or, of a detached one, as much of its data file as its sizes can need.
+fn data_of<'a>(path: &Path, header: &Header, attached: &'a [u8]) -> Result<Cow<'a, [u8]>, NrrdError> {
+    let unusable = |reason: String| NrrdError::Unusable { path: path.to_owned(), reason };
+    let Some(name) = &header.data_file else { return Ok(Cow::Borrowed(attached)) };
+    let n_bytes = bytes_of(header).map_err(unusable)? as u64;
+    // What cannot be packed is stored with a few bytes for each block.
+    let most = if header.encoding == Encoding::Raw { n_bytes } else { n_bytes + n_bytes / 100 + (1 << 20) };
+    let file = beside(path, name).map_err(unusable)?;
+    let io = |source| NrrdError::Io { path: file.clone(), source };
+    let opened = match stored::open(&file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(unusable(missing(name))),
+        opened => opened.map_err(io)?,
+    };
+    let mut data = Vec::new();
+    opened.take(most).read_to_end(&mut data).map_err(io)?;
+    Ok(Cow::Owned(data))
+}
+
+/// Bytes of the samples that the sizes promise.
+fn bytes_of(header: &Header) -> Result<usize, String> {
     let n_voxels = header.sizes.iter().try_fold(1_usize, |n, s| n.checked_mul(*s)).filter(|n| *n <= MAX_VOXELS);
     let n_voxels = n_voxels.ok_or_else(|| {
         format!("its sizes {:?} are more than {MAX_VOXELS} voxels, as no image has; export it again", header.sizes)
     })?;
-    let n_bytes = n_voxels.checked_mul(header.sample.width()).ok_or("its sizes are absurd")?;
+    n_voxels.checked_mul(header.sample.width()).ok_or_else(|| "its sizes are absurd".to_owned())
+}
+
+/// The bytes of the samples, unpacked.
+fn raw_of<'a>(header: &Header, data: &'a [u8]) -> Result<Cow<'a, [u8]>, String> {
+    let n_bytes = bytes_of(header)?;
     let raw = match header.encoding {
         Encoding::Raw => Cow::Borrowed(&data[..data.len().min(n_bytes)]),
         Encoding::Gzip => {
@@ -222,8 +260,23 @@ mod tests {
         let header = format!("{HEADER}encoding: gzip\nspace origin: (0,0,0)\ndata file: a.raw.gz\n");
         let path = written(folder.path(), &header, &[]);
         assert_eq!(read_image(&path, FrameId::new("f")).unwrap().values()[7], 697.0);
-        let elsewhere = header.replace("a.raw.gz", "../a.raw.gz");
-        assert!(read_image(&written(folder.path(), &elsewhere, &[]), FrameId::new("f")).is_err());
+        for (name, reason) in [
+            ("../a.raw.gz", "in its own folder"),
+            ("/etc/passwd", "in its own folder"),
+            ("sub/a.raw.gz", "in its own folder"),
+            ("..", "in its own folder"),
+            ("LIST", "several files"),
+            ("a%03d.raw 1 10 1", "several files"),
+            ("gone.raw.gz", "does not lie beside it"),
+        ] {
+            let path = written(folder.path(), &header.replace("a.raw.gz", name), &[]);
+            for error in [
+                read_image(&path, FrameId::new("f")).unwrap_err(),
+                read_header_grid(&path, FrameId::new("f")).unwrap_err(),
+            ] {
+                assert!(error.to_string().contains(reason), "{name}: {error}");
+            }
+        }
     }
 
     #[test]

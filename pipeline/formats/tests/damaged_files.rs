@@ -127,6 +127,25 @@ fn nrrds() {
     damage_all("image.nrrd", &seeds::nrrds(), readers::nrrd_image);
 }
 
+/// A detached header with whole data beside it, and whole headers with damaged data.
+#[test]
+fn nrrds_in_two_files() {
+    let (headers, data): (Vec<_>, Vec<_>) = seeds::nrrds_in_two_files().into_iter().unzip();
+    damage_all("image.nhdr", &headers, |path| {
+        for (name, bytes) in ["image.raw", "image.raw.gz"].into_iter().zip(&data) {
+            fs::write(path.with_file_name(name), bytes).unwrap();
+        }
+        readers::nrrd_image(path)
+    });
+    for (name, header, data) in [("image.raw", &headers[0], &data[0]), ("image.raw.gz", &headers[1], &data[1])] {
+        damage_all(name, std::slice::from_ref(data), |path| {
+            let header_path = path.with_file_name("image.nhdr");
+            fs::write(&header_path, header).unwrap();
+            readers::nrrd_image(&header_path)
+        });
+    }
+}
+
 #[test]
 fn zip_archives() {
     damage_all("P1.zip", &seeds::zips(), readers::archive);

@@ -244,14 +244,15 @@ fn plan_patient(
     let mut broken = Vec::new();
     for timepoint in &images.timepoints {
         let days = treatment_day::of_day(&source, timepoint, &treatments, &mut notes);
+        let said_before = notes.len();
         for day in &days {
             match visit::plan_visit(&source, day, &mut notes) {
                 Ok(visit) => visits.extend(visit),
                 Err(faults) => broken.extend(faults),
             }
         }
+        forget_remarks_of_one_side(days.len(), said_before, &mut notes);
     }
-    outlines::forget_remarks_on_used(archive, &visits, &mut notes);
     note_marks_without_visit(&source.seeds, &visits, &mut notes);
     doses::note_without_visit(archive, &images.timepoints, &visits, &mut notes);
     let mut faults: Vec<String> = clinical.problems_of(id).iter().map(ToString::to_string).collect();
@@ -326,6 +327,26 @@ fn label(visits: &mut [VisitPlan], treatments: &[TreatmentRecord], study: &Study
         first.id, first.label
     );
     notes.push(Note::warning("baseline_outside_window", first.id.to_string(), message));
+}
+
+/// Every visit of a day sees the day's files that are no images: what one says of a file that another one uses is forgotten, and what
+/// all of them say stands once.
+fn forget_remarks_of_one_side(n_visits: usize, said_before: usize, notes: &mut Vec<Note>) {
+    const OF_OTHERS: [&str; 3] =
+        ["structure_set_of_other_series", "segmentation_of_other_series", "report_of_other_series"];
+    if n_visits < 2 {
+        return;
+    }
+    let said = notes.split_off(said_before);
+    let said_by_all = |note: &Note| {
+        said.iter().filter(|other| other.code == note.code && other.subject == note.subject).count() == n_visits
+    };
+    for note in &said {
+        let is_of_others = OF_OTHERS.contains(&note.code.as_str());
+        if !is_of_others || said_by_all(note) && !notes[said_before..].contains(note) {
+            notes.push(note.clone());
+        }
+    }
 }
 
 /// A mark on a date without images to measure names nothing.

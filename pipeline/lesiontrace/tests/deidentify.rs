@@ -23,7 +23,11 @@ const SOME_FAILED: i32 = 1;
 const USAGE: i32 = 2;
 
 fn deidentify(cohort: &Cohort, more: &[&str]) -> (i32, String) {
-    let [archive, out, key] = ["archive", "copy", "study.key"].map(|p| cohort.path(p).display().to_string());
+    deidentify_to(cohort, "copy", more)
+}
+
+fn deidentify_to(cohort: &Cohort, out: &str, more: &[&str]) -> (i32, String) {
+    let [archive, out, key] = ["archive", out, "study.key"].map(|p| cohort.path(p).display().to_string());
     let mut args = vec!["deidentify", &archive, &out, "--key", &key];
     args.extend(more);
     call(&args)
@@ -106,6 +110,71 @@ fn a_damaged_file_is_named_by_its_hash_and_a_key_with_the_data_is_refused() {
     }
     let (code, _) = call(&["deidentify", &archive, &archive, "--key", &cohort.path("study.key").display().to_string()]);
     assert_eq!(code, USAGE);
+}
+
+/// Two slices that say they are pictures of a screen.
+fn screen_pictures(cohort: &Cohort) {
+    let rows = [[4.0, 0.0, 0.0, -9.0], [0.0, 4.0, 0.0, 4.0], [0.0, 0.0, 5.0, 1.0], [0.0, 0.0, 0.0, 1.0]];
+    let grid =
+        Grid::new(Shape { ni: 4, nj: 3, nk: 2 }, Affine::from_rows(rows).unwrap(), FrameId::new("1.2.8")).unwrap();
+    let volume = Volume::from_fn(grid, |at| at.i as f32);
+    let series = SeriesToWrite {
+        volume: &volume,
+        modality: ModalityToWrite::Ct { kvp: 120.0, contrast: None },
+        patient_id: "Doe-1".to_owned(),
+        patient_sex: None,
+        patient_weight_kg: None,
+        study_uid: "1.2.5".to_owned(),
+        series_uid: "1.2.6".to_owned(),
+        sop_instance_uids: (0..2).map(|k| format!("1.2.7.{k}")).collect(),
+        study_datetime: date(2020, 3, 2).at(9, 0, 0, 0),
+        acquisition_datetime: date(2020, 3, 2).at(9, 30, 0, 0),
+        study_description: "CT".to_owned(),
+        series_description: "Screen".to_owned(),
+        series_number: 9,
+        slice_thickness_mm: 5.0,
+        image_type: ["DERIVED", "SECONDARY", "SCREEN SAVE"].map(str::to_owned).to_vec(),
+        manufacturer: "test".to_owned(),
+    };
+    write_series(&cohort.path("archive/screen"), &series).unwrap();
+}
+
+/// Puts a Station Name (0008,1010) before the Study Description of a slice.
+fn name_station(cohort: &Cohort, slice: &str, station: &[u8; 8]) {
+    let path = cohort.path(slice);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let description = [0x08, 0x00, 0x30, 0x10, b'L', b'O'];
+    let at = bytes.windows(6).position(|six| six == description).unwrap();
+    bytes.splice(at..at, [&[0x08, 0x00, 0x10, 0x10, b'S', b'H', 8, 0], station.as_slice()].concat());
+    std::fs::write(&path, bytes).unwrap();
+}
+
+#[test]
+fn what_may_stay_is_asked_for_by_name_and_said_in_the_report() {
+    let cohort = Cohort::new(&["Doe-1"]);
+    name_station(&cohort, &format!("archive/0/{BASELINE}/IM0003.dcm"), b"SCANNER7");
+    screen_pictures(&cohort);
+    let n_files = 24;
+    for (out, flags, n_written, keeps_station) in [
+        ("copy", &[][..], n_files, false),
+        ("with_devices", &["--retain-device-identity"][..], n_files, true),
+        ("with_flagged", &["--keep-flagged"][..], n_files + 2, false),
+        ("with_both", &["--keep-flagged", "--retain-device-identity"][..], n_files + 2, true),
+    ] {
+        let (code, stderr) = deidentify_to(&cohort, out, flags);
+        assert_eq!(code, DONE, "{out}: {stderr}");
+        let copied = comparable(&cohort.path(out));
+        let holds = |text: &[u8]| copied.values().any(|bytes| bytes.windows(text.len()).any(|w| w == text));
+        assert_eq!(holds(b"SCANNER7"), keeps_station, "{out}");
+        assert!(!holds(b"Doe-1"), "{out}");
+        let report: Value = serde_json::from_str(&cohort.read(&format!("{out}/deidentification.json"))).unwrap();
+        assert_eq!(report["n_written"], n_written, "{out}");
+        let table = cohort.read(&format!("{out}/deidentification.csv"));
+        let of_screen =
+            |what: &str| table.lines().filter(|l| l.starts_with(what) && l.contains("screen_picture")).count();
+        let is_kept = n_written > n_files;
+        assert_eq!((of_screen("file,") > 0, of_screen("left_out,") > 0), (is_kept, !is_kept), "{out}: {table}");
+    }
 }
 
 /// A PET whose injection lies before midnight and whose scan lies after it.

@@ -10,14 +10,15 @@ mod cohort;
 mod label_files;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use calls::{call, entry, run, status};
 use cohort::{BASELINE, Cohort, FOLLOW_UP, comparable, study};
 use formats::deidentify::open_or_make;
 use formats::image_file;
 use imaging::resample::resample_mask;
-use imaging::{Affine, FrameId, Grid, Mask, Shape};
-use label_files::{as_bids, write_nrrd};
+use imaging::{Affine, FrameId, Grid, Mask, Shape, Volume};
+use label_files::{as_bids, write_nhdr, write_nrrd};
 
 const DONE: i32 = 0;
 const SOME_FAILED: i32 = 1;
@@ -98,11 +99,16 @@ fn nrrd_images_and_masks_are_read_as_nifti_is() {
         let image = image_file::read_image(cohort.path(&format!("{day}.nii")).as_path(), FrameId::new("f")).unwrap();
         let packed = image_file::read_image(&cohort.path(&format!("{day}.nii.gz")), FrameId::new("f")).unwrap();
         assert!(image == packed, "slice by slice as in one piece");
-        write_nrrd(&cohort.path(&format!("nrrd/A-1/{day}/ct_portal_venous.nrrd")), &image);
+        // The follow-up's files are detached headers with their data beside them.
+        let ending = if day == FOLLOW_UP { "nhdr" } else { "nrrd" };
+        let write = |path: &Path, image: &Volume<f32>| {
+            if ending == "nhdr" { write_nhdr(path, image) } else { write_nrrd(path, image) }
+        };
+        write(&cohort.path(&format!("nrrd/A-1/{day}/ct_portal_venous.{ending}")), &image);
         for name in ["lesions", "organ"] {
             let from = cohort.path(&format!("archive/masks/A-1/{day}/{name}.nii.gz"));
             let mask = image_file::read_image(&from, FrameId::new("f")).unwrap();
-            write_nrrd(&cohort.path(&format!("nrrd/masks/A-1/{day}/{name}.nrrd")), &mask);
+            write(&cohort.path(&format!("nrrd/masks/A-1/{day}/{name}.{ending}")), &mask);
         }
         let rows = format!("masks/A-1/{day}/lesions.csv");
         cohort.write(&format!("nrrd/{rows}"), &cohort.read(&format!("archive/{rows}")));
@@ -110,6 +116,26 @@ fn nrrd_images_and_masks_are_read_as_nifti_is() {
     let (code, stderr) = run_on(&cohort, "nrrd", "out_nrrd");
     assert_eq!(code, DONE, "{stderr}");
     assert_same(&values(&cohort, "out", "A-1"), &values(&cohort, "out_nrrd", "A-1"), TOLERANCE_MM);
+    // A detached header whose data changed is another input, and one without its data is not usable and says why.
+    let before = digest_of(&cohort, "out_nrrd");
+    let data = cohort.path(&format!("nrrd/A-1/{FOLLOW_UP}/ct_portal_venous.raw"));
+    let mut bytes = std::fs::read(&data).unwrap();
+    bytes.extend([0; 4]);
+    std::fs::write(&data, &bytes).unwrap();
+    assert_eq!(run_on(&cohort, "nrrd", "again").0, DONE);
+    assert_ne!(digest_of(&cohort, "again"), before, "resuming would have kept an old result");
+    std::fs::remove_file(&data).unwrap();
+    let (code, stderr) = run_on(&cohort, "nrrd", "without");
+    assert_ne!(code, DONE, "{stderr}");
+    let message = entry(&status(&cohort, "without"), "A-1")["message"].to_string();
+    assert!(message.contains("does not lie beside it"), "{message}");
+}
+
+/// By what a result is known to be up to date.
+fn digest_of(cohort: &Cohort, out: &str) -> String {
+    let text = cohort.read(&format!("{out}/patients/A-1/status.json"));
+    let status: serde_json::Value = serde_json::from_str(&text).unwrap();
+    status["key"].to_string()
 }
 
 /// A mask on voxels of half the size, turned the other way round along i and shifted by a part of a voxel.

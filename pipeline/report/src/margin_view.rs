@@ -65,7 +65,7 @@ pub(crate) fn margin(
     Ok(MarginView {
         lesion_id: row.lesion_id.clone(),
         treatment_date: row.treatment_date.to_string(),
-        tumour_visit: of_the_day.then(|| row.tumour_visit.to_string()).unwrap_or_default(),
+        tumour_visit: if of_the_day { row.tumour_visit.to_string() } else { String::new() },
         zone_visit: row.zone_visit.to_string(),
         minimum: row.min_margin_mm.map_or_else(none, |value| format!("{} mm", mm(value))),
         interval: row

@@ -11,7 +11,7 @@ use crate::packed::stored_blocks;
 mod nifti;
 mod zip;
 
-pub use nifti::{gzip_stored, niftis, nrrds};
+pub use nifti::{gzip_stored, niftis, nrrds, nrrds_in_two_files};
 pub use zip::{archive_of, zips};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";

@@ -22,12 +22,12 @@ impl From<io::Error> for Refusal {
     }
 }
 
-/// Writes the copy; `to` ends as `from` does (`.nii`, `.nii.gz`, `.nrrd`). A packed copy holds neither name nor time.
+/// Writes the copy; `to` ends as `from` does (`.nii`, `.nii.gz`, `.nrrd`, `.nhdr`, which then holds its data). A packed copy holds neither name nor time.
 pub(super) fn write_blank(from: &Path, to: &Path) -> Result<(), Refusal> {
     let extension = to.extension().unwrap_or_default().to_ascii_lowercase();
     atomic::write(to, Durability::Buffered, |part| {
         let mut out = Watched { inner: BufWriter::with_capacity(1 << 16, part.as_file_mut()), failed: None };
-        let is_read = if extension == "nrrd" {
+        let is_read = if extension == "nrrd" || extension == "nhdr" {
             nrrd::copy_blank(from, &mut out).is_ok()
         } else if extension == "gz" {
             let mut packed = GzBuilder::new().write(&mut out, Compression::default());

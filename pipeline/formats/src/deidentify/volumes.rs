@@ -52,7 +52,7 @@ pub(super) fn find(archive: &Path, files: &[PathBuf]) -> Result<Volumes, Deident
     // Notes and messages name paths and cells, and both name patients.
     let unreadable = |_| DeidentifyError::Table { name: TABLE.to_owned(), reason: "a column is missing".to_owned() };
     let PlacedFiles { placed, unplaced, by_table, .. } = places(archive, files).map_err(unreadable)?.value;
-    let images = placed.iter().filter(|_| !by_table).map(|p| (p.file.as_str(), p.date));
+    let images = placed.iter().filter(|_| !by_table).map(|p| (p.file.as_str(), p.visit.date()));
     let Noted { value: derived, .. } = derivatives::find(archive, &unplaced, images);
     let n_unplaced = unplaced.len() - derived.len();
     Ok(Volumes { placed, derived, by_table, n_unplaced })
@@ -170,7 +170,7 @@ fn write_table(images: &[&Job<'_>], request: &Request<'_>, done: &mut VolumesDon
 
 /// The moved day; `None` before the calendar's begin.
 fn day(placed: &Placed, request: &Request<'_>) -> Option<String> {
-    shifted_table_date(&placed.date.to_string(), request.key.shift_days(&placed.patient_id))
+    shifted_table_date(&placed.visit.to_string(), request.key.shift_days(&placed.patient_id))
 }
 
 fn row_of(job: &Job<'_>) -> VolumeRow {

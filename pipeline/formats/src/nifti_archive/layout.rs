@@ -1,6 +1,6 @@
 //! Where a NIfTI or NRRD file belongs, by its path: two layouts, and nothing else.
 //!
-//! - `<patient>/<YYYY-MM-DD>/<role>.nii.gz` (or `.nii`, `.nrrd`): the role is a role's name (`ct_portal_venous`, `mr_t1`, …); a PET in SUVbw is
+//! - `<patient>/<visit>/<role>.nii.gz` (the visit is `YYYY-MM-DD`, `YYYY-MM-DD-2`… for further time points of a day; or `.nii`, `.nrrd`): the role is a role's name (`ct_portal_venous`, `mr_t1`, …); a PET in SUVbw is
 //!   `pet_suvbw`. The patient's folder is the identifier, percent-encoded as in `masks/`.
 //! - BIDS: `bids.rs` beside this file.
 //!
@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use imaging::Note;
-use jiff::civil::Date;
+use oncology::VisitId;
 
 use super::bids::{self, BidsPath, Days};
 use super::{NiftiUnit, Placed, below};
@@ -27,10 +27,10 @@ pub(super) fn place(root: &Path, path: &Path, days: &Days, notes: &mut Vec<Note>
         _ => return None,
     };
     match found {
-        Ok((patient_id, date, role, unit)) => {
+        Ok((patient_id, visit, role, unit)) => {
             let description = stem(parts.last().copied().unwrap_or_default()).to_owned();
             let unit = stated_unit(path, unit);
-            Some(Placed { path: path.to_owned(), file, patient_id, date, role, unit, frame: None, description })
+            Some(Placed { path: path.to_owned(), file, patient_id, visit, role, unit, frame: None, description })
         }
         Err(reason) => {
             notes.push(Note::warning("nifti_not_placed", file, format!("{reason}; the file is left out")));
@@ -39,7 +39,7 @@ pub(super) fn place(root: &Path, path: &Path, days: &Days, notes: &mut Vec<Note>
     }
 }
 
-type Found = Result<(String, Date, SeriesRole, Option<NiftiUnit>), String>;
+type Found = Result<(String, VisitId, SeriesRole, Option<NiftiUnit>), String>;
 
 /// The part of a path that lies in the innermost zip archive, or the whole path.
 pub(super) fn own_part(file: &str) -> &str {
@@ -47,13 +47,13 @@ pub(super) fn own_part(file: &str) -> &str {
     ends.next_back().map_or(file, |(at, _)| &file[at + 1..])
 }
 
-/// `<patient>/<YYYY-MM-DD>/<role>`; `None` where the second folder is no date at all.
+/// `<patient>/<visit>/<role>`; `None` where the second folder names no visit at all.
 fn by_date(patient: &str, date: &str, stem: &str) -> Option<Found> {
-    let date = Some(date).filter(|d| d.len() == 10).and_then(|d| d.parse::<Date>().ok())?;
+    let visit: VisitId = date.parse().ok()?;
     let named = SeriesRole::ALL.into_iter().find(|role| *role != SeriesRole::Other && role.as_str() == stem);
     Some(match (named, stem) {
-        (Some(role), _) => Ok((decoded(patient), date, role, usual_unit(role))),
-        (None, "pet_suvbw") => Ok((decoded(patient), date, SeriesRole::Pet, Some(NiftiUnit::SuvBw))),
+        (Some(role), _) => Ok((decoded(patient), visit, role, usual_unit(role))),
+        (None, "pet_suvbw") => Ok((decoded(patient), visit, SeriesRole::Pet, Some(NiftiUnit::SuvBw))),
         (None, _) => Err(format!("expected the name of a role ({}) and .nii.gz, found {stem:?}", roles())),
     })
 }
@@ -67,7 +67,7 @@ pub(crate) fn roles() -> String {
 fn by_bids(file: &str, path: BidsPath<'_>, stem: &str, days: &Days, notes: &mut Vec<Note>) -> Found {
     let role = bids::role_of(path, stem)?;
     let date = days.day(file, path, notes)?;
-    Ok((path.patient().to_owned(), date, role, usual_unit(role)))
+    Ok((path.patient().to_owned(), VisitId::first(date), role, usual_unit(role)))
 }
 
 /// CT of these layouts holds HU (checked against its values when it is read); what a PET holds has to be said.

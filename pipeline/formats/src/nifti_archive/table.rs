@@ -30,7 +30,7 @@ pub(super) fn read(root: &Path, problems: &mut Vec<Problem>) -> Result<Option<Ve
 
 fn read_row(row: &Row<'_>, root: &Path, problems: &mut Vec<Problem>) -> Option<Placed> {
     let patient_id = row.required("patient_id", problems);
-    let date = row.required_date("study_date", problems);
+    let visit = row.required_visit("study_date", problems);
     let file = row.required("file", problems).map(|file| file.replace('\\', "/"));
     let role = row.required("role", problems).and_then(|word| role_named(row, &word, problems));
     let unit = match row.get("unit") {
@@ -44,7 +44,7 @@ fn read_row(row: &Row<'_>, root: &Path, problems: &mut Vec<Problem>) -> Option<P
             unit
         }
     };
-    let (file, patient_id, date, role) = (file?, patient_id?, date?, role?);
+    let (file, patient_id, visit, role) = (file?, patient_id?, visit?, role?);
     let path = root.join(&file);
     let outside = Path::new(&file).components().any(|c| !matches!(c, std::path::Component::Normal(_)));
     if outside || !stored::is_file(&path) {
@@ -54,7 +54,7 @@ fn read_row(row: &Row<'_>, root: &Path, problems: &mut Vec<Problem>) -> Option<P
     }
     let given = |column: &str| Some(row.get(column).to_owned()).filter(|text| !text.is_empty());
     let (frame, description) = (given("frame"), given("description").unwrap_or_else(|| file.clone()));
-    Some(Placed { path, file, patient_id, date, role, unit, frame, description })
+    Some(Placed { path, file, patient_id, visit, role, unit, frame, description })
 }
 
 fn role_named(row: &Row<'_>, word: &str, problems: &mut Vec<Problem>) -> Option<SeriesRole> {

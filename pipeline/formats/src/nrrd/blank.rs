@@ -9,22 +9,20 @@ use std::path::Path;
 use flate2::{Compression, GzBuilder};
 
 use super::header::Header;
-use super::{NrrdError, raw_of};
+use super::{NrrdError, data_of, raw_of};
 use crate::stored;
 
-/// Writes a NRRD file with attached, packed data.
+/// Writes a NRRD file with attached, packed data, also of a detached header.
 ///
 /// # Errors
-/// The file is no image in patient space, its data lie in another file, or `out` cannot be written.
+/// The file is no image in patient space, its data cannot be read, or `out` cannot be written.
 pub(crate) fn copy_blank(path: &Path, out: &mut dyn Write) -> Result<(), NrrdError> {
     let io = |source| NrrdError::Io { path: path.to_owned(), source };
     let unusable = |reason: String| NrrdError::Unusable { path: path.to_owned(), reason };
     let bytes = stored::read(path).map_err(io)?;
     let (header, data_at) = Header::parse(&bytes).map_err(unusable)?;
-    if header.data_file.is_some() {
-        return Err(unusable("its data lie in another file; join them into one".to_owned()));
-    }
-    let raw = raw_of(&header, &bytes[data_at..]).map_err(unusable)?;
+    let data = data_of(path, &header, &bytes[data_at..])?;
+    let raw = raw_of(&header, &data).map_err(unusable)?;
     out.write_all(text_of(&header).as_bytes()).map_err(io)?;
     let mut packed = GzBuilder::new().write(out, Compression::default());
     packed.write_all(&raw).and_then(|()| packed.finish().map(drop)).map_err(io)
@@ -53,6 +51,21 @@ mod tests {
 
     use super::*;
     use crate::nrrd::read_image;
+
+    #[test]
+    fn a_detached_header_is_joined_with_its_data() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, data, to] = ["a.nhdr", "a.raw", "b.nhdr"].map(|name| folder.path().join(name));
+        let header = "NRRD0005\ntype: short\ndimension: 3\nspace: lps\nsizes: 2 3 2\nspace directions: (1,0,0) (0,1,0) (0,0,2)\nendian: little\nencoding: raw\nspace origin: (1,2,3)\ndata file: a.raw\n";
+        std::fs::write(&from, header).unwrap();
+        std::fs::write(&data, (0..24_u8).collect::<Vec<_>>()).unwrap();
+        let mut copy = Vec::new();
+        copy_blank(&from, &mut copy).unwrap();
+        std::fs::write(&to, &copy).unwrap();
+        std::fs::remove_file(&data).unwrap();
+        let image = read_image(&to, FrameId::new("f")).unwrap();
+        assert_eq!(image.values()[11], f32::from(i16::from_le_bytes([22, 23])));
+    }
 
     #[test]
     fn comments_and_keys_are_gone_and_the_image_is_the_same() {

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use formats::clinical::{PatientRecord, TreatmentRecord};
+use formats::image_file::files_of;
 use formats::stored;
 use oncology::marker::MarkerReading;
 
@@ -23,8 +24,10 @@ pub(super) fn digest(
     for visit in visits {
         images(visit, &mut text)?;
         for (name, path) in mask_files(visit) {
-            let bytes = stored::read(path).with_context(|| reading(path))?;
-            text.push_str(&format!("{} {name} {}\n", visit.id, out::sha256_hex(&bytes)));
+            for path in files_of(path) {
+                let bytes = stored::read(&path).with_context(|| reading(&path))?;
+                text.push_str(&format!("{} {name} {}\n", visit.id, out::sha256_hex(&bytes)));
+            }
         }
         for path in &visit.doses {
             let bytes = stored::read(path).with_context(|| reading(path))?;
@@ -46,9 +49,11 @@ fn images(visit: &VisitPlan, text: &mut String) -> anyhow::Result<()> {
             text.push_str(&format!("{} {} {size}\n", visit.id, header.sop_instance_uid));
         }
         if let Some(nifti) = &series.entry.nifti {
-            let content = stored::fingerprint(&nifti.path).with_context(|| reading(&nifti.path))?;
-            let (frame, unit) = (&nifti.frame, nifti.unit.as_str());
-            text.push_str(&format!("{} {} {content} {frame} {unit}\n", visit.id, nifti.file));
+            for path in files_of(&nifti.path) {
+                let content = stored::fingerprint(&path).with_context(|| reading(&path))?;
+                let (frame, unit) = (&nifti.frame, nifti.unit.as_str());
+                text.push_str(&format!("{} {} {content} {frame} {unit}\n", visit.id, nifti.file));
+            }
         }
     }
     Ok(())

@@ -1,7 +1,6 @@
 //! Outlines in DICOM (structure sets, segmentations) as imported masks: which files were drawn on the measured series, wherever in
 //! the patient's folders they are filed.
 
-use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
@@ -9,7 +8,7 @@ use formats::archive::TimepointImages;
 use imaging::{Note, Noted};
 use oncology::Date;
 
-use super::{MaskPlan, SeriesPlan, VisitPlan};
+use super::SeriesPlan;
 
 /// What a region of a structure set is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,20 +125,6 @@ impl<'a> Days<'a> {
         files.dedup_by(|a, b| a.path == b.path);
         files
     }
-}
-
-/// Two visits of one day see the same files: what was said at one of them of a file that the other uses is forgotten.
-pub(super) fn forget_remarks_on_used(archive: &Path, visits: &[VisitPlan], notes: &mut Vec<Note>) {
-    let planned = visits.iter().filter_map(|visit| match &visit.masks {
-        Some(MaskPlan::Structures(sets)) => Some(sets),
-        _ => None,
-    });
-    let used: BTreeSet<String> = planned
-        .flatten()
-        .map(|set| set.path.strip_prefix(archive).unwrap_or(&set.path).display().to_string())
-        .collect();
-    let codes = [DicomOutlines::StructureSets, DicomOutlines::Segmentations].map(|kind| kind.codes()[1]);
-    notes.retain(|note| !codes.contains(&&*note.code) || !used.contains(&note.subject));
 }
 
 /// The files of a kind that were drawn on the measured series, by path, each with its name in the archive and its content. One that

@@ -4,6 +4,8 @@
 //! the later one alone. Where neither tells, nothing is guessed: the visit is measured and its response not evaluable. Descriptions are
 //! no evidence: "PRE" is said of contrast medium, too.
 
+use std::collections::BTreeSet;
+
 use formats::archive::{SeriesEntry, TimepointImages};
 use formats::clinical::TreatmentRecord;
 use imaging::Note;
@@ -50,6 +52,39 @@ pub(crate) struct Ordered {
     pub(crate) by: &'static str,
 }
 
+/// The time points of a day that the places of NIfTI and NRRD files name; everything else stands with the first one.
+pub(crate) fn named_time_points(day: &TimepointImages) -> Vec<(VisitId, TimepointImages)> {
+    let Some(date) = day.study_date else { return Vec::new() };
+    let name = |series: &SeriesEntry| series.nifti.as_ref().map_or(VisitId::first(date), |file| file.visit);
+    let names: BTreeSet<VisitId> = day.series.iter().filter(|s| is_image(s)).map(name).collect();
+    let first = names.first().copied();
+    let is_of = |series: &SeriesEntry, id| if is_image(series) { name(series) == id } else { Some(id) == first };
+    let of = |id| {
+        let series = day.series.iter().filter(|s| is_of(s, id)).cloned().collect();
+        (id, TimepointImages { study_date: day.study_date, series })
+    };
+    names.into_iter().map(of).collect()
+}
+
+/// The visits of a day that the archive's folders tell apart. On the day of a local treatment the first of two is the scan before it
+/// and `-2` the one after it; which of three is which is not known.
+fn of_named(points: Vec<(VisitId, TimepointImages)>, is_treated: bool) -> Vec<DayImages> {
+    let n_points = points.len();
+    let visit = |(id, images): (VisitId, TimepointImages)| {
+        let side = match (n_points, id.ordinal()) {
+            _ if !is_treated => None,
+            (1 | 2, 1) => Some(DaySide::Before),
+            (1 | 2, 2) => Some(DaySide::After),
+            _ => Some(DaySide::Unordered),
+        };
+        let not_evaluable = (side == Some(DaySide::Unordered)).then(|| {
+            format!("not evaluable, because which of the {n_points} time points of the day lie before the treatment is not known")
+        });
+        DayImages { images, id: Some(id), side, not_evaluable }
+    };
+    points.into_iter().map(visit).collect()
+}
+
 /// The visits of a day, in order of time: two where measurable images lie before a local treatment and after it, else one.
 pub(super) fn of_day(
     source: &Source<'_>,
@@ -62,6 +97,10 @@ pub(super) fn of_day(
     let Some(date) = day.study_date else { return whole(None, None) };
     let local: Vec<&TreatmentRecord> =
         treatments.iter().filter(|t| t.date == date && t.modality.is_locoregional()).collect();
+    let points = named_time_points(day);
+    if points.iter().any(|(id, _)| id.ordinal() > 1) {
+        return of_named(points, !local.is_empty());
+    }
     let roles = &source.study.series.measure;
     let scans: Vec<&SeriesEntry> = day.series.iter().filter(|s| is_measurable(s, roles)).collect();
     if local.is_empty() || scans.is_empty() {

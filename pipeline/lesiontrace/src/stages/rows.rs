@@ -37,7 +37,8 @@ pub(crate) fn lesions(
             tracking_uid: tracking_uid(patient_id, track.id.as_str()),
             organ: track.organ.to_string(),
             kind: track.kind.to_string(),
-            role: role.unwrap_or_default(),
+            // Seen at a scan round a treatment alone, it has no part in any response.
+            role: role.unwrap_or_else(|| leading.map_or_else(String::new, |_| "not_recorded".to_owned())),
             first_seen_date: visits[track.first_visit].date(),
             state: state.to_string(),
             x_mm,

@@ -1,5 +1,5 @@
 //! The visits of each day as headers alone tell them: two on the day of a local treatment whose time is known, where measurable images
-//! lie before and after it. What only outlines tell apart stays one visit here.
+//! lie before and after it, or as the places of NIfTI files name them. What only outlines tell apart stays one visit here.
 
 use formats::archive::{PatientImages, TimepointImages};
 use formats::clinical::TreatmentRecord;
@@ -7,7 +7,7 @@ use oncology::VisitId;
 
 use crate::config::Study;
 use crate::plan::DaySide;
-use crate::plan::treatment_day::{Ordered, by_clock, is_image, is_measurable};
+use crate::plan::treatment_day::{Ordered, by_clock, is_image, is_measurable, named_time_points};
 
 /// One visit.
 pub(super) struct DayVisit {
@@ -31,6 +31,16 @@ fn of_day(day: &TimepointImages, treatments: &[&TreatmentRecord], study: &Study)
     let visit = |id, side, is_split, images| DayVisit { id, side, is_split, images };
     let of_the_day = |t: &&&TreatmentRecord| Some(t.date) == day.study_date && t.modality.is_locoregional();
     let local: Vec<&TreatmentRecord> = treatments.iter().filter(of_the_day).copied().collect();
+    let points = named_time_points(day);
+    if points.iter().any(|(id, _)| id.ordinal() > 1) {
+        let side = |id: VisitId| match (local.is_empty(), points.len(), id.ordinal()) {
+            (false, 1 | 2, 1) => Some(DaySide::Before),
+            (false, 1 | 2, 2) => Some(DaySide::After),
+            _ => None,
+        };
+        let is_split = points.len() > 1;
+        return points.iter().map(|(id, images)| visit(Some(*id), side(*id), is_split, images.clone())).collect();
+    }
     // What cannot be ordered is said where the patient is run.
     let Some(Ordered { mut before, mut after, .. }) = by_clock(day, &local, &mut Vec::new()) else {
         return vec![visit(id, None, false, day.clone())];

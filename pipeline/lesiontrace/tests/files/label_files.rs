@@ -29,6 +29,17 @@ pub(crate) fn write_nrrd(path: &Path, image: &Volume<f32>) {
     std::fs::write(path, bytes).unwrap();
 }
 
+/// Writes the same in two files, a detached header and its data.
+pub(crate) fn write_nhdr(path: &Path, image: &Volume<f32>) {
+    write_nrrd(path, image);
+    let whole = std::fs::read(path).unwrap();
+    let data_at = whole.windows(2).position(|two| two == b"\n\n").unwrap() + 2;
+    let data_name = format!("{}.raw", path.file_stem().unwrap().to_string_lossy());
+    std::fs::write(path.with_file_name(&data_name), &whole[data_at..]).unwrap();
+    let header = format!("{}data file: {data_name}\n", String::from_utf8_lossy(&whole[..data_at - 1]));
+    std::fs::write(path, header).unwrap();
+}
+
 /// The cohort in `bids/`: series converted by the program, masks as derivatives. Identifiers must be letters and digits.
 pub(crate) fn as_bids(cohort: &Cohort, ids: &[&str]) {
     for (n, id) in ids.iter().enumerate() {

@@ -68,12 +68,27 @@ pub fn niftis() -> Vec<Vec<u8>> {
 /// NRRD images: raw and gzipped.
 #[must_use]
 pub fn nrrds() -> Vec<Vec<u8>> {
-    let header = |encoding: &str| {
-        format!(
-            "NRRD0004\n# made for tests\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 4 3 2\nspace directions: (0.7,0,0) (0,0.9,0) (0,0,3)\nkinds: domain domain domain\nendian: little\nencoding: {encoding}\nspace origin: (-30,12,400)\n\n"
-        )
-        .into_bytes()
-    };
-    let voxels: Vec<u8> = (0..24_i16).flat_map(i16::to_le_bytes).collect();
-    vec![[header("raw"), voxels.clone()].concat(), [header("gzip"), gzip_stored(&voxels)].concat()]
+    let voxels = nrrd_voxels();
+    vec![[nrrd_header("raw", ""), voxels.clone()].concat(), [nrrd_header("gzip", ""), gzip_stored(&voxels)].concat()]
+}
+
+/// Detached NRRD headers, each with its data, which it names `image.raw` or `image.raw.gz`.
+#[must_use]
+pub fn nrrds_in_two_files() -> Vec<(Vec<u8>, Vec<u8>)> {
+    let voxels = nrrd_voxels();
+    vec![
+        (nrrd_header("raw", "data file: image.raw\n"), voxels.clone()),
+        (nrrd_header("gzip", "data file: image.raw.gz\n"), gzip_stored(&voxels)),
+    ]
+}
+
+fn nrrd_voxels() -> Vec<u8> {
+    (0..24_i16).flat_map(i16::to_le_bytes).collect()
+}
+
+fn nrrd_header(encoding: &str, more: &str) -> Vec<u8> {
+    format!(
+        "NRRD0004\n# made for tests\ntype: short\ndimension: 3\nspace: left-posterior-superior\nsizes: 4 3 2\nspace directions: (0.7,0,0) (0,0.9,0) (0,0,3)\nkinds: domain domain domain\nendian: little\nencoding: {encoding}\nspace origin: (-30,12,400)\n{more}\n"
+    )
+    .into_bytes()
 }
