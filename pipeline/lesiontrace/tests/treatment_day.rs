@@ -17,9 +17,8 @@ use serde_json::Value;
 fn table(path: &Path) -> Vec<Value> {
     let mut reader = csv::Reader::from_path(path).unwrap();
     let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let row = |record: csv::StringRecord| {
-        Value::Object(header.iter().cloned().zip(record.iter().map(|cell| Value::from(cell))).collect())
-    };
+    let row =
+        |record: csv::StringRecord| Value::Object(header.iter().cloned().zip(record.iter().map(Value::from)).collect());
     reader.records().map(|record| row(record.unwrap())).collect()
 }
 
