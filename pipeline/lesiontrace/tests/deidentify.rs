@@ -140,7 +140,7 @@ fn screen_pictures(cohort: &Cohort) {
 }
 
 /// Puts a Station Name (0008,1010) before the Study Description of a slice.
-fn name_station(cohort: &Cohort, slice: &str, station: &[u8; 8]) {
+fn name_station(cohort: &Cohort, slice: &str, station: [u8; 8]) {
     let path = cohort.path(slice);
     let mut bytes = std::fs::read(&path).unwrap();
     let description = [0x08, 0x00, 0x30, 0x10, b'L', b'O'];
@@ -152,7 +152,7 @@ fn name_station(cohort: &Cohort, slice: &str, station: &[u8; 8]) {
 #[test]
 fn what_may_stay_is_asked_for_by_name_and_said_in_the_report() {
     let cohort = Cohort::new(&["Doe-1"]);
-    name_station(&cohort, &format!("archive/0/{BASELINE}/IM0003.dcm"), b"SCANNER7");
+    name_station(&cohort, &format!("archive/0/{BASELINE}/IM0003.dcm"), *b"SCANNER7");
     screen_pictures(&cohort);
     let n_files = 24;
     for (out, flags, n_written, keeps_station) in [

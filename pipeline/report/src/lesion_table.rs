@@ -76,6 +76,9 @@ pub(crate) fn lesion_lines(page: &PatientPage) -> Result<Vec<LesionLine>, Report
 
 fn line(page: &PatientPage, lesion: &LesionRow) -> LesionLine {
     let rows: Vec<&MeasurementRow> = page.measurements.iter().filter(|row| row.lesion_id == lesion.lesion_id).collect();
+    // A scan round a treatment is compared with the visits before it; nothing is compared with it.
+    let is_judged = |visit: VisitId| page.visits.iter().all(|one| one.id != visit || one.not_assessed.is_empty());
+    let compared: Vec<&MeasurementRow> = rows.iter().copied().filter(|row| is_judged(row.visit)).collect();
     LesionLine {
         id: lesion.lesion_id.clone(),
         organ: words(&lesion.organ),
@@ -87,7 +90,10 @@ fn line(page: &PatientPage, lesion: &LesionRow) -> LesionLine {
         cells: page
             .visits
             .iter()
-            .map(|visit| LesionCell { margins: margin_lines(page, lesion, visit.id), ..cell(lesion, &rows, visit.id) })
+            .map(|visit| LesionCell {
+                margins: margin_lines(page, lesion, visit.id),
+                ..cell(lesion, [&rows, &compared], visit.id)
+            })
             .collect(),
     }
 }
@@ -97,7 +103,8 @@ pub(crate) fn read_quantity(lesion: &LesionRow) -> &'static str {
     if lesion.kind == "node" { "short_axis" } else { "long_axis" }
 }
 
-fn cell(lesion: &LesionRow, rows: &[&MeasurementRow], visit: VisitId) -> LesionCell {
+/// The cell of one visit, of all rows of the lesion and those that changes are counted from.
+fn cell(lesion: &LesionRow, [rows, compared]: [&[&MeasurementRow]; 2], visit: VisitId) -> LesionCell {
     let here: Vec<&MeasurementRow> = rows.iter().copied().filter(|row| row.visit == visit).collect();
     if here.is_empty() {
         return without_rows(lesion, visit);
@@ -116,7 +123,7 @@ fn cell(lesion: &LesionRow, rows: &[&MeasurementRow], visit: VisitId) -> LesionC
             if is_zone(state) {
                 cell.main = format!("whole {}", cell.main);
             }
-            cell.changes = changes(rows, row, value);
+            cell.changes = changes(compared, row, value);
             cell.doubt.clone_from(&row.reason);
         }
         None if state == "absent" => cell.doubt.clone_from(&row.reason),

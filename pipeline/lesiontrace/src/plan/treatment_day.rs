@@ -131,8 +131,27 @@ pub(super) fn of_day(
             notes.push(Note::info("two_scans_round_treatment", date.to_string(), message));
             vec![visit(before, first, DaySide::Before), visit(after, further, DaySide::After)]
         }
-        (false, true) => vec![visit(after, first, DaySide::After)],
-        _ => vec![visit(before, first, DaySide::Before)],
+        (false, true) => {
+            note_other_side(&before, notes);
+            vec![visit(after, first, DaySide::After)]
+        }
+        _ => {
+            note_other_side(&after, notes);
+            vec![visit(before, first, DaySide::Before)]
+        }
+    }
+}
+
+/// Images on the side of a treatment on which nothing can be measured belong to no visit.
+fn note_other_side(images: &TimepointImages, notes: &mut Vec<Note>) {
+    for series in images.series.iter().filter(|s| is_image(s)) {
+        let row = &series.row;
+        let why = if row.usable { "no series to measure lies on that side".to_owned() } else { row.reasons.join("; ") };
+        let message = format!(
+            "\"{}\" was scanned on the other side of the day's treatment than what is measured, and is not used: {why}",
+            row.description
+        );
+        notes.push(Note::warning("scan_on_other_side", row.series_uid.clone(), message));
     }
 }
 
