@@ -4,6 +4,7 @@
 //! types alone cannot.
 
 mod axes;
+mod further_image;
 mod input;
 mod label;
 mod normalisation;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use self::axes::{Axes, Orientation};
+pub use self::further_image::FurtherImage;
 pub use self::input::{
     AxisSpacing, Blending, Convention, Crop, Input, NativeWord, Normalised, Patch, Resampling, Spacing, WholeImageWord,
 };
@@ -86,6 +88,9 @@ pub struct Card {
     pub cascade: Option<Cascade>,
     /// What the network expects.
     pub input: Input,
+    /// Images it sees beside the first one, in the order of its channels.
+    #[serde(default, rename = "further_image", skip_serializing_if = "Vec::is_empty")]
+    pub further_images: Vec<FurtherImage>,
     /// What the network answers.
     pub output: Output,
     /// The labels in ascending order of index.
@@ -170,9 +175,20 @@ impl Card {
         }
     }
 
-    /// Number of channels the network is shown: the image, and in a cascade one for each label of the first stage.
+    /// Number of images the network is shown together.
+    pub fn n_images(&self) -> usize {
+        1 + self.further_images.len()
+    }
+
+    /// How each image's values are prepared, in the order of the channels.
+    pub fn normalisations(&self) -> impl Iterator<Item = Normalisation> + '_ {
+        let further = self.further_images.iter().map(|image| image.normalisation);
+        std::iter::once(self.input.normalisation).chain(further)
+    }
+
+    /// Number of channels the network is shown: the images, and in a cascade one for each label of the first stage.
     pub fn n_input_channels(&self) -> usize {
-        1 + self.cascade.as_ref().map_or(0, |cascade| cascade.labels.len())
+        self.n_images() + self.cascade.as_ref().map_or(0, |cascade| cascade.labels.len())
     }
 }
 

@@ -11,7 +11,12 @@ pub(crate) fn check(card: &Card) -> Result<(), CardError> {
     check_networks(card)?;
     check_input(card)?;
     check_windows(card)?;
-    check_normalisation(&card.input.normalisation)?;
+    card.normalisations().try_for_each(|normalisation| check_normalisation(&normalisation))?;
+    for image in &card.further_images {
+        for (key, text) in [("name", &image.name), ("modality", &image.modality), ("series_role", &image.series_role)] {
+            rule(!text.trim().is_empty(), &format!("further_image.{key}"), "a name", "nothing")?;
+        }
+    }
     check_output(card)?;
     check_labels(&card.labels)
 }

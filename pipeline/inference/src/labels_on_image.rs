@@ -12,6 +12,7 @@ use ndarray::{Array2, Array3, ArrayViewMut2, Axis, Zip, s};
 
 use crate::axis_operator::AxisOperator;
 use crate::card::{Card, CarriedBack};
+use crate::half_precision::{Precision, to_half};
 use crate::label_choice::{LabelChoice, activate};
 use crate::model_grid::ModelGrid;
 
@@ -20,6 +21,7 @@ pub(crate) struct LabelsOnImage<'a> {
     card: &'a Card,
     model: &'a ModelGrid,
     choice: LabelChoice,
+    precision: Precision,
     operators: [AxisOperator; 3],
     /// The plane of the answer that stands first in `planes`.
     first: usize,
@@ -41,8 +43,8 @@ impl<'a> LabelsOnImage<'a> {
         });
         let [nx, ny, nz] = model.image_size();
         let labels = Array3::zeros((nz, ny, nx));
-        let choice = LabelChoice::of(card);
-        Self { card, model, choice, operators, first: 0, planes: VecDeque::new(), labels, n_done: 0 }
+        let (choice, precision) = (LabelChoice::of(card), Precision::of(card));
+        Self { card, model, choice, precision, operators, first: 0, planes: VecDeque::new(), labels, n_done: 0 }
     }
 
     /// Takes the next planes `[channel, y, x]` of the answer, in ascending order of z.
@@ -99,7 +101,10 @@ impl<'a> LabelsOnImage<'a> {
                 let plane = &self.planes[reach.start + t - self.first];
                 values.scaled_add(z.weight(q, t), &plane.index_axis(Axis(0), channel));
             }
-            let values = y.rows(x.columns(values.view()).view());
+            let mut values = y.rows(x.columns(values.view()).view());
+            if self.precision == Precision::Half {
+                values.mapv_inplace(to_half);
+            }
             if self.card.output.carried_back == CarriedBack::Labels {
                 Zip::from(&mut labels).and(&values).for_each(|to, value| *to = *value as u16);
             } else {

@@ -12,6 +12,7 @@ mod clean_up;
 mod cubic_spline;
 mod ensemble;
 mod findings;
+mod half_precision;
 mod label_choice;
 mod labels_on_image;
 mod memory;

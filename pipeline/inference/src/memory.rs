@@ -13,7 +13,7 @@ fn product(n: [usize; 3]) -> u64 {
     n.iter().map(|n| *n as u64).product()
 }
 
-/// An upper bound, in bytes, of the arrays alive at once while an image of this shape is segmented: the image itself, the steps of
+/// An upper bound, in bytes, of the arrays alive at once while images of this shape are segmented: the images themselves, the steps of
 /// resampling, what the network is shown, the planes of its answer that windows still reach or the image still needs, one window
 /// on its way in and out, then labels and components on the image's grid.
 ///
@@ -29,7 +29,7 @@ pub(crate) fn bound_bytes(image: Shape, model: &ModelGrid, windows: &Windows, ca
     let split = if card.labels.iter().any(|label| label.split_at_necks_mm.is_some()) { 2 } else { 0 };
     let cleaning = n_image * (2 + split + 1 + far.max(4 + 4 + 1));
     let blending = shown_bytes(model, card) + labelling + answer_bytes(model, windows, card, n_threads);
-    F32 * n_image
+    F32 * n_image * card.n_images() as u64
         + first_stage_bytes(n_image, card)
         + preparing_bytes(n_image, model, card).max(blending).max(turning).max(cleaning)
 }
@@ -53,7 +53,8 @@ fn preparing_bytes(n_image: u64, model: &ModelGrid, card: &Card) -> u64 {
     // The source's limits are looked for in a copy; a crop and the first stage's channels are put together in another one.
     let limits = if spline { F32 * n_image } else { 0 };
     let object = n_image * 6;
-    let joined = if card.cascade.is_some() || matches!(card.input.crop, Some(Crop::Above { .. })) {
+    let several = card.n_input_channels() > 1;
+    let joined = if several || matches!(card.input.crop, Some(Crop::Above { .. })) {
         // Indicator, best value, winner and nearest label of the first stage.
         2 * shown_bytes(model, card) + 4 * F32 * product([mx, my, mz]) + F32 * n_image
     } else {

@@ -177,7 +177,8 @@ fn laid_over(
             Ok((regrid(seen, wanted)?, ratio, [Alignment::Corners; 3]))
         }
         Convention::Nnunet => {
-            let m: [f64; 3] = std::array::from_fn(|a| (own[a] / wanted[a] * n[a]).round_ties_even().max(1.0));
+            let m: [f64; 3] =
+                std::array::from_fn(|a| (as_in_header(own[a]) / wanted[a] * n[a]).round_ties_even().max(1.0));
             let ratio: [f64; 3] = std::array::from_fn(|a| n[a] / m[a]);
             let first = ratio.map(|r| 0.5 * r - 0.5);
             Ok((rescaled(seen, m, ratio, first)?, ratio, [Alignment::Corners; 3]))
@@ -194,6 +195,18 @@ fn laid_over(
         }
     }
 }
+
+/// A spacing as nnU-Net reads it from a NIfTI header: the decimal fraction that was meant, in single precision. Where the new number
+/// of voxels lies halfway between two, its last digit decides; the length of a step in an oblique image has another one.
+fn as_in_header(mm: f64) -> f64 {
+    // Six decimals are the micrometre's thousandth; lengths from single precision are wrong by less than their tenth.
+    const DECIMALS: f64 = 1e6;
+    let meant = (mm * DECIMALS).round() / DECIMALS;
+    f64::from(if (meant / mm - 1.0).abs() < SINGLE_PRECISION { meant as f32 } else { mm as f32 })
+}
+
+/// Two lengths whose ratio differs from 1 by less may be one number, rounded to single precision (2⁻²⁴) in each of its parts.
+const SINGLE_PRECISION: f64 = 2e-7;
 
 /// MONAI (`compute_shape_offset`) keeps the first voxel's place where no corner of the image has a smaller index on the new grid; by
 /// the rounding of an oblique image's header one can be smaller by some 10⁻⁷, and then the middles (n/2) coincide instead.
@@ -414,6 +427,18 @@ mod tests {
         assert_eq!((model.nearest_in, model.nearest_back), (Some(1), Some(1)));
         let (_, model) = coronal(&with([8.0, 2.0, 2.0]));
         assert_eq!((model.nearest_in, model.nearest_back), (Some(1), Some(0)));
+    }
+
+    /// nnU-Net 2.8.1 lays 22 voxels of 2 mm over 50 of 0.9 mm, where the steps of an oblique header are 0.900 000 024 mm long and its
+    /// `pixdim` is 0.9 in single precision: 22.499 999, not 22.500 001.
+    #[test]
+    fn the_last_digit_of_a_headers_spacing_decides_between_two_sizes() {
+        for (mm, wanted) in [(0.9_f64, 0.899_999_976_158_142), (0.900_000_024, 0.899_999_976_158_142), (1.0, 1.0)] {
+            assert!((as_in_header(mm) - wanted).abs() < 1e-14, "{mm}: {}", as_in_header(mm));
+        }
+        // Not a short decimal fraction: only its own last digit is lost.
+        let third = 1.0 / 3.0;
+        assert_eq!(as_in_header(third), f64::from(third as f32));
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! From an image to what the network is shown: orientation, spacing, normalisation, as `models/README.md` states them.
+//! From images to what the network is shown: orientation, spacing, normalisation, as `models/README.md` states them.
 
 use std::ops::Range;
 
-use imaging::{GridError, LabelMap, Mask, Note, Volume, morphology};
+use imaging::{Aligned, GridError, LabelMap, Mask, Note, Volume, morphology};
 use ndarray::{Array3, Array4, ArrayView3, Axis, concatenate};
 use rayon::prelude::*;
 use thiserror::Error;
@@ -10,7 +10,7 @@ use thiserror::Error;
 use crate::axis_operator::carry;
 use crate::card::{Card, Crop, Normalisation, Normalised, Over, Resampling};
 use crate::model_grid::ModelGrid;
-use crate::normalise::{normalise, range};
+use crate::normalise::{Object, normalise, range};
 use crate::previous_stage;
 
 /// An image is doubted when its values span less than this part of the interval the card clips to. Origin: a CT in HU spans
@@ -23,6 +23,26 @@ pub enum PreprocessError {
     /// The model's grid cannot be laid over the image.
     #[error(transparent)]
     Grid(#[from] GridError),
+    /// Another number of images than the model sees.
+    #[error("the model sees {n_expected} image(s) together ({expected}), found {found}; name them all, in this order")]
+    Images {
+        /// What the card names.
+        expected: String,
+        /// How many.
+        n_expected: usize,
+        /// How many are there.
+        found: usize,
+    },
+    /// Images the model sees together on different voxels.
+    #[error(
+        "the image {image} does not lie on the first one's voxels: {source}; bring it there first (`lesiontrace warp --like`)"
+    )]
+    OtherGrid {
+        /// Which one.
+        image: String,
+        /// How they differ.
+        source: GridError,
+    },
     /// The crop leaves nothing.
     #[error("no voxel of the image is {wanted}, as the model's crop asks: there is nothing to show the network")]
     NothingLeft {
@@ -65,43 +85,39 @@ pub(crate) struct Prepared {
     pub(crate) part: [Range<usize>; 3],
 }
 
-/// Brings an image, and in a cascade the first stage's result on the same grid, onto the model's grid.
+/// Brings images on one grid, and in a cascade the first stage's result on the same grid, onto the model's grid.
 pub(crate) fn prepare(
-    image: &Volume<f32>,
+    images: &[&Volume<f32>],
     first_stage: Option<&LabelMap>,
     card: &Card,
     notes: &mut Vec<Note>,
 ) -> Result<Prepared, PreprocessError> {
-    refuse_non_finite(image)?;
+    let first = check(images, card)?;
     let input = &card.input;
     let box_on_image = match input.crop {
-        Some(Crop::Nonzero {}) => Some(nonzero_box(image)?),
+        Some(Crop::Nonzero {}) => Some(nonzero_box(images)?),
         Some(Crop::Above { .. }) | None => None,
     };
-    let model = ModelGrid::over_part(image.grid(), input, box_on_image)?;
-    let object = object(image, first_stage, card);
+    let model = ModelGrid::over_part(first.grid(), input, box_on_image)?;
+    let object = object(images, first_stage, card);
     let object = object.as_ref().map(|mask| model.orient(mask.data()));
-    let operators = model.to_model(input.resampling);
-    let seen = match input.normalised {
-        Normalised::BeforeResampling => {
-            let mut own = model.orient(image.data()).to_owned();
-            doubt_unit(&own, card, notes);
-            normalise(&mut own, input.normalisation, object)?;
-            within_source(carry(own.view(), &operators), &own.view(), &model, input.resampling)
+    let seen = |image: &Volume<f32>, normalisation: Normalisation, notes: &mut Vec<Note>| {
+        seen(image, normalisation, object, (&model, card), notes)
+    };
+    let mut shown = if let [one] = images {
+        seen(one, input.normalisation, notes)?.insert_axis(Axis(0))
+    } else {
+        let [nx, ny, nz] = model.size();
+        let mut shown = Array4::zeros((images.len(), nz, ny, nx));
+        for ((mut channel, image), normalisation) in shown.outer_iter_mut().zip(images).zip(card.normalisations()) {
+            channel.assign(&seen(image, normalisation, notes)?);
         }
-        Normalised::AfterResampling => {
-            let own = model.orient(image.data());
-            let mut seen = within_source(carry(own, &operators), &own, &model, input.resampling);
-            doubt_unit(&seen, card, notes);
-            normalise(&mut seen, input.normalisation, None)?;
-            seen
-        }
+        shown
     };
     let part = match input.crop {
-        Some(Crop::Above { value, margin }) => box_above(&seen, value, margin)?,
+        Some(Crop::Above { value, margin }) => box_above(&shown, value, margin)?,
         Some(Crop::Nonzero {}) | None => model.size().map(|n| 0..n),
     };
-    let mut shown = seen.insert_axis(Axis(0));
     if let (Some(first_stage), Some(cascade), Some(object)) = (first_stage, &card.cascade, &object) {
         let channels = previous_stage::channels(first_stage, object, &model, &cascade.labels);
         shown = concatenate(Axis(0), &[shown.view(), channels.view()])
@@ -114,30 +130,82 @@ pub(crate) fn prepare(
     Ok(Prepared { model, shown, part })
 }
 
-/// The image's object where it matters: what is not 0, the holes it encloses, and what the first stage found.
-fn object(image: &Volume<f32>, first_stage: Option<&LabelMap>, card: &Card) -> Option<Mask> {
-    let counts = matches!(card.input.normalisation, Normalisation::ZScoreOfImage { over: Over::NonzeroFilled });
-    if !counts && first_stage.is_none() {
+/// As many images as the card names, on one grid, all of finite numbers; the first one.
+fn check<'a>(images: &[&'a Volume<f32>], card: &Card) -> Result<&'a Volume<f32>, PreprocessError> {
+    let names = || std::iter::once(&card.input.series_role).chain(card.further_images.iter().map(|image| &image.name));
+    let wrong_number = || PreprocessError::Images {
+        expected: names().map(String::as_str).collect::<Vec<_>>().join(", "),
+        n_expected: card.n_images(),
+        found: images.len(),
+    };
+    let first = images.first().filter(|_| images.len() == card.n_images()).ok_or_else(wrong_number)?;
+    for (image, name) in images.iter().zip(names()) {
+        let other_grid = |source| PreprocessError::OtherGrid { image: name.clone(), source };
+        Aligned::new(*first, *image).map_err(other_grid)?;
+        refuse_non_finite(image)?;
+    }
+    Ok(first)
+}
+
+/// One image as the network sees it.
+fn seen(
+    image: &Volume<f32>,
+    normalisation: Normalisation,
+    object: Object<'_>,
+    (model, card): (&ModelGrid, &Card),
+    notes: &mut Vec<Note>,
+) -> Result<Array3<f32>, PreprocessError> {
+    let resampling = card.input.resampling;
+    let operators = model.to_model(resampling);
+    match card.input.normalised {
+        Normalised::BeforeResampling => {
+            let mut own = model.orient(image.data()).to_owned();
+            doubt_unit(&own, normalisation, card, notes);
+            normalise(&mut own, normalisation, object)?;
+            Ok(within_source(carry(own.view(), &operators), &own.view(), model, resampling))
+        }
+        Normalised::AfterResampling => {
+            let own = model.orient(image.data());
+            let mut seen = within_source(carry(own, &operators), &own, model, resampling);
+            doubt_unit(&seen, normalisation, card, notes);
+            normalise(&mut seen, normalisation, None)?;
+            Ok(seen)
+        }
+    }
+}
+
+/// The images' object where it matters: what is not 0 in any of them, the holes it encloses, and what the first stage found.
+fn object(images: &[&Volume<f32>], first_stage: Option<&LabelMap>, card: &Card) -> Option<Mask> {
+    let filled = |of| matches!(of, Normalisation::ZScoreOfImage { over: Over::NonzeroFilled });
+    if !card.normalisations().any(filled) && first_stage.is_none() {
         return None;
     }
-    let mut object = morphology::fill_holes(&image.map(|v| *v != 0.0));
+    let (first, further) = images.split_first()?;
+    let mut nonzero = first.map(|v| *v != 0.0);
+    for image in further {
+        nonzero.values_mut().iter_mut().zip(image.values()).for_each(|(inside, v)| *inside |= *v != 0.0);
+    }
+    let mut object = morphology::fill_holes(&nonzero);
     if let Some(found) = first_stage {
         object.values_mut().iter_mut().zip(found.values()).for_each(|(inside, label)| *inside |= *label != 0);
     }
     Some(object)
 }
 
-/// The box of all voxels that are not 0, along i, j, k.
-fn nonzero_box(image: &Volume<f32>) -> Result<[Range<usize>; 3], PreprocessError> {
-    let found = box_of(&image.data().view(), |v| v != 0.0);
+/// The box of all voxels that are not 0 in any image, along i, j, k.
+fn nonzero_box(images: &[&Volume<f32>]) -> Result<[Range<usize>; 3], PreprocessError> {
+    let found =
+        images.iter().filter_map(|image| box_of(&image.data().view(), |v| v != 0.0)).reduce(|a, b| join(&a, &b));
     found.ok_or_else(|| PreprocessError::NothingLeft { wanted: "different from 0".to_owned() })
 }
 
-fn box_above(seen: &Array3<f32>, value: f32, margin: [usize; 3]) -> Result<[Range<usize>; 3], PreprocessError> {
-    let found = box_of(&seen.view(), |v| v > value);
+/// The box of all voxels above a value in any channel, and the margin round it.
+fn box_above(shown: &Array4<f32>, value: f32, margin: [usize; 3]) -> Result<[Range<usize>; 3], PreprocessError> {
+    let boxes = shown.outer_iter().filter_map(|channel| box_of(&channel, |v| v > value));
+    let found = boxes.reduce(|a, b| join(&a, &b));
     let found =
         found.ok_or_else(|| PreprocessError::NothingLeft { wanted: format!("above {value} on the model's grid") })?;
-    let (nz, ny, nx) = seen.dim();
+    let (_, nz, ny, nx) = shown.dim();
     Ok(std::array::from_fn(|axis| {
         let Range { start, end } = found[axis].clone();
         start.saturating_sub(margin[axis])..(end + margin[axis]).min([nx, ny, nz][axis])
@@ -158,10 +226,12 @@ fn box_of(array: &ArrayView3<'_, f32>, counts: impl Fn(f32) -> bool + Sync) -> O
         found
     };
     let planes: Vec<_> = (0..array.dim().0).into_par_iter().filter_map(of_plane).collect();
-    let join = |a: [Range<usize>; 3], b: [Range<usize>; 3]| {
-        std::array::from_fn(|axis| a[axis].start.min(b[axis].start)..a[axis].end.max(b[axis].end))
-    };
-    planes.into_iter().reduce(join)
+    planes.into_iter().reduce(|a, b| join(&a, &b))
+}
+
+/// The smallest box round two boxes.
+fn join(a: &[Range<usize>; 3], b: &[Range<usize>; 3]) -> [Range<usize>; 3] {
+    std::array::from_fn(|axis| a[axis].start.min(b[axis].start)..a[axis].end.max(b[axis].end))
 }
 
 /// A spline overshoots at edges: its values are kept within those of the source, of each plane of the source where planes are not
@@ -208,17 +278,22 @@ fn refuse_non_finite(image: &Volume<f32>) -> Result<(), PreprocessError> {
     }
 }
 
-fn doubt_unit(seen: &Array3<f32>, card: &Card, notes: &mut Vec<Note>) {
-    let (Normalisation::ClipToRange { clip, .. } | Normalisation::ZScore { clip: Some(clip), .. }) =
-        card.input.normalisation
+fn doubt_unit(seen: &Array3<f32>, normalisation: Normalisation, card: &Card, notes: &mut Vec<Note>) {
+    let (Normalisation::ClipToRange { clip, .. } | Normalisation::ZScore { clip: Some(clip), .. }) = normalisation
     else {
         return;
     };
     let [low, high] = range(seen);
     if (high.min(clip[1]) - low.max(clip[0])) < SUSPICIOUS_SPAN * (clip[1] - clip[0]) {
         let message = format!(
-            "expected values in {} spread over {} to {}, found {low} to {high}: the image may be in another unit or not show what the model knows",
-            card.input.unit, clip[0], clip[1]
+            "expected values {}spread over {} to {}, found {low} to {high}: the image may be in another unit or not show what the model knows",
+            if card.input.unit.is_empty() || card.n_images() > 1 {
+                String::new()
+            } else {
+                format!("in {} ", card.input.unit)
+            },
+            clip[0],
+            clip[1]
         );
         notes.push(Note::warning("image_values_outside_model_range", &card.name, message));
     }
@@ -235,8 +310,9 @@ mod tests {
         array[[1, 0, 3]] = -2.0;
         array[[2, 3, 1]] = 1.0;
         assert_eq!(box_of(&array.view(), |v| v != 0.0), Some([1..4, 0..4, 1..3]));
-        assert_eq!(box_above(&array, 0.0, [1, 0, 9]).unwrap(), [0..3, 3..4, 0..3]);
-        let error = box_above(&array, 1.0, [0; 3]).unwrap_err();
+        let shown = array.insert_axis(Axis(0));
+        assert_eq!(box_above(&shown, 0.0, [1, 0, 9]).unwrap(), [0..3, 3..4, 0..3]);
+        let error = box_above(&shown, 1.0, [0; 3]).unwrap_err();
         assert!(error.to_string().contains("above 1"), "{error}");
     }
 }

@@ -42,7 +42,7 @@ pub enum SegmentError {
     Window(#[from] WindowError),
     /// More memory is needed than may be used.
     #[error(
-        "this image with model {model} needs up to {needed_mib} MiB beside the runtime's own layers, {allowed_mib} MiB are allowed; allow more (--memory), or take a model with a smaller patch, fewer labels or a coarser spacing"
+        "this image with model {model} needs up to {needed_mib} MiB, {allowed_mib} MiB are allowed; allow more (--memory), or take a model with a smaller patch, fewer labels or a coarser spacing"
     )]
     Memory {
         /// The model's name.
@@ -173,6 +173,10 @@ impl Segmenter {
                     let expected = format!("a first stage with SHA-256 {}", cascade.sha256);
                     return Err(wrong(expected, stage.card.sha256.clone()));
                 }
+                if stage.card.n_images() != card.n_images() {
+                    let expected = format!("a first stage that sees {} image(s)", card.n_images());
+                    return Err(wrong(expected, format!("one that sees {}", stage.card.n_images())));
+                }
                 let n_labels = stage.card.labels.len();
                 if cascade.labels.iter().any(|label| usize::from(*label) >= n_labels) {
                     return Err(wrong(
@@ -198,22 +202,22 @@ impl Segmenter {
     /// Segments an image whose values are in the card's unit. Many images may be segmented with one segmenter; calls from several
     /// threads wait for one another at each window.
     pub fn segment(&self, image: &Volume<f32>) -> Result<Noted<Segmentation>, SegmentError> {
-        self.segment_watched(image, &|_, _| ControlFlow::Continue(()))
+        self.segment_images(&[image], &|_, _| ControlFlow::Continue(()))
     }
 
-    /// [`Segmenter::segment`], telling `watch` (windows done, windows in all, of one stage) before each window; a break ends the
-    /// work with [`WindowError::Stopped`].
-    pub fn segment_watched(
+    /// Segments images that the card names together (`further_image`), in its order and on one grid, telling `watch` (windows done,
+    /// windows in all, of one stage) before each window; a break ends the work with [`WindowError::Stopped`].
+    pub fn segment_images(
         &self,
-        image: &Volume<f32>,
+        images: &[&Volume<f32>],
         watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
     ) -> Result<Noted<Segmentation>, SegmentError> {
         let mut notes = Vec::new();
-        let first_stage = self.run_first_stage(image, watch, &mut notes)?;
-        let prepared = prepare(image, first_stage.as_ref().map(|stage| &stage.labels), &self.card, &mut notes)?;
+        let first_stage = self.run_first_stage(images, watch, &mut notes)?;
+        let prepared = prepare(images, first_stage.as_ref().map(|stage| &stage.labels), &self.card, &mut notes)?;
         let mut on_image = LabelsOnImage::new(&prepared.model, &prepared.part, &self.card);
         let windows = self.show(&prepared, watch, &mut |planes| on_image.take(planes))?;
-        let mut labels = on_image.finish(image.grid())?;
+        let mut labels = on_image.finish(images[0].grid())?;
         let provenance = self.provenance(&prepared.model, &windows, first_stage);
         drop(prepared);
         clean_up(&mut labels, &self.card, &mut notes);
@@ -227,8 +231,8 @@ impl Segmenter {
     pub fn network_output(&self, image: &Volume<f32>) -> Result<Noted<NetworkOutput>, SegmentError> {
         let mut notes = Vec::new();
         let watch = |_, _| ControlFlow::Continue(());
-        let first_stage = self.run_first_stage(image, &watch, &mut notes)?;
-        let prepared = prepare(image, first_stage.as_ref().map(|stage| &stage.labels), &self.card, &mut notes)?;
+        let first_stage = self.run_first_stage(&[image], &watch, &mut notes)?;
+        let prepared = prepare(&[image], first_stage.as_ref().map(|stage| &stage.labels), &self.card, &mut notes)?;
         let mut planes = Vec::new();
         self.show(&prepared, &watch, &mut |finished| planes.extend(finished))?;
         let views: Vec<_> = planes.iter().map(|plane| plane.view()).collect();
@@ -259,12 +263,12 @@ impl Segmenter {
 
     fn run_first_stage(
         &self,
-        image: &Volume<f32>,
+        images: &[&Volume<f32>],
         watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
         notes: &mut Vec<Note>,
     ) -> Result<Option<Segmentation>, SegmentError> {
         let Some(stage) = &self.first_stage else { return Ok(None) };
-        Ok(Some(stage.segment_watched(image, watch)?.note_into(notes)))
+        Ok(Some(stage.segment_images(images, watch)?.note_into(notes)))
     }
 
     /// Shows all windows to the networks; returns where they lay.

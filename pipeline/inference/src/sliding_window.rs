@@ -7,11 +7,12 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 
 use ndarray::parallel::prelude::*;
-use ndarray::{Array3, Array4, ArrayView3, Axis, s};
+use ndarray::{Array3, Array4, ArrayView3, Axis, Zip, s};
 use thiserror::Error;
 
 use crate::card::Card;
 use crate::ensemble::Ensemble;
+use crate::half_precision::Precision;
 use crate::network::NetworkError;
 use crate::windows::Windows;
 
@@ -79,7 +80,7 @@ pub(crate) fn blend(
 ) -> Result<(), WindowError> {
     let of = windows.count();
     let weights = windows.weights(card);
-    let mut open = OpenPlanes::new(card.n_channels(), windows);
+    let mut open = OpenPlanes::new(card, windows);
     let starts: Vec<[usize; 3]> = windows.iter().collect();
     let mut waiting: Option<([usize; 3], Array4<f32>)> = None;
     for (n, start) in starts.into_iter().enumerate() {
@@ -126,13 +127,15 @@ struct OpenPlane {
 struct OpenPlanes<'a> {
     windows: &'a Windows,
     n_channels: usize,
+    precision: Precision,
     first: usize,
     planes: VecDeque<OpenPlane>,
 }
 
 impl<'a> OpenPlanes<'a> {
-    fn new(n_channels: usize, windows: &'a Windows) -> Self {
-        Self { windows, n_channels, first: 0, planes: VecDeque::new() }
+    fn new(card: &Card, windows: &'a Windows) -> Self {
+        let (n_channels, precision) = (card.n_channels(), Precision::of(card));
+        Self { windows, n_channels, precision, first: 0, planes: VecDeque::new() }
     }
 
     /// Adds a window's answer and takes out the planes that no window starting at `next_z` or later reaches.
@@ -150,17 +153,17 @@ impl<'a> OpenPlanes<'a> {
             let sum = Array3::zeros((self.n_channels, ny, nx));
             self.planes.push_back(OpenPlane { sum, weight: ndarray::Array2::zeros((ny, nx)) });
         }
-        let from = vz - self.first;
+        let (from, precision) = (vz - self.first, self.precision);
         self.planes.make_contiguous()[from..from + nz].par_iter_mut().enumerate().for_each(|(z, plane)| {
             let answer = answer.index_axis(Axis(1), wz + z);
             let weights = weights.index_axis(Axis(0), wz + z);
-            plane.add(&answer, &weights, along_x, along_y);
+            plane.add(&answer, &weights, (along_x, along_y), precision);
         });
         let next = next_z.saturating_sub(windows.before[2]).min(windows.size[2]);
         let n_finished = next.saturating_sub(self.first).min(self.planes.len());
         self.first += n_finished;
         let finished: Vec<OpenPlane> = self.planes.drain(..n_finished).collect();
-        finished.into_par_iter().map(OpenPlane::finish).collect()
+        finished.into_par_iter().map(|plane| plane.finish(precision)).collect()
     }
 }
 
@@ -169,24 +172,22 @@ impl OpenPlane {
         &mut self,
         answer: &ArrayView3<'_, f32>,
         weights: &ndarray::ArrayView2<'_, f32>,
-        (wx, vx, nx): (usize, usize, usize),
-        (wy, vy, ny): (usize, usize, usize),
+        ((wx, vx, nx), (wy, vy, ny)): ((usize, usize, usize), (usize, usize, usize)),
+        precision: Precision,
     ) {
         for y in 0..ny {
             let weights = weights.slice(s![wy + y, wx..wx + nx]);
-            let mut total = self.weight.slice_mut(s![vy + y, vx..vx + nx]);
-            total += &weights;
+            precision.add(self.weight.slice_mut(s![vy + y, vx..vx + nx]), &weights);
             for (mut to, from) in self.sum.outer_iter_mut().zip(answer.outer_iter()) {
-                let mut to = to.slice_mut(s![vy + y, vx..vx + nx]);
-                let from = from.slice(s![wy + y, wx..wx + nx]);
-                to.iter_mut().zip(&from).zip(&weights).for_each(|((to, from), weight)| *to += from * weight);
+                let to = to.slice_mut(s![vy + y, vx..vx + nx]);
+                precision.add_weighted(to, &from.slice(s![wy + y, wx..wx + nx]), &weights);
             }
         }
     }
 
-    fn finish(mut self) -> Array3<f32> {
-        for mut channel in self.sum.outer_iter_mut() {
-            channel /= &self.weight;
+    fn finish(mut self, precision: Precision) -> Array3<f32> {
+        for channel in self.sum.outer_iter_mut() {
+            Zip::from(channel).and(&self.weight).for_each(|sum, weight| *sum = precision.round(*sum / weight));
         }
         self.sum
     }

@@ -7,6 +7,7 @@
 use ndarray::Array3;
 
 use crate::card::{Blending, Card, Convention, Patch};
+use crate::half_precision::to_half;
 
 /// The Gaussian's σ as a fraction of the window.
 const SIGMA_FRACTION: f64 = 1.0 / 8.0;
@@ -14,8 +15,8 @@ const SIGMA_FRACTION: f64 = 1.0 / 8.0;
 /// MONAI's smallest weight.
 const MONAI_SMALLEST_WEIGHT: f32 = 1e-3;
 
-/// nnU-Net keeps its weights (10 at the centre) in half precision, whose smallest number above 0 takes the place of 0.
-const NNUNET_SMALLEST_WEIGHT: f32 = 5.960_464_5e-9;
+/// nnU-Net's weight at the centre; it keeps its weights in half precision, and the smallest one above 0 takes the place of 0.
+const NNUNET_LARGEST_WEIGHT: f64 = 10.0;
 
 /// Where the windows lie, all in the order x, y, z.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,17 +74,20 @@ impl Windows {
     /// The weight of each voxel of a window, `[z, y, x]`.
     pub(crate) fn weights(&self, card: &Card) -> Array3<f32> {
         let [nx, ny, nz] = self.patch;
-        if card.input.blending == Blending::Constant || self.count() == 1 {
+        let convention = card.input.convention;
+        // Of nnU-Net's one window the border is rounded by its weight, too.
+        let one = self.count() == 1 && convention != Convention::Nnunet;
+        if card.input.blending == Blending::Constant || one {
             return Array3::ones((nz, ny, nx));
         }
-        let convention = card.input.convention;
-        let [x, y, z]: [Vec<f32>; 3] =
+        let [x, y, z]: [Vec<f64>; 3] =
             std::array::from_fn(|axis| importance(self.patch[axis], self.starts[axis].len(), convention));
         let least = match convention {
+            Convention::Nnunet => return weights_of_nnunet(&x, &y, &z),
             Convention::Lesiontrace => 0.0,
-            Convention::Nnunet => NNUNET_SMALLEST_WEIGHT,
             Convention::Monai => MONAI_SMALLEST_WEIGHT,
         };
+        let [x, y, z] = [x, y, z].map(|axis| axis.into_iter().map(|v| v as f32).collect::<Vec<f32>>());
         Array3::from_shape_fn((nz, ny, nx), |(k, j, i)| (x[i] * (z[k] * y[j])).max(least))
     }
 }
@@ -112,8 +116,16 @@ fn starts(size: usize, patch: usize, step_fraction: f64, convention: Convention)
     }
 }
 
+/// Weights as nnU-Net keeps them.
+fn weights_of_nnunet(x: &[f64], y: &[f64], z: &[f64]) -> Array3<f32> {
+    let weight = |(k, j, i): (usize, usize, usize)| to_half((x[i] * (z[k] * y[j]) * NNUNET_LARGEST_WEIGHT) as f32);
+    let halves = Array3::from_shape_fn((z.len(), y.len(), x.len()), weight);
+    let least = halves.iter().copied().filter(|v| *v > 0.0).fold(f32::INFINITY, f32::min);
+    halves.mapv(|v| v.max(least))
+}
+
 /// The weight along one axis. By our own convention 1 throughout where there is only one window.
-fn importance(patch: usize, n_windows: usize, convention: Convention) -> Vec<f32> {
+fn importance(patch: usize, n_windows: usize, convention: Convention) -> Vec<f64> {
     if n_windows == 1 && convention == Convention::Lesiontrace {
         return vec![1.0; patch];
     }
@@ -122,5 +134,34 @@ fn importance(patch: usize, n_windows: usize, convention: Convention) -> Vec<f32
         Convention::Nnunet => (patch / 2) as f64,
     };
     let sigma = patch as f64 * SIGMA_FRACTION;
-    (0..patch).map(|at| (-0.5 * ((at as f64 - centre) / sigma).powi(2)).exp() as f32).collect()
+    (0..patch).map(|at| (-0.5 * ((at as f64 - centre) / sigma).powi(2)).exp()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// nnU-Net 2.8.1: `compute_gaussian((4, 8, 6), sigma_scale=1 / 8, value_scaling_factor=10)` at `[z, y, x]`.
+    const NNUNET: [([usize; 3], f32); 5] = [
+        ([0, 0, 0], 5.9604645e-08),
+        ([2, 4, 3], 10.0),
+        ([1, 4, 3], 1.3535156),
+        ([2, 2, 2], 0.55615234),
+        ([3, 7, 5], 0.00042939186),
+    ];
+
+    #[test]
+    fn weights_of_nnunet_are_in_half_precision_and_never_0() {
+        let card = include_str!("../../../test_data/models/bright-0.1.0/card.toml")
+            .replace("patch = [16, 16, 8]", "patch = [6, 8, 4]")
+            .replace("orientation", "convention = \"nnunet\"\norientation");
+        let card = Card::parse(&card).unwrap();
+        // One window alone is weighted, too.
+        for size in [[6, 8, 4], [9, 8, 4]] {
+            let weights = Windows::over(size, &card).weights(&card);
+            for (at, wanted) in NNUNET {
+                assert_eq!(weights[at], wanted, "{at:?}");
+            }
+        }
+    }
 }

@@ -220,7 +220,7 @@ fn trouble_is_said_and_not_guessed_over() {
     let scaled = image(&grid).map(|v| v / 1000.0);
     let notes = segmenter.segment(&scaled).unwrap().notes;
     assert_eq!(notes[0].code, "image_values_outside_model_range");
-    let stopped = segmenter.segment_watched(&image(&grid), &|done, _| {
+    let stopped = segmenter.segment_images(&[&image(&grid)], &|done, _| {
         if done == 2 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     assert!(matches!(stopped, Err(SegmentError::Window(WindowError::Stopped { done: 2, .. }))));
@@ -240,4 +240,38 @@ fn an_image_too_large_for_the_memory_is_refused_with_the_figure() {
     segmenter.refuse_above(bound, &grid).unwrap();
     let error = segmenter.refuse_above(bound - 1, &grid).unwrap_err();
     assert!(error.to_string().contains(&format!("up to {} MiB", bound.div_ceil(1 << 20))), "{error}");
+}
+
+/// `[1, 2, …]` to `[1, 3, …]`: the first image decides on label 1, the second one on label 2.
+fn logits_of_two(window: &ArrayD<f32>) -> ArrayD<f32> {
+    let channel = |c: usize, k: f32, b: f32| window.index_axis(Axis(1), c).mapv(|v| k * v + b);
+    let all = [channel(0, 0.0, 0.0), channel(0, 8.0, -2.0), channel(1, 32.0, -16.0)];
+    ndarray::stack(Axis(1), &all.each_ref().map(|channel| channel.view())).unwrap()
+}
+
+/// The card of two images, the second one a PET from 0 to 10 SUV.
+const WITH_PET: (&str, &str) = (
+    "[output]",
+    "[[further_image]]\nname = \"FDG-PET\"\nmodality = \"PT\"\nseries_role = \"pet\"\nunit = \"SUVbw\"\n[further_image.normalisation]\nkind = \"clip_to_range\"\nclip = [0.0, 10.0]\nto = [0.0, 1.0]\n\n[output]",
+);
+
+#[test]
+fn images_seen_together_are_channels_in_the_cards_order_each_prepared_in_its_own_way() {
+    let grid = oblique(Shape { ni: 41, nj: 35, nk: 17 }, [1.5, 1.4, 3.0]);
+    let both = image(&grid);
+    let ct = both.map(|v| v.min(100.0));
+    let pet = both.map(|v| if *v > 150.0 { 8.0 } else { 1.0 });
+    let segmenter = Segmenter::with_network(card_with(&[WITH_PET, NATIVE]), Thresholds::new(logits_of_two));
+    let watch = |_, _| ControlFlow::Continue(());
+    let found = segmenter.segment_images(&[&ct, &pet], &watch).unwrap().value.labels;
+    assert_eq!(found.values(), expected(&both));
+    let swapped = segmenter.segment_images(&[&pet, &ct], &watch).unwrap().value.labels;
+    assert_ne!(swapped.values(), expected(&both));
+    let alone = segmenter.segment(&ct).unwrap_err().to_string();
+    assert!(alone.contains("2 image(s) together (ct_portal_venous, FDG-PET), found 1"), "{alone}");
+    let elsewhere = Volume::filled(oblique(Shape { ni: 41, nj: 35, nk: 16 }, [1.5, 1.4, 3.0]), 1.0);
+    let error = segmenter.segment_images(&[&ct, &elsewhere], &watch).unwrap_err().to_string();
+    assert!(error.contains("FDG-PET does not lie on the first one's voxels"), "{error}");
+    let one = Segmenter::with_network(card_with(&[NATIVE]), Thresholds::new(logits));
+    assert!(segmenter.memory_bound_bytes(&grid).unwrap() > one.memory_bound_bytes(&grid).unwrap());
 }

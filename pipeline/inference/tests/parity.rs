@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use imaging::{Affine, FrameId, Grid, Shape, Volume};
@@ -30,8 +31,14 @@ fn npy(path: &Path, descr: &str) -> (Vec<usize>, Vec<u8>) {
     (shape.split(',').map(|n| n.trim().parse().unwrap()).collect(), bytes[end..].to_vec())
 }
 
-fn image(folder: &Path) -> Volume<f32> {
-    let (shape, bytes) = npy(&folder.join("image.npy"), "<i2");
+/// The images the network is shown together.
+fn images(folder: &Path) -> Vec<Volume<f32>> {
+    let further = (1..).map(|channel| format!("image-{channel}.npy")).take_while(|name| folder.join(name).is_file());
+    std::iter::once("image.npy".to_owned()).chain(further).map(|name| image(folder, &name)).collect()
+}
+
+fn image(folder: &Path, name: &str) -> Volume<f32> {
+    let (shape, bytes) = npy(&folder.join(name), "<i2");
     let values = bytes.chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]]))).collect();
     let case: Case = serde_json::from_str(&fs::read_to_string(folder.join("case.json")).unwrap()).unwrap();
     let mut rows = case.voxel_to_patient_ras;
@@ -58,7 +65,10 @@ fn labels_are_those_of_the_programs_the_networks_come_from() {
     assert!(folders.len() >= 2, "no networks in {}", oracles.display());
     for folder in folders {
         let options = RuntimeOptions { library: None, device: Device::Cpu, n_threads: 2 };
-        let found = Segmenter::open(&folder, &options).unwrap().segment(&image(&folder)).unwrap().value.labels;
+        let images = images(&folder);
+        let segmenter = Segmenter::open(&folder, &options).unwrap();
+        let watch = |_, _| ControlFlow::Continue(());
+        let found = segmenter.segment_images(&images.iter().collect::<Vec<_>>(), &watch).unwrap().value.labels;
         let wanted = npy(&folder.join("labels.npy"), "|u1").1;
         let pairs = || found.values().iter().zip(&wanted).map(|(got, wanted)| (*got, u16::from(*wanted)));
         let n_foreground = pairs().filter(|pair| *pair != (0, 0)).count();
