@@ -96,9 +96,9 @@ pub(crate) enum Command {
     /// The SUV factor of a PET series with the inputs used, or the reason there is none.
     #[command(after_help = "Example: lesiontrace suv archive/P01/pet --json")]
     Suv(Suv),
-    /// Segments one image with a model.
+    /// Segments one image, or every image of a folder, with a model.
     #[command(
-        after_help = "Example: lesiontrace segment portal.nii.gz --model models/phantom-liver-0.2.0 --out labels.nii.gz"
+        after_help = "Examples: lesiontrace segment portal.nii.gz --model models/phantom-liver-0.2.0 --out labels.nii.gz\n          lesiontrace segment images --each --model models/phantom-liver-0.2.0 --out labels"
     )]
     Segment(Segment),
     /// Registers a moving image to a fixed one.

@@ -19,6 +19,7 @@ mod out;
 mod patient;
 mod phantom_archive;
 mod plan;
+mod process_memory;
 mod run;
 mod schedule;
 mod session;

@@ -98,7 +98,15 @@ fn open_model(study: &LoadedStudy, runtime: Option<&Path>, n_threads: usize) -> 
     let folder = if keys.segmentation.as_os_str().is_empty() { shipped_model()? } else { keys.segmentation.clone() };
     let device: Device = keys.device.parse().map_err(|e| anyhow::anyhow!("[models] device: {e}"))?;
     let options = RuntimeOptions { library: runtime.map(Path::to_owned), device, n_threads };
-    Segmenter::open(&folder, &options).with_context(|| format!("opening the model in {}", folder.display()))
+    let segmenter =
+        Segmenter::open(&folder, &options).with_context(|| format!("opening the model in {}", folder.display()))?;
+    let n_images = segmenter.card().n_images();
+    anyhow::ensure!(
+        n_images == 1,
+        "the model in {} sees {n_images} images together; a run shows a model the measured series alone: run it with `lesiontrace segment --with` and import its masks",
+        folder.display()
+    );
+    Ok(segmenter)
 }
 
 /// Name of the model shipped with the program.

@@ -20,7 +20,7 @@ use crate::plan::{CohortPlan, PatientPlan, plan};
 use crate::schedule::{parse_memory, run_within};
 use crate::shard::Shard;
 use crate::stages::segment::StageError;
-use crate::{config, out, session};
+use crate::{config, out, process_memory, session};
 
 /// What a run is asked for.
 #[derive(Debug, Clone)]
@@ -316,9 +316,7 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> StageError {
 
 /// Highest memory of the process so far, MiB; 0 where the system does not say.
 fn peak_mib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    line.and_then(|text| text.trim().trim_end_matches("kB").trim().parse::<u64>().ok()).map_or(0, |kib| kib >> 10)
+    process_memory::peak().map_or(0, |bytes| bytes >> 20)
 }
 
 #[derive(Debug, Serialize)]

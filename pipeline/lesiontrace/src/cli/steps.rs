@@ -53,18 +53,25 @@ pub(crate) struct Suv {
 
 #[derive(Debug, Args)]
 pub(crate) struct Segment {
-    /// NIfTI image, or a folder with one DICOM series.
+    /// NIfTI image, or a folder with one DICOM series; with --each a folder of such images and folders.
     pub(crate) image: PathBuf,
+    /// A further image the model sees beside the first, on the same voxels: once for each, in the card's order.
+    #[arg(long = "with", value_name = "IMAGE")]
+    pub(crate) further: Vec<PathBuf>,
+    /// Every image of the folder is a case of its own: the model is loaded once, a case that cannot be read is said and left out.
+    #[arg(long, conflicts_with = "further")]
+    pub(crate) each: bool,
     /// Model folder with card.toml.
     #[arg(long)]
     pub(crate) model: PathBuf,
-    /// Label map to write (NIfTI).
+    /// Label map to write (NIfTI); with --each the folder for them.
     #[arg(long)]
     pub(crate) out: PathBuf,
     /// Device: cpu, cuda:N, tensorrt:N, openvino; one that cannot be used is an error, never the CPU instead.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,
-    /// Memory that may be used, such as 8GiB: an image that would need more is refused before anything is done.
+    /// Memory the whole program may use, such as 8GiB: an image that would need more is refused before the first window, or, when
+    /// the network itself proves larger than that leaves, after it.
     #[arg(long)]
     pub(crate) memory: Option<String>,
     /// One JSON document on stdout.

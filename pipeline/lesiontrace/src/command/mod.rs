@@ -18,6 +18,8 @@ mod phantom;
 mod register;
 mod run;
 mod segment;
+mod segment_each;
+mod segment_memory;
 mod status;
 mod survival;
 mod suv;

@@ -1,15 +1,20 @@
-//! `segment`: one image through one model, onto the image's own grid.
+//! `segment`: one image, or several the model sees together, through one model onto the first one's grid; or each image of a folder.
 
 use std::fmt::Write as _;
+use std::path::Path;
 
+use anyhow::Context as _;
 use formats::nifti;
-use imaging::Note;
-use inference::{Device, Provenance, Role, RuntimeOptions, SegmentError, Segmenter};
+use imaging::{Note, Noted, Volume};
+use inference::{Card, Device, Provenance, Role, RuntimeOptions, SegmentError, Segmentation, Segmenter};
 use serde::Serialize;
 
+use super::segment_each;
+use super::segment_memory::{Allowed, Memory};
 use crate::cli::{Global, Segment};
 use crate::exit::{self, Failure};
-use crate::{image_input, out, schedule, session};
+use crate::image_input::{self, InputImage};
+use crate::{out, process_memory, schedule, session};
 
 /// One structure found.
 #[derive(Serialize)]
@@ -24,61 +29,141 @@ struct Structure {
 
 /// What was found, by which model, and what to doubt.
 #[derive(Serialize)]
-struct Document {
+pub(crate) struct Document {
     structures: Vec<Structure>,
     provenance: Provenance,
+    memory: Memory,
     notes: Vec<Note>,
+}
+
+/// A model that is loaded, and what it may use.
+pub(crate) struct Loaded {
+    /// The model.
+    pub(crate) segmenter: Segmenter,
+    /// `--memory`, in bytes.
+    pub(crate) allowed_bytes: Option<u64>,
+    /// What the process held with the model loaded and no image, in bytes.
+    pub(crate) held_bytes: u64,
 }
 
 /// Segments and writes the label map.
 pub(crate) fn run(args: &Segment, global: &Global) -> Result<u8, Failure> {
     let device = args.device.parse::<Device>().map_err(Failure::usage)?;
-    let mut input = image_input::read(&args.image, "image").map_err(|error| image_input::refuse(args.json, error))?;
-    let mut notes = std::mem::take(&mut input.notes);
-    let options = RuntimeOptions { library: global.onnxruntime.clone(), device, n_threads: session::n_threads(global) };
-    let segmenter = Segmenter::open(&args.model, &options).map_err(failure)?;
-    let wanted = segmenter.card().input.unit.as_str();
-    match input.unit {
-        Some(found) if !wanted.is_empty() && found != wanted => {
-            let reason = format!("the model expects {wanted}, the image holds {found}; name a series in {wanted}");
-            return Err(image_input::refuse(args.json, anyhow::anyhow!(reason)));
-        }
-        None if !wanted.is_empty() => {
-            let message = format!(
-                "a NIfTI file does not state its unit; its values are taken for {wanted}, as the model expects"
-            );
-            notes.push(Note::info("unit_not_stated", args.image.display().to_string(), message));
-        }
-        Some(_) | None => {}
+    let allowed_bytes = args.memory.as_deref().map(schedule::parse_memory).transpose().map_err(Failure::usage)?;
+    if args.each {
+        let cases = segment_each::cases(&args.image, &args.out)?;
+        return segment_each::run(args, &cases, &load(args, global, device, allowed_bytes, &[])?);
     }
-    if let Some(text) = &args.memory {
-        let allowed = schedule::parse_memory(text).map_err(Failure::usage)?;
-        segmenter.refuse_above(allowed, input.image.grid()).map_err(failure)?;
-    }
-    let found = segmenter.segment(&input.image).map_err(failure)?.note_into(&mut notes);
-    nifti::write_labels(&args.out, &found.labels).map_err(Failure::io)?;
-    let voxel_mm3 = input.image.grid().voxel_volume_mm3();
-    let structures = found.structures.into_iter().map(|s| Structure {
-        index: s.index,
-        name: s.name,
-        role: s.role,
-        organ: s.organ,
-        voxels: s.n_voxels,
-        volume_mm3: s.n_voxels as f64 * voxel_mm3,
-    });
-    image_input::say(&notes);
-    let document = Document { structures: structures.collect(), provenance: found.provenance, notes };
+    let paths: Vec<&Path> = std::iter::once(&args.image).chain(&args.further).map(AsRef::as_ref).collect();
+    let images = read(&paths).map_err(|error| image_input::refuse(args.json, error))?;
+    let loaded = load(args, global, device, allowed_bytes, &images)?;
+    let document = one(&loaded, &images, &paths, &args.out).map_err(|failed| match failed {
+        Failed::Unfit(error) => image_input::refuse(args.json, error),
+        Failed::Segment(error) => failure(error),
+        Failed::Output(error) => Failure::io(error),
+    })?;
+    image_input::say(&document.notes);
     if args.json {
         out::print_json(&document).map_err(Failure::io)?;
     } else {
-        let mut text =
-            format!("{} by {} {}\n", args.out.display(), document.provenance.model, document.provenance.model_version);
-        for s in &document.structures {
-            let _ = writeln!(text, "{:>3} {:<20} {:>9} voxels {:>12.1} mm³", s.index, s.name, s.voxels, s.volume_mm3);
-        }
-        out::print(&text).map_err(Failure::io)?;
+        out::print(&document.text(&args.out)).map_err(Failure::io)?;
     }
     Ok(exit::DONE)
+}
+
+fn load(
+    args: &Segment,
+    global: &Global,
+    device: Device,
+    allowed_bytes: Option<u64>,
+    images: &[InputImage],
+) -> Result<Loaded, Failure> {
+    let options = RuntimeOptions { library: global.onnxruntime.clone(), device, n_threads: session::n_threads(global) };
+    let segmenter = Segmenter::open(&args.model, &options).map_err(failure)?;
+    let of_images: usize = images.iter().map(|input| size_of_val(input.image.values())).sum();
+    let held_bytes = process_memory::held().unwrap_or_default().saturating_sub(of_images as u64);
+    Ok(Loaded { segmenter, allowed_bytes, held_bytes })
+}
+
+/// Reads the images of one case, each in the first one's frame where it states none.
+pub(crate) fn read(paths: &[&Path]) -> anyhow::Result<Vec<InputImage>> {
+    paths.iter().map(|path| image_input::read(path, "image")).collect()
+}
+
+/// Why a case has no result.
+pub(crate) enum Failed {
+    /// The images are not what the model expects.
+    Unfit(anyhow::Error),
+    /// The engine gave none.
+    Segment(SegmentError),
+    /// It cannot be written.
+    Output(anyhow::Error),
+}
+
+/// Segments the images of one case and writes the label map.
+pub(crate) fn one(loaded: &Loaded, images: &[InputImage], paths: &[&Path], out: &Path) -> Result<Document, Failed> {
+    let (segmenter, mut notes) = (&loaded.segmenter, Vec::new());
+    check_units(segmenter.card(), images, paths, &mut notes).map_err(Failed::Unfit)?;
+    let volumes: Vec<&Volume<f32>> = images.iter().map(|input| &input.image).collect();
+    let grid = volumes[0].grid();
+    let allowed = Allowed::new(loaded, grid).map_err(Failed::Segment)?;
+    let found = segmenter.segment_images(&volumes, &|n, of| allowed.watch(n, of));
+    let found = found.map_err(|error| Failed::Segment(allowed.reason(error)))?;
+    nifti::write_labels(out, &found.value.labels)
+        .with_context(|| format!("writing {}", out.display()))
+        .map_err(Failed::Output)?;
+    let voxel_mm3 = grid.voxel_volume_mm3();
+    notes.extend(images.iter().flat_map(|input| input.notes.clone()));
+    Ok(Document::new(found, voxel_mm3, allowed.memory(), notes))
+}
+
+/// Refuses images in another unit than the card names; where a file states none, that is noted.
+fn check_units(card: &Card, images: &[InputImage], paths: &[&Path], notes: &mut Vec<Note>) -> anyhow::Result<()> {
+    let wanted = std::iter::once(&card.input.unit).chain(card.further_images.iter().map(|image| &image.unit));
+    for ((input, path), wanted) in images.iter().zip(paths).zip(wanted).filter(|(_, wanted)| !wanted.is_empty()) {
+        match input.unit {
+            Some(found) if found != wanted => {
+                anyhow::bail!("the model expects {wanted}, the image holds {found}; name a series in {wanted}")
+            }
+            Some(_) => {}
+            None => {
+                let message = format!(
+                    "a NIfTI file does not state its unit; its values are taken for {wanted}, as the model expects"
+                );
+                notes.push(Note::info("unit_not_stated", path.display().to_string(), message));
+            }
+        }
+    }
+    Ok(())
+}
+
+impl Document {
+    fn new(found: Noted<Segmentation>, voxel_mm3: f64, memory: Memory, mut notes: Vec<Note>) -> Self {
+        let found = found.note_into(&mut notes);
+        let structures = found.structures.into_iter().map(|s| Structure {
+            index: s.index,
+            name: s.name,
+            role: s.role,
+            organ: s.organ,
+            voxels: s.n_voxels,
+            volume_mm3: s.n_voxels as f64 * voxel_mm3,
+        });
+        Self { structures: structures.collect(), provenance: found.provenance, memory, notes }
+    }
+
+    /// What to doubt.
+    pub(crate) fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// For a terminal.
+    pub(crate) fn text(&self, out: &Path) -> String {
+        let mut text = format!("{} by {} {}\n", out.display(), self.provenance.model, self.provenance.model_version);
+        for s in &self.structures {
+            let _ = writeln!(text, "{:>3} {:<20} {:>9} voxels {:>12.1} mm³", s.index, s.name, s.voxels, s.volume_mm3);
+        }
+        text
+    }
 }
 
 /// A runtime or device that is not there, or too little memory, is a matter of the command line, all else of the data.

@@ -5,7 +5,7 @@ use std::path::Path;
 use formats::nifti;
 use imaging::{FrameId, Volume};
 
-use super::{BAD_INPUT, USAGE, failing, json, near, number, point, test_data};
+use super::{BAD_INPUT, SOME_FAILED, USAGE, failing, json, near, number, point, test_data};
 use crate::files::{Folder, affine, ball, ellipsoid, grid, textured, textured_by, textured_middle};
 
 #[test]
@@ -226,6 +226,78 @@ fn an_unknown_device_is_a_usage_error() {
         failing(&["segment", "x.nii.gz", "--model", &model, "--out", "y.nii.gz", "--device", "gpu"]);
     assert_eq!(code, USAGE);
     assert!(stderr.contains("cpu, cuda:N"), "{stderr}");
+}
+
+/// Whether the program finds ONNX Runtime; said loudly if not.
+fn runtime_is_here() -> bool {
+    let (_, _, stderr) =
+        failing(&["segment", "gone.nii.gz", "--model", &test_data("models/bright-0.1.0"), "--out", "y"]);
+    assert!(stderr.contains("gone.nii.gz"), "{stderr}");
+    let loaded = super::lesiontrace(&["model", "check", &test_data("models/bright-0.1.0")]).output().unwrap();
+    let text = String::from_utf8_lossy(&loaded.stdout).into_owned() + &String::from_utf8_lossy(&loaded.stderr);
+    let is_here = !text.contains("fetch_onnxruntime");
+    if !is_here {
+        eprintln!("NOT RUN: no ONNX Runtime");
+    }
+    is_here
+}
+
+#[test]
+fn a_gpu_that_is_not_there_is_an_error_and_never_the_cpu_instead() {
+    let folder = Folder::new();
+    let image = folder.path("image.nii.gz");
+    nifti::write_image(Path::new(&image), &textured([0.0; 3])).unwrap();
+    if !runtime_is_here() {
+        return;
+    }
+    let (model, out) = (test_data("models/bright-0.1.0"), folder.path("labels.nii.gz"));
+    let output =
+        super::lesiontrace(&["segment", &image, "--model", &model, "--out", &out, "--device", "cuda:0", "--json"]);
+    let output = { output }.output().unwrap();
+    if output.status.success() {
+        // A machine with a GPU and a build of the runtime for it.
+        let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(found["provenance"]["execution"]["execution_provider"], "CUDAExecutionProvider");
+        return;
+    }
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(USAGE), "{stderr}");
+    assert!(stderr.contains("the device cuda:0 cannot be used") && stderr.contains("--device cpu"), "{stderr}");
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
+fn each_image_of_a_folder_is_a_case_and_a_corrupt_one_is_said_and_left_out() {
+    let folder = Folder::new();
+    let images = folder.path("images");
+    std::fs::create_dir(&images).unwrap();
+    for name in ["a.nii.gz", "c.nii"] {
+        nifti::write_image(&Path::new(&images).join(name), &textured([0.0; 3])).unwrap();
+    }
+    let whole = std::fs::read(Path::new(&images).join("a.nii.gz")).unwrap();
+    std::fs::write(Path::new(&images).join("b.nii.gz"), &whole[..whole.len() / 2]).unwrap();
+    std::fs::write(Path::new(&images).join("notes.txt"), "none of them").unwrap();
+    let (model, out) = (test_data("models/bright-0.1.0"), folder.path("out"));
+    let (code, _, stderr) = failing(&["segment", &images, "--each", "--model", &model, "--out", &images]);
+    assert_eq!(code, USAGE, "{stderr}");
+    if !runtime_is_here() {
+        return;
+    }
+    for more in [&[][..], &["--memory", "4GiB"][..]] {
+        let call = [&["segment", &images, "--each", "--model", &model, "--out", &out, "--json"], more].concat();
+        let (code, stdout, stderr) = failing(&call);
+        assert_eq!(code, SOME_FAILED, "{stderr}");
+        let found: serde_json::Value = serde_json::from_str(&stdout).unwrap();
+        assert_eq!((&found["n_done"], &found["n_failed"]), (&2.into(), &1.into()), "{found}");
+        assert!(found["cases"][1]["not_evaluable"].as_str().is_some_and(|why| !why.is_empty()), "{found}");
+        assert_eq!(found["cases"][0]["structures"], found["cases"][2]["structures"]);
+        let memory = &found["cases"][2]["memory"];
+        assert!(number(&memory["peak_mib"]) <= number(&memory["bound_mib"]), "{memory}");
+        assert!(stderr.contains("b.nii.gz"), "{stderr}");
+    }
+    let written = |name: &str| std::fs::read(Path::new(&out).join(name)).unwrap();
+    assert_eq!(written("a.nii.gz"), written("c.nii.gz"));
+    assert!(!Path::new(&out).join("b.nii.gz").exists());
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::path::Path;
 use assert_cmd::Command;
 use serde_json::Value;
 
+const SOME_FAILED: i32 = 1;
 const BAD_INPUT: i32 = 65;
 const USAGE: i32 = 2;
 
