@@ -13,7 +13,7 @@ import argparse
 import json
 import pathlib
 
-from model_card import add_arguments, export_network, label_tables, refuse, table, write_card
+from model_card import add_arguments, export_network, further_tables, label_tables, refuse, table, write_card
 
 # Reading and types: nothing of the image changes.
 WITHOUT_EFFECT = {"LoadImaged", "EnsureChannelFirstd", "EnsureTyped", "ToTensord", "CastToTyped", "ToDeviced", "SaveImaged",
@@ -75,8 +75,21 @@ def triple(value):
     return [float(v) for v in (value if isinstance(value, (list, tuple)) else [value] * 3)]
 
 
-def intensity(name, given):
-    """The card's normalisation for one of MONAI's intensity transforms."""
+def intensity(name, given, n_images):
+    """The card's normalisation of each image for one of MONAI's intensity transforms."""
+    if name == "NormalizeIntensityd" and given["subtrahend"] is not None and given["divisor"] is not None:
+        only(name, given, {"nonzero": (False,)})
+        each = [v if isinstance(v, (list, tuple)) else [v] * n_images for v in (given["subtrahend"], given["divisor"])]
+        if any(len(values) != n_images for values in each):
+            refuse(f"{name}: subtrahend and divisor are expected once for each of {n_images} images")
+        return [{"kind": "z_score", "mean": float(mean), "std": float(std)} for mean, std in zip(*each)]
+    if name != "ScaleIntensityRanged" and n_images > 1 and not given["channel_wise"]:
+        refuse(f"{name}: with several images channel_wise = true is expected, else one image's values decide over another's")
+    return [one_intensity(name, given)] * n_images
+
+
+def one_intensity(name, given):
+    """The same of one image."""
     if name == "ScaleIntensityRanged":
         only(name, given, {"dtype": (None,) if given["dtype"] is None else (given["dtype"],)})
         low, high, to_low, to_high = (given[key] for key in ("a_min", "a_max", "b_min", "b_max"))
@@ -89,10 +102,6 @@ def intensity(name, given):
     if name == "NormalizeIntensityd":
         if (given["subtrahend"] is None) != (given["divisor"] is None):
             refuse(f"{name}: subtrahend and divisor are given together or not at all")
-        if given["subtrahend"] is not None:
-            only(name, given, {"nonzero": (False,)})
-            mean, std = (v[0] if isinstance(v, (list, tuple)) else v for v in (given["subtrahend"], given["divisor"]))
-            return {"kind": "z_score", "mean": float(mean), "std": float(std)}
         return {"kind": "z_score_of_image", "over": "nonzero" if given["nonzero"] else "all"}
     only(name, given, {"factor": (None,)})
     if given["minv"] is None or given["maxv"] is None:
@@ -113,10 +122,10 @@ def crop(given):
     return {"kind": "above", "value": 0.0, "margin": margin}
 
 
-def preprocessing(parser, name):
-    """[input] keys, [input.normalisation], [input.crop]: Orientation, Spacing, one intensity transform, CropForeground."""
+def preprocessing(parser, name, n_images):
+    """[input] keys, the images' normalisations, [input.crop]: Orientation, Spacing, one intensity transform, CropForeground."""
     keys = {"orientation": "native", "spacing_mm": "native", "resampling": "linear"}
-    order, values, cut = [], {"kind": "none"}, None
+    order, values, cut = [], [{"kind": "none"}] * n_images, None
     for transform, given in components(parser, name):
         if transform in WITHOUT_EFFECT:
             continue
@@ -130,7 +139,7 @@ def preprocessing(parser, name):
             mm = triple(given["pixdim"])
             keys["spacing_mm"] = [v if v > 0 else "native" for v in mm]
         elif transform in ("ScaleIntensityRanged", "NormalizeIntensityd", "ScaleIntensityd"):
-            values = intensity(transform, given)
+            values = intensity(transform, given, n_images)
         elif transform == "CropForegroundd":
             cut = crop(given)
         else:
@@ -227,7 +236,9 @@ def main():
     parser.read_config(str(args.bundle / args.config))
     parser["bundle_root"] = str(args.bundle)
     names = label_names(args.bundle)
-    keys, values, cut = preprocessing(parser, args.preprocessing)
+    n_images = int(parser.get_parsed_content(f"{args.network}#in_channels"))
+    keys, values, cut = preprocessing(parser, args.preprocessing, n_images)
+    further = further_tables(args.further_image, values[1:])
     output, extra = postprocessing(parser, args.postprocessing, names)
     inferer = windows(parser, args.inferer)
     network = parser.get_parsed_content(args.network)
@@ -235,12 +246,12 @@ def main():
     network.load_state_dict(weights.get("model", weights) if isinstance(weights, dict) else weights)
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / "model.onnx"
-    export_network(network, (1, 1, *inferer["patch"]), path)
+    export_network(network, (1, n_images, *inferer["patch"]), path)
     entries = {"name": "image", "axes": "ncxyz", "modality": args.modality, "series_role": args.series_role, "unit": args.unit,
                "convention": "monai", **keys, **inferer}
     parts = [table("input", entries)]
     parts += [table("input.crop", cut)] if cut else []
-    parts += [table("input.normalisation", values),
+    parts += [table("input.normalisation", values[0]), *further,
               table("output", {"name": "logits", "axes": "ncxyz", "kind": "logits", **output}),
               *label_tables(names, args.label, extra)]
     write_card(args, [path], f"MONAI bundle {args.bundle.name}", parts, [], [])

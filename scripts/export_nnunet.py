@@ -14,7 +14,7 @@ import functools
 import json
 import pathlib
 
-from model_card import add_arguments, export_network, label_tables, refuse, table, toml, write_card
+from model_card import add_arguments, export_network, further_tables, label_tables, refuse, table, toml, write_card
 
 READERS = {"SimpleITKIO": "native", "NibabelIO": "native", "NibabelIOWithReorient": "ras"}
 
@@ -64,11 +64,11 @@ def resampling(configuration):
     }
 
 
-def normalisation(plans, configuration):
-    """The card's [input.normalisation]."""
-    scheme, masked = configuration.normalization_schemes[0], configuration.use_mask_for_norm[0]
+def normalisation(plans, configuration, channel):
+    """The card's normalisation of one channel."""
+    scheme, masked = configuration.normalization_schemes[channel], configuration.use_mask_for_norm[channel]
     if scheme == "CTNormalization":
-        of = plans.foreground_intensity_properties_per_channel["0"]
+        of = plans.foreground_intensity_properties_per_channel[str(channel)]
         return {"kind": "z_score", "mean": of["mean"], "std": max(of["std"], 1e-8),
                 "clip": [of["percentile_00_5"], of["percentile_99_5"]]}
     if scheme == "ZScoreNormalization":
@@ -148,27 +148,28 @@ def cascade_table(args, predictor):
 def main():
     args = options()
     dataset = json.loads((args.trained / "dataset.json").read_text())
-    channels = dataset.get("channel_names", dataset.get("modality"))
-    if len(channels) != 1:
-        refuse(f"the network sees {len(channels)} images at once ({channels}); one is supported")
+    n_images = len(dataset.get("channel_names", dataset.get("modality")))
     predictor = predictor_of(args)
     configuration = predictor.configuration_manager
     if configuration.preprocessor_name != "DefaultPreprocessor":
         refuse(f"the preprocessor {configuration.preprocessor_name} is not known")
     letters = "".join("zyx"[axis] for axis in predictor.plans_manager.transpose_forward)
     cascade, n_first_stage = cascade_table(args, predictor)
+    normalisations = [normalisation(predictor.plans_manager, configuration, channel) for channel in range(n_images)]
+    further = further_tables(args.further_image, normalisations[1:])
     args.out.mkdir(parents=True, exist_ok=True)
     networks = []
     for fold, weights in zip(args.folds, predictor.list_of_parameters):
         predictor.network.load_state_dict(weights)
         networks.append(args.out / ("model.onnx" if not networks else f"model-fold-{fold}.onnx"))
-        export_network(predictor.network, (1, 1 + n_first_stage, *configuration.patch_size), networks[-1])
+        export_network(predictor.network, (1, n_images + n_first_stage, *configuration.patch_size), networks[-1])
     names, output = labels(predictor.label_manager, dataset)
     entries = input_table(args, predictor, letters)
     parts = cascade + [
         table("input", entries),
         "[input.crop]\nkind = " + toml("nonzero"),
-        table("input.normalisation", normalisation(predictor.plans_manager, configuration)),
+        table("input.normalisation", normalisations[0]),
+        *further,
         table("output", {"name": "logits", "axes": entries["axes"], "kind": "logits", **output, "carried_back": "logits"}),
         *label_tables(names, args.label, {}),
     ]

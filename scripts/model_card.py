@@ -26,6 +26,8 @@ def add_arguments(parser):
     parser.add_argument("--modality", required=True, help="DICOM modality: CT, MR, PT")
     parser.add_argument("--series-role", required=True, help="role of the series, as in `lesiontrace index`")
     parser.add_argument("--unit", required=True, help='HU, SUVbw, Bq/ml, or "" where values have none')
+    parser.add_argument("--further-image", action="append", default=[], metavar="NAME=MODALITY:SERIES-ROLE:UNIT",
+                        help="each image the network sees beside the first, in the order of its channels")
     parser.add_argument("--licence", required=True, help="licence of the weights")
     parser.add_argument("--intended-use", required=True)
     parser.add_argument("--limit", action="append", default=[], required=True, help="what it was never shown or does badly")
@@ -74,6 +76,21 @@ def label_tables(names, given, extra):
         role, organ = roles[name]
         entries = {"index": index, "name": name, "role": role, "organ": organ, **extra.get(name, {})}
         tables.append(table("[label]", entries))
+    return tables
+
+
+def further_tables(given, normalisations):
+    """`[[further_image]]` tables: what was given on the command line, with the normalisation of each channel after the first."""
+    if len(given) != len(normalisations):
+        refuse(f"the network sees {1 + len(normalisations)} images together: --further-image is needed once for each after the first")
+    tables = []
+    for text, normalisation in zip(given, normalisations):
+        name, _, rest = text.partition("=")
+        fields = rest.split(":")
+        if not name or len(fields) != 3:
+            refuse(f"--further-image expects NAME=MODALITY:SERIES-ROLE:UNIT, found {text}")
+        entries = {"name": name, "modality": fields[0], "series_role": fields[1], "unit": fields[2]}
+        tables.append(table("[further_image]", entries) + "\n" + table("further_image.normalisation", normalisation))
     return tables
 
 
