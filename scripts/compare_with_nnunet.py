@@ -200,7 +200,7 @@ def main():
     comparison = Comparison(args)
     tried, resampling = configurations()
     kept = {"anisotropic-regions": "bordered", "slices": "anisotropic", "cascade": "oblique", "lowres": "oblique",
-            "two-modalities": "bordered", "cropped-constant": "bordered", "pli-sigmoid": "oblique", "channel-wise": "bordered"}
+            "two-modalities": "bordered", "cropped-constant": "bordered", "pli-sigmoid": "oblique", "channel-wise": "oblique"}
     for name, of in tried.items():
         comparison.nnunet(name, of, resampling, kept.get(name, "small"))
     for name, of in MONAI.items():

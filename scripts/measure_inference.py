@@ -273,7 +273,7 @@ def cases(args):
     corrupt = images / f"case{args.n // 2:03}.nii.gz"
     corrupt.unlink()
     corrupt.write_bytes(first.read_bytes()[:1000])
-    model = sorted((HERE.parent / "models").glob("*/card.toml"))[0].parent
+    model = args.model or sorted((HERE.parent / "models").glob("*/card.toml"))[0].parent
     call = [args.program, "segment", images, "--each", "--model", model, "--out", out, "--threads", str(args.threads), "--json"]
     child = subprocess.Popen(list(map(str, call)), stdout=subprocess.PIPE)
     held = []
@@ -297,11 +297,12 @@ def cases(args):
     code = child.wait()
     watcher.join()
     part = max(1, args.n // 10)
-    early = max(rss for n, rss in held if part <= n < 2 * part)
-    late = max(rss for n, rss in held if n >= args.n - part)
+    tenths = [max([rss for n, rss in held if tenth * part <= n < (tenth + 1) * part], default=float("nan")) for tenth in range(10)]
+    early, late = tenths[1], max(tenths[-2:])
     failed = [case["image"] for case in document["cases"] if "not_evaluable" in case]
     print(f"{document['n_done']} done, {document['n_failed']} not evaluable {failed}, exit {code}")
-    print(f"memory at most {early:.0f} MiB in cases {part} to {2 * part}, {late:.0f} MiB in the last {part}; ratio {late / early:.3f}")
+    print("highest memory in each tenth of the cases, MiB: " + " ".join(f"{rss:.0f}" for rss in tenths))
+    print(f"last fifth / second tenth: {late / early:.3f}")
 
 
 def main():
@@ -313,7 +314,8 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--image", type=pathlib.Path)
     parser.add_argument("--size", type=int, nargs=3, default=(512, 512, 400))
-    parser.add_argument("--n", type=int, default=100)
+    parser.add_argument("--n", type=int, default=100, help="cases")
+    parser.add_argument("--model", type=pathlib.Path, help="of the cases; the shipped one when not given")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
     for variable in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
