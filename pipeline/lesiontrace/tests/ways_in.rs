@@ -286,6 +286,15 @@ fn a_visit_before_the_baseline_of_the_windows_is_not_used() {
     {
         assert!(row.contains(said), "{said}: {row}");
     }
+    // Outlines before baseline that cannot be read stop nobody; the page says why and not where the archive lies.
+    cohort.write(&format!("archive/masks/A-1/{BASELINE}/lesions.nii.gz"), "no image");
+    assert_eq!(run(&cohort, "damaged", &[]).0, DONE);
+    let page = cohort.read("damaged/patients/A-1/report.html");
+    let section = &page[page.find("<h2 id=\"earlier-title\">").unwrap()..];
+    let row = &section[..section.find("</tbody>").unwrap()];
+    assert!(row.contains("not evaluable: ") && row.contains("lesions.nii.gz"), "{row}");
+    let place = cohort.path("").display().to_string();
+    assert!(!page.contains(&place) && !page.contains(&place.replace('/', "&#x2f;")), "{row}");
 }
 
 #[test]

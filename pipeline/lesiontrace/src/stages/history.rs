@@ -1,11 +1,13 @@
 //! Visits before baseline, for the patient's page alone: what is outlined there is measured, and nothing is made of it.
 
+use std::path::PathBuf;
+
 use imaging::{Note, Severity};
 use oncology::Evaluable;
 use report::{EarlierFinding, EarlierVisit};
 
 use crate::config::Study;
-use crate::plan::VisitPlan;
+use crate::plan::{MaskPlan, VisitPlan};
 use crate::stages::import::import;
 use crate::stages::load::load;
 use crate::stages::marks::{Marked, lay};
@@ -21,7 +23,7 @@ fn earlier_visit(plan: &VisitPlan, study: &Study, notes: &mut Vec<Note>) -> Earl
     let mut said = Vec::new();
     let (findings, not_measured) = match findings(plan, study, &mut said) {
         Ok(found) => (found, String::new()),
-        Err(reason) => (Vec::new(), reason),
+        Err(reason) => (Vec::new(), without_places(reason, plan)),
     };
     // Nothing rests on these images, so that whatever is said of them is for completeness.
     notes.extend(said.into_iter().map(|note| Note {
@@ -36,6 +38,24 @@ fn earlier_visit(plan: &VisitPlan, study: &Study, notes: &mut Vec<Note>) -> Earl
         findings,
         not_measured,
     }
+}
+
+/// The reason with the names of files alone: a page is the same wherever the archive lies.
+fn without_places(reason: String, plan: &VisitPlan) -> String {
+    let outlines: Vec<&PathBuf> = match &plan.masks {
+        Some(MaskPlan::Folder(masks)) => {
+            let further = [&masks.organ, &masks.ablation_zone, &masks.rows];
+            std::iter::once(&masks.lesions).chain(further.into_iter().flatten()).collect()
+        }
+        Some(MaskPlan::Structures(sets)) => sets.iter().map(|set| &set.path).collect(),
+        None => Vec::new(),
+    };
+    let entry = &plan.measure.entry;
+    let images = entry.headers.iter().map(|header| &header.path).chain(entry.nifti.as_ref().map(|file| &file.path));
+    outlines.into_iter().chain(images).fold(reason, |reason, path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        reason.replace(&*path.to_string_lossy(), &name)
+    })
 }
 
 fn findings(plan: &VisitPlan, study: &Study, notes: &mut Vec<Note>) -> Result<Vec<EarlierFinding>, String> {
