@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures `lesiontrace segment` beside the bare runs of its network, MONAI with onnxruntime, and nnU-Net, on the processor.
 
-    python3 scripts/measure_inference.py speed  --work DIR --program target/release/lesiontrace [--repeats 3] [--image IMAGE.nii.gz]
+    python3 scripts/measure_inference.py speed  --work DIR --program target/release/lesiontrace [--repeats 3] [--shape 160 160 100]
+                                      [--image IMAGE.nii.gz]
     python3 scripts/measure_inference.py memory --work DIR --program target/release/lesiontrace [--size 512 512 400]
     python3 scripts/measure_inference.py cases  --work DIR --program target/release/lesiontrace [--n 100]
 
@@ -192,7 +193,7 @@ def ratios(rows, ours):
 
 def speed(args):
     work, threads = args.work, args.threads
-    image = wave_image(work / "wave_0000.nii.gz", (160, 160, 100), (0.9, 0.9, 1.2))
+    image = wave_image(work / f"wave-{'x'.join(map(str, args.shape))}_0000.nii.gz", args.shape, (0.9, 0.9, 1.2))
     folder = work / "untrained-large"
     untrained_folder(folder, [32, 64, 128, 320], (64, 64, 64), 3, SPACING)
     of_nnunet = exported(folder, work / "large-0.1.0", 3, 0.5)
@@ -313,6 +314,7 @@ def main():
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--image", type=pathlib.Path)
+    parser.add_argument("--shape", type=int, nargs=3, default=(160, 160, 100), help="of the image that is timed")
     parser.add_argument("--size", type=int, nargs=3, default=(512, 512, 400))
     parser.add_argument("--n", type=int, default=100, help="cases")
     parser.add_argument("--model", type=pathlib.Path, help="of the cases; the shipped one when not given")
