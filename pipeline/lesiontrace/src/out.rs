@@ -50,10 +50,14 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Prints one JSON document on stdout; characters that are not seen are written as their number, so that nothing is lost.
 pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", json_text(value)?))
+}
+
+/// What [`print_json`] prints, without the line's end.
+pub(crate) fn json_text(value: &impl Serialize) -> anyhow::Result<String> {
     let text = serde_json::to_string_pretty(value).context("turning a result into JSON")?;
     let shown = |c: char| if is_unseen(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
-    let text = if text.contains(is_unseen) { text.chars().map(shown).collect() } else { text };
-    print(&format!("{text}\n"))
+    Ok(if text.contains(is_unseen) { text.chars().map(shown).collect() } else { text })
 }
 
 /// The folder of one patient in an output folder.

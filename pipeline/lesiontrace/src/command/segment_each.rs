@@ -36,9 +36,11 @@ enum Outcome {
     },
 }
 
-#[derive(Serialize)]
-struct Folder {
-    cases: Vec<Outcome>,
+/// What is said of all cases, put together as they end. Texts of single cases that stay until the end would lie between the memory of
+/// one image and of the next, and the process would grow from case to case.
+struct Report {
+    as_json: bool,
+    text: String,
     n_done: usize,
     n_failed: usize,
 }
@@ -88,10 +90,10 @@ pub(crate) fn run(args: &Segment, cases: &[Case], loaded: &Loaded) -> Result<u8,
         let message = format!("--each: the model sees {n_images} images together; call it case by case, with --with");
         return Err(Failure::usage(anyhow::anyhow!(message)));
     }
-    let mut outcomes = Vec::with_capacity(cases.len());
+    let mut report = Report::new(args.json, cases.len());
     if loaded.allowed_bytes.is_some() {
         for case in cases {
-            outcomes.push(outcome(loaded, case, read(&[&case.image]))?);
+            report.take(&outcome(loaded, case, read(&[&case.image]))?)?;
         }
     } else {
         std::thread::scope(|scope| {
@@ -100,13 +102,10 @@ pub(crate) fn run(args: &Segment, cases: &[Case], loaded: &Loaded) -> Result<u8,
                 // An error of handing over is the end of the work at the other side.
                 let _ = cases.iter().try_for_each(|case| hand_over.send((case, read(&[&case.image]))));
             });
-            handed_over.into_iter().try_for_each(|(case, images)| {
-                outcomes.push(outcome(loaded, case, images)?);
-                Ok(())
-            })
+            handed_over.into_iter().try_for_each(|(case, images)| report.take(&outcome(loaded, case, images)?))
         })?;
     }
-    report(args, outcomes)
+    report.print()
 }
 
 /// Segments a case; a result that cannot be written ends the work, any other fault is the case's own.
@@ -132,19 +131,40 @@ fn outcome(loaded: &Loaded, case: &Case, images: anyhow::Result<Vec<InputImage>>
     }
 }
 
-fn report(args: &Segment, cases: Vec<Outcome>) -> Result<u8, Failure> {
-    let n_failed = cases.iter().filter(|case| matches!(case, Outcome::Failed { .. })).count();
-    let n_done = cases.len() - n_failed;
-    if args.json {
-        out::print_json(&Folder { cases, n_done, n_failed }).map_err(Failure::io)?;
-    } else {
-        let text = |case: &Outcome| match case {
-            Outcome::Done { labels, document, .. } => document.text(Path::new(labels)),
-            Outcome::Failed { image, not_evaluable } => format!("{image}: not evaluable: {not_evaluable}\n"),
-        };
-        let mut all: String = cases.iter().map(text).collect();
-        all.push_str(&format!("{n_done} segmented, {n_failed} not evaluable\n"));
-        out::print(&all).map_err(Failure::io)?;
+impl Report {
+    /// Room for so many cases.
+    fn new(as_json: bool, n_cases: usize) -> Self {
+        // A case takes some 2 KiB: the text is moved as seldom as can be.
+        Self { as_json, text: String::with_capacity(n_cases * 4096), n_done: 0, n_failed: 0 }
     }
-    Ok(if n_failed == 0 { exit::DONE } else { exit::SOME_FAILED })
+
+    fn take(&mut self, outcome: &Outcome) -> Result<(), Failure> {
+        match outcome {
+            Outcome::Done { .. } => self.n_done += 1,
+            Outcome::Failed { .. } => self.n_failed += 1,
+        }
+        match outcome {
+            _ if self.as_json => {
+                self.text.push_str(if self.text.is_empty() { "{\n\"cases\": [\n" } else { ",\n" });
+                self.text.push_str(&out::json_text(outcome).map_err(Failure::internal)?);
+            }
+            Outcome::Done { labels, document, .. } => self.text.push_str(&document.text(Path::new(labels))),
+            Outcome::Failed { image, not_evaluable } => {
+                self.text.push_str(&format!("{image}: not evaluable: {not_evaluable}\n"));
+            }
+        }
+        Ok(())
+    }
+
+    fn print(mut self) -> Result<u8, Failure> {
+        let Self { n_done, n_failed, .. } = self;
+        let end = if self.as_json {
+            format!("\n],\n\"n_done\": {n_done},\n\"n_failed\": {n_failed}\n}}\n")
+        } else {
+            format!("{n_done} segmented, {n_failed} not evaluable\n")
+        };
+        self.text.push_str(&end);
+        out::print(&self.text).map_err(Failure::io)?;
+        Ok(if n_failed == 0 { exit::DONE } else { exit::SOME_FAILED })
+    }
 }
