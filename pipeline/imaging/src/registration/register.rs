@@ -44,7 +44,7 @@ pub fn register_rigid(
     let prepared = Prepared::new(fixed, moving, options)?;
     let start = prepared.start()?;
     let found = prepared.refine(start, Motion::Rigid)?;
-    verdict(&prepared, fixed, moving, &found, Motion::Rigid)
+    verdict(&prepared, fixed, moving, &found, Motion::Rigid, None)
 }
 
 /// Finds the affine map that carries the moving image onto the fixed one, from the rigid one on, and judges it.
@@ -57,7 +57,7 @@ pub fn register_affine(
     let start = prepared.start()?;
     let rigid = prepared.refine(start, Motion::Rigid)?;
     let found = prepared.refine(rigid, Motion::Affine)?;
-    verdict(&prepared, fixed, moving, &found, Motion::Affine)
+    verdict(&prepared, fixed, moving, &found, Motion::Affine, None)
 }
 
 /// Judges a map made elsewhere (another program, a hand) as if it had been found here.
@@ -74,7 +74,7 @@ pub fn judge(
         TransformKind::Affine => Motion::Affine,
         TransformKind::Deformable => return Err(no_single_matrix()),
     };
-    verdict(&prepared, fixed, moving, &fixed_to_moving, motion)
+    verdict(&prepared, fixed, moving, &fixed_to_moving, motion, None)
 }
 
 impl Prepared<'_> {

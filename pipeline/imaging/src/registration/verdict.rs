@@ -28,13 +28,15 @@ const OTHER_STARTS: [([f64; 3], [f64; 3]); 3] = [
     ([-4.0, -6.0, 6.0], [2.0, 2.0, -3.0]),
 ];
 
-/// Gathers the evidence for a placement and judges it.
+/// Gathers the evidence for a placement and judges it. `coverage` is the part of the region that the moving image covers, where that
+/// is known from before (an image already carried onto the fixed one cannot tell).
 pub(super) fn verdict(
     prepared: &Prepared<'_>,
     fixed: &Volume<f32>,
     moving: &Volume<f32>,
     fixed_to_moving: &Affine<Patient, Patient>,
     motion: Motion,
+    coverage: Option<f64>,
 ) -> Result<Registration, RegistrationError> {
     let moving_to_fixed = fixed_to_moving.inverse().ok_or(crate::GridError::Singular)?;
     let samples = prepared.samples(N_LEVELS - 1, N_SAMPLES[N_LEVELS - 1]);
@@ -58,7 +60,7 @@ pub(super) fn verdict(
         reasons: Vec::new(),
         metric_before: likeness(prepared, &samples, &Affine::identity()).map(|l| l.0),
         metric_after: after.map(|l| l.0),
-        overlap: after.map(|l| l.1),
+        overlap: after.map(|l| coverage.unwrap_or(l.1)),
         inverse_consistency_mm: Spread::of(&back).map(|s| s.mean_mm),
         estimated_error: Spread::of(&disagreement),
         residual: if told.len() < MIN_BLOCKS { None } else { Spread::of(&told) },

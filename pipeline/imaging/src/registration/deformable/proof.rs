@@ -121,7 +121,6 @@ pub(super) fn prove(
     evidence.moving_frame = known.moving.grid().frame().clone();
     evidence.transform = Some(TransformKind::Deformable);
     evidence.metric_before = known.start.metric_after;
-    evidence.overlap = known.start.overlap;
     let round_trip = Spread::of(&trips);
     evidence.inverse_consistency_mm = round_trip.map(|s| s.mean_mm);
     let mut registration = DeformableRegistration {
@@ -142,38 +141,42 @@ fn left_over(known: &Evidence<'_>, deformation: &Deformation) -> Result<Registra
     let spacing = deformation.grid().spacing_mm();
     let grid = regrid(deformation.grid(), spacing.map(|s| s.min(JUDGED_MM)))?;
     let low = known.prepared.moving_range.0;
-    let through = |p: Point<Patient>| deformation.apply(p);
-    let carried = resample_through(known.moving, &grid, through, Interpolation::Linear, low);
-    let covered = covered(known.moving, own.moving_mask, &grid, deformation)?;
-    let excluded = own.moving_exclusion.map(|mask| resample_mask_through(mask, &grid, through));
+    let nearest = |p: Point<Patient>| held_within(known.moving.grid(), deformation.apply(p));
+    let carried = resample_through(known.moving, &grid, nearest, Interpolation::Linear, low);
+    let uncounted = not_comparable(known.moving, own.moving_exclusion, &grid, deformation)?;
     let options = RegistrationOptions {
-        moving_exclusion: excluded.as_ref(),
-        moving_mask: Some(&covered),
+        moving_exclusion: Some(&uncounted),
+        moving_mask: None,
         moving_clamp: Some(known.prepared.moving_range),
         ..*own
     };
     let prepared = Prepared::new(known.fixed, &carried, &options)?;
-    verdict(&prepared, known.fixed, &carried, &Affine::identity(), Motion::Rigid)
+    verdict(&prepared, known.fixed, &carried, &Affine::identity(), Motion::Rigid, known.start.overlap)
 }
 
-/// The part of a grid that the moving image (where it counts) covers: beyond it the carried image holds no anatomy.
-fn covered(
+/// The nearest point within a grid's voxels. What lies beyond the moving image is not judged, but comparing at 4 mm blurs it into what
+/// is: there the border's own values go on, as nothing else would leave them as they are.
+fn held_within(grid: &Grid, p: Point<Patient>) -> Point<Patient> {
+    let shape = grid.shape();
+    let n = [shape.ni, shape.nj, shape.nk];
+    let v = grid.patient_to_voxel().apply(p).coords;
+    let held = Vector3::from_fn(|a, _| v[a].clamp(0.0, (n[a] - 1) as f64));
+    if held == v { p } else { grid.voxel_to_patient().apply(Point::from_coords(held)) }
+}
+
+/// Where the carried image cannot be compared: beyond the moving image, and in what is excluded of it.
+fn not_comparable(
     moving: &Volume<f32>,
-    counts: Option<&Mask>,
+    excluded: Option<&Mask>,
     grid: &Grid,
     deformation: &Deformation,
 ) -> Result<Mask, RegistrationError> {
-    if let Some(counts) = counts {
-        return Ok(resample_mask_through(counts, grid, |p| deformation.apply(p)));
-    }
-    let shape = moving.shape();
-    let n = [shape.ni, shape.nj, shape.nk].map(|n| n as f64 - 0.5);
-    let is_inside = |linear: usize| {
+    let excluded = excluded.map(|mask| resample_mask_through(mask, grid, |p| deformation.apply(p)));
+    let is_out = |linear: usize| {
         let p = deformation.apply(grid.center(grid.shape().index(linear)));
-        let v = moving.grid().patient_to_voxel().apply(p).coords;
-        (0..3).all(|a| v[a] >= -0.5 && v[a] <= n[a])
+        held_within(moving.grid(), p) != p || excluded.as_ref().is_some_and(|mask| mask.values()[linear])
     };
-    let values = (0..grid.shape().n_voxels()).into_par_iter().map(is_inside).collect();
+    let values = (0..grid.shape().n_voxels()).into_par_iter().map(is_out).collect();
     Ok(Mask::from_values(values, grid.clone())?)
 }
 
