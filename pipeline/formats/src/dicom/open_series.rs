@@ -229,5 +229,7 @@ fn in_unit(values: Vec<f32>, grid: Grid, unit: Unit) -> Result<ImageVolume, Grid
 }
 
 fn in_suv(values: &mut [f32], factor: f64) {
-    values.iter_mut().for_each(|v| *v = (f64::from(*v) * factor) as f32);
+    for value in values {
+        *value = (f64::from(*value) * factor) as f32;
+    }
 }
