@@ -9,6 +9,7 @@ mod input;
 mod label;
 mod normalisation;
 mod output;
+mod prompting;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -21,6 +22,7 @@ pub use self::input::{
 pub use self::label::{Label, OnlyNear, Role};
 pub use self::normalisation::{Normalisation, Over};
 pub use self::output::{Activation, CarriedBack, Output, OutputKind};
+pub use self::prompting::{Prompting, View};
 use crate::card_rules;
 
 /// The version of the card format read here.
@@ -91,6 +93,9 @@ pub struct Card {
     /// Images it sees beside the first one, in the order of its channels.
     #[serde(default, rename = "further_image", skip_serializing_if = "Vec::is_empty")]
     pub further_images: Vec<FurtherImage>,
+    /// How it is asked for the lesion under a prompt; absent where it finds what there is by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<Prompting>,
     /// What the network answers.
     pub output: Output,
     /// The labels in ascending order of index.
@@ -186,8 +191,12 @@ impl Card {
         std::iter::once(self.input.normalisation).chain(further)
     }
 
-    /// Number of channels the network is shown: the images, and in a cascade one for each label of the first stage.
+    /// Number of channels the network is shown: the images, and in a cascade one for each label of the first stage; under a prompt
+    /// always [`Prompting::N_CHANNELS`].
     pub fn n_input_channels(&self) -> usize {
+        if self.prompt.is_some() {
+            return Prompting::N_CHANNELS;
+        }
         self.n_images() + self.cascade.as_ref().map_or(0, |cascade| cascade.labels.len())
     }
 }
@@ -213,6 +222,53 @@ mod tests {
         assert_eq!(card.n_channels(), 4);
         let again = Card::parse(&toml::to_string(&card).unwrap()).unwrap();
         assert_eq!(again, card);
+    }
+
+    /// The complete card of a prompted model printed there.
+    fn prompted_card_of_the_readme() -> String {
+        let readme = include_str!("../../../models/README.md");
+        let blocks = readme.split("```toml\n").skip(1).filter_map(|block| block.split_once("```"));
+        blocks.map(|(block, _)| block).find(|block| block.contains("[prompt]")).unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_prompted_card_in_the_readme_is_a_card() {
+        let card = Card::parse(&prompted_card_of_the_readme()).unwrap();
+        let prompting = card.prompt.as_ref().unwrap();
+        assert_eq!((card.n_input_channels(), card.n_channels(), card.n_images()), (4, 1, 1));
+        assert_eq!(prompting.views[1], View { shift: [3, -3, 3], mirror: "x".to_owned() });
+        assert_eq!(Card::parse(&toml::to_string(&card).unwrap()).unwrap(), card);
+    }
+
+    #[test]
+    fn contradictions_of_a_prompted_card_are_named_with_their_key() {
+        let text = prompted_card_of_the_readme();
+        for (from, to, key) in [
+            ("spacing_range_mm = [0.8, 8.0]", "spacing_range_mm = [8.0, 0.8]", "prompt.spacing_range_mm"),
+            ("spacing_mm = [4.0, 4.0, 4.0]", "spacing_mm = [4.0, 4.0, 5.0]", "input.spacing_mm"),
+            ("spacing_mm = [4.0, 4.0, 4.0]", "spacing_mm = \"native\"", "input.spacing_mm"),
+            ("fill = 0.5", "fill = 1.0", "prompt.fill"),
+            ("click_sigma_voxels = 2.0", "click_sigma_voxels = 0.0", "prompt.click_sigma_voxels"),
+            ("least_agreement = 0.8", "least_agreement = 80", "prompt.least_agreement"),
+            ("shift = [3, -3, 3]", "shift = [30, -3, 3]", "prompt.views.shift"),
+            ("mirror = \"x\"", "mirror = \"xx\"", "prompt.views.mirror"),
+            ("patch = [48, 48, 48]", "patch = [48, 48, 32]", "input.patch"),
+            ("patch = [48, 48, 48]", "patch = [47, 47, 47]", "input.patch"),
+            ("orientation = \"lps\"", "orientation = \"native\"", "input.orientation"),
+            ("resampling = \"linear_antialiased\"", "resampling = \"linear\"", "input.resampling"),
+            ("step_fraction = 1.0", "step_fraction = 0.5", "input.step_fraction"),
+            ("step_fraction = 1.0", "step_fraction = 1.0\nmirror = \"x\"", "input.mirror"),
+            ("padding_value = 0.0", "padding_value = -1.0", "input.padding_value"),
+            ("activation = \"sigmoid\"", "activation = \"softmax\"", "output.activation"),
+            ("role = \"lesion\"", "role = \"lesion\"\nfill_holes = true", "label 1"),
+            ("role = \"lesion\"", "role = \"organ\"", "label 1"),
+        ] {
+            assert!(text.contains(from), "{from}");
+            let message = Card::parse(&text.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(message.contains(&format!("card key {key}")), "{to}: {message}");
+        }
+        let unknown = Card::parse(&text.replacen("fill = 0.5", "fill = 0.5\nlooks = 3", 1)).unwrap_err().to_string();
+        assert!(unknown.contains("unknown field"), "{unknown}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What must hold between the values of a card.
 
+mod prompted;
+
 use crate::card::{
     Activation, Axes, AxisSpacing, CARD_VERSION, Card, CardError, CarriedBack, Crop, Label, Normalisation, OutputKind,
     Patch, Role, Spacing,
@@ -18,7 +20,8 @@ pub(crate) fn check(card: &Card) -> Result<(), CardError> {
         }
     }
     check_output(card)?;
-    check_labels(&card.labels)
+    check_labels(&card.labels)?;
+    card.prompt.as_ref().map_or(Ok(()), |prompting| prompted::check(card, prompting))
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "what was found is a number, a text or a made-up text")]

@@ -3,7 +3,7 @@
 //! The card says what a network expects and what its answers mean ([`card`], [`model_folder`]); the image is brought onto the
 //! network's grid ([`model_grid`], [`preprocess`]), shown window by window ([`windows`], [`sliding_window`]) to whatever runs it
 //! ([`network`], [`onnx`]), and the answer becomes labels again, plane by plane (`labels_on_image`, `clean_up`). [`Segmenter`] is
-//! all of it in one call.
+//! all of it in one call. A network that outlines the lesion under a prompt is asked in another way ([`prompted`]).
 
 mod axis_operator;
 pub mod card;
@@ -23,6 +23,7 @@ mod normalise;
 pub mod onnx;
 pub mod preprocess;
 mod previous_stage;
+pub mod prompted;
 pub mod runtime_library;
 pub mod segmenter;
 pub mod sliding_window;
@@ -33,5 +34,7 @@ pub use card::{Card, CardError, Label, Role};
 pub use model_folder::{Model, ModelError, list_models, read_card};
 pub use network::{Execution, Network, NetworkError};
 pub use onnx::{Device, OnnxNetwork, RuntimeError, RuntimeOptions};
+pub use prompted::prompt::{Prompt, PromptError};
+pub use prompted::result::{PromptedLesion, PromptedOutput, PromptedSegmentation};
 pub use runtime_library::{LibraryError, Surroundings};
 pub use segmenter::{NetworkOutput, Provenance, SegmentError, Segmentation, Segmenter, Structure};

@@ -155,7 +155,7 @@ mod tests {
     fn the_list_is_in_order_and_names_what_is_wrong() {
         let models = list_models(&test_models()).unwrap();
         let names: Vec<String> = models.iter().map(|(_, card)| card.as_ref().unwrap().name.clone()).collect();
-        assert_eq!(names, ["bright", "seeded", "shifted"]);
+        assert_eq!(names, ["bright", "prompted", "seeded", "shifted"]);
         assert!(Model::open(Path::new("/nowhere")).unwrap_err().to_string().contains("card.toml"));
     }
 }

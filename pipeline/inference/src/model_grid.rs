@@ -5,7 +5,7 @@ use std::ops::Range;
 use imaging::resample::regrid;
 use imaging::{Affine, Grid, GridError, Shape, Voxel};
 use nalgebra::{Matrix3, Vector3};
-use ndarray::{Array3, ArrayView3, Axis, s};
+use ndarray::{Array3, ArrayBase, ArrayView3, ArrayViewMut3, Axis, Ix3, RawData, s};
 
 use crate::axis_operator::{Alignment, AxisOperator, Placement};
 use crate::card::{CarriedBack, Convention, Input, Orientation, Resampling};
@@ -126,8 +126,17 @@ impl ModelGrid {
 
     /// The image's array `[k, j, i]` seen as `[z, y, x]`; nothing is copied.
     pub fn orient<'a, T>(&self, image: &'a Array3<T>) -> ArrayView3<'a, T> {
+        self.turned(image.view())
+    }
+
+    /// The same to write into.
+    pub(crate) fn orient_mut<'a, T>(&self, image: &'a mut Array3<T>) -> ArrayViewMut3<'a, T> {
+        self.turned(image.view_mut())
+    }
+
+    fn turned<S: RawData>(&self, image: ArrayBase<S, Ix3>) -> ArrayBase<S, Ix3> {
         let [x, y, z] = self.image_axis.map(|axis| 2 - axis);
-        let mut view = image.view().permuted_axes([z, y, x]);
+        let mut view = image.permuted_axes([z, y, x]);
         for (axis, _) in self.flipped.iter().enumerate().filter(|(_, flipped)| **flipped) {
             view.invert_axis(Axis(2 - axis));
         }

@@ -266,7 +266,8 @@ fn within_source(
     carried
 }
 
-fn refuse_non_finite(image: &Volume<f32>) -> Result<(), PreprocessError> {
+/// Errors: NaN or infinity among the voxels.
+pub(crate) fn refuse_non_finite(image: &Volume<f32>) -> Result<(), PreprocessError> {
     let values = image.values();
     let n = values.par_iter().filter(|v| !v.is_finite()).count();
     match values.iter().position(|v| !v.is_finite()) {

@@ -19,6 +19,9 @@ use crate::model_grid::ModelGrid;
 use crate::network::{Execution, Network};
 use crate::onnx::{OnnxNetwork, RuntimeError, RuntimeOptions};
 use crate::preprocess::{Prepared, PreprocessError, prepare};
+use crate::prompted::memory;
+use crate::prompted::prompt::{Prompt, PromptError};
+use crate::prompted::result::{Asked, PromptedOutput, PromptedSegmentation};
 use crate::sliding_window::{Watch, WindowError, blend};
 use crate::windows::Windows;
 
@@ -40,6 +43,25 @@ pub enum SegmentError {
     /// The network gave no result.
     #[error(transparent)]
     Window(#[from] WindowError),
+    /// A prompt cannot be followed.
+    #[error(transparent)]
+    Prompt(#[from] PromptError),
+    /// Nothing was pointed at.
+    #[error(
+        "model {model} outlines the lesion under a prompt, and there is none: point at a lesion (--point x,y,z in LPS mm) or draw a box round it (--box x1,y1,z1,x2,y2,z2), or take a model that finds lesions by itself"
+    )]
+    PromptMissing {
+        /// The model's name.
+        model: String,
+    },
+    /// A model that takes no prompt.
+    #[error(
+        "model {model} finds what it knows by itself and takes no prompt: leave --point, --box and --uncertainty out, or take a model whose card has a table [prompt]"
+    )]
+    PromptNotWanted {
+        /// The model's name.
+        model: String,
+    },
     /// More memory is needed than may be used.
     #[error(
         "this image with model {model} needs up to {needed_mib} MiB, {allowed_mib} MiB are allowed; allow more (--memory), or take a model with a smaller patch, fewer labels or a coarser spacing"
@@ -212,6 +234,7 @@ impl Segmenter {
         images: &[&Volume<f32>],
         watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
     ) -> Result<Noted<Segmentation>, SegmentError> {
+        self.refuse_prompted()?;
         let mut notes = Vec::new();
         let first_stage = self.run_first_stage(images, watch, &mut notes)?;
         let prepared = prepare(images, first_stage.as_ref().map(|stage| &stage.labels), &self.card, &mut notes)?;
@@ -229,6 +252,7 @@ impl Segmenter {
     /// The network's blended output on the model's grid, for comparison with other runtimes. Unlike [`Segmenter::segment`] it
     /// holds all channels of the whole grid.
     pub fn network_output(&self, image: &Volume<f32>) -> Result<Noted<NetworkOutput>, SegmentError> {
+        self.refuse_prompted()?;
         let mut notes = Vec::new();
         let watch = |_, _| ControlFlow::Continue(());
         let first_stage = self.run_first_stage(&[image], &watch, &mut notes)?;
@@ -241,12 +265,39 @@ impl Segmenter {
         Ok(Noted::new(NetworkOutput { values, grid: prepared.model.grid().clone() }, notes))
     }
 
-    /// An upper bound, in bytes, of what [`Segmenter::segment`] holds for an image on this grid, the image itself included; the
+    /// Outlines the lesion under each prompt, telling `watch` (runs of a network done, most there can be) before each run. Labels
+    /// are 1, 2, … in the order of the prompts. Errors: a model that takes no prompt, no prompt, one that lies outside the image.
+    pub fn segment_prompted(
+        &self,
+        image: &Volume<f32>,
+        prompts: &[Prompt],
+        watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
+    ) -> Result<Noted<PromptedSegmentation>, SegmentError> {
+        Asked::new(&self.card, &self.networks, image)?.lesions(prompts, watch)
+    }
+
+    /// The mean probability under one prompt, for comparison with other programs.
+    pub fn prompted_output(&self, image: &Volume<f32>, prompt: &Prompt) -> Result<PromptedOutput, SegmentError> {
+        Asked::new(&self.card, &self.networks, image)?.output(prompt, &|_, _| ControlFlow::Continue(()))
+    }
+
+    fn refuse_prompted(&self) -> Result<(), SegmentError> {
+        match &self.card.prompt {
+            Some(_) => Err(SegmentError::PromptMissing { model: self.card.name.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// An upper bound, in bytes, of what [`Segmenter::segment`] or [`Segmenter::segment_prompted`] holds for an image on this grid, the image itself included; the
     /// runtime's inner layers and library are not in it.
     pub fn memory_bound_bytes(&self, image: &Grid) -> Result<u64, SegmentError> {
+        let n_threads = rayon::current_num_threads();
+        if let Some(prompting) = &self.card.prompt {
+            return Ok(memory::bound_bytes(image, &self.card.input.patch, prompting, self.networks.len(), n_threads));
+        }
         let model = ModelGrid::over(image, &self.card.input)?;
         let windows = Windows::over(model.size(), &self.card);
-        let own = bound_bytes(image.shape(), &model, &windows, &self.card, rayon::current_num_threads());
+        let own = bound_bytes(image.shape(), &model, &windows, &self.card, n_threads);
         let first_stage = self.first_stage.as_ref().map_or(Ok(0), |stage| stage.memory_bound_bytes(image))?;
         Ok(own.max(first_stage))
     }

@@ -1,0 +1,34 @@
+//! How a network that outlines the lesion under a prompt is asked: the card's `[prompt]`.
+
+use serde::{Deserialize, Serialize};
+
+/// How a network that outlines the lesion under a prompt is asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prompting {
+    /// Finest and coarsest spacing of the cube, mm.
+    pub spacing_range_mm: [f64; 2],
+    /// Share of the cube's side that the lesion is to take, in (0, 1).
+    pub fill: f64,
+    /// σ of the Gaussian round the click, voxels of the cube.
+    pub click_sigma_voxels: f64,
+    /// How the cube is shown once its spacing is found; the answers are averaged.
+    pub views: Vec<View>,
+    /// The agreement of the views below which a lesion is not to be trusted, in [0, 1].
+    pub least_agreement: f64,
+}
+
+/// One look at the lesion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct View {
+    /// How many voxels beyond the cube's middle the click lies, along x, y, z.
+    pub shift: [i32; 3],
+    /// Axes (letters of x, y, z) along which the cube is shown mirrored.
+    pub mirror: String,
+}
+
+impl Prompting {
+    /// Channels of the network's input: value, inside the image, click, box.
+    pub const N_CHANNELS: usize = 4;
+}

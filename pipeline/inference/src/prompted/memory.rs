@@ -1,0 +1,36 @@
+//! How much memory a prompted segmentation takes at most, worked out before it begins.
+
+use imaging::{Grid, Shape};
+
+use crate::card::{Patch, Prompting};
+
+/// Bytes of a number in single precision.
+const F32: u64 = 4;
+
+/// An upper bound, in bytes, of the arrays alive at once: the image, the labels, whose each voxel is and the uncertainty on its grid;
+/// what lies under the largest cube; and the cubes of all views by all networks. Not in it: the runtime.
+pub(crate) fn bound_bytes(
+    image: &Grid,
+    patch: &Patch,
+    prompting: &Prompting,
+    n_networks: usize,
+    n_threads: usize,
+) -> u64 {
+    let Shape { ni, nj, nk } = image.shape();
+    let (n, spacing_mm) = ([ni, nj, nk], image.spacing_mm());
+    let side = if let Patch::Voxels([side, ..]) = patch { *side } else { 0 };
+    let shift = prompting.views.iter().flat_map(|view| view.shift).map(i32::unsigned_abs).max().unwrap_or(0);
+    let reach_mm = (side as f64 + 2.0 * f64::from(shift)) * prompting.spacing_range_mm[1];
+    let reach: [u64; 3] = std::array::from_fn(|a| ((reach_mm / spacing_mm[a]).ceil() as u64 + 2).min(n[a] as u64));
+    let region: u64 = reach.iter().product();
+    let n_image = image.shape().n_voxels() as u64;
+    let on_image = n_image * (F32 + 2 + F32 + F32);
+    // Mean and deviation; a view's map before and after it is put in place; masks, parts and numbers of parts.
+    let on_region = region * (2 * F32 + 2 * F32 + 10);
+    let plane = reach.iter().max().copied().unwrap_or(1).pow(2) * F32;
+    let between =
+        (side as u64 + n_threads as u64 * 2) * plane + F32 * reach.iter().max().unwrap_or(&1) * (side as u64).pow(2);
+    let n_views = prompting.views.len() as u64;
+    let cubes = n_views * (n_networks as u64 + 1) + 4 * Prompting::N_CHANNELS as u64 + 4;
+    on_image + on_region + between + cubes * (side as u64).pow(3) * F32
+}

@@ -1,0 +1,68 @@
+//! Cubes shown to every network of a card, mirrored where asked, and their answers as probabilities in the image's own direction.
+
+use ndarray::{Array3, Array4, Axis, Zip};
+
+use crate::card::Card;
+use crate::label_choice::activate;
+use crate::network::Network;
+use crate::sliding_window::{Watch, WindowError};
+use crate::tensor::{from_card_axes, to_card_axes};
+
+/// The networks of a card, and how often they were run.
+pub(crate) struct Looks<'a> {
+    card: &'a Card,
+    networks: &'a [Box<dyn Network>],
+    watch: Watch<'a>,
+    n_runs: usize,
+    n_cubes: usize,
+    of: usize,
+}
+
+impl<'a> Looks<'a> {
+    /// Networks that will be run `of` times at most, telling `watch` before each.
+    pub(crate) fn new(card: &'a Card, networks: &'a [Box<dyn Network>], watch: Watch<'a>, of: usize) -> Self {
+        Self { card, networks, watch, n_runs: 0, n_cubes: 0, of }
+    }
+
+    /// Cubes shown until now.
+    pub(crate) fn n_cubes(&self) -> usize {
+        self.n_cubes
+    }
+
+    /// The lesion's probability `[z, y, x]` by each network, for a cube `[channel, z, y, x]` shown mirrored along some axes.
+    pub(crate) fn by_network(&mut self, shown: &Array4<f32>, mirror: &str) -> Result<Vec<Array3<f32>>, WindowError> {
+        self.n_cubes += 1;
+        self.networks.iter().map(|network| self.one(network.as_ref(), shown, mirror)).collect()
+    }
+
+    fn one(&mut self, network: &dyn Network, shown: &Array4<f32>, mirror: &str) -> Result<Array3<f32>, WindowError> {
+        if (self.watch)(self.n_runs, self.of).is_break() {
+            return Err(WindowError::Stopped { done: self.n_runs, of: self.of });
+        }
+        self.n_runs += 1;
+        let (nth, side) = ((self.n_runs, self.of), shown.dim().3);
+        let axes: Vec<Axis> = mirror.chars().filter_map(|letter| "czyx".find(letter)).map(Axis).collect();
+        let mut view = shown.view();
+        for axis in &axes {
+            view.invert_axis(*axis);
+        }
+        let failed = |source| WindowError::Network { n: nth.0, of: nth.1, source };
+        let answer = network.run(to_card_axes(&view, &self.card.input.axes)).map_err(failed)?;
+        let mut answer = from_card_axes(answer, self.card, [side; 3], nth)?.index_axis_move(Axis(0), 0);
+        activate(&mut answer, self.card);
+        // Without the channel each axis stands one place earlier.
+        for axis in &axes {
+            answer.invert_axis(Axis(axis.0 - 1));
+        }
+        Ok(answer.as_standard_layout().into_owned())
+    }
+}
+
+/// The mean of several answers to one cube.
+pub(crate) fn mean(answers: &[Array3<f32>]) -> Array3<f32> {
+    let mut sum = answers[0].clone();
+    for answer in &answers[1..] {
+        Zip::from(&mut sum).and(answer).for_each(|sum, v| *sum += v);
+    }
+    sum / answers.len() as f32
+}
