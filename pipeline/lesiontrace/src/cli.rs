@@ -98,7 +98,7 @@ pub(crate) enum Command {
     Suv(Suv),
     /// Segments one image, or every image of a folder, with a model.
     #[command(
-        after_help = "Examples: lesiontrace segment portal.nii.gz --model models/phantom-liver-0.2.0 --out labels.nii.gz\n          lesiontrace segment images --each --model models/phantom-liver-0.2.0 --out labels"
+        after_help = "Examples: lesiontrace segment portal.nii.gz --model models/phantom-liver-0.2.0 --out labels.nii.gz\n          lesiontrace segment images --each --model models/phantom-liver-0.2.0 --out labels\n          lesiontrace segment ct.nii.gz --model models/lesion-voi-ct-0.1.0 --point -41.5,-20,118 --out lesion.nii.gz --json"
     )]
     Segment(Segment),
     /// Registers a moving image to a fixed one.

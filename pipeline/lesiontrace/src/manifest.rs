@@ -100,6 +100,11 @@ fn open_model(study: &LoadedStudy, runtime: Option<&Path>, n_threads: usize) -> 
     let options = RuntimeOptions { library: runtime.map(Path::to_owned), device, n_threads };
     let segmenter =
         Segmenter::open(&folder, &options).with_context(|| format!("opening the model in {}", folder.display()))?;
+    anyhow::ensure!(
+        segmenter.card().prompt.is_none(),
+        "the model in {} outlines the lesion under a prompt; [models] segmentation needs one that finds lesions by itself: outline them with `lesiontrace segment --point` and import the masks",
+        folder.display()
+    );
     let n_images = segmenter.card().n_images();
     anyhow::ensure!(
         n_images == 1,

@@ -67,6 +67,16 @@ pub(crate) struct Segment {
     /// Label map to write (NIfTI); with --each the folder for them.
     #[arg(long)]
     pub(crate) out: PathBuf,
+    /// A point in a lesion, DICOM LPS in mm, for a model that outlines what is pointed at; once for each lesion. Labels are 1, 2, …
+    /// in their order, those of boxes after those of points.
+    #[arg(long = "point", value_name = "X,Y,Z", allow_hyphen_values = true)]
+    pub(crate) points: Vec<String>,
+    /// Two opposite corners of a box round a lesion, DICOM LPS in mm; its edges run along the image's own axes. Once for each.
+    #[arg(long = "box", value_name = "X1,Y1,Z1,X2,Y2,Z2", allow_hyphen_values = true)]
+    pub(crate) boxes: Vec<String>,
+    /// Beside --point or --box: how far networks and views differ, voxel by voxel (NIfTI): standard deviation of the probability.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) uncertainty: Option<PathBuf>,
     /// Device: cpu, cuda:N, tensorrt:N, openvino; one that cannot be used is an error, never the CPU instead.
     #[arg(long, default_value = "cpu")]
     pub(crate) device: String,

@@ -20,6 +20,7 @@ mod run;
 mod segment;
 mod segment_each;
 mod segment_memory;
+mod segment_prompted;
 mod status;
 mod survival;
 mod suv;

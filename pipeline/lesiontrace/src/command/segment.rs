@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::segment_each;
 use super::segment_memory::{Allowed, Memory};
+use super::segment_prompted;
 use crate::cli::{Global, Segment};
 use crate::exit::{self, Failure};
 use crate::image_input::{self, InputImage};
@@ -50,6 +51,7 @@ pub(crate) struct Loaded {
 pub(crate) fn run(args: &Segment, global: &Global) -> Result<u8, Failure> {
     let device = args.device.parse::<Device>().map_err(Failure::usage)?;
     let allowed_bytes = args.memory.as_deref().map(schedule::parse_memory).transpose().map_err(Failure::usage)?;
+    let prompts = segment_prompted::prompts(args)?;
     if args.each {
         let cases = segment_each::cases(&args.image, &args.out)?;
         return segment_each::run(args, &cases, &load(args, global, device, allowed_bytes, &[])?);
@@ -57,6 +59,9 @@ pub(crate) fn run(args: &Segment, global: &Global) -> Result<u8, Failure> {
     let paths: Vec<&Path> = std::iter::once(&args.image).chain(&args.further).map(AsRef::as_ref).collect();
     let images = read(&paths).map_err(|error| image_input::refuse(args.json, error))?;
     let loaded = load(args, global, device, allowed_bytes, &images)?;
+    if !prompts.is_empty() || args.uncertainty.is_some() {
+        return segment_prompted::run(args, &loaded, &images[0], &prompts);
+    }
     let document = one(&loaded, &images, &paths, &args.out).map_err(|failed| match failed {
         Failed::Unfit(error) => image_input::refuse(args.json, error),
         Failed::Segment(error) => failure(error),
@@ -118,7 +123,12 @@ pub(crate) fn one(loaded: &Loaded, images: &[InputImage], paths: &[&Path], out: 
 }
 
 /// Refuses images in another unit than the card names; where a file states none, that is noted.
-fn check_units(card: &Card, images: &[InputImage], paths: &[&Path], notes: &mut Vec<Note>) -> anyhow::Result<()> {
+pub(crate) fn check_units(
+    card: &Card,
+    images: &[InputImage],
+    paths: &[&Path],
+    notes: &mut Vec<Note>,
+) -> anyhow::Result<()> {
     let wanted = std::iter::once(&card.input.unit).chain(card.further_images.iter().map(|image| &image.unit));
     for ((input, path), wanted) in images.iter().zip(paths).zip(wanted).filter(|(_, wanted)| !wanted.is_empty()) {
         match input.unit {
@@ -138,7 +148,8 @@ fn check_units(card: &Card, images: &[InputImage], paths: &[&Path], notes: &mut 
 }
 
 impl Document {
-    fn new(found: Noted<Segmentation>, voxel_mm3: f64, memory: Memory, mut notes: Vec<Note>) -> Self {
+    /// Of what was found.
+    pub(crate) fn new(found: Noted<Segmentation>, voxel_mm3: f64, memory: Memory, mut notes: Vec<Note>) -> Self {
         let found = found.note_into(&mut notes);
         let structures = found.structures.into_iter().map(|s| Structure {
             index: s.index,
@@ -166,11 +177,14 @@ impl Document {
     }
 }
 
-/// A runtime or device that is not there, or too little memory, is a matter of the command line, all else of the data.
-fn failure(error: SegmentError) -> Failure {
+/// A runtime or device that is not there, too little memory, or a prompt too many or too few is a matter of the command line, all
+/// else of the data.
+pub(crate) fn failure(error: SegmentError) -> Failure {
     match error {
         SegmentError::Runtime(error) => Failure::usage(error),
-        error @ SegmentError::Memory { .. } => Failure::usage(error),
+        error @ (SegmentError::Memory { .. }
+        | SegmentError::PromptMissing { .. }
+        | SegmentError::PromptNotWanted { .. }) => Failure::usage(error),
         other => Failure::io(other),
     }
 }

@@ -85,6 +85,10 @@ fn case_name(path: &Path) -> Option<String> {
 
 /// Segments the cases one after another; the next image is read meanwhile, unless memory is bounded.
 pub(crate) fn run(args: &Segment, cases: &[Case], loaded: &Loaded) -> Result<u8, Failure> {
+    if loaded.segmenter.card().prompt.is_some() {
+        let message = "--each: the model outlines the lesion under a prompt, and each image needs its own; call it image by image, with --point or --box";
+        return Err(Failure::usage(anyhow::anyhow!(message)));
+    }
     let n_images = loaded.segmenter.card().n_images();
     if n_images != 1 {
         let message = format!("--each: the model sees {n_images} images together; call it case by case, with --with");

@@ -229,7 +229,7 @@ fn an_unknown_device_is_a_usage_error() {
 }
 
 /// Whether the program finds ONNX Runtime; said loudly if not.
-fn runtime_is_here() -> bool {
+pub(crate) fn runtime_is_here() -> bool {
     let (_, _, stderr) =
         failing(&["segment", "gone.nii.gz", "--model", &test_data("models/bright-0.1.0"), "--out", "y"]);
     assert!(stderr.contains("gone.nii.gz"), "{stderr}");

@@ -6,6 +6,7 @@
 mod files;
 mod images;
 mod ingest;
+mod prompts;
 mod tables;
 
 use std::path::Path;
