@@ -44,6 +44,7 @@ def arguments(target, given):
     known = getattr(monai.transforms, name, None) or getattr(monai.inferers, name, None)
     if known is None:
         refuse(f"{target} is not one of MONAI's")
+    name = known.__name__  # SpacingD and SpacingDict are other names of Spacingd
     of = inspect.signature(known).parameters
     return name, {key: given.get(key, None if p.default is inspect.Parameter.empty else p.default) for key, p in of.items()}
 

@@ -1,5 +1,6 @@
 //! The command line, raw: what may be written, with an example for each command. Checked values are made in `command/`.
 
+mod candidates;
 mod cohort;
 mod deidentify;
 mod quality;
@@ -10,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use candidates::{Candidates, CutOff};
 pub(crate) use cohort::{Collect, Demo, Init, Only, Phantom, Run, Status};
 pub(crate) use deidentify::Deidentify;
 pub(crate) use quality::CompareMasks;
@@ -114,6 +116,11 @@ pub(crate) enum Command {
     /// Measures the lesions of a mask.
     #[command(after_help = "Example: lesiontrace measure --mask lesions.nii.gz --image portal.nii.gz --json")]
     Measure(Measure),
+    /// FDG-avid lesion candidates of a PET: found, outlined, measured, organs' own uptake set aside.
+    #[command(
+        after_help = "Example: lesiontrace candidates pet.nii.gz --cut-off liver --liver liver.nii.gz --organs organs.nii.gz --organ 1=brain,2=bladder --out candidates.nii.gz --json"
+    )]
+    Candidates(Candidates),
     /// How well one mask agrees with another: Dice, surfaces, lesions found and missed, volume.
     #[command(after_help = "Example: lesiontrace compare-masks reader.nii.gz model.nii.gz --tolerance-mm 2 --json")]
     CompareMasks(CompareMasks),

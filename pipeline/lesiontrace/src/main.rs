@@ -27,7 +27,6 @@ mod shard;
 mod stages;
 mod submission_tables;
 mod survival_table;
-mod suv_peak;
 mod triage;
 mod triage_page;
 mod truth_table;

@@ -8,12 +8,13 @@ use imaging::{
     components, intensity, max_3d_diameter, planar_diameters,
 };
 use oncology::Evaluable;
+use oncology::measure::suv_peak::suv_peak;
 use serde::Serialize;
 
 use crate::cli::Measure;
 use crate::exit::{self, Failure};
 use crate::image_input::{self, or_reason};
-use crate::{out, suv_peak};
+use crate::out;
 
 /// All lesions of one mask.
 #[derive(Serialize)]
@@ -176,7 +177,7 @@ fn uptake(mask: &Mask, window: &Window, values: Option<&Values>) -> anyhow::Resu
         Evaluable::Value(unit) if unit.eq_ignore_ascii_case("SUVbw") => {
             let mut whole = Mask::filled(image.grid().clone(), false);
             window.paste(mask, &mut whole);
-            suv_peak::suv_peak(image, &whole)
+            suv_peak(image, &whole)
         }
         Evaluable::Value(unit) => Evaluable::not(format!("the image holds {unit}, not SUVbw")),
         Evaluable::NotEvaluable(reason) => Evaluable::not(reason.clone()),

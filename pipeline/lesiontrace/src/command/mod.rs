@@ -1,6 +1,7 @@
 //! One file per command: checks what was written on the command line, calls the crates, prints or writes what came out.
 
 mod assess;
+mod candidates;
 mod case;
 mod collect;
 mod compare_masks;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Register(args) => register::run(args),
         Command::Warp(args) => warp::run(args),
         Command::Measure(args) => measure::run(args),
+        Command::Candidates(args) => candidates::run(args),
         Command::CompareMasks(args) => compare_masks::run(args),
         Command::Margin(args) => margin::run(args),
         Command::Assess(args) => assess::run(args),

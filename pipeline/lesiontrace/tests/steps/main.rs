@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
 
+mod candidates;
 #[path = "../files/mod.rs"]
 mod files;
 mod images;

@@ -4,7 +4,8 @@
 //! sphere may reach beyond the lesion, but not beyond the image: such a centre is left out.
 
 use imaging::{Grid, Index3, Mask, Volume};
-use oncology::Evaluable;
+
+use crate::evaluable::Evaluable;
 
 /// Volume of the sphere, mm³.
 const SPHERE_MM3: f64 = 1000.0;
@@ -20,7 +21,8 @@ struct Part {
 }
 
 /// The largest mean over 1 cm³; image and lesion lie on one grid.
-pub(crate) fn suv_peak(image: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
+#[must_use]
+pub fn suv_peak(image: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
     let sphere = sphere(image.grid());
     let means = lesion.indices_set().filter_map(|centre| mean_around(image, centre, &sphere));
     match means.reduce(f64::max) {
