@@ -1,0 +1,220 @@
+#!/usr/bin/env python3
+"""Measures the click-prompted lesion networks with the program itself, each patient by the network that never saw it.
+
+  scripts/measure_lesion_voi.py sarcomas --data STS --models models --out TABLE.csv
+      one click at the voxel farthest inside the mask; one click anywhere in its inner half; the first again with the
+      image's borders moved towards the lesion
+  scripts/measure_lesion_voi.py inserted --cases CASES --models models --out TABLE.csv
+      lesions of 5 to 40 mm in the liver of a CT that no network saw (scripts/make_inserted_lesions.py), all networks together
+  scripts/measure_lesion_voi.py baselines --data STS --out TABLE.csv
+      thresholds and region growing from the first click, each tuned on the other folds
+
+Needs numpy, scipy, nibabel and, for the baselines, PyTorch. --lesiontrace names the program (default target/release/lesiontrace).
+"""
+import argparse
+import csv
+import hashlib
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import nibabel  # noqa: E402
+import numpy as np  # noqa: E402
+from scipy import ndimage  # noqa: E402
+
+from lesion_voi import data  # noqa: E402
+
+MODEL = {"CT": "lesion-voi-ct", "MR": "lesion-voi-mr", "PT": "lesion-voi-pet"}
+SEED = 3
+
+
+def of_one_fold(models, modality, fold, folder):
+    """A model's folder with the network of one fold alone."""
+    source = sorted(pathlib.Path(models).glob(MODEL[modality] + "-*"))[-1]
+    folder.mkdir(parents=True, exist_ok=True)
+    card = (source / "card.toml").read_text()
+    card = re.sub(r"\[\[fold\]\]\n(?:[a-z0-9_]+ = .*\n)+\n*", "", card)
+    network = (source / f"fold{fold}.onnx").read_bytes()
+    card = re.sub(r'^file = .*$', f'file = "fold{fold}.onnx"', card, count=1, flags=re.M)
+    card = re.sub(r'^sha256 = .*$', f'sha256 = "{hashlib.sha256(network).hexdigest()}"', card, count=1, flags=re.M)
+    (folder / "card.toml").write_text(card)
+    (folder / f"fold{fold}.onnx").write_bytes(network)
+    return folder
+
+
+def call(*arguments):
+    """A run of the program that answers in JSON; a result that is not evaluable is an answer, too."""
+    done = subprocess.run([str(a) for a in arguments], capture_output=True, text=True)
+    if not done.stdout:
+        raise SystemExit(f"{' '.join(map(str, arguments))}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def lps(image, index):
+    """Voxel indices i, j, k as a point in LPS mm, as the command line takes it."""
+    x, y, z = (image.affine @ [*index, 1.0])[:3]
+    return f"{-x:.3f},{-y:.3f},{z:.3f}"
+
+
+def dice(a, b):
+    total = int(a.sum()) + int(b.sum())
+    return 1.0 if total == 0 else 2.0 * int((a & b).sum()) / total
+
+
+def long_axis(program, mask):
+    """The long axis of a mask's lesion by the program, mm; nothing where it has none."""
+    lesions = call(program, "measure", "--mask", mask, "--json").get("lesions", [])
+    axes = [lesion.get("long_axis_mm") for lesion in lesions]
+    return max((a for a in axes if isinstance(a, (int, float))), default=None)
+
+
+def segmented(program, model, image_path, points, out):
+    """The label map and what is said of each lesion."""
+    prompts = [f"--point={point}" for point in points]
+    document = call(program, "segment", image_path, "--model", model, "--out", out, "--json", *prompts)
+    return np.asarray(nibabel.load(out).dataobj).astype(int), document["lesions"]
+
+
+def inner_half(rng, depth):
+    """A voxel at least half as deep inside the mask as its deepest."""
+    where = np.argwhere(depth >= 0.5 * depth.max())
+    return where[rng.integers(len(where))]
+
+
+def with_borders_moved(rng, image, mask, path):
+    """The image with each side moved towards the lesion, by any distance that leaves two voxels round it; and what was cut."""
+    where = np.argwhere(mask)
+    low = [int(rng.integers(0, max(1, where[:, a].min() - 1))) for a in range(3)]
+    high = [int(mask.shape[a] - rng.integers(0, max(1, mask.shape[a] - 2 - where[:, a].max()))) for a in range(3)]
+    part = tuple(slice(l, h) for l, h in zip(low, high))
+    nibabel.save(image.slicer[part], path)
+    return part
+
+
+def sarcoma(program, model, folder, modality, work, rng):
+    """The rows of one image."""
+    name = data.FILES[modality]
+    path = folder / f"{name}.nii.gz"
+    image, mask_file = nibabel.load(path), folder / f"{name}_mask.nii.gz"
+    mask = np.asarray(nibabel.load(mask_file).dataobj) > 0.5
+    spacing = image.header.get_zooms()[:3]
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
+    centre = np.unravel_index(int(np.argmax(depth)), depth.shape)
+    truth_mm = long_axis(program, mask_file)
+    rows, first = [], None
+    for click, index in (("centre", centre), ("inner_half", inner_half(rng, depth)), ("border_moved", centre)):
+        shown, part = path, (slice(None),) * 3
+        if click == "border_moved":
+            shown = work / "cut.nii.gz"
+            part = with_borders_moved(rng, image, mask, shown)
+        labels, lesions = segmented(program, model, shown, [lps(image, index)], work / "labels.nii.gz")
+        found = labels > 0
+        first = found if first is None else first
+        lesion, axis_mm = lesions[0], long_axis(program, work / "labels.nii.gz") if found.any() else None
+        row = {
+            "patient": folder.name, "modality": modality, "click": click, "volume_ml": round(mask.sum() * np.prod(spacing) / 1000, 1),
+            "dice": round(dice(found, mask[part]), 4), "dice_with_centre": round(dice(found, first[part]), 4),
+            "long_axis_mm": truth_mm, "found_axis_mm": axis_mm, "spacing_mm": lesion["spacing_mm"],
+            "agreement": lesion["agreement"], "trusted": lesion["trusted"],
+        }
+        rows.append(row)
+    return rows
+
+
+def sarcomas(args, work):
+    rows, folds = [], data.fold_of(args.data)
+    for modality in MODEL:
+        models = {k: of_one_fold(args.models, modality, k, work / f"{modality}{k}") for k in range(data.FOLDS)}
+        for patient, fold in folds.items():
+            rng = np.random.default_rng([SEED, int(re.sub(r"\D", "", patient)), len(modality), ord(modality[0])])
+            rows += sarcoma(args.lesiontrace, models[fold], args.data / patient, modality, work, rng)
+            print(patient, modality, [row["dice"] for row in rows[-3:]], rows[-3]["agreement"], flush=True)
+    return rows
+
+
+def inserted(args, work):
+    model = sorted(pathlib.Path(args.models).glob(MODEL["CT"] + "-*"))[-1]
+    rows, truth = [], json.loads((args.cases / "truth.json").read_text())
+    for n, lesions in truth.items():
+        image = nibabel.load(args.cases / f"{n}.nii.gz")
+        masks = np.asarray(nibabel.load(args.cases / f"{n}_mask.nii.gz").dataobj)
+        for known in lesions:
+            mask = masks == known["label"]
+            part = tuple(slice(max(0, a.min() - 1), a.max() + 2) for a in np.nonzero(mask))
+            depth = ndimage.distance_transform_edt(np.pad(mask[part], 1), sampling=image.header.get_zooms()[:3])[1:-1, 1:-1, 1:-1]
+            index = np.array(np.unravel_index(int(np.argmax(depth)), depth.shape)) + [s.start for s in part]
+            labels, found = segmented(args.lesiontrace, model, args.cases / f"{n}.nii.gz", [lps(image, index)], work / "labels.nii.gz")
+            rows.append({"image": n, **{k: known[k] for k in ("label", "long_axis_mm", "contrast_hu", "core")},
+                         "dice": round(dice(labels > 0, mask), 4), "spacing_mm": found[0]["spacing_mm"],
+                         "agreement": found[0]["agreement"], "trusted": found[0]["trusted"]})
+            print(rows[-1], flush=True)
+    return rows
+
+
+def baselines(args, _):
+    from lesion_voi import baselines as methods
+
+    rows, folds = [], data.fold_of(args.data)
+    for modality in MODEL:
+        cases = data.cases(args.data, data.patients(args.data), (modality,))
+        for method, result in methods.cross_validated(cases, folds).items():
+            rows += [{"patient": case.patient, "modality": modality, "method": method, "dice": d,
+                      "setting_on_all": " ".join(map(str, result["setting_on_all"]))} for case, d in zip(cases, result["dice"])]
+            print(modality, method, summary(result["dice"]), result["setting_on_all"], flush=True)
+    return rows
+
+
+def summary(values):
+    v = np.asarray(values, float)
+    quartiles = np.percentile(v, [25, 50, 75])
+    return f"median {quartiles[1]:.3f}, mean {v.mean():.3f}, quartiles {quartiles[0]:.3f} {quartiles[2]:.3f}, worst {v.min():.3f}, n {len(v)}"
+
+
+def tell(rows):
+    """The figures of the table on the terminal."""
+    if "click" not in rows[0]:
+        return
+    for modality in MODEL:
+        for click in ("centre", "inner_half", "border_moved"):
+            own = [row for row in rows if (row["modality"], row["click"]) == (modality, click)]
+            print(f"{modality} {click}: Dice {summary([row['dice'] for row in own])}")
+            if click == "border_moved":
+                print(f"{modality} the same output with the border moved: Dice {summary([row['dice_with_centre'] for row in own])}")
+                continue
+            errors = [abs(row["found_axis_mm"] / row["long_axis_mm"] - 1) for row in own if row["found_axis_mm"]]
+            print(f"{modality} {click}: long axis off by a median of {100 * np.median(errors):.1f} %, {len(own) - len(errors)} not found")
+            sizes = np.percentile([row["volume_ml"] for row in own], [0, 33.3, 66.7, 100])
+            for low, high in zip(sizes[:-1], sizes[1:]):
+                some = [row["dice"] for row in own if low <= row["volume_ml"] <= high]
+                print(f"{modality} {click} {low:.0f} to {high:.0f} ml: {summary(some)}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["sarcomas", "inserted", "baselines"])
+    parser.add_argument("--data", type=pathlib.Path)
+    parser.add_argument("--cases", type=pathlib.Path)
+    parser.add_argument("--models", type=pathlib.Path, default="models")
+    parser.add_argument("--lesiontrace", default="target/release/lesiontrace")
+    parser.add_argument("--out", type=pathlib.Path, required=True)
+    args = parser.parse_args()
+    work = pathlib.Path(tempfile.mkdtemp())
+    try:
+        rows = {"sarcomas": sarcomas, "inserted": inserted, "baselines": baselines}[args.what](args, work)
+    finally:
+        shutil.rmtree(work)
+    with args.out.open("w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    tell(rows)
+
+
+if __name__ == "__main__":
+    main()
