@@ -67,9 +67,9 @@ def at_click(mask, at):
     return labels == labels[at]
 
 
-def search(nets, case, click, box, first=FIRST_SPACING_MM, views=VIEWS[:1], trace=None):
+def search(nets, case, click, box, first=None, views=VIEWS[:1], trace=None):
     """The spacing at which the lesion fills its share of the cube."""
-    spacing_mm = first
+    spacing_mm = first or FIRST_SPACING_MM
     if box is not None:
         side = max((box[1][a] - box[0][a]) * case.spacing[a] for a in range(3))
         return float(np.clip(side / (FILL * SIDE), *SPACING_RANGE_MM))
@@ -116,11 +116,11 @@ def dice(a, b):
     return 1.0 if total == 0 else 2.0 * (a & b).sum() / total
 
 
-def segment(nets, case, click, box=None, first=FIRST_SPACING_MM, views=VIEWS, spacing_mm=None):
+def segment(nets, case, click, box=None, first=None, views=None, spacing_mm=None):
     """Mask on the image's grid, mean agreement of the views with it, the spacing."""
     spacing_mm = spacing_mm or search(nets, case, click, box, first)
     all_views = []
-    for how in views:
+    for how in views or VIEWS:
         p, axes = view(nets, case, click, spacing_mm, how, box)
         all_views.append(onto_image(p, axes, case.values.shape))
     mean = np.mean(all_views, 0)
