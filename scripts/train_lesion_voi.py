@@ -6,7 +6,7 @@ drawn at random. Needs PyTorch 2, numpy, scipy, nibabel. State is kept in --work
 
   scripts/train_lesion_voi.py start --work WORK                            synthetic cases alone, the start of every fold
   scripts/train_lesion_voi.py fold --data STS --work WORK --fold K         K = 0..4: all patients but those of fold K
-  scripts/train_lesion_voi.py looks --data STS --work WORK --fold K        the same, at any scale, mostly that of the first look
+  scripts/train_lesion_voi.py looks --data STS --work WORK --fold K        the same, at any scale
   scripts/train_lesion_voi.py export --work WORK --models models --release 0.1.0
       networks of all folds and cards that state the training alone, to be measured (scripts/measure_lesion_voi.py)
   scripts/train_lesion_voi.py card --work WORK --models models --release 0.1.0 --table SARCOMAS.csv --inserted INSERTED.csv
@@ -52,7 +52,7 @@ if args.stage == "start":
     settings = {"seed": args.seed, "fold": -1, "steps": args.steps or 3000, "rate": 3e-3}
     path = args.work / "start.pt"
 elif args.stage == "looks":
-    settings = {"seed": args.seed + 1, "fold": args.fold, "steps": args.steps or 1800, "rate": 1.5e-3, "any_scale": True,
+    settings = {"seed": args.seed + 1, "fold": args.fold, "steps": args.steps or 8000, "rate": 1.5e-3, "any_scale": True,
                 "start": str(args.work / f"fold{args.fold}.pt")}
     path = args.work / f"looks{args.fold}.pt"
 else:

@@ -3,11 +3,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .network import FIRST_SPACING_MM, SIDE
+from .borders import borders
+from .network import SIDE
 from .synthetic import GRID, blob, connected, paint, relative_extent, smooth_noise
 
 SPACING_RANGE_MM = (1.2, 8.0)
-FIRST_LOOK = 0.6  # of the tumours at any scale: seen at about the spacing of the first look
 
 
 class Source:
@@ -50,7 +50,8 @@ def turn(rng):
 
 
 def places(rng, source, at, spacing_mm, click):
-    """Where in the image (grid_sample's units) each voxel of the cube lies, with the click at `click` of the cube."""
+    """Where in the image (grid_sample's units) each voxel of the cube lies, with the click at `click` of the cube; and whether it
+    lies in the image."""
     offset = (GRID - torch.as_tensor(np.asarray(click, np.float32)).reshape(3, 1, 1, 1)) * spacing_mm
     if rng.random() < 0.5:
         bend = smooth_noise(rng, int(rng.integers(1, 4)), 3) * rng.uniform(0, 0.03) * SIDE * spacing_mm
@@ -63,23 +64,6 @@ def places(rng, source, at, spacing_mm, click):
     inside = ((index > -0.5) & (index < size - 0.5)).all(0).float()
     place = (2 * index / (size - 1).clamp_min(1) - 1).flip(0).permute(1, 2, 3, 0)[None]
     return place, inside
-
-
-def cut(rng, inside, click):
-    """Ends the image at a random plane on some sides, anywhere between the click and the end of the cube."""
-    if rng.random() < 0.5:
-        return inside
-    inside = inside.clone()
-    for axis in range(3):
-        for side in (0, 1):
-            if rng.random() < 0.4:
-                edge = int(click[axis])
-                if side:
-                    end = int(rng.integers(min(edge + 2, SIDE), SIDE + 1))
-                    inside.narrow(axis, end, SIDE - end).zero_()
-                else:
-                    inside.narrow(axis, 0, int(rng.integers(0, max(edge - 1, 1)))).zero_()
-    return inside
 
 
 def other_look(rng, image, modality):
@@ -97,12 +81,9 @@ def other_look(rng, image, modality):
 
 
 def spacing_for(rng, case, any_scale):
-    """The cube's spacing: one at which the tumour takes its share; or, at any scale, mostly that of the first look."""
-    if any_scale and rng.random() < FIRST_LOOK:
-        spacing = FIRST_SPACING_MM * float(np.exp(rng.normal(0, 0.12)))
-    else:
-        spacing = case.extent_mm / (SIDE * relative_extent(rng, any_scale))
-    return float(np.clip(spacing, *SPACING_RANGE_MM))
+    """The cube's spacing, at which the tumour takes its share."""
+    spacing = case.extent_mm / (SIDE * relative_extent(rng, any_scale))
+    return float(np.clip(spacing, SPACING_RANGE_MM[0] / (2 if any_scale else 1), SPACING_RANGE_MM[1]))
 
 
 def draw(rng, source, any_scale=False):
@@ -113,10 +94,10 @@ def draw(rng, source, any_scale=False):
     click = SIDE / 2 + rng.uniform(-0.17, 0.17, 3) * SIDE
     click = np.round(click)
     place, inside = places(rng, source, at, spacing, click)
-    sample = lambda volume: F.grid_sample(volume, place, mode="bilinear", padding_mode="border", align_corners=True)[0, 0]
+    sample = lambda volume: F.grid_sample(volume, place, mode="bilinear", padding_mode="reflection", align_corners=True)[0, 0]
     image = other_look(rng, sample(source.values_for(spacing)), case.modality)
     target = sample(source.mask) > 0.5
-    return image, cut(rng, inside, click), target, click.astype(int), case.modality
+    return image, borders(rng, click), inside, target, click.astype(int), case.modality
 
 
 def draw_inserted(rng, source, any_scale=False):
@@ -130,7 +111,7 @@ def draw_inserted(rng, source, any_scale=False):
             break
     click = np.round(SIDE / 2 + rng.uniform(-0.17, 0.17, 3) * SIDE)
     place, inside = places(rng, source, at, spacing, click)
-    sample = lambda volume: F.grid_sample(volume, place, mode="bilinear", padding_mode="border", align_corners=True)[0, 0]
+    sample = lambda volume: F.grid_sample(volume, place, mode="bilinear", padding_mode="reflection", align_corners=True)[0, 0]
     image = sample(source.values_for(spacing))
     extent = max(3.0, extent_mm / spacing)
     depth = blob(rng, click + rng.uniform(-0.12, 0.12, 3) * extent, extent)
@@ -140,4 +121,4 @@ def draw_inserted(rng, source, any_scale=False):
     soft = torch.sigmoid(depth * extent / 2 / rng.uniform(0.3, 1.0))
     image = other_look(rng, torch.where(depth > -0.5, image + (painted - image) * soft, image), case.modality)
     target = connected((depth > 0).numpy(), click.astype(int))
-    return image, cut(rng, inside, click), torch.from_numpy(target), click.astype(int), case.modality
+    return image, borders(rng, click), inside, torch.from_numpy(target), click.astype(int), case.modality

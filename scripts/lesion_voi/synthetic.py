@@ -3,6 +3,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from .borders import borders
 from .network import CLICK_SIGMA, SIDE
 
 
@@ -79,10 +80,15 @@ def scanner(rng, image):
 
 
 def relative_extent(rng, any_scale):
-    """How much of the cube's side a lesion takes: mostly about half, at times a speck or more than all; or anything alike."""
-    if not any_scale and rng.random() < 0.7:
-        return rng.uniform(0.35, 0.8)
-    low, high = (0.1, 1.3) if any_scale else (0.15, 1.6)
+    """How much of the cube's side a lesion takes: mostly about half, at times a speck or more than all. At any scale the cube
+    often lies wholly inside the lesion, as it does where the program begins to look."""
+    kind = rng.random()
+    if kind < (0.55 if any_scale else 0.7):
+        return rng.uniform(0.3, 0.9) if any_scale else rng.uniform(0.35, 0.8)
+    if not any_scale:
+        low, high = 0.15, 1.6
+    else:
+        low, high = (0.9, 3.0) if kind < 0.85 else (0.12, 0.3)
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
@@ -96,7 +102,8 @@ def connected(mask, at):
 
 
 def draw(rng, any_scale=False):
-    """One case: raw image [z, y, x], inside, target, click in voxels, the modality whose normalisation it gets."""
+    """One case: raw image [z, y, x], where there is image, where its values are true, target, click in voxels, and the modality
+    whose normalisation it gets."""
     extent = max(3.0, relative_extent(rng, any_scale) * SIDE)
     centre = SIDE / 2 + rng.uniform(-0.2, 0.2, 3) * SIDE
     depth = blob(rng, centre, extent)
@@ -117,4 +124,4 @@ def draw(rng, any_scale=False):
         image = (image - image.min() + 0.1) * rng.uniform(0.2, 2.5)
     else:
         image = image * 100 + 300
-    return image, torch.ones_like(image), target, at, modality
+    return image, borders(rng, at), torch.ones_like(image), target, at, modality

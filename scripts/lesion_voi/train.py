@@ -32,12 +32,12 @@ def box_channel(rng, target):
 
 def assemble(rng, drawn):
     """The network's input, the target and where the loss counts."""
-    image, inside, target, click, modality = drawn
+    image, inside, true, target, click, modality = drawn
     box = torch.zeros(target.shape)
     if rng.random() < BOX and target.any():
         box = box_channel(rng, target)
     x = torch.stack([image * inside, inside, synthetic.click_channel(click), box])[None]
-    return normalise(x, modality), target.float()[None, None], inside[None, None]
+    return normalise(x, modality), target.float()[None, None], (inside * true)[None, None]
 
 
 def draw(rng, sources, any_scale):
@@ -50,7 +50,7 @@ def draw(rng, sources, any_scale):
             drawn = sampling.draw(rng, sources[rng.integers(len(sources))], any_scale)
         else:
             drawn = sampling.draw_inserted(rng, sources[rng.integers(len(sources))], any_scale)
-        if drawn[2].any():
+        if drawn[3].any():
             return assemble(rng, drawn)
 
 
