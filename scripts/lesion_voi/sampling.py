@@ -49,14 +49,14 @@ def turn(rng):
     return matrix
 
 
-def places(rng, source, at, spacing_mm, click):
+def places(rng, source, at, spacing_mm, click, matrix):
     """Where in the image (grid_sample's units) each voxel of the cube lies, with the click at `click` of the cube; and whether it
     lies in the image."""
     offset = (GRID - torch.as_tensor(np.asarray(click, np.float32)).reshape(3, 1, 1, 1)) * spacing_mm
     if rng.random() < 0.5:
         bend = smooth_noise(rng, int(rng.integers(1, 4)), 3) * rng.uniform(0, 0.03) * SIDE * spacing_mm
         offset = offset + bend - bend[(slice(None), *[int(c) for c in click])].reshape(3, 1, 1, 1)
-    matrix = torch.from_numpy(turn(rng).astype(np.float32))
+    matrix = torch.from_numpy(matrix.astype(np.float32))
     index = (matrix @ offset.reshape(3, -1)).reshape(3, *(SIDE,) * 3)
     index = index / torch.as_tensor(source.case.spacing.astype(np.float32)).reshape(3, 1, 1, 1)
     index = index + torch.as_tensor(np.asarray(at, np.float32)).reshape(3, 1, 1, 1)
@@ -86,14 +86,25 @@ def spacing_for(rng, case, any_scale):
     return float(np.clip(spacing, SPACING_RANGE_MM[0] / (2 if any_scale else 1), SPACING_RANGE_MM[1]))
 
 
+def click_place(rng, source, at, spacing, matrix, any_scale):
+    """Where in the cube the click lies: near its middle, or, at any scale, often where it must for the tumour's middle to lie there."""
+    near = SIDE / 2 + rng.uniform(-0.17, 0.17, 3) * SIDE
+    if any_scale and rng.random() < 0.5:
+        middle = (source.where.min(0) + source.where.max(0)) / 2
+        offset = np.linalg.solve(matrix, (np.asarray(at) - middle) * source.case.spacing) / spacing
+        moved = SIDE / 2 + offset + rng.uniform(-0.08, 0.08, 3) * SIDE
+        if np.all((moved > 1) & (moved < SIDE - 2)):
+            near = moved
+    return np.round(near)
+
+
 def draw(rng, source, any_scale=False):
     """One case of a real tumour."""
     case = source.case
     spacing = spacing_for(rng, case, any_scale)
-    at = click_in(rng, source)
-    click = SIDE / 2 + rng.uniform(-0.17, 0.17, 3) * SIDE
-    click = np.round(click)
-    place, inside = places(rng, source, at, spacing, click)
+    at, matrix = click_in(rng, source), turn(rng)
+    click = click_place(rng, source, at, spacing, matrix, any_scale)
+    place, inside = places(rng, source, at, spacing, click, matrix)
     sample = lambda volume: F.grid_sample(volume, place, mode="bilinear", padding_mode="reflection", align_corners=True)[0, 0]
     image = other_look(rng, sample(source.values_for(spacing)), case.modality)
     target = sample(source.mask) > 0.5
@@ -110,7 +121,7 @@ def draw_inserted(rng, source, any_scale=False):
         if not case.mask[tuple(at)] and (case.modality != "CT" or case.values[tuple(at)] > -150):
             break
     click = np.round(SIDE / 2 + rng.uniform(-0.17, 0.17, 3) * SIDE)
-    place, inside = places(rng, source, at, spacing, click)
+    place, inside = places(rng, source, at, spacing, click, turn(rng))
     sample = lambda volume: F.grid_sample(volume, place, mode="bilinear", padding_mode="reflection", align_corners=True)[0, 0]
     image = sample(source.values_for(spacing))
     extent = max(3.0, extent_mm / spacing)
