@@ -166,8 +166,8 @@ mod tests {
         let found = found.value().unwrap();
         assert!((found.mean_suv - 2.0).abs() < 0.01 && (found.sd_suv - 0.1).abs() < 0.002, "{found:?}");
         assert!((found.cut_off_suv - (1.5 * found.mean_suv + 2.0 * found.sd_suv)).abs() < 1e-12);
-        // A ball of radius 15 mm holds 14137 mm³, 221 voxels of 64 mm³.
-        assert!((200..245).contains(&found.n_voxels), "{}", found.n_voxels);
+        // Points with whole coordinates within 15 mm of one of them at 4 mm: those of i² + j² + k² ≤ 14 (OEIS A117609).
+        assert_eq!(found.n_voxels, 251);
     }
 
     #[test]
