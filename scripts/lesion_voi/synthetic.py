@@ -83,12 +83,12 @@ def relative_extent(rng, any_scale):
     """How much of the cube's side a lesion takes: mostly about half, at times a speck or more than all. At any scale the cube
     often lies wholly inside the lesion, as it does where the program begins to look."""
     kind = rng.random()
-    if kind < (0.55 if any_scale else 0.7):
+    if kind < (0.8 if any_scale else 0.7):
         return rng.uniform(0.3, 0.9) if any_scale else rng.uniform(0.35, 0.8)
     if not any_scale:
         low, high = 0.15, 1.6
     else:
-        low, high = (0.9, 3.0) if kind < 0.85 else (0.12, 0.3)
+        low, high = (0.9, 3.0) if kind < 0.94 else (0.12, 0.3)
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
