@@ -35,7 +35,7 @@ def blob(rng, centre, extent):
     turn, _ = np.linalg.qr(rng.standard_normal((3, 3)))
     matrix = torch.from_numpy((turn / radii[None]).T.astype(np.float32))
     offset = (GRID - torch.as_tensor(np.asarray(centre, np.float32)).reshape(3, 1, 1, 1)).reshape(3, -1)
-    distance = (matrix @ offset).norm(dim=0).reshape((SIDE,) * 3)
+    distance = (matrix @ offset).square().sum(0).sqrt().reshape((SIDE,) * 3)
     lumps = rng.uniform(0.0, 0.35) * smooth_noise(rng, int(np.clip(round(SIDE * 2.0 / extent), 1, 14)))[0]
     return 1.0 - distance + lumps * (distance > 0.3)
 
@@ -43,7 +43,11 @@ def blob(rng, centre, extent):
 def tissues(rng):
     """A body of smooth regions, each with its own mean and grain."""
     kinds = int(rng.integers(1, 7))
-    which = smooth_noise(rng, int(rng.integers(1, 6)), kinds).argmax(0)
+    fields = smooth_noise(rng, int(rng.integers(1, 6)), kinds)
+    which, best = torch.zeros((SIDE,) * 3, dtype=torch.long), fields[0]
+    for kind in range(1, kinds):  # argmax, but faster
+        which = torch.where(fields[kind] > best, kind, which)
+        best = torch.maximum(best, fields[kind])
     mean = torch.from_numpy(rng.normal(0, 1, kinds).astype(np.float32))
     grain = torch.from_numpy((rng.uniform(0, 0.25, kinds)).astype(np.float32))
     return mean[which] + grain[which] * smooth_noise(rng, int(rng.integers(6, 20)))[0]
