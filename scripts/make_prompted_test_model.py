@@ -31,7 +31,8 @@ SIDE = 32
 # The steps are those of predict.py; size of the cube, views and the numbers' preparation are this small network's own.
 predict.SIDE = SIDE
 predict.VIEWS = [((0, 0, 0), ()), ((3, -3, 3), (2,)), ((-3, 3, -3), (1,)), ((3, 3, -3), (0,))]
-predict.FIRST_SPACING_MM, predict.SPACING_RANGE_MM, predict.FILL, predict.CLICK_SIGMA = 4.0, (0.8, 8.0), 0.5, 2.0
+predict.LOOKS_MM = (0.8, 1.6, 3.2, 6.4)
+predict.SPACING_RANGE_MM, predict.FILL, predict.CLICK_SIGMA = (0.8, 8.0), 0.5, 2.0
 predict.normalise = lambda x, _: x
 
 
@@ -86,19 +87,13 @@ def phantom():
 
 
 def answers(nets, case, click, box):
-    mask, _, spacing_mm, mean = predict.segment(nets, case, click, box, first=predict.FIRST_SPACING_MM, views=predict.VIEWS)
-    dice = []
-    for net in nets:
-        for how in predict.VIEWS:
-            p, axes = predict.view([net], case, click, spacing_mm, how, box)
-            p = predict.onto_image(p, axes, case.values.shape)
-            dice.append(predict.dice(predict.at_click(p > 0.5, np.asarray(click)), mask))
-    print(f"spacing {spacing_mm:.6f}, {mask.sum()} voxels, agreement {np.mean(dice):.6f}")
+    mask, agreement, spacing_mm, mean = predict.segment(nets, case, click, box)
+    print(f"spacing {spacing_mm:.6f}, {mask.sum()} voxels, agreement {agreement:.6f}")
     return mean, {
         "click_zyx": list(click),
         "box_zyx": None if box is None else [list(corner) for corner in box],
         "spacing_mm": spacing_mm,
-        "agreement": float(np.mean(dice)),
+        "agreement": agreement,
         "n_voxels": int(mask.sum()),
     }
 

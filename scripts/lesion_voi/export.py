@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from . import data, predict
-from .network import CLICK_SIGMA, FIRST_SPACING_MM, SIDE, Prompted, VoiNet
+from .network import CLICK_SIGMA, SIDE, Prompted, VoiNet
 
 NAMES = {"CT": "ct", "MR": "mr", "PT": "pet"}
 TOLERANCE = 0.02  # largest difference of a probability that rounding the weights to half precision may make
@@ -147,7 +147,7 @@ def card(folder, modality, folds, training, qualities, least_agreement, further_
     parts += [table("[quality]", entry) for entry in qualities]
     parts.append(table("input", {
         "name": "voi", "axes": "nczyx", "modality": modality, "series_role": role, "unit": unit,
-        "orientation": "lps", "spacing_mm": [FIRST_SPACING_MM] * 3, "resampling": "linear_antialiased",
+        "orientation": "lps", "spacing_mm": [predict.LOOKS_MM[0]] * 3, "resampling": "linear_antialiased",
         "patch": [SIDE] * 3, "step_fraction": 1.0, "padding_value": 0.0,
     }))
     parts.append(table("input.normalisation", {"kind": "none"}))
@@ -156,7 +156,7 @@ def card(folder, modality, folds, training, qualities, least_agreement, further_
         for shift, mirrored in predict.VIEWS
     ]
     parts.append(table("prompt", {
-        "spacing_range_mm": list(predict.SPACING_RANGE_MM), "fill": predict.FILL, "click_sigma_voxels": CLICK_SIGMA,
+        "looks_mm": list(predict.LOOKS_MM), "spacing_range_mm": list(predict.SPACING_RANGE_MM), "fill": predict.FILL, "click_sigma_voxels": CLICK_SIGMA,
         "least_agreement": least_agreement,
     }) + "\nviews = [\n" + "\n".join(views) + "\n]")
     parts.append(table("output", {"name": "logits", "axes": "nczyx", "kind": "logits", "activation": "sigmoid"}))

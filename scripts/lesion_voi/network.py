@@ -8,7 +8,6 @@ from torch import nn
 
 SIDE = 40  # voxels of the cube
 CLICK_SIGMA = 10.0  # voxels
-FIRST_SPACING_MM = 4.2  # of the first look: a cube of 168 mm
 CHANNELS = (8, 20, 48, 112)
 MODALITIES = ("CT", "MR", "PT")
 

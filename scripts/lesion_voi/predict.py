@@ -6,11 +6,12 @@ import numpy as np
 import torch
 from scipy import ndimage
 
-from .network import CLICK_SIGMA, FIRST_SPACING_MM, SIDE, normalise
+from .network import CLICK_SIGMA, SIDE, normalise
 
-SPACING_RANGE_MM = (0.8, 8.0)
-FILL = 0.55  # of the cube's side, by the lesion's extent
-VIEWS = [((0, 0, 0), ()), ((3, -3, 3), (2,)), ((-3, 3, -3), (1,)), ((3, 3, -3), (0,))]  # shift in voxels, mirrored axes
+LOOKS_MM = (0.6, 1.0, 1.6, 2.5, 4.0, 6.3, 10.0)  # spacings at which the size of the lesion is looked for
+SPACING_RANGE_MM = (0.4, 10.0)
+FILL = 0.6  # of the cube's side, by the lesion's extent
+VIEWS = [((0, 0, 0), ()), ((2, -2, 2), (2,)), ((-2, 2, -2), (1,)), ((2, 2, -2), (0,))]  # shift in voxels, mirrored axes
 
 
 def taps(n_in, at, half):
@@ -39,15 +40,14 @@ def cube(values, spacing, click, spacing_mm, shift, box=None):
     return np.stack([image * inside, inside, gaussian, boxed]).astype(np.float32), axes
 
 
-def run(nets, x, modality, mirrored):
-    """Mean over networks of the lesion's probability, with the cube mirrored on the way in and out."""
-    x = torch.from_numpy(x)[None]
-    dims = [2 + a for a in mirrored]
-    if dims:
-        x = x.flip(dims)
+def view(nets, case, click, spacing_mm, shift=(0, 0, 0), mirrored=(), box=None):
+    """Each network's probability of the lesion in a cube, mirrored on the way in and out; and where the cube lies."""
+    x, axes = cube(case.values, case.spacing, click, spacing_mm, shift, box)
+    x, dims = torch.from_numpy(x)[None], [2 + axis for axis in mirrored]
+    x = x.flip(dims) if dims else x
     with torch.no_grad():
-        p = torch.stack([torch.sigmoid(net(normalise(x, modality))) for net in nets]).mean(0)
-    return (p.flip(dims) if dims else p)[0, 0].numpy()
+        answers = [torch.sigmoid(net(normalise(x, case.modality))) for net in nets]
+    return [(p.flip(dims) if dims else p)[0, 0].numpy() for p in answers], axes
 
 
 def at_click(mask, at):
@@ -67,36 +67,46 @@ def at_click(mask, at):
     return labels == labels[at]
 
 
-def search(nets, case, click, box, first=None, views=VIEWS[:1], trace=None):
-    """The spacing at which the lesion fills its share of the cube."""
-    spacing_mm = first or FIRST_SPACING_MM
+def coarser(part, ratio):
+    """A part of one look on the voxels of another, `ratio` times as large, round the same middle."""
+    at = (np.arange(SIDE) - SIDE / 2) * ratio + SIDE / 2
+    weights = taps(SIDE, at, max(1.0, ratio)) * ((at > -0.5) & (at < SIDE - 0.5))[:, None]
+    return np.einsum("ai,bj,ck,ijk->abc", *[weights] * 3, part.astype(np.float32), optimize=True) > 0.5
+
+
+def most_lasting(parts):
+    """The look whose part is most like that of the next coarser one: what is really there keeps its size, what is guessed grows
+    with the cube. A part that reaches the cube's end does not count; where there is no other, the coarsest look with a part."""
+    best = None
+    for n in range(len(parts) - 1):
+        where = np.argwhere(parts[n])
+        if len(where) == 0 or where.min() == 0 or where.max() == SIDE - 1 or not parts[n + 1].any():
+            continue
+        alike = dice(coarser(parts[n], LOOKS_MM[n + 1] / LOOKS_MM[n]), parts[n + 1])
+        if best is None or alike > best[0]:
+            best = (alike, n)
+    if best is not None:
+        return best[1], (best[1], best[1] + 1)
+    last = max((n for n, part in enumerate(parts) if part.any()), default=None)
+    return last, (() if last is None else (last,))
+
+
+def search(nets, case, click, box=None):
+    """The spacing at which the lesion fills its share of the cube, the shift that brings its middle to the cube's, the looks kept."""
     if box is not None:
         side = max((box[1][a] - box[0][a]) * case.spacing[a] for a in range(3))
-        return float(np.clip(side / (FILL * SIDE), *SPACING_RANGE_MM))
-    for _ in range(5):
-        p = view(nets, case, click, spacing_mm, views[0], None)[0]
-        part = at_click(p > 0.5, np.full(3, SIDE / 2))
-        if not part.any():
-            wanted = spacing_mm / 1.6
-        else:
-            where = np.argwhere(part)
-            extent = (where.max(0) - where.min(0) + 1).max()
-            wanted = extent * spacing_mm / (FILL * SIDE)
-            if where.min() == 0 or where.max() == SIDE - 1:
-                wanted = max(wanted, spacing_mm * 1.4)
-        wanted = float(np.clip(wanted, *SPACING_RANGE_MM))
-        if trace is not None:
-            trace.append((round(spacing_mm, 2), round(wanted, 2)))
-        if abs(np.log(wanted / spacing_mm)) < 0.2:
-            break
-        spacing_mm = wanted
-    return spacing_mm
-
-
-def view(nets, case, click, spacing_mm, how, box):
-    shift, mirrored = how
-    x, axes = cube(case.values, case.spacing, click, spacing_mm, shift, box)
-    return run(nets, x, case.modality, mirrored), axes
+        return float(np.clip(side / (FILL * SIDE), *SPACING_RANGE_MM)), np.zeros(3, int), []
+    looks = [view(nets, case, click, mm) for mm in LOOKS_MM]
+    parts = [at_click(np.mean(answers, 0) > 0.5, np.full(3, SIDE / 2)) for answers, _ in looks]
+    n, kept = most_lasting(parts)
+    if n is None:
+        return LOOKS_MM[len(LOOKS_MM) // 2], np.zeros(3, int), []
+    where = np.argwhere(parts[n])
+    low, high = where.min(0), where.max(0)
+    spacing_mm = float(np.clip((high - low + 1).max() * LOOKS_MM[n] / (FILL * SIDE), *SPACING_RANGE_MM))
+    away = ((low + high) / 2 - SIDE / 2) * LOOKS_MM[n] / spacing_mm
+    shift = np.clip(np.round(-away), 3 - SIDE // 2, SIDE // 2 - 4).astype(int)
+    return spacing_mm, shift, [looks[n] for n in kept]
 
 
 def onto_image(p, axes, shape):
@@ -116,14 +126,15 @@ def dice(a, b):
     return 1.0 if total == 0 else 2.0 * (a & b).sum() / total
 
 
-def segment(nets, case, click, box=None, first=None, views=None, spacing_mm=None):
-    """Mask on the image's grid, mean agreement of the views with it, the spacing."""
-    spacing_mm = spacing_mm or search(nets, case, click, box, first)
-    all_views = []
-    for how in views or VIEWS:
-        p, axes = view(nets, case, click, spacing_mm, how, box)
-        all_views.append(onto_image(p, axes, case.values.shape))
-    mean = np.mean(all_views, 0)
+def segment(nets, case, click, box=None):
+    """Mask on the image's grid, mean agreement of every network in every view with it, the spacing, the mean probability."""
+    spacing_mm, middle, seen = search(nets, case, click, box)
+    views = []
+    for shift, mirrored in VIEWS:
+        shift = np.clip(middle + np.array(shift), 2 - SIDE // 2, SIDE // 2 - 3)
+        views.append(view(nets, case, click, spacing_mm, shift, mirrored, box))
+    maps = [onto_image(p, axes, case.values.shape) for answers, axes in views + seen for p in answers]
+    mean = np.mean(maps, 0)
     mask = ndimage.binary_fill_holes(at_click(mean > 0.5, np.asarray(click)))
-    agreement = np.mean([dice(at_click(p > 0.5, np.asarray(click)), mask) for p in all_views])
+    agreement = np.mean([dice(at_click(p > 0.5, np.asarray(click)), mask) for p in maps])
     return mask, float(agreement), spacing_mm, mean

@@ -244,9 +244,11 @@ mod tests {
     fn contradictions_of_a_prompted_card_are_named_with_their_key() {
         let text = prompted_card_of_the_readme();
         for (from, to, key) in [
-            ("spacing_range_mm = [0.8, 8.0]", "spacing_range_mm = [8.0, 0.8]", "prompt.spacing_range_mm"),
-            ("spacing_mm = [4.0, 4.0, 4.0]", "spacing_mm = [4.0, 4.0, 5.0]", "input.spacing_mm"),
-            ("spacing_mm = [4.0, 4.0, 4.0]", "spacing_mm = \"native\"", "input.spacing_mm"),
+            ("spacing_range_mm = [0.4, 10.0]", "spacing_range_mm = [10.0, 0.4]", "prompt.spacing_range_mm"),
+            ("looks_mm = [0.6, 1.0,", "looks_mm = [0.6, 0.6,", "prompt.looks_mm"),
+            ("looks_mm = [0.6, 1.0,", "looks_mm = [0.5, 1.0,", "input.spacing_mm"),
+            ("spacing_mm = [0.6, 0.6, 0.6]", "spacing_mm = [0.6, 0.6, 5.0]", "input.spacing_mm"),
+            ("spacing_mm = [0.6, 0.6, 0.6]", "spacing_mm = \"native\"", "input.spacing_mm"),
             ("fill = 0.5", "fill = 1.0", "prompt.fill"),
             ("click_sigma_voxels = 2.0", "click_sigma_voxels = 0.0", "prompt.click_sigma_voxels"),
             ("least_agreement = 0.8", "least_agreement = 80", "prompt.least_agreement"),

@@ -121,13 +121,11 @@ fn the_lesion_under_a_point_comes_back_in_its_place() {
     let lesion = &got.lesions[0];
     assert!(lesion.trusted && lesion.reasons.is_empty(), "{:?}", lesion.reasons);
     // A view that came back mirrored or shifted would pull this down: the arm alone is a third of the lesion.
-    assert!(lesion.agreement.unwrap() > 0.99, "{lesion:?}");
+    // Of six answers two are coarser looks, whose parts have coarser edges.
+    assert!(lesion.agreement.unwrap() > 0.93, "{lesion:?}");
     assert_eq!(lesion.n_voxels, labels.label_mask(1).n_voxels_set());
     let structure = &got.segmentation.structures[0];
     assert_eq!((structure.name.as_str(), structure.n_voxels), ("lesion-1", lesion.n_voxels));
-    // Views are whole voxels apart, and this network sees each voxel by itself: all say the same.
-    let most = got.uncertainty.values().iter().copied().fold(0.0, f32::max);
-    assert!(most < 1e-3, "{most}");
 }
 
 #[test]
@@ -148,10 +146,11 @@ fn networks_that_disagree_make_a_lesion_doubtful_and_the_uncertainty_large() {
     // are sure to three quarters. Probabilities 1, 0, 1 deviate by √2/3.
     let agreement = lesion.agreement.unwrap();
     assert!(agreement < 2.0 / 3.0 && agreement > 0.9 * 2.0 / 3.0, "{lesion:?}");
-    assert_eq!((lesion.trusted, &lesion.reasons[..]), (false, &["views agree to 0.61, below 0.80".to_owned()][..]));
+    assert_eq!((lesion.trusted, &lesion.reasons[..]), (false, &["views agree to 0.60, below 0.80".to_owned()][..]));
     let spread = *got.uncertainty.at(at);
     assert!((spread - 2.0_f32.sqrt() / 3.0).abs() < 1e-3, "{spread}");
-    assert_eq!(*got.uncertainty.at(Index3 { i: 80, j: 5, k: 30 }), 0.0);
+    let elsewhere = *got.uncertainty.at(Index3 { i: 80, j: 5, k: 30 });
+    assert!(elsewhere < 1e-3, "there no network sees anything: {elsewhere}");
     assert_eq!(got.segmentation.provenance.n_passes_per_window, 3);
 }
 
@@ -164,9 +163,19 @@ fn every_view_of_the_card_is_shown_shifted_and_mirrored() {
     let prompt = [Prompt::Point(point(&grid, 31, 50, 13))];
     let _ = segmenter(&shown).segment_prompted(&image, &prompt, &watch).unwrap();
     let shown = shown.lock().unwrap();
-    // Of 32 voxels 16 is the middle; the second view's click is at 19, 13, 19, and mirrored along x at 12, 13, 19.
-    let views: Vec<[usize; 3]> = shown[shown.len() - 4..].iter().map(|(click, _)| *click).collect();
-    assert_eq!(views, [[16, 16, 16], [12, 13, 19], [13, 12, 13], [13, 19, 12]]);
+    // Of 32 voxels 16 is the middle.
+    let clicks: Vec<[usize; 3]> = shown.iter().map(|(click, _)| *click).collect();
+    assert_eq!(&clicks[..4], [[16; 3]; 4], "four looks, unshifted");
+    // The lesion's arm leads away from the click: its middle is brought to the cube's, which moves the click in every view.
+    let moved: [i32; 3] = clicks[4].map(|at| at as i32 - 16);
+    assert!(moved.iter().any(|by| by.abs() > 1), "{moved:?}");
+    let views = [([0, 0, 0], None), ([3, -3, 3], Some(0)), ([-3, 3, -3], Some(1)), ([-3, 3, 3], Some(2))];
+    for ((shift, mirrored), click) in views.into_iter().zip(&clicks[4..]) {
+        let place = |a: usize| 16 + moved[a] + shift[a];
+        let expected = [0, 1, 2].map(|a| if mirrored == Some(a) { 31 - place(a) } else { place(a) });
+        assert_eq!(click.map(|at| at as i32), expected);
+    }
+    assert_eq!(clicks.len(), 8);
     assert!(shown.iter().all(|(_, box_voxels)| *box_voxels == 0.0));
 }
 
@@ -184,6 +193,9 @@ fn a_box_gives_the_spacing_and_is_shown() {
     assert!(right > 0.93, "Dice {right}");
     let shown = shown.lock().unwrap();
     assert_eq!(shown.len(), 4, "a box needs no search");
+    // Views are whole voxels apart, and this network sees each voxel by itself: all say the same.
+    let most = got.uncertainty.values().iter().copied().fold(0.0, f32::max);
+    assert!(most < 1e-3, "{most}");
     // 32.4, 22 and 20 mm at 2.025 mm a voxel: 17 (both ends count), 11 and 9 or 10 voxels.
     assert!(shown.iter().all(|(_, n)| (1400.0..2200.0).contains(n)), "{shown:?}");
 }
@@ -316,8 +328,8 @@ fn the_memory_stated_grows_with_the_largest_cube_until_the_image_ends() {
     let voxels = 100_u64.pow(3);
     // The image, the labels, whose each voxel is, the uncertainty; everything lies under the largest cube.
     assert!(small > voxels * 14 && small < voxels * 60, "{small}");
-    // Of 400 voxels of 1 mm the cube's 32 + 6 voxels of 8 mm reach some 306.
-    let per_voxel = bound(400, 1.0) as f64 / 400_f64.powi(3);
+    // Of 800 voxels of 1 mm two cubes of 32 voxels of 8 mm, on either side of the click, reach 512.
+    let per_voxel = bound(800, 1.0) as f64 / 800_f64.powi(3);
     assert!(per_voxel < small as f64 / voxels as f64 * 0.75, "{per_voxel}");
     assert!(prompted.refuse_above(small - 1, &oblique(Shape { ni: 100, nj: 100, nk: 100 }, [1.0; 3])).is_err());
 }

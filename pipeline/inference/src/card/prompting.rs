@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prompting {
-    /// Finest and coarsest spacing of the cube, mm.
+    /// Spacings at which the lesion's size is looked for, mm, rising.
+    pub looks_mm: Vec<f64>,
+    /// Finest and coarsest spacing of the cube once the size is known, mm.
     pub spacing_range_mm: [f64; 2],
     /// Share of the cube's side that the lesion is to take, in (0, 1).
     pub fill: f64,

@@ -13,6 +13,7 @@ pub(super) fn check(card: &Card, prompting: &Prompting) -> Result<(), CardError>
     let side = check_cube(card)?;
     check_unused(card)?;
     check_answer(card)?;
+    check_looks(card, prompting)?;
     let [finest, coarsest] = prompting.spacing_range_mm;
     let rising = finest.is_finite() && coarsest.is_finite() && finest > 0.0 && finest < coarsest;
     let found = format!("[{finest}, {coarsest}]");
@@ -25,6 +26,17 @@ pub(super) fn check(card: &Card, prompting: &Prompting) -> Result<(), CardError>
     rule((0.0..=1.0).contains(&least), "prompt.least_agreement", "a number from 0 to 1", least)?;
     rule(!prompting.views.is_empty(), "prompt.views", "at least one view", "none")?;
     prompting.views.iter().try_for_each(|view| check_view(view, side))
+}
+
+/// At least two looks, each coarser than the one before; the first is what the input speaks of.
+fn check_looks(card: &Card, prompting: &Prompting) -> Result<(), CardError> {
+    let looks = &prompting.looks_mm;
+    let rising = looks.windows(2).all(|pair| pair[0] < pair[1]) && looks.iter().all(|mm| mm.is_finite() && *mm > 0.0);
+    let expected = "at least two spacings in mm above 0, each larger than the one before";
+    rule(rising && looks.len() > 1, "prompt.looks_mm", expected, format!("{looks:?}"))?;
+    let first = matches!(card.input.spacing_mm, Spacing::Mm([mm, ..]) if mm == looks[0]);
+    let found = format!("{:?}", card.input.spacing_mm);
+    rule(first, "input.spacing_mm", "the first of prompt.looks_mm, three times", found)
 }
 
 /// One cube at one spacing; returns its side.
@@ -46,7 +58,7 @@ fn check_cube(card: &Card) -> Result<usize, CardError> {
     rule(
         spacing,
         "input.spacing_mm",
-        "one spacing for x, y and z in mm, that of the first look, beside [prompt]",
+        "one spacing for x, y and z in mm, that of the finest look, beside [prompt]",
         found,
     )?;
     let volumes = input.axes.across_slices().is_none() && input.axes.rank() == 5;

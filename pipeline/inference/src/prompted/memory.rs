@@ -8,7 +8,7 @@ use crate::card::{Patch, Prompting};
 const F32: u64 = 4;
 
 /// An upper bound, in bytes, of the arrays alive at once: the image, the labels, whose each voxel is and the uncertainty on its grid;
-/// what lies under the largest cube; and the cubes of all views by all networks. Not in it: the runtime.
+/// what lies under the largest cube; and the cubes of all looks and views by all networks. Not in it: the runtime.
 pub(crate) fn bound_bytes(
     image: &Grid,
     patch: &Patch,
@@ -19,8 +19,9 @@ pub(crate) fn bound_bytes(
     let Shape { ni, nj, nk } = image.shape();
     let (n, spacing_mm) = ([ni, nj, nk], image.spacing_mm());
     let side = if let Patch::Voxels([side, ..]) = patch { *side } else { 0 };
-    let shift = prompting.views.iter().flat_map(|view| view.shift).map(i32::unsigned_abs).max().unwrap_or(0);
-    let reach_mm = (side as f64 + 2.0 * f64::from(shift)) * prompting.spacing_range_mm[1];
+    // Every cube holds the click, so that all of them lie within a cube's side of it.
+    let coarsest = prompting.looks_mm.iter().copied().fold(prompting.spacing_range_mm[1], f64::max);
+    let reach_mm = 2.0 * side as f64 * coarsest;
     let reach: [u64; 3] = std::array::from_fn(|a| ((reach_mm / spacing_mm[a]).ceil() as u64 + 2).min(n[a] as u64));
     let region: u64 = reach.iter().product();
     let n_image = image.shape().n_voxels() as u64;
@@ -30,7 +31,7 @@ pub(crate) fn bound_bytes(
     let plane = reach.iter().max().copied().unwrap_or(1).pow(2) * F32;
     let between =
         (side as u64 + n_threads as u64 * 2) * plane + F32 * reach.iter().max().unwrap_or(&1) * (side as u64).pow(2);
-    let n_views = prompting.views.len() as u64;
+    let n_views = (prompting.views.len() + prompting.looks_mm.len()) as u64;
     let cubes = n_views * (n_networks as u64 + 1) + 4 * Prompting::N_CHANNELS as u64 + 4;
     on_image + on_region + between + cubes * (side as u64).pow(3) * F32
 }

@@ -3,13 +3,13 @@
 use imaging::{Grid, Mask, Shape, Window};
 use ndarray::{Array3, Zip};
 
-use crate::card::{Prompting, Spacing};
+use crate::card::Prompting;
 use crate::prompted::cube::{Lie, Source, cube};
 use crate::prompted::on_image::{Region, covered, joined, on_region};
 use crate::prompted::part::{dice, part_at, without_holes};
 use crate::prompted::prompt::{Placed, nearest_voxel};
-use crate::prompted::search::{HALF, part_in_cube, search};
-use crate::prompted::views::{Looks, mean};
+use crate::prompted::search::{Found, HALF, part_in_cube, search};
+use crate::prompted::views::{Looks, Seen, mean};
 use crate::segmenter::SegmentError;
 
 /// What was found under one prompt.
@@ -30,7 +30,7 @@ pub(crate) struct Outline {
 pub(crate) struct Lesion {
     /// Its voxels of the region.
     pub(crate) mask: Mask,
-    /// Mean Dice of each network's part in each view with the lesion.
+    /// Mean Dice of each network's part in each view and look kept with the lesion.
     pub(crate) agreement: f64,
     /// Whether in some view it reaches an end of the cube at which the image goes on.
     pub(crate) reaches_end_of_cube: bool,
@@ -40,28 +40,25 @@ pub(crate) struct Lesion {
     pub(crate) under_click: bool,
 }
 
-/// A view's place, and each network's answer in it.
-struct Seen {
-    lie: Lie,
-    shift: [i32; 3],
-    by_network: Vec<Array3<f32>>,
-}
-
 /// Outlines the lesion under a prompt; `oriented` is the grid the source's values lie on.
 pub(crate) fn outline(
     source: &Source<'_>,
     oriented: &Grid,
     placed: &Placed,
-    (first, prompting): (&Spacing, &Prompting),
+    prompting: &Prompting,
     looks: &mut Looks<'_>,
 ) -> Result<Outline, SegmentError> {
-    let spacing_mm = search(source, placed, (first, prompting), looks)?;
-    let mut seen = Vec::with_capacity(prompting.views.len());
+    let Found { spacing_mm, shift: middle, looks: kept } = search(source, placed, prompting, looks)?;
+    let mut seen = Vec::with_capacity(prompting.views.len() + kept.len());
+    let half = (source.side / 2) as i32;
     for view in &prompting.views {
-        let lie = Lie::of(source, placed.click, spacing_mm, view.shift);
-        let by_network = looks.by_network(&cube(source, placed, &lie, view.shift), &view.mirror)?;
-        seen.push(Seen { lie, shift: view.shift, by_network });
+        let shift = std::array::from_fn(|a| (middle[a] + view.shift[a]).clamp(2 - half, half - 3));
+        let lie = Lie::of(source, placed.click, spacing_mm, shift);
+        let by_network = looks.by_network(&cube(source, placed, &lie, shift), &view.mirror)?;
+        seen.push(Seen { lie, shift, by_network });
     }
+    let n_views = seen.len();
+    seen.extend(kept);
     let region = region_of(&seen, source, placed);
     let means: Vec<Array3<f32>> = seen.iter().map(|seen| mean(&seen.by_network)).collect();
     let mut mean = Array3::<f32>::zeros(shape(&region));
@@ -69,8 +66,8 @@ pub(crate) fn outline(
         let map = on_region(probability, &seen.lie, &region);
         Zip::from(&mut mean).and(&map).par_for_each(|sum, p| *sum += p);
     }
-    let n_views = seen.len() as f32;
-    mean.par_mapv_inplace(|sum| sum / n_views);
+    let n_seen = seen.len() as f32;
+    mean.par_mapv_inplace(|sum| sum / n_seen);
     let grid = grid_of(&region, oriented)?;
     let click: [f64; 3] = std::array::from_fn(|a| placed.click[a] - region[a].start as f64);
     let part = part_at(&Mask::new(mean.mapv(|p| p > HALF), grid.clone())?, click)?;
@@ -81,7 +78,7 @@ pub(crate) fn outline(
         (Some(part), Some(mask)) => Some(Lesion {
             mask,
             agreement,
-            reaches_end_of_cube: reaches_end_of_cube(&seen, &means, source)?,
+            reaches_end_of_cube: reaches_end_of_cube(&seen[..n_views], &means, source)?,
             reaches_end_of_image: (0..3)
                 .any(|a| part.low[a] + region[a].start == 0 || part.high[a] + region[a].start == size[a] - 1),
             under_click: part.under_click,
@@ -91,7 +88,7 @@ pub(crate) fn outline(
     Ok(Outline { spacing_mm, region, mean, deviation, lesion })
 }
 
-/// What any view covers; where the image's voxels are so large that a view covers none, the click's own.
+/// What any cube covers; where the image's voxels are so large that a view covers none, the click's own.
 fn region_of(seen: &[Seen], source: &Source<'_>, placed: &Placed) -> Region {
     let size = source.size();
     joined(seen.iter().map(|seen| covered(&seen.lie, source.side, size))).unwrap_or_else(|| {

@@ -12,7 +12,6 @@ use crate::preprocess::refuse_non_finite;
 use crate::prompted::cube::Source;
 use crate::prompted::outline::{Outline, outline};
 use crate::prompted::prompt::{Prompt, PromptError, place};
-use crate::prompted::search::MOST_LOOKS;
 use crate::prompted::trust::{doubts, overlap};
 use crate::prompted::views::Looks;
 use crate::segmenter::{Provenance, SegmentError, Segmentation, Structure};
@@ -40,7 +39,7 @@ pub struct PromptedLesion {
 /// The lesions under prompts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PromptedSegmentation {
-    /// Labels from 1 in the order of the prompts, and where they come from; the spacing named there is that of the first look.
+    /// Labels from 1 in the order of the prompts, and where they come from; the spacing named there is that of the finest look.
     pub segmentation: Segmentation,
     /// One for each prompt.
     pub lesions: Vec<PromptedLesion>,
@@ -98,14 +97,14 @@ impl<'a> Asked<'a> {
     }
 
     fn looks(&self, n_prompts: usize, watch: Watch<'a>) -> Looks<'a> {
-        let of = n_prompts * (MOST_LOOKS + self.prompting.views.len()) * self.networks.len();
+        let of = n_prompts * (self.prompting.looks_mm.len() + self.prompting.views.len()) * self.networks.len();
         Looks::new(self.card, self.networks, watch, of)
     }
 
     fn outline(&self, prompt: &Prompt, looks: &mut Looks<'_>) -> Result<Outline, SegmentError> {
         let (source, oriented) = (self.source(), self.own_axes.grid());
         let placed = place(prompt, oriented)?;
-        outline(&source, oriented, &placed, (&self.card.input.spacing_mm, self.prompting), looks)
+        outline(&source, oriented, &placed, self.prompting, looks)
     }
 
     /// The mean probability under one prompt.

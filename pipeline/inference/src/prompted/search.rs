@@ -1,62 +1,101 @@
-//! The spacing at which the lesion under the click fills its share of the cube.
+//! How large the lesion under the click is: looks at rising spacings, of which that counts whose part the next one confirms.
+//!
+//! What is really there keeps its size when the cube grows; what a network guesses grows with the cube.
 
 use imaging::{Affine, FrameId, Grid, GridError, Mask, Shape};
 use nalgebra::{Matrix3, Vector3};
 use ndarray::Array3;
 
-use crate::card::{Prompting, Spacing};
+use crate::axis_operator::{Alignment, AxisOperator, Placement, carry};
+use crate::card::Prompting;
 use crate::prompted::cube::{Lie, Source, cube};
-use crate::prompted::part::{Part, part_at};
+use crate::prompted::part::{Part, dice, part_at};
 use crate::prompted::prompt::Placed;
-use crate::prompted::views::{Looks, mean};
+use crate::prompted::views::{Looks, Seen, mean};
 use crate::segmenter::SegmentError;
 
-/// Looks at most; where the spacing does not settle by then, the last one wanted is taken.
-pub(crate) const MOST_LOOKS: usize = 5;
-/// Where nothing is found under the click the lesion is smaller than one voxel can show: so much finer.
-const FINER: f64 = 1.6;
-/// Where the lesion reaches the cube's end it goes on beyond it: at least so much coarser.
-const COARSER: f64 = 1.4;
-/// Spacings whose logarithms differ by less show the lesion alike: the networks are trained on scales that vary more.
-const SETTLED: f64 = 0.2;
 /// A voxel is the lesion's where its probability exceeds this.
 pub(crate) const HALF: f32 = 0.5;
 
-/// The spacing to look at a lesion with, mm: from the box where there is one, else by looking.
+/// How a lesion is to be shown.
+pub(crate) struct Found {
+    /// The cube's spacing, mm.
+    pub(crate) spacing_mm: f64,
+    /// How many voxels beyond the cube's middle the click must lie, along x, y, z, for the lesion's middle to lie there.
+    pub(crate) shift: [i32; 3],
+    /// The look that counted and the one that confirmed it.
+    pub(crate) looks: Vec<Seen>,
+}
+
+/// The spacing and place to show a lesion with: from the box where there is one, else by looking.
 pub(crate) fn search(
     source: &Source<'_>,
     placed: &Placed,
-    (first, prompting): (&Spacing, &Prompting),
+    prompting: &Prompting,
     looks: &mut Looks<'_>,
-) -> Result<f64, SegmentError> {
+) -> Result<Found, SegmentError> {
     let [finest, coarsest] = prompting.spacing_range_mm;
     let share = prompting.fill * source.side as f64;
     if let Some([low, high]) = placed.boxed {
         let side = (0..3).map(|a| (high[a] - low[a]) * source.spacing_mm[a]).fold(0.0, f64::max);
-        return Ok((side / share).clamp(finest, coarsest));
+        return Ok(Found { spacing_mm: (side / share).clamp(finest, coarsest), shift: [0; 3], looks: Vec::new() });
     }
-    let [mut spacing_mm, ..] = first.over(source.spacing_mm);
-    for _ in 0..MOST_LOOKS {
-        let lie = Lie::of(source, placed.click, spacing_mm, [0; 3]);
-        let answers = looks.by_network(&cube(source, placed, &lie, [0; 3]), "")?;
-        let wanted = match part_in_cube(&mean(&answers), [0; 3])? {
-            None => spacing_mm / FINER,
-            Some(part) => wanted(&part, spacing_mm, source.side, share),
-        };
-        let wanted = wanted.clamp(finest, coarsest);
-        if (wanted / spacing_mm).ln().abs() < SETTLED {
-            break;
-        }
-        spacing_mm = wanted;
+    let (mut seen, mut parts) = (Vec::new(), Vec::new());
+    for spacing_mm in &prompting.looks_mm {
+        let lie = Lie::of(source, placed.click, *spacing_mm, [0; 3]);
+        let by_network = looks.by_network(&cube(source, placed, &lie, [0; 3]), "")?;
+        parts.push(part_in_cube(&mean(&by_network), [0; 3])?);
+        seen.push(Seen { lie, shift: [0; 3], by_network });
     }
-    Ok(spacing_mm)
+    let Some((n, confirmed)) = most_lasting(&parts, &prompting.looks_mm, source.side) else {
+        let spacing_mm = prompting.looks_mm[prompting.looks_mm.len() / 2];
+        return Ok(Found { spacing_mm, shift: [0; 3], looks: Vec::new() });
+    };
+    let part = parts.swap_remove(n).expect("a look without a part does not count");
+    let look_mm = prompting.looks_mm[n];
+    let extent = (0..3).map(|a| part.high[a] - part.low[a] + 1).max().unwrap_or(1);
+    let spacing_mm = (extent as f64 * look_mm / share).clamp(finest, coarsest);
+    let half = (source.side / 2) as i32;
+    let shift = std::array::from_fn(|a| {
+        let middle = (part.low[a] + part.high[a]) as f64 / 2.0;
+        let away = (middle - f64::from(half)) * look_mm / spacing_mm;
+        (-away).round_ties_even().clamp(f64::from(3 - half), f64::from(half - 4)) as i32
+    });
+    let last = if confirmed { n + 1 } else { n };
+    Ok(Found { spacing_mm, shift, looks: seen.drain(n..=last).collect() })
 }
 
-fn wanted(part: &Part, spacing_mm: f64, side: usize, share: f64) -> f64 {
-    let extent = (0..3).map(|a| part.high[a] - part.low[a] + 1).max().unwrap_or(1);
-    let wanted = extent as f64 * spacing_mm / share;
-    let at_end = part.low.contains(&0) || part.high.contains(&(side - 1));
-    if at_end { wanted.max(spacing_mm * COARSER) } else { wanted }
+/// The look whose part is most like that of the next coarser one, of equals the finer, and whether there is such a one: a part that
+/// reaches the cube's end does not count, and where no other is left the coarsest look with a part is taken unconfirmed.
+fn most_lasting(parts: &[Option<Part>], looks_mm: &[f64], side: usize) -> Option<(usize, bool)> {
+    let mut best: Option<(f64, usize)> = None;
+    for (n, pair) in parts.windows(2).enumerate() {
+        let [Some(part), Some(next)] = pair else { continue };
+        if part.low.contains(&0) || part.high.contains(&(side - 1)) {
+            continue;
+        }
+        let alike = dice(&coarser(part, looks_mm[n + 1] / looks_mm[n]), next.mask.values());
+        if best.is_none_or(|(most, _)| alike > most) {
+            best = Some((alike, n));
+        }
+    }
+    let unconfirmed = || parts.iter().rposition(Option::is_some).map(|n| (n, false));
+    best.map(|(_, n)| (n, true)).or_else(unconfirmed)
+}
+
+/// A part of one look on the voxels of another, `ratio` times as large, round the same middle; in memory order.
+fn coarser(part: &Part, ratio: f64) -> Vec<bool> {
+    let side = part.mask.shape().ni;
+    let middle = (side / 2) as f64;
+    let placement = Placement { n_in: side, n_out: side, ratio, alignment: Alignment::First(middle - middle * ratio) };
+    let operator = || AxisOperator::triangle(placement, ratio.max(1.0));
+    let values = part.mask.data().mapv(|set| f32::from(u8::from(set)));
+    let carried = carry(values.view(), &[operator(), operator(), operator()]);
+    let within = |q: usize| {
+        let at = (q as f64 - middle) * ratio + middle;
+        at > -0.5 && at < side as f64 - 0.5
+    };
+    carried.indexed_iter().map(|((k, j, i), v)| *v > HALF && within(k) && within(j) && within(i)).collect()
 }
 
 /// The part of a cube's answer under the click, which lies `shift` beyond its middle.
@@ -73,22 +112,41 @@ pub(crate) fn part_in_cube(probability: &Array3<f32>, shift: [i32; 3]) -> Result
 mod tests {
     use super::*;
 
-    fn ball(side: usize, radius: f64, shift: [f64; 3]) -> Array3<f32> {
-        let middle = (side / 2) as f64;
-        Array3::from_shape_fn((side, side, side), |(z, y, x)| {
+    const SIDE: usize = 48;
+    const LOOKS_MM: [f64; 4] = [1.0, 1.6, 2.5, 4.0];
+
+    fn ball(radius: f64, shift: [f64; 3]) -> Option<Part> {
+        let middle = (SIDE / 2) as f64;
+        let probability = Array3::from_shape_fn((SIDE, SIDE, SIDE), |(z, y, x)| {
             let far = [x, y, z].iter().zip(shift).map(|(v, s)| (*v as f64 - middle - s).powi(2)).sum::<f64>();
             if far.sqrt() <= radius { 0.9 } else { 0.1 }
-        })
+        });
+        part_in_cube(&probability, shift.map(|s| s as i32)).unwrap()
     }
 
     #[test]
-    fn the_lesion_is_to_take_its_share_and_one_cut_by_the_cube_asks_for_more() {
-        let part = part_in_cube(&ball(48, 6.0, [0.0; 3]), [0; 3]).unwrap().unwrap();
-        // 13 voxels of 4 mm are 52 mm, to be shown by 24 voxels.
-        assert!((wanted(&part, 4.0, 48, 24.0) - 52.0 / 24.0).abs() < 1e-12);
-        let cut = part_in_cube(&ball(48, 8.0, [18.0, 0.0, 0.0]), [18, 0, 0]).unwrap().unwrap();
-        assert_eq!((cut.low[0], cut.high[0]), (34, 47));
-        assert!((wanted(&cut, 4.0, 48, 24.0) - 4.0 * COARSER).abs() < 1e-12);
-        assert!(part_in_cube(&ball(48, 6.0, [12.0, 0.0, 0.0]), [0; 3]).unwrap().is_none());
+    fn what_keeps_its_size_counts_and_what_grows_with_the_cube_does_not() {
+        // A ball of 15 mm is seen as such at 1.6, 2.5 and 4 mm; at 1 mm the network guesses its usual 10 voxels.
+        let real: Vec<_> = [10.0, 15.0 / 1.6, 15.0 / 2.5, 15.0 / 4.0].map(|r| ball(r, [0.0; 3])).into();
+        assert_eq!(most_lasting(&real, &LOOKS_MM, SIDE), Some((1, true)));
+        let guessed: Vec<_> = [10.0; 4].map(|r| ball(r, [0.0; 3])).into();
+        let alike = dice(&coarser(guessed[0].as_ref().unwrap(), 1.6), guessed[1].as_ref().unwrap().mask.values());
+        // Balls of 1 and 1.6 times a radius: 2 / (1 + 1.6³) = 0.393.
+        assert!((alike - 0.393).abs() < 0.02, "{alike}");
+    }
+
+    #[test]
+    fn a_part_at_the_cubes_end_is_taken_only_where_there_is_no_other() {
+        let beyond: Vec<_> = [30.0; 4].map(|r| ball(r, [0.0; 3])).into();
+        assert_eq!(most_lasting(&beyond, &LOOKS_MM, SIDE), Some((3, false)));
+        let nothing: Vec<Option<Part>> = (0..4).map(|_| None).collect();
+        assert_eq!(most_lasting(&nothing, &LOOKS_MM, SIDE), None);
+    }
+
+    #[test]
+    fn a_part_beside_the_click_stays_beside_it_on_coarser_voxels() {
+        let part = ball(6.0, [12.0, 0.0, -6.0]).unwrap();
+        let wanted = ball(3.0, [6.0, 0.0, -3.0]).unwrap();
+        assert!(dice(&coarser(&part, 2.0), wanted.mask.values()) > 0.9);
     }
 }

@@ -5,8 +5,19 @@ use ndarray::{Array3, Array4, Axis, Zip};
 use crate::card::Card;
 use crate::label_choice::activate;
 use crate::network::Network;
+use crate::prompted::cube::Lie;
 use crate::sliding_window::{Watch, WindowError};
 use crate::tensor::{from_card_axes, to_card_axes};
+
+/// A cube's place, and each network's answer in it.
+pub(crate) struct Seen {
+    /// Where the cube lies.
+    pub(crate) lie: Lie,
+    /// How many voxels beyond the cube's middle the click lies, along x, y, z.
+    pub(crate) shift: [i32; 3],
+    /// The lesion's probability `[z, y, x]` by each network.
+    pub(crate) by_network: Vec<Array3<f32>>,
+}
 
 /// The networks of a card, and how often they were run.
 pub(crate) struct Looks<'a> {
