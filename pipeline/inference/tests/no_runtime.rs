@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
 
+mod by_hand;
+
 use std::ops::ControlFlow;
 
 use imaging::{FrameId, Grid, Index3, Point, Shape, Volume};
@@ -20,16 +22,7 @@ struct Thresholds {
 
 impl Thresholds {
     fn new(answer: fn(&ArrayD<f32>) -> ArrayD<f32>) -> Box<Self> {
-        let execution = Execution {
-            runtime: "none".to_owned(),
-            library: None,
-            library_sha256: None,
-            device: "cpu".to_owned(),
-            execution_provider: "by hand".to_owned(),
-            some_operators_on_cpu: false,
-            n_threads: 1,
-        };
-        Box::new(Self { execution, answer })
+        Box::new(Self { execution: by_hand::execution(), answer })
     }
 }
 

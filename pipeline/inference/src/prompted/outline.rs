@@ -36,6 +36,8 @@ pub(crate) struct Lesion {
     pub(crate) reaches_end_of_cube: bool,
     /// Whether it reaches an end of the image.
     pub(crate) reaches_end_of_image: bool,
+    /// Whether a coarser look confirms its size, or a box states it.
+    pub(crate) size_is_confirmed: bool,
     /// Whether the click's own voxel belongs to it.
     pub(crate) under_click: bool,
 }
@@ -48,7 +50,7 @@ pub(crate) fn outline(
     prompting: &Prompting,
     looks: &mut Looks<'_>,
 ) -> Result<Outline, SegmentError> {
-    let Found { spacing_mm, shift: middle, looks: kept } = search(source, placed, prompting, looks)?;
+    let Found { spacing_mm, shift: middle, looks: kept, size_is_confirmed } = search(source, placed, prompting, looks)?;
     let mut seen = Vec::with_capacity(prompting.views.len() + kept.len());
     let half = (source.side / 2) as i32;
     for view in &prompting.views {
@@ -81,6 +83,7 @@ pub(crate) fn outline(
             reaches_end_of_cube: reaches_end_of_cube(&seen[..n_views], &means, source)?,
             reaches_end_of_image: (0..3)
                 .any(|a| part.low[a] + region[a].start == 0 || part.high[a] + region[a].start == size[a] - 1),
+            size_is_confirmed,
             under_click: part.under_click,
         }),
         (None, _) | (_, None) => None,

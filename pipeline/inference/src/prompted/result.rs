@@ -279,8 +279,11 @@ mod tests {
         let shape = Shape { ni: mean.len(), nj: 1, nk: 1 };
         let affine = Affine::from_parts(Matrix3::identity(), Vector3::zeros());
         let mask = Mask::filled(Grid::new(shape, affine, FrameId::new("f")).unwrap(), true);
+        let (reaches_end_of_cube, reaches_end_of_image) = (false, false);
+        let (size_is_confirmed, under_click) = (true, true);
+        let agreement = 0.9;
         let lesion =
-            Lesion { mask, agreement: 0.9, reaches_end_of_cube: false, reaches_end_of_image: false, under_click: true };
+            Lesion { mask, agreement, reaches_end_of_cube, reaches_end_of_image, size_is_confirmed, under_click };
         let mean = Array3::from_shape_vec((1, 1, mean.len()), mean.to_vec()).unwrap();
         let region = [first..first + mean.dim().2, 0..1, 0..1];
         Outline { spacing_mm: 1.0, region, deviation: mean.mapv(|p| 1.0 - p), mean, lesion: Some(lesion) }

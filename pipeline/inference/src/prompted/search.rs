@@ -17,14 +17,20 @@ use crate::segmenter::SegmentError;
 /// A voxel is the lesion's where its probability exceeds this.
 pub(crate) const HALF: f32 = 0.5;
 
+/// Dice of two looks from which the coarser confirms the finer. A guess that grows with the cube gives 2 / (1 + q³) where the
+/// coarser voxels are q times as large: 0.39 for 1.6, and 0.49 for 1.45.
+const CONFIRMS: f64 = 0.5;
+
 /// How a lesion is to be shown.
 pub(crate) struct Found {
     /// The cube's spacing, mm.
     pub(crate) spacing_mm: f64,
     /// How many voxels beyond the cube's middle the click must lie, along x, y, z, for the lesion's middle to lie there.
     pub(crate) shift: [i32; 3],
-    /// The look that counted and the one that confirmed it.
+    /// The look that counted and the next coarser one.
     pub(crate) looks: Vec<Seen>,
+    /// Whether that one confirms the size, or a box states it.
+    pub(crate) size_is_confirmed: bool,
 }
 
 /// The spacing and place to show a lesion with: from the box where there is one, else by looking.
@@ -38,7 +44,8 @@ pub(crate) fn search(
     let share = prompting.fill * source.side as f64;
     if let Some([low, high]) = placed.boxed {
         let side = (0..3).map(|a| (high[a] - low[a]) * source.spacing_mm[a]).fold(0.0, f64::max);
-        return Ok(Found { spacing_mm: (side / share).clamp(finest, coarsest), shift: [0; 3], looks: Vec::new() });
+        let spacing_mm = (side / share).clamp(finest, coarsest);
+        return Ok(Found { spacing_mm, shift: [0; 3], looks: Vec::new(), size_is_confirmed: true });
     }
     let (mut seen, mut parts) = (Vec::new(), Vec::new());
     for spacing_mm in &prompting.looks_mm {
@@ -47,9 +54,9 @@ pub(crate) fn search(
         parts.push(part_in_cube(&mean(&by_network), [0; 3])?);
         seen.push(Seen { lie, shift: [0; 3], by_network });
     }
-    let Some((n, confirmed)) = most_lasting(&parts, &prompting.looks_mm, source.side) else {
+    let Some((n, alike)) = most_lasting(&parts, &prompting.looks_mm, source.side) else {
         let spacing_mm = prompting.looks_mm[prompting.looks_mm.len() / 2];
-        return Ok(Found { spacing_mm, shift: [0; 3], looks: Vec::new() });
+        return Ok(Found { spacing_mm, shift: [0; 3], looks: Vec::new(), size_is_confirmed: false });
     };
     let part = parts.swap_remove(n).expect("a look without a part does not count");
     let look_mm = prompting.looks_mm[n];
@@ -61,26 +68,27 @@ pub(crate) fn search(
         let away = (middle - f64::from(half)) * look_mm / spacing_mm;
         (-away).round_ties_even().clamp(f64::from(3 - half), f64::from(half - 4)) as i32
     });
-    let last = if confirmed { n + 1 } else { n };
-    Ok(Found { spacing_mm, shift, looks: seen.drain(n..=last).collect() })
+    let last = if alike.is_some() { n + 1 } else { n };
+    let size_is_confirmed = alike.is_some_and(|alike| alike >= CONFIRMS);
+    Ok(Found { spacing_mm, shift, looks: seen.drain(n..=last).collect(), size_is_confirmed })
 }
 
-/// The look whose part is most like that of the next coarser one, of equals the finer, and whether there is such a one: a part that
-/// reaches the cube's end does not count, and where no other is left the coarsest look with a part is taken unconfirmed.
-fn most_lasting(parts: &[Option<Part>], looks_mm: &[f64], side: usize) -> Option<(usize, bool)> {
-    let mut best: Option<(f64, usize)> = None;
+/// The look whose part is most like that of the next coarser one, of equals the finer, and their Dice: a part that reaches the
+/// cube's end does not count, and where no other is left the coarsest look with a part is taken by itself.
+fn most_lasting(parts: &[Option<Part>], looks_mm: &[f64], side: usize) -> Option<(usize, Option<f64>)> {
+    let mut best: Option<(usize, f64)> = None;
     for (n, pair) in parts.windows(2).enumerate() {
         let [Some(part), Some(next)] = pair else { continue };
         if part.low.contains(&0) || part.high.contains(&(side - 1)) {
             continue;
         }
         let alike = dice(&coarser(part, looks_mm[n + 1] / looks_mm[n]), next.mask.values());
-        if best.is_none_or(|(most, _)| alike > most) {
-            best = Some((alike, n));
+        if best.is_none_or(|(_, most)| alike > most) {
+            best = Some((n, alike));
         }
     }
-    let unconfirmed = || parts.iter().rposition(Option::is_some).map(|n| (n, false));
-    best.map(|(_, n)| (n, true)).or_else(unconfirmed)
+    let by_itself = || parts.iter().rposition(Option::is_some).map(|n| (n, None));
+    best.map(|(n, alike)| (n, Some(alike))).or_else(by_itself)
 }
 
 /// A part of one look on the voxels of another, `ratio` times as large, round the same middle; in memory order.
@@ -128,17 +136,18 @@ mod tests {
     fn what_keeps_its_size_counts_and_what_grows_with_the_cube_does_not() {
         // A ball of 15 mm is seen as such at 1.6, 2.5 and 4 mm; at 1 mm the network guesses its usual 10 voxels.
         let real: Vec<_> = [10.0, 15.0 / 1.6, 15.0 / 2.5, 15.0 / 4.0].map(|r| ball(r, [0.0; 3])).into();
-        assert_eq!(most_lasting(&real, &LOOKS_MM, SIDE), Some((1, true)));
+        let (n, alike) = most_lasting(&real, &LOOKS_MM, SIDE).unwrap();
+        assert!(n == 1 && alike.unwrap() > 0.9, "{n}, {alike:?}");
         let guessed: Vec<_> = [10.0; 4].map(|r| ball(r, [0.0; 3])).into();
         let alike = dice(&coarser(guessed[0].as_ref().unwrap(), 1.6), guessed[1].as_ref().unwrap().mask.values());
         // Balls of 1 and 1.6 times a radius: 2 / (1 + 1.6³) = 0.393.
-        assert!((alike - 0.393).abs() < 0.02, "{alike}");
+        assert!((alike - 0.393).abs() < 0.02 && alike < CONFIRMS, "{alike}");
     }
 
     #[test]
     fn a_part_at_the_cubes_end_is_taken_only_where_there_is_no_other() {
         let beyond: Vec<_> = [30.0; 4].map(|r| ball(r, [0.0; 3])).into();
-        assert_eq!(most_lasting(&beyond, &LOOKS_MM, SIDE), Some((3, false)));
+        assert_eq!(most_lasting(&beyond, &LOOKS_MM, SIDE), Some((3, None)));
         let nothing: Vec<Option<Part>> = (0..4).map(|_| None).collect();
         assert_eq!(most_lasting(&nothing, &LOOKS_MM, SIDE), None);
     }

@@ -41,6 +41,9 @@ pub(crate) fn doubts(prompt: &Prompt, outline: &Outline, prompting: &Prompting, 
         let (agreement, least) = (hundredths(lesion.agreement), prompting.least_agreement);
         doubt("views_disagree", format!("views agree to {agreement:.2}, below {least:.2}"));
     }
+    if !lesion.size_is_confirmed {
+        doubt("size_not_confirmed", "no coarser look confirms its size; a box round it would state it".to_owned());
+    }
     if lesion.reaches_end_of_cube {
         let mm = side as f64 * outline.spacing_mm;
         let which = if outline.spacing_mm >= prompting.spacing_range_mm[1] { "largest cube" } else { "cube" };

@@ -92,7 +92,7 @@ fn find(args: &Candidates) -> anyhow::Result<(Document, LabelMap)> {
                        the candidates";
         notes.push(Note::warning("physiologic_uptake_not_excluded", place, message.to_owned()));
     }
-    let found = avid_lesions(&pet, &rule, organs.as_ref().map(|(labels, names)| (labels, names)));
+    let found = avid_lesions(&pet, &rule, organs.as_ref().map(|(labels, names)| (labels, names)))?;
     let document = Document {
         cut_off_suv,
         percent_of_max: args.percent_of_max,

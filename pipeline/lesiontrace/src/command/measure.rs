@@ -175,9 +175,7 @@ fn uptake(mask: &Mask, window: &Window, values: Option<&Values>) -> anyhow::Resu
     let no_number = "a voxel of the lesion holds no number";
     let peak = match unit {
         Evaluable::Value(unit) if unit.eq_ignore_ascii_case("SUVbw") => {
-            let mut whole = Mask::filled(image.grid().clone(), false);
-            window.paste(mask, &mut whole);
-            suv_peak(image, &whole)
+            suv_peak(image, mask.indices_set().filter_map(|at| window.to_volume(at, image.shape())))
         }
         Evaluable::Value(unit) => Evaluable::not(format!("the image holds {unit}, not SUVbw")),
         Evaluable::NotEvaluable(reason) => Evaluable::not(reason.clone()),

@@ -8,14 +8,29 @@
 
 use std::collections::BTreeMap;
 
-use imaging::{Component, Connectivity, Index3, LabelMap, Mask, Volume, components};
+use imaging::{Component, Connectivity, GridError, Index3, LabelMap, Shape, Volume, Window, components};
 use serde::Serialize;
+use thiserror::Error;
 
 use super::suv_peak::suv_peak;
 use crate::evaluable::Evaluable;
 
 /// Part of a candidate in an organ from which it counts as the organ's own.
 const ORGANS_OWN_SHARE: f64 = 0.5;
+
+/// Why a PET has no list of candidates.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum AvidError {
+    /// More than labels can number.
+    #[error("expected at most 65535 candidates, found {found}: this is noise; take a higher cut-off or a larger least volume")]
+    TooMany {
+        /// How many.
+        found: usize,
+    },
+    /// A part of the PET's grid cannot be laid out.
+    #[error(transparent)]
+    Grid(#[from] GridError),
+}
 
 /// What makes a candidate.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -59,112 +74,104 @@ pub struct AvidLesions {
     pub outlines: LabelMap,
 }
 
+/// A candidate's outline and its hottest voxel.
+struct Outline {
+    voxels: Vec<Index3>,
+    hottest: Index3,
+    max: f64,
+}
+
 /// Finds the candidates of a PET in SUVbw. `organs`: organs with uptake of their own on the PET's grid, with a name for each label.
-#[must_use]
+/// Memory beyond the PET: its voxels above the cut-off, their components, the label map, and the candidates' voxels.
 pub fn avid_lesions(
     pet: &Volume<f32>,
     rule: &AvidRule,
     organs: Option<(&LabelMap, &BTreeMap<u16, String>)>,
-) -> AvidLesions {
+) -> Result<AvidLesions, AvidError> {
     let voxel_mm3 = pet.grid().voxel_volume_mm3();
-    let above = pet.map(|value| f64::from(*value) >= rule.cut_off_suv);
-    let found = components(&above, Connectivity::Corners);
+    let found = components(&pet.map(|value| f64::from(*value) >= rule.cut_off_suv), Connectivity::Corners);
     let large = found.list.iter().filter(|part| part.n_voxels as f64 * voxel_mm3 >= rule.least_mm3);
-    let mut candidates: Vec<(Mask, Index3, f64)> = large
-        .map(|part| {
-            let (hottest, max) = hottest(pet, &found.labels, part);
-            (
-                outline(pet, &found.labels, part, hottest, rule.share_of_max.map_or(0.0, |share| share * max)),
-                hottest,
-                max,
-            )
-        })
-        .collect();
-    candidates.sort_by(|a, b| b.2.total_cmp(&a.2)); // stable: equal ones stay in the order of their first voxels
-    let mut outlines = LabelMap::filled(pet.grid().clone(), 0);
-    let mut list = Vec::with_capacity(candidates.len());
-    for (label, (outline, hottest, max)) in (1_u16..).zip(candidates) {
-        let set_aside = organs.and_then(|(labels, names)| organs_own(&outline, hottest, labels, names));
+    let outlines = large.map(|part| outline(pet, &found.labels, part, rule.share_of_max));
+    let mut outlines = outlines.collect::<Result<Vec<_>, _>>()?;
+    if outlines.len() > usize::from(u16::MAX) {
+        return Err(AvidError::TooMany { found: outlines.len() });
+    }
+    outlines.sort_by(|a, b| b.max.total_cmp(&a.max)); // stable: equal ones stay in the order of their first voxels
+    let mut map = LabelMap::filled(pet.grid().clone(), 0);
+    let mut list = Vec::with_capacity(outlines.len());
+    for (label, outline) in (1..=u16::MAX).zip(&outlines) {
+        let set_aside = organs.and_then(|(labels, names)| organs_own(outline, labels, names));
         if set_aside.is_none() {
-            for at in outline.indices_set() {
-                let n = outline.shape().linear(at);
-                outlines.values_mut()[n] = label;
+            for at in &outline.voxels {
+                let n = map.shape().linear(*at);
+                map.values_mut()[n] = label;
             }
         }
-        list.push(measured(pet, label, &outline, hottest, max, set_aside));
+        list.push(measured(pet, label, outline, set_aside));
     }
-    AvidLesions { list, outlines }
+    Ok(AvidLesions { list, outlines: map })
 }
 
-/// The indices of a component's box.
-fn box_of(part: &Component) -> impl Iterator<Item = Index3> + use<> {
+/// The outline of one component, worked out in its own box.
+fn outline(
+    pet: &Volume<f32>,
+    labels: &Volume<u32>,
+    part: &Component,
+    share_of_max: Option<f64>,
+) -> Result<Outline, GridError> {
     let (low, high) = (part.low, part.high);
-    (low.k..=high.k)
-        .flat_map(move |k| (low.j..=high.j).flat_map(move |j| (low.i..=high.i).map(move |i| Index3 { i, j, k })))
-}
-
-/// The first of the hottest voxels and its value.
-fn hottest(pet: &Volume<f32>, labels: &Volume<u32>, part: &Component) -> (Index3, f64) {
-    let mut best = (part.first, f64::from(*pet.at(part.first)));
-    for at in box_of(part).filter(|at| *labels.at(*at) == part.label) {
-        let value = f64::from(*pet.at(at));
-        if value > best.1 {
-            best = (at, value);
+    let shape = Shape { ni: high.i - low.i + 1, nj: high.j - low.j + 1, nk: high.k - low.k + 1 };
+    let window = Window { low: [low.i, low.j, low.k].map(|index| index as i64), shape };
+    let own = window.cut(labels, 0)?.map(|label| *label == part.label);
+    let on_pet = |at: Index3| Index3 { i: at.i + low.i, j: at.j + low.j, k: at.k + low.k };
+    let uptake = |at: Index3| f64::from(*pet.at(on_pet(at)));
+    let (mut hottest, mut max) = (low, f64::NEG_INFINITY);
+    for at in own.indices_set() {
+        if uptake(at) > max {
+            (hottest, max) = (at, uptake(at));
         }
     }
-    best
-}
-
-/// What of a component reaches a value and hangs together with its hottest voxel.
-fn outline(pet: &Volume<f32>, labels: &Volume<u32>, part: &Component, hottest: Index3, least: f64) -> Mask {
-    let mut mask = Mask::filled(pet.grid().clone(), false);
-    for at in box_of(part).filter(|at| *labels.at(*at) == part.label && f64::from(*pet.at(*at)) >= least) {
-        let n = mask.shape().linear(at);
-        mask.values_mut()[n] = true;
+    let mut core = own;
+    if let Some(share) = share_of_max {
+        let reaches: Vec<Index3> = core.indices_set().filter(|at| uptake(*at) >= share * max).collect();
+        core.values_mut().fill(false);
+        for at in reaches {
+            let n = shape.linear(at);
+            core.values_mut()[n] = true;
+        }
+        let pieces = components(&core, Connectivity::Corners);
+        core = pieces.mask(*pieces.labels.at(hottest));
     }
-    let pieces = components(&mask, Connectivity::Corners);
-    if pieces.list.len() <= 1 { mask } else { pieces.mask(*pieces.labels.at(hottest)) }
+    Ok(Outline { voxels: core.indices_set().map(on_pet).collect(), hottest: on_pet(hottest), max })
 }
 
 /// Why a candidate is an organ's own uptake, if it is.
-fn organs_own(outline: &Mask, hottest: Index3, organs: &LabelMap, names: &BTreeMap<u16, String>) -> Option<String> {
+fn organs_own(outline: &Outline, organs: &LabelMap, names: &BTreeMap<u16, String>) -> Option<String> {
     let name = |label: u16| names.get(&label).cloned().unwrap_or_else(|| format!("organ {label}"));
-    let at_hottest = *organs.at(hottest);
+    let at_hottest = *organs.at(outline.hottest);
     if at_hottest != 0 {
         return Some(format!("its hottest voxel lies in {}", name(at_hottest)));
     }
     let mut inside: BTreeMap<u16, usize> = BTreeMap::new();
-    let mut n = 0_usize;
-    for at in outline.indices_set() {
-        n += 1;
-        *inside.entry(*organs.at(at)).or_default() += 1;
+    for at in &outline.voxels {
+        *inside.entry(*organs.at(*at)).or_default() += 1;
     }
     inside.remove(&0);
     let (label, most) = inside.into_iter().max_by_key(|(label, count)| (*count, u16::MAX - label))?;
-    let share = most as f64 / n as f64;
+    let share = most as f64 / outline.voxels.len() as f64;
     (share >= ORGANS_OWN_SHARE).then(|| format!("{:.0} % of it lies in {}", 100.0 * share, name(label)))
 }
 
-fn measured(
-    pet: &Volume<f32>,
-    label: u16,
-    outline: &Mask,
-    hottest: Index3,
-    suv_max: f64,
-    set_aside: Option<String>,
-) -> Avid {
-    let (mut sum, mut n) = (0.0, 0_usize);
-    for at in outline.indices_set() {
-        sum += f64::from(*pet.at(at));
-        n += 1;
-    }
-    let (suv_mean, mtv_ml) = (sum / n as f64, n as f64 * pet.grid().voxel_volume_mm3() / 1000.0);
+fn measured(pet: &Volume<f32>, label: u16, outline: &Outline, set_aside: Option<String>) -> Avid {
+    let n = outline.voxels.len() as f64;
+    let suv_mean = outline.voxels.iter().map(|at| f64::from(*pet.at(*at))).sum::<f64>() / n;
+    let mtv_ml = n * pet.grid().voxel_volume_mm3() / 1000.0;
     Avid {
         label,
-        hottest_lps_mm: pet.grid().center(hottest).to_array(),
-        suv_max,
+        hottest_lps_mm: pet.grid().center(outline.hottest).to_array(),
+        suv_max: outline.max,
         suv_mean,
-        suv_peak: suv_peak(pet, outline),
+        suv_peak: suv_peak(pet, outline.voxels.iter().copied()),
         mtv_ml,
         tlg_suv_ml: suv_mean * mtv_ml,
         set_aside,
@@ -212,7 +219,7 @@ mod tests {
 
     #[test]
     fn volumes_means_and_the_hottest_point_are_those_of_the_phantom() {
-        let found = avid_lesions(&pet(), &RULE, None);
+        let found = avid_lesions(&pet(), &RULE, None).unwrap();
         assert_eq!(found.list.len(), 2, "the speck of 48 mm³ is too small");
         let (bladder, lesion) = (&found.list[0], &found.list[1]);
         assert_eq!((bladder.label, bladder.suv_max, lesion.label, lesion.suv_max), (1, 20.0, 2, 12.0));
@@ -227,10 +234,10 @@ mod tests {
     #[test]
     fn a_share_of_the_maximum_leaves_the_core_alone() {
         let rule = AvidRule { share_of_max: Some(0.6), ..RULE };
-        let found = avid_lesions(&pet(), &rule, None);
+        let found = avid_lesions(&pet(), &rule, None).unwrap();
         let lesion = &found.list[1];
         assert!((lesion.suv_mean - 12.0).abs() < 1e-9 && lesion.mtv_ml < 1.2, "{lesion:?}");
-        let at_half = avid_lesions(&pet(), &AvidRule { share_of_max: Some(0.41), ..RULE }, None);
+        let at_half = avid_lesions(&pet(), &AvidRule { share_of_max: Some(0.41), ..RULE }, None).unwrap();
         assert!(at_half.list[1].mtv_ml > 16.0, "6 is half of 12");
     }
 
@@ -238,10 +245,21 @@ mod tests {
     fn an_organs_own_uptake_is_set_aside_and_says_so() {
         let organs = LabelMap::from_fn(grid(), |at| if in_ball(at, [30.0, 15.0, 15.0], 11.5) { 3 } else { 0 });
         let names = BTreeMap::from([(3, "the bladder".to_owned())]);
-        let found = avid_lesions(&pet(), &RULE, Some((&organs, &names)));
+        let found = avid_lesions(&pet(), &RULE, Some((&organs, &names))).unwrap();
         // All voxels of the bladder are equally hot: the first of them lies outside the organ's tighter mask.
         assert_eq!(found.list[0].set_aside.as_deref().map(|why| why.ends_with("lies in the bladder")), Some(true));
         assert!(found.list[1].set_aside.is_none());
         assert_eq!(found.outlines.labels_present(), [2], "what was set aside is not outlined");
+    }
+
+    #[test]
+    fn more_candidates_than_labels_are_refused_with_the_remedy() {
+        let shape = Shape { ni: 82, nj: 82, nk: 82 };
+        let grid = Grid::from_directions(shape, Point::new(0.0, 0.0, 0.0), SPACING, Matrix3::identity(), FrameId::new("f"));
+        // Every second voxel along each axis: 41³ specks that touch nowhere.
+        let specks = Volume::from_fn(grid.unwrap(), |at| f32::from((at.i % 2 + at.j % 2 + at.k % 2 == 0) as u8) * 9.0);
+        let error = avid_lesions(&specks, &AvidRule { least_mm3: 0.0, ..RULE }, None).unwrap_err();
+        assert_eq!(error, AvidError::TooMany { found: 68_921 });
+        assert!(error.to_string().contains("larger least volume"));
     }
 }

@@ -3,7 +3,7 @@
 //! Source: Wahl et al. 2009 (PERCIST), a sphere of 1 cm³; voxels count by the part of them that lies inside the sphere. The
 //! sphere may reach beyond the lesion, but not beyond the image: such a centre is left out.
 
-use imaging::{Grid, Index3, Mask, Volume};
+use imaging::{Grid, Index3, Volume};
 
 use crate::evaluable::Evaluable;
 
@@ -20,11 +20,10 @@ struct Part {
     weight: f64,
 }
 
-/// The largest mean over 1 cm³; image and lesion lie on one grid.
-#[must_use]
-pub fn suv_peak(image: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
+/// The largest mean over 1 cm³ round any of a lesion's voxels; these are indices of the image.
+pub fn suv_peak(image: &Volume<f32>, lesion: impl IntoIterator<Item = Index3>) -> Evaluable<f64> {
     let sphere = sphere(image.grid());
-    let means = lesion.indices_set().filter_map(|centre| mean_around(image, centre, &sphere));
+    let means = lesion.into_iter().filter_map(|centre| mean_around(image, centre, &sphere));
     match means.reduce(f64::max) {
         Some(peak) => Evaluable::Value(peak),
         None => Evaluable::not("at no voxel of the lesion does a sphere of 1 cm³ lie wholly inside the image"),
@@ -97,7 +96,7 @@ fn mean_around(image: &Volume<f32>, centre: Index3, sphere: &[Part]) -> Option<f
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imaging::{Affine, FrameId, Shape};
+    use imaging::{Affine, FrameId, Mask, Shape};
 
     fn grid(n: usize) -> Grid {
         let shape = Shape { ni: n, nj: n, nk: n };
@@ -116,7 +115,7 @@ mod tests {
         let hot = Index3 { i: 5, j: 4, k: 4 };
         let image = Volume::from_fn(grid(9), |at| if at == hot { 10.0 } else { 0.0 });
         let lesion = Mask::from_fn(grid(9), |at| at == hot);
-        let peak = *suv_peak(&image, &lesion).value().unwrap();
+        let peak = *suv_peak(&image, lesion.indices_set()).value().unwrap();
         assert!((peak - 10.0 * 48.0 / 1000.0).abs() < 0.01, "{peak}");
     }
 
@@ -124,6 +123,6 @@ mod tests {
     fn a_sphere_beyond_the_image_is_not_evaluable() {
         let corner = Index3 { i: 0, j: 4, k: 4 };
         let image = Volume::from_fn(grid(9), |_| 1.0);
-        assert!(suv_peak(&image, &Mask::from_fn(grid(9), |at| at == corner)).reason().is_some());
+        assert!(suv_peak(&image, [corner]).reason().is_some());
     }
 }

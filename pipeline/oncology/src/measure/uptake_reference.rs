@@ -2,10 +2,10 @@
 //!
 //! Definition: liver, a sphere of 3 cm diameter in the right lobe, cut-off 1.5 × mean + 2 SD; blood pool, a sphere of 1 cm in the
 //! descending aorta, cut-off 2 × mean + 2 SD (Wahl et al. 2009, PERCIST 1.0, table 1). The sphere lies at the deepest place of the
-//! organ's mask, in the liver of its right half. Edge cases: a mask in which the sphere has no room is not evaluable; so is one that
-//! is not on the PET's grid.
+//! organ's mask, in the liver of its right half. Edge cases: where the sphere has no room in the mask, or in the image, there is no
+//! reference; nor where the mask lies in another frame of reference than the PET.
 
-use imaging::{Affine, Index3, Mask, Point, Volume, distance, resample};
+use imaging::{Affine, Grid, Index3, Mask, Point, Shape, Volume, distance, resample};
 use serde::Serialize;
 
 use crate::evaluable::Evaluable;
@@ -73,7 +73,7 @@ impl Reference {
         let on_pet = resample::resample_mask(organ, pet.grid(), &Affine::identity());
         let Some(centre) = self.deepest(&on_pet) else {
             return Evaluable::not(format!(
-                "a sphere of {} mm has no room in the mask of the {}",
+                "a sphere of {} mm has no room in the mask of the {} within the PET",
                 2.0 * self.radius_mm(),
                 self.name()
             ));
@@ -95,8 +95,11 @@ impl Reference {
         let middle = sum / n as f64;
         let depth = distance::distance_to(&organ.map(|inside| !inside)).ok()?;
         let is_right = |at: Index3| self == Self::BloodPool || grid.center(at).to_array()[0] <= middle;
+        let (Shape { ni, nj, nk }, [x, y, z]) = (grid.shape(), self.reach(grid));
+        let has_room = |at: usize, reach: usize, n: usize| at >= reach && at + reach < n;
+        let in_image = |at: Index3| has_room(at.i, x, ni) && has_room(at.j, y, nj) && has_room(at.k, z, nk);
         let mut best: Option<(f64, Index3)> = None;
-        for at in organ.indices_set().filter(|at| is_right(*at)) {
+        for at in organ.indices_set().filter(|at| is_right(*at) && in_image(*at)) {
             let here = *depth.at(at);
             if best.is_none_or(|(most, _)| here > most) {
                 best = Some((here, at));
@@ -105,16 +108,21 @@ impl Reference {
         best.filter(|(most, _)| *most >= self.radius_mm()).map(|(_, at)| at)
     }
 
+    /// Voxels that the sphere's radius spans along each axis.
+    fn reach(self, grid: &Grid) -> [usize; 3] {
+        grid.spacing_mm().map(|mm| (self.radius_mm() / mm).floor() as usize)
+    }
+
+    /// The voxels within the radius of one that is so far from every end of the image.
     fn sphere(self, pet: &Volume<f32>, centre: Index3) -> Evaluable<ReferenceUptake> {
         let grid = pet.grid();
         let middle: Point<imaging::Patient> = grid.center(centre);
-        let reach = grid.spacing_mm().map(|mm| (self.radius_mm() / mm).ceil() as usize);
+        let [x, y, z] = self.reach(grid);
         let mut values = Vec::new();
-        let range = |at: usize, by: usize, n: usize| at.saturating_sub(by)..(at + by + 1).min(n);
-        let shape = grid.shape();
-        for k in range(centre.k, reach[2], shape.nk) {
-            for j in range(centre.j, reach[1], shape.nj) {
-                for i in range(centre.i, reach[0], shape.ni) {
+        let range = |at: usize, reach: usize| at - reach..=at + reach;
+        for k in range(centre.k, z) {
+            for j in range(centre.j, y) {
+                for i in range(centre.i, x) {
                     let at = Index3 { i, j, k };
                     let [a, b] = [grid.center(at).to_array(), middle.to_array()];
                     let squared: f64 = a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum();
@@ -144,7 +152,7 @@ impl Reference {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imaging::{FrameId, Grid, Shape};
+    use imaging::FrameId;
     use nalgebra::Matrix3;
 
     fn grid(frame: &str) -> Grid {
@@ -168,6 +176,17 @@ mod tests {
         assert!((found.cut_off_suv - (1.5 * found.mean_suv + 2.0 * found.sd_suv)).abs() < 1e-12);
         // Points with whole coordinates within 15 mm of one of them at 4 mm: those of i² + j² + k² ≤ 14 (OEIS A117609).
         assert_eq!(found.n_voxels, 251);
+    }
+
+    /// A liver cut by the image's end is deep there only because nothing is seen beyond: the sphere lies where it is seen whole.
+    #[test]
+    fn the_sphere_lies_wholly_inside_the_image() {
+        let organ = Mask::from_fn(grid("f"), |at| at.i < 36);
+        let pet = Volume::from_fn(grid("f"), |at| if at.i < 2 { 50.0 } else { 2.0 });
+        let found = Reference::Liver.measure(&pet, &organ);
+        let found = found.value().unwrap();
+        assert_eq!(found.n_voxels, 251);
+        assert!(found.centre_lps_mm[0] >= -80.0 + 12.0, "{found:?}");
     }
 
     #[test]
