@@ -49,13 +49,7 @@ def ball(case, click, radius_mm):
 
 
 RADII = (30.0, 45.0, 60.0, 90.0)
-GROWING = [
-    (tolerance, sigma, opening, radius)
-    for sigma in (2.0, 4.0)
-    for opening in (0.0, 5.0, 8.0)
-    for radius in RADII
-    for tolerance in (0.0,)
-]
+GROWING = [(sigma, opening, radius) for sigma in (2.0, 4.0) for opening in (0.0, 5.0, 8.0) for radius in RADII]  # mm
 
 
 def choices(modality):
@@ -67,7 +61,7 @@ def choices(modality):
         tolerances = (0.5, 0.7, 0.9)
     else:
         tolerances = (10.0, 15.0, 20.0, 30.0, 40.0) if modality == "CT" else (0.1, 0.15, 0.2, 0.3, 0.4)
-    yield from ((region_growing, (t, *rest[1:])) for t in tolerances for rest in GROWING)
+    yield from ((region_growing, (t, *rest)) for t in tolerances for rest in GROWING)
 
 
 def table(cases):

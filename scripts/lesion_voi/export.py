@@ -9,7 +9,7 @@ import torch
 from . import data, predict
 from .network import CLICK_SIGMA, SIDE, Prompted, VoiNet
 
-NAMES = {"CT": "ct", "MR": "mr", "PT": "pet"}
+NAMES = {"CT": "ct", "MR": "mr", "PT": "pet"}  # of the models, by the modality of their images
 TOLERANCE = 0.02  # largest difference of a probability that rounding the weights to half precision may make
 
 
@@ -47,12 +47,9 @@ def halve(path):
 
 def example():
     """An input as the program makes one."""
-    rng = np.random.default_rng(0)
-
-    class Case:
-        values, spacing = rng.normal(60, 40, (40, 44, 48)).astype(np.float32), np.array([3.0, 2.0, 2.0])
-
-    return torch.from_numpy(predict.cube(Case.values, Case.spacing, np.array([20, 20, 22]), 3.0, (0, 0, 0))[0])[None]
+    values = np.random.default_rng(0).normal(60, 40, (40, 44, 48)).astype(np.float32)
+    cube, _ = predict.cube(values, np.array([3.0, 2.0, 2.0]), np.array([20, 20, 22]), 3.0, (0, 0, 0))
+    return torch.from_numpy(cube)[None]
 
 
 def network(net, modality, path):
@@ -199,7 +196,7 @@ def models(args):
         "command": "scripts/train_lesion_voi.py start, fold, looks, export, card",
     }
     for modality, short in NAMES.items():
-        folder = args.models / f"lesion-voi-{'pet' if modality == 'PT' else short}-{args.release}"
+        folder = args.models / f"lesion-voi-{short}-{args.release}"
         if args.stage == "export":
             networks(args.work, folder, modality, folds)
             dice = float(np.mean([state["log"][-1][2] for state in logs.values()]))

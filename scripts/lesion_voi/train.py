@@ -63,6 +63,11 @@ def loss_of(logits, target, inside):
     return entropy + (1 - dice).mean(), dice.mean()
 
 
+def without_place(settings):
+    """What makes two runs the same one; where the start lies on the disk does not."""
+    return {key: value for key, value in settings.items() if key != "start"}
+
+
 class Run:
     """A network with its optimiser, its averaged copy and its place in the schedule."""
 
@@ -76,7 +81,7 @@ class Run:
         self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=settings["rate"], weight_decay=1e-3)
         if self.path.exists():
             state = torch.load(self.path, weights_only=True)
-            if state["settings"] != settings:
+            if without_place(state["settings"]) != without_place(settings):
                 raise SystemExit(f"{path} was begun with other settings: {state['settings']}")
             self.net.load_state_dict(state["net"])
             self.average.load_state_dict(state["average"])
