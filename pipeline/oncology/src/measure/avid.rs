@@ -22,7 +22,9 @@ const ORGANS_OWN_SHARE: f64 = 0.5;
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum AvidError {
     /// More than labels can number.
-    #[error("expected at most 65535 candidates, found {found}: this is noise; take a higher cut-off or a larger least volume")]
+    #[error(
+        "expected at most 65535 candidates, found {found}: this is noise; take a higher cut-off or a larger least volume"
+    )]
     TooMany {
         /// How many.
         found: usize,
@@ -255,7 +257,8 @@ mod tests {
     #[test]
     fn more_candidates_than_labels_are_refused_with_the_remedy() {
         let shape = Shape { ni: 82, nj: 82, nk: 82 };
-        let grid = Grid::from_directions(shape, Point::new(0.0, 0.0, 0.0), SPACING, Matrix3::identity(), FrameId::new("f"));
+        let grid =
+            Grid::from_directions(shape, Point::new(0.0, 0.0, 0.0), SPACING, Matrix3::identity(), FrameId::new("f"));
         // Every second voxel along each axis: 41³ specks that touch nowhere.
         let specks = Volume::from_fn(grid.unwrap(), |at| f32::from((at.i % 2 + at.j % 2 + at.k % 2 == 0) as u8) * 9.0);
         let error = avid_lesions(&specks, &AvidRule { least_mm3: 0.0, ..RULE }, None).unwrap_err();
