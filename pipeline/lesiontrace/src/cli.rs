@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use candidates::{Candidates, CutOff};
 pub(crate) use cohort::{Collect, Demo, Init, Only, Phantom, Run, Status};
 pub(crate) use deidentify::Deidentify;
-pub(crate) use quality::CompareMasks;
+pub(crate) use quality::{CompareMasks, Validate};
 pub(crate) use steps::{
     Assess, Between, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction,
     Register, Segment, Suv, Transform, Warp,
@@ -124,6 +124,9 @@ pub(crate) enum Command {
     /// How well one mask agrees with another: Dice, surfaces, lesions found and missed, volume.
     #[command(after_help = "Example: lesiontrace compare-masks reader.nii.gz model.nii.gz --tolerance-mm 2 --json")]
     CompareMasks(CompareMasks),
+    /// How a run agrees with a reader's own table of the same patients: kappa, limits of agreement, every difference with its cause.
+    #[command(after_help = "Example: lesiontrace validate results my_readings.csv --pairs pairs.csv --json")]
+    Validate(Validate),
     /// The ablative margin between a tumour and an ablation zone.
     #[command(after_help = "Example: lesiontrace margin --tumour tumour.nii.gz --ablation zone.nii.gz --json")]
     Margin(Margin),

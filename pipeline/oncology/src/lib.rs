@@ -23,6 +23,7 @@ pub mod time;
 pub mod tracking;
 pub mod treatment;
 pub mod treatment_table;
+pub mod validation;
 pub mod visit_id;
 pub mod visit_window;
 

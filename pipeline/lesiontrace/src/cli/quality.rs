@@ -20,3 +20,21 @@ pub(crate) struct CompareMasks {
     #[arg(long)]
     pub(crate) json: bool,
 }
+
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// Output folder of a run.
+    pub(crate) out: PathBuf,
+    /// The reader's own table (CSV): patient_id, date (or visit), optional reader; and in each row either overall with optional
+    /// criterion, target, non_target, new_lesion and sum_mm, or lesion_id, quantity, value and optional unit.
+    pub(crate) reads: PathBuf,
+    /// Criterion of rows that name none.
+    #[arg(long, default_value = "recist_1_1")]
+    pub(crate) criterion: String,
+    /// Writes every pair of sizes and responses as a table (CSV).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pairs: Option<PathBuf>,
+    /// One JSON document on stdout.
+    #[arg(long)]
+    pub(crate) json: bool,
+}

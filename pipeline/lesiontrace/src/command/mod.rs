@@ -26,6 +26,7 @@ mod status;
 mod survival;
 mod suv;
 mod transform_file;
+mod validate;
 mod warp;
 
 use crate::cli::{Cli, Command};
@@ -48,6 +49,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Measure(args) => measure::run(args),
         Command::Candidates(args) => candidates::run(args),
         Command::CompareMasks(args) => compare_masks::run(args),
+        Command::Validate(args) => validate::run(args),
         Command::Margin(args) => margin::run(args),
         Command::Assess(args) => assess::run(args),
         Command::Case(args) => case::run(args),

@@ -1,4 +1,5 @@
-//! Ways of images, outlines and marks into a run: NIfTI archives, structure sets, a reader's marks, broken and cut series.
+//! Ways of images, outlines and marks into a run: NIfTI archives, structure sets, a reader's marks, broken and cut series; and a run
+//! against a reader's own table.
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
 
@@ -8,6 +9,7 @@ mod calls;
 mod cohort;
 #[path = "../files/more_dicom.rs"]
 mod more_dicom;
+mod readers_table;
 mod scans_of_one_day;
 
 use std::collections::BTreeMap;
