@@ -6,6 +6,7 @@ mod deidentify;
 mod quality;
 mod steps;
 mod survival;
+mod track;
 
 use std::path::PathBuf;
 
@@ -20,6 +21,7 @@ pub(crate) use steps::{
     Register, Segment, Suv, Transform, Warp,
 };
 pub(crate) use survival::{Interval, Profile, Survival, Ties, TimeUnit};
+pub(crate) use track::Track;
 
 /// Follows tumours through time: from imaging archives to response, progression and survival tables. Research use only.
 #[derive(Debug, Parser)]
@@ -127,6 +129,9 @@ pub(crate) enum Command {
     /// How a run agrees with a reader's own table of the same patients: kappa, limits of agreement, every difference with its cause.
     #[command(after_help = "Example: lesiontrace validate results my_readings.csv --pairs pairs.csv --json")]
     Validate(Validate),
+    /// Lesion matching alone: label maps of several dates in, links of each lesion out.
+    #[command(after_help = "Example: lesiontrace track results/patients/P01 --json")]
+    Track(Track),
     /// The ablative margin between a tumour and an ablation zone.
     #[command(after_help = "Example: lesiontrace margin --tumour tumour.nii.gz --ablation zone.nii.gz --json")]
     Margin(Margin),

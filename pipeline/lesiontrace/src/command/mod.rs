@@ -25,6 +25,7 @@ mod segment_prompted;
 mod status;
 mod survival;
 mod suv;
+mod track;
 mod transform_file;
 mod validate;
 mod warp;
@@ -50,6 +51,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Candidates(args) => candidates::run(args),
         Command::CompareMasks(args) => compare_masks::run(args),
         Command::Validate(args) => validate::run(args),
+        Command::Track(args) => track::run(args),
         Command::Margin(args) => margin::run(args),
         Command::Assess(args) => assess::run(args),
         Command::Case(args) => case::run(args),
