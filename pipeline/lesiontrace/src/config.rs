@@ -1,5 +1,6 @@
 //! The study file: which images, models, criteria and endpoints; TOML, unknown keys refused, every default written down.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -153,6 +154,35 @@ pub(crate) enum MaskGrid {
     Frame,
 }
 
+/// A modality that lesions are outlined on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub(crate) enum Modality {
+    /// Computed tomography.
+    Ct,
+    /// Magnetic resonance.
+    Mr,
+    /// Positron emission tomography.
+    Pt,
+}
+
+impl Modality {
+    /// Of a DICOM Modality (0008,0060); `None` for others.
+    pub(crate) fn of(text: &str) -> Option<Self> {
+        [Self::Ct, Self::Mr, Self::Pt].into_iter().find(|modality| modality.to_string() == text)
+    }
+}
+
+impl std::fmt::Display for Modality {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Ct => "CT",
+            Self::Mr => "MR",
+            Self::Pt => "PT",
+        })
+    }
+}
+
 /// Where masks come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -166,6 +196,9 @@ pub(crate) struct Models {
     pub(crate) mask_grid: MaskGrid,
     /// Model folder; empty for the model shipped with the program.
     pub(crate) segmentation: PathBuf,
+    /// Folders of models that outline what a reader marked and nobody outlined, by modality.
+    #[serde(default)]
+    pub(crate) prompted: BTreeMap<Modality, PathBuf>,
     /// Device: cpu, cuda:N.
     pub(crate) device: String,
     /// Model findings below this volume are not lesions.

@@ -15,6 +15,7 @@ mod image_input;
 mod index_table;
 mod ledger;
 mod manifest;
+mod models;
 mod out;
 mod patient;
 mod phantom_archive;

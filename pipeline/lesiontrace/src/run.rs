@@ -15,6 +15,7 @@ use crate::cli::Global;
 use crate::exit::{self, Failure};
 use crate::ledger::{self, Entry, Roster, State};
 use crate::manifest::{Equipment, Part, equip};
+use crate::models::Needs;
 use crate::patient::process;
 use crate::plan::{CohortPlan, PatientPlan, plan};
 use crate::schedule::{parse_memory, run_within};
@@ -85,9 +86,8 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let started = Instant::now();
     let budget = parse_memory(&request.memory).map_err(Failure::usage)?;
     let cohort = plan(&request.archive, &request.study).map_err(Failure::io)?;
-    let needs_model = cohort.patients.iter().any(|p| p.visits.iter().any(|v| v.masks.is_none()));
     let n_threads = session::n_threads(global);
-    let equipment = equip(request.study.clone(), global.onnxruntime.as_deref(), n_threads, needs_model)
+    let equipment = equip(request.study.clone(), global.onnxruntime.as_deref(), n_threads, Needs::of(&cohort))
         .map_err(Failure::bad_input)?;
     let roster = roster(&cohort, &equipment);
     if request.dry_run {

@@ -8,7 +8,7 @@ use crate::config::{self, MaskSource};
 use crate::exit::{self, Failure};
 use crate::run::{RunRequest, run as run_cohort};
 use crate::truth_table::{self, Comparison};
-use crate::{manifest, out, phantom_archive, session};
+use crate::{models, out, phantom_archive, session};
 
 /// Memory the demo's patients may need together.
 const MEMORY: &str = "4GiB";
@@ -64,7 +64,7 @@ fn run_one(
     if source == MaskSource::Model {
         study.study.models.segmentation = match &args.model {
             Some(folder) => folder.clone(),
-            None => manifest::shipped_model().map_err(Failure::bad_input)?,
+            None => models::shipped().map_err(Failure::bad_input)?,
         };
     }
     // The two runs differ in this alone; it belongs to what the pages call the study.

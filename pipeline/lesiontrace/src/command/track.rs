@@ -220,6 +220,7 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
         organ: None,
         to_baseline,
         source: path.display().to_string(),
+        outlined_by: BTreeMap::new(),
         marked: Marked::default(),
         second_choice: None,
         notes: Vec::new(),

@@ -1,7 +1,7 @@
 //! Everything that is known of one visit once its images have been let go: masks cut to their boxes, sizes, and the way to
 //! baseline.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imaging::registration::{Quality, Registration};
 use imaging::{Grid, Note};
@@ -40,6 +40,8 @@ pub(crate) struct VisitFacts {
     pub(crate) to_baseline: Registration,
     /// Where the masks come from.
     pub(crate) source: String,
+    /// Who outlined a lesion, by label, where it was not `source`.
+    pub(crate) outlined_by: BTreeMap<u16, String>,
     /// What a reader marked.
     pub(crate) marked: Marked,
     /// Why response cannot be judged at this visit although sizes are listed; `None` when it can.
@@ -100,6 +102,11 @@ impl VisitFacts {
     pub(crate) fn is_after(&self, treated: Date) -> bool {
         self.date() > treated
             || self.date() == treated && !matches!(self.side, Some(DaySide::Before | DaySide::Unordered))
+    }
+
+    /// Who outlined a lesion.
+    pub(crate) fn outlined_by(&self, labels: &[u16]) -> &str {
+        labels.iter().find_map(|label| self.outlined_by.get(label)).unwrap_or(&self.source)
     }
 
     /// The marked lesion without an outline that has a label.

@@ -81,6 +81,19 @@ pub(crate) fn lay(seeds: &[SeedRecord], found: &mut Found, max_distance_mm: f64,
     marked
 }
 
+/// Says of marks whose outline by a network is not to be trusted why nothing is measured.
+pub(crate) fn say_why(doubted: &BTreeMap<String, String>, marked: &mut Marked, notes: &mut [Note]) {
+    for unmeasured in &mut marked.unmeasured {
+        let name = &unmeasured.mark.name;
+        let Some(why) = doubted.get(name) else { continue };
+        unmeasured.reason = format!("seen by the reader, not measured: {why}");
+        let own = notes.iter_mut().filter(|note| note.code == "mark_without_outline" && note.subject == *name);
+        for note in own {
+            *note = Note::warning("mark_outline_not_trusted", name.clone(), format!("{name}: {}", unmeasured.reason));
+        }
+    }
+}
+
 fn said_twice(seed: &SeedRecord, notes: &mut Vec<Note>) -> bool {
     let message = format!(
         "lesions.csv, line {}: {} is marked twice on {}; the first mark is used",

@@ -16,6 +16,7 @@ pub(crate) mod measure;
 pub(crate) mod overlay;
 pub(crate) mod page;
 pub(crate) mod phase;
+pub(crate) mod prompted;
 pub(crate) mod register;
 pub(crate) mod registration_view;
 pub(crate) mod rows;

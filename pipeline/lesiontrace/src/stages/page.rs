@@ -1,5 +1,7 @@
 //! Stage *report*: what was found becomes the patient's page.
 
+use std::collections::BTreeSet;
+
 use imaging::Severity;
 use imaging::registration::Quality;
 use oncology::criteria::CriterionTable;
@@ -231,14 +233,17 @@ fn methods(visits: &[VisitFacts], result: &PatientResult, tables: &[CriterionTab
     let mut sentences = vec![
         "DICOM slices were ordered along their normal; what was interpolated or left out stands among the notes. NIfTI images lie where their header says. Coordinates are DICOM LPS in mm.".to_owned(),
     ];
-    let mut sources: Vec<&str> = visits.iter().map(|v| v.source.as_str()).collect();
-    sources.sort_unstable();
-    sources.dedup();
+    let sources: BTreeSet<&str> = visits.iter().map(|v| v.source.as_str()).collect();
     for source in sources {
         sentences.push(match source.strip_prefix("model:") {
             Some(model) => format!("Liver, lesions and ablation zones were segmented by the network {model} through ONNX Runtime, with Gaussian-weighted sliding windows; connected findings are lesions."),
             None => "Lesions, organ and ablation zones were taken from outlines made elsewhere (label maps, structure sets, readers' marks).".to_owned(),
         });
+    }
+    let networks: BTreeSet<&str> =
+        visits.iter().flat_map(|v| v.outlined_by.values()).filter_map(|by| by.strip_prefix("model:")).collect();
+    for model in networks {
+        sentences.push(format!("Lesions that a reader marked and nobody outlined were outlined from the mark by the network {model} through ONNX Runtime; an outline that its own views did not agree on was not measured."));
     }
     if visits.len() > 1 {
         sentences.push("Follow-ups were registered rigidly to baseline by normalised correlation, coarse to fine, with lesions and zones taken out of the metric; the error was estimated from repeated starts, from the inverse registration and from what blocks of the region still wanted to move.".to_owned());

@@ -31,6 +31,7 @@ pub(crate) fn lesions(
             leading.and_then(|r| r.roles.iter().find(|role| role.lesion == track.id)).map(|r| r.role.to_string());
         let state = track.sightings.values().next_back().map_or(LesionState::NotEvaluable, |s| s.state);
         let [x_mm, y_mm, z_mm] = center.to_array().map(hundredth);
+        let labels_at_first_sight = track.sightings.get(&track.first_visit).map_or(&[][..], |s| &s.labels);
         Some(LesionRow {
             patient_id: patient_id.to_owned(),
             lesion_id: track.id.to_string(),
@@ -44,7 +45,7 @@ pub(crate) fn lesions(
             x_mm,
             y_mm,
             z_mm,
-            source: visits[track.first_visit].source.clone(),
+            source: visits[track.first_visit].outlined_by(labels_at_first_sight).to_owned(),
             first_seen_visit: visits[track.first_visit].id,
         })
     };

@@ -57,6 +57,8 @@ pub(crate) struct Found {
     pub(crate) zone_map: LabelMap,
     /// `imported_mask` or `model:<name>-<version>`.
     pub(crate) source: String,
+    /// Who outlined a lesion, by label, where it was not `source`.
+    pub(crate) outlined_by: BTreeMap<u16, String>,
 }
 
 /// Background voxels kept round an instance, so that outlines and distances have room.
@@ -73,6 +75,7 @@ impl Found {
             lesion_map: empty.clone(),
             zone_map: empty,
             source: source.to_owned(),
+            outlined_by: BTreeMap::new(),
         }
     }
 }
@@ -129,11 +132,11 @@ pub(crate) fn infer(
             "the model found no liver in this image; margins have no capsule and registration no organ to fit",
         ));
     }
-    Ok(Found { organ, lesions, zones, lesion_map, zone_map, source })
+    Ok(Found { organ, lesions, zones, lesion_map, zone_map, source, outlined_by: BTreeMap::new() })
 }
 
 /// A model sees only what its card names: another modality or unit is refused, another role of the same modality is noted.
-fn check_made_for(card: &Card, series: &LoadedSeries, notes: &mut Vec<Note>) -> Result<(), StageError> {
+pub(super) fn check_made_for(card: &Card, series: &LoadedSeries, notes: &mut Vec<Note>) -> Result<(), StageError> {
     let model = format!("{}-{}", card.name, card.version);
     let input = &card.input;
     if input.modality != series.modality || (!input.unit.is_empty() && input.unit != series.unit) {
