@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use candidates::{Candidates, CutOff};
-pub(crate) use cohort::{Collect, Demo, Init, Only, Phantom, Run, Status};
+pub(crate) use cohort::{Cache, CacheAction, Collect, Demo, Init, Only, Phantom, Run, Status};
 pub(crate) use deidentify::Deidentify;
 pub(crate) use quality::{CompareMasks, Validate};
 pub(crate) use steps::{
@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// Merges what shards have done into cohort tables and the cohort report.
     #[command(after_help = "Example: lesiontrace collect results")]
     Collect(Collect),
+    /// What runs keep to use again: outlines of networks and registrations.
+    #[command(after_help = "Example: lesiontrace cache gc results")]
+    Cache(Cache),
     /// Who is done, who failed and why.
     #[command(after_help = "Example: lesiontrace status results --json")]
     Status(Status),

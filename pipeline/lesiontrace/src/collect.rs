@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use formats::parquet_table::{columns, to_parquet};
@@ -12,8 +13,10 @@ use oncology::criteria::CriterionTable;
 use serde::{Deserialize, Serialize};
 use survival::{Convention, IntervalScale, KaplanMeier, TimeToEvent, kaplan_meier, median};
 
+use crate::artifacts::{self, RESULT};
 use crate::cohort_page;
-use crate::ledger::{self, Ledger, State};
+use crate::ledger::{self, Entry, Ledger, State};
+use crate::lock;
 use crate::manifest::Part;
 use crate::out;
 use crate::patient::PatientResult;
@@ -42,14 +45,23 @@ pub(crate) struct Collected {
     pub(crate) results: Vec<PatientResult>,
 }
 
-/// Merges the patients' results into `cohort/`.
+/// How long collecting waits for another process that collects: ten thousand patients take half a minute.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// Merges the patients' results into `cohort/`. A result that is not what was written leaves its patient out, who counts as failed.
 pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
-    let ledger = ledger::read(folder)?;
+    // Tables of two moments must not stand beside each other.
+    let _lock = lock::wait(folder, PATIENCE)?;
+    artifacts::sweep_here(&folder.join("cohort"));
+    let mut ledger = ledger::read(folder)?;
     let mut results = Vec::new();
-    for entry in ledger.patients.iter().filter(|e| matches!(e.state, State::Done | State::Stale)) {
-        let path = out::patient_folder(folder, &entry.id).join("result.json");
-        results.push(read_json::<PatientResult>(&path)?);
+    for entry in ledger.patients.iter_mut().filter(|e| matches!(e.state, State::Done | State::Stale)) {
+        match read_result(folder, entry) {
+            Ok(result) => results.push(result),
+            Err(error) => mark_damaged(entry, &error),
+        }
     }
+    ledger.recount();
     let how: HowDone = read_json(&folder.join("equipment.json"))?;
     write_tables(folder, &results)?;
     submission_tables::write(folder, &how.cohort, &results)?;
@@ -62,6 +74,26 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
     let html = report::render_cohort(&page).context("making the cohort's page")?;
     out::write_atomic(&folder.join("cohort/report.html"), html.as_bytes())?;
     Ok(Collected { ledger, results })
+}
+
+fn read_result(folder: &Path, entry: &Entry) -> anyhow::Result<PatientResult> {
+    let patient = out::patient_folder(folder, &entry.id);
+    let bytes = match entry.files.as_str() {
+        // Results of versions that listed no files.
+        "" => std::fs::read(patient.join(RESULT)).with_context(|| format!("reading {RESULT}"))?,
+        digest => artifacts::read(&patient, digest, RESULT)?,
+    };
+    serde_json::from_slice(&bytes).with_context(|| format!("{RESULT} is not a result of this version"))
+}
+
+fn mark_damaged(entry: &mut Entry, error: &anyhow::Error) {
+    entry.state = State::Failed;
+    "report".clone_into(&mut entry.stage);
+    "damaged_result".clone_into(&mut entry.code);
+    entry.message = format!("{error:#}");
+    "run again with --resume".clone_into(&mut entry.remedy);
+    let line = format!("patient {}: left out of the cohort: {}", entry.id, entry.message);
+    tracing::warn!("{}", out::plain_line(&line));
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {

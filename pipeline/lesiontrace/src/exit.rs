@@ -56,11 +56,26 @@ impl fmt::Display for Failure {
 
 /// Whether any cause is a trouble of the machine rather than of the data.
 pub(crate) fn is_transient(error: &anyhow::Error) -> bool {
-    use std::io::ErrorKind::{Interrupted, QuotaExceeded, ResourceBusy, StorageFull, TimedOut, WriteZero};
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
-        .any(|io| matches!(io.kind(), StorageFull | QuotaExceeded | ResourceBusy | Interrupted | TimedOut | WriteZero))
+    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(is_trouble)
+}
+
+/// Linux: input/output error, too many open files of the system or of the process. They have no stable [`std::io::ErrorKind`].
+const RAW: [i32; 3] = [5, 23, 24];
+
+fn is_trouble(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as Kind;
+    let of_disk =
+        matches!(error.kind(), Kind::StorageFull | Kind::QuotaExceeded | Kind::WriteZero | Kind::ResourceBusy);
+    let of_server = matches!(
+        error.kind(),
+        Kind::StaleNetworkFileHandle
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::HostUnreachable
+            | Kind::TimedOut
+    );
+    let of_moment = matches!(error.kind(), Kind::Interrupted | Kind::OutOfMemory);
+    of_disk || of_server || of_moment || error.raw_os_error().is_some_and(|raw| cfg!(unix) && RAW.contains(&raw))
 }
 
 #[cfg(test)]
@@ -71,6 +86,9 @@ mod tests {
     fn a_full_disk_is_transient_and_a_missing_file_is_not() {
         let full = std::io::Error::from(std::io::ErrorKind::StorageFull);
         assert_eq!(Failure::io(anyhow::Error::from(full).context("writing cohort/lesions.csv")).code, TRANSIENT);
+        assert_eq!(Failure::io(std::io::Error::from_raw_os_error(5)).code, TRANSIENT);
+        let away = std::io::Error::from(std::io::ErrorKind::StaleNetworkFileHandle);
+        assert_eq!(Failure::io(away).code, TRANSIENT);
         let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
         assert_eq!(Failure::io(missing).code, BAD_INPUT);
     }

@@ -3,6 +3,9 @@
 //! Research use only. This crate holds the order of the stages, the ledger and the command line; what is computed lives in
 //! `imaging`, `oncology` and `survival`, and files are read and written by `formats`.
 
+mod artifacts;
+mod at_work;
+mod cache;
 mod cli;
 mod cohort_models;
 mod cohort_overview;
@@ -13,7 +16,9 @@ mod config;
 mod exit;
 mod image_input;
 mod index_table;
+mod journal;
 mod ledger;
+mod lock;
 mod manifest;
 mod models;
 mod out;

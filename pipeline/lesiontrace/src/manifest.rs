@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use inference::Segmenter;
 use oncology::criteria::CriterionTable;
 use oncology::endpoint::Preset;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{LoadedStudy, Modality};
-use crate::models::{self, Needs, Networks};
+use crate::models::{self, Needs, Networks, Opened};
 use crate::out;
 use crate::stages;
 
@@ -35,11 +34,11 @@ pub(crate) struct Equipment {
     /// Endpoint definitions.
     pub(crate) preset: Preset,
     /// The model, where the study may need one.
-    pub(crate) segmenter: Option<Segmenter>,
+    pub(crate) segmenter: Option<Opened>,
     /// Why there is no model, for patients that turn out to need one.
     pub(crate) no_model: String,
     /// Networks that outline what a reader marked, by modality.
-    pub(crate) prompted: BTreeMap<Modality, Segmenter>,
+    pub(crate) prompted: BTreeMap<Modality, Opened>,
     /// What a run was made with.
     pub(crate) parts: Vec<Part>,
 }

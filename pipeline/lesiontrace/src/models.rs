@@ -29,14 +29,22 @@ impl Needs {
     }
 }
 
+/// A network that is open.
+pub(crate) struct Opened {
+    /// The network.
+    pub(crate) network: Segmenter,
+    /// Digest of its card, its weights and what runs it: of all that decides its answer to an image.
+    pub(crate) digest: String,
+}
+
 /// The networks of a study.
 pub(crate) struct Networks {
     /// The one that finds lesions by itself, where the study may need it.
-    pub(crate) finder: Option<Segmenter>,
+    pub(crate) finder: Option<Opened>,
     /// Why there is none, for patients that turn out to need it.
     pub(crate) no_finder: String,
     /// Those that outline what a reader marked, by the modality they were made for; none where nobody marked anything.
-    pub(crate) prompted: BTreeMap<Modality, Segmenter>,
+    pub(crate) prompted: BTreeMap<Modality, Opened>,
     /// Their names, versions and digests.
     pub(crate) parts: Vec<Part>,
 }
@@ -63,17 +71,18 @@ pub(crate) fn open(
     for (modality, folder) in keys.prompted.iter().filter(|_| needs.prompted) {
         prompted.insert(*modality, open_prompted(*modality, folder, &options, &mut parts)?);
     }
-    if let Some(network) = finder.iter().chain(prompted.values()).next() {
-        let ran = network.execution();
+    if let Some(opened) = finder.iter().chain(prompted.values()).next() {
+        let ran = opened.network.execution();
         let what = format!("inference on {}", ran.execution_provider);
         parts.push(Part { what, version: String::new(), sha256: ran.library_sha256.clone() });
     }
     Ok(Networks { finder, no_finder, prompted, parts })
 }
 
-fn open_finder(folder: &Path, options: &RuntimeOptions, parts: &mut Vec<Part>) -> anyhow::Result<Segmenter> {
+fn open_finder(folder: &Path, options: &RuntimeOptions, parts: &mut Vec<Part>) -> anyhow::Result<Opened> {
     let folder = if folder.as_os_str().is_empty() { shipped()? } else { folder.to_owned() };
-    let network = open_one(&folder, options, parts)?;
+    let opened = open_one(&folder, options, parts)?;
+    let network = &opened.network;
     anyhow::ensure!(
         network.card().prompt.is_none(),
         "the model in {} outlines the lesion under a prompt; [models] segmentation needs one that finds lesions by itself: name this one in [models.prompted], and mark lesions in clinical/lesions.csv",
@@ -85,7 +94,7 @@ fn open_finder(folder: &Path, options: &RuntimeOptions, parts: &mut Vec<Part>) -
         "the model in {} sees {n_images} images together; a run shows a model the measured series alone: run it with `lesiontrace segment --with` and import its masks",
         folder.display()
     );
-    Ok(network)
+    Ok(opened)
 }
 
 fn open_prompted(
@@ -93,8 +102,9 @@ fn open_prompted(
     folder: &Path,
     options: &RuntimeOptions,
     parts: &mut Vec<Part>,
-) -> anyhow::Result<Segmenter> {
-    let network = open_one(folder, options, parts).with_context(|| format!("[models.prompted] {modality}"))?;
+) -> anyhow::Result<Opened> {
+    let opened = open_one(folder, options, parts).with_context(|| format!("[models.prompted] {modality}"))?;
+    let network = &opened.network;
     anyhow::ensure!(
         network.card().prompt.is_some(),
         "[models.prompted] {modality}: expected a network that outlines the lesion under a prompt (a card with a table [prompt]), found {}, which takes none; name it with [models] segmentation",
@@ -106,21 +116,25 @@ fn open_prompted(
         "[models.prompted] {modality}: expected a network made for {modality}, found {}, made for {made_for}; write {made_for} = …, or name another folder",
         folder.display()
     );
-    Ok(network)
+    Ok(opened)
 }
 
 /// Opens a model; its card, its network and those of other folds become parts of what the run was made with.
-fn open_one(folder: &Path, options: &RuntimeOptions, parts: &mut Vec<Part>) -> anyhow::Result<Segmenter> {
+fn open_one(folder: &Path, options: &RuntimeOptions, parts: &mut Vec<Part>) -> anyhow::Result<Opened> {
     let opening = || format!("opening the model in {}", folder.display());
     let network = Segmenter::open(folder, options).with_context(opening)?;
     let card = network.card();
     let part =
         |what: String, sha256: &str| Part { what, version: card.version.clone(), sha256: Some(sha256.to_owned()) };
     let text = std::fs::read(folder.join("card.toml")).with_context(opening)?;
-    parts.push(part(format!("card of model {}", card.name), &out::sha256_hex(&text)));
-    parts.push(part(format!("model {}", card.name), &card.sha256));
-    parts.extend(card.folds.iter().map(|fold| part(format!("model {}, {}", card.name, fold.file), &fold.sha256)));
-    Ok(network)
+    let mut own = Vec::new();
+    own.push(part(format!("card of model {}", card.name), &out::sha256_hex(&text)));
+    own.push(part(format!("model {}", card.name), &card.sha256));
+    own.extend(card.folds.iter().map(|fold| part(format!("model {}, {}", card.name, fold.file), &fold.sha256)));
+    let ran = network.execution();
+    let digest = format!("{own:?} {} {:?}", ran.execution_provider, ran.library_sha256);
+    parts.extend(own);
+    Ok(Opened { network, digest: out::sha256_hex(digest.as_bytes()) })
 }
 
 /// Name of the model shipped with the program.

@@ -7,6 +7,7 @@ use imaging::registration::Registration;
 use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, VisitId};
 use serde::{Deserialize, Serialize};
 
+use crate::cache::{Cache, Reuse};
 use crate::manifest::Equipment;
 use crate::out;
 use crate::plan::PatientPlan;
@@ -15,7 +16,7 @@ use crate::stages::load::{LoadedSeries, load};
 use crate::stages::segment::StageError;
 use crate::stages::track::{Tracked, track};
 use crate::stages::{assess, bare_scans, history, key_images, page, registration_view, rows};
-use visits::{margins, read_visits, write_error};
+use visits::{Setting, margins, read_visits, write_error};
 
 mod visits;
 
@@ -82,6 +83,7 @@ pub(crate) fn process(
     patient: &PatientPlan,
     equipment: &Equipment,
     out: &Path,
+    reuse: Reuse,
     reached: Reached<'_>,
 ) -> Result<PatientResult, StageError> {
     if !patient.faults.is_empty() {
@@ -91,7 +93,9 @@ pub(crate) fn process(
     let folder = out::patient_folder(out, &patient.id);
     let mut notes = patient.notes.clone();
     let patient = &bare_scans::leave_out(patient, equipment, &mut notes);
-    let visits = read_visits(patient, equipment, &folder, reached)?;
+    let cache = Cache::of(&folder, reuse);
+    let setting = Setting { equipment, cache: &cache };
+    let visits = read_visits(patient, setting, &folder, reached)?;
     reached("track")?;
     let tracked = track(&visits, &patient.treatments, &study.tracking)?;
     reached("margin")?;
@@ -100,7 +104,7 @@ pub(crate) fn process(
     }
     notes.extend(tracked.notes.iter().cloned());
     let earlier = history::earlier_visits(&patient.history, study, &mut notes);
-    let margins = margins(patient, equipment, &visits, &tracked, &mut notes)?;
+    let margins = margins(patient, setting, &visits, &tracked, &mut notes)?;
     let (margins, maps): (Vec<MarginRow>, Vec<_>) = margins.into_iter().map(|m| (m.row, m.map)).unzip();
     reached("assess")?;
     let assessed = assess::assess_patient(patient, &visits, &tracked, &equipment.tables, &equipment.preset)?;
@@ -115,6 +119,7 @@ pub(crate) fn process(
     };
     write_page(patient, equipment, &visits, &tracked, page, &folder)?;
     write_results(&result, &folder)?;
+    cache.finish().map_err(|error| write_error(&error))?;
     Ok(result)
 }
 

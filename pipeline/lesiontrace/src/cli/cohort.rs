@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 
 use crate::shard::Shard;
 
@@ -38,7 +38,7 @@ pub(crate) struct Run {
     /// Keep finished patients whose settings and input did not change.
     #[arg(long, conflicts_with = "force")]
     pub(crate) resume: bool,
-    /// Do every patient anew.
+    /// Do every patient anew, and take nothing from what earlier runs kept.
     #[arg(long)]
     pub(crate) force: bool,
     /// Stop at the first failed patient.
@@ -66,6 +66,27 @@ pub(crate) enum Only {
 pub(crate) struct Collect {
     /// Folder of a run.
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cache {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub(crate) action: CacheAction,
+}
+
+/// What to do with what runs keep.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheAction {
+    /// Removes what no present result rests on, and files that a killed process left half written.
+    #[command(after_help = "Example: lesiontrace cache gc results")]
+    Gc {
+        /// Folder of a run.
+        out: PathBuf,
+        /// One JSON document on stdout.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, Args)]

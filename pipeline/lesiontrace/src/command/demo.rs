@@ -75,6 +75,7 @@ fn run_one(
         out: results.to_owned(),
         shard: None,
         resume: false,
+        force: false,
         fail_fast: false,
         memory: MEMORY.to_owned(),
         only_failed: false,

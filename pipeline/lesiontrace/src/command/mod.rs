@@ -1,6 +1,7 @@
 //! One file per command: checks what was written on the command line, calls the crates, prints or writes what came out.
 
 mod assess;
+mod cache;
 mod candidates;
 mod case;
 mod collect;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
     match &cli.command {
         Command::Status(args) => status::run(args),
         Command::Run(args) => run::run(args, &cli.global),
+        Command::Cache(args) => cache::run(args),
         Command::Collect(args) => collect::run(args),
         Command::Init(args) => init::run(args),
         Command::Phantom(args) => phantom::run(args, &cli.global),

@@ -15,6 +15,7 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
         out: args.out.clone(),
         shard: args.shard,
         resume: args.resume,
+        force: args.force,
         fail_fast: args.fail_fast,
         memory: args.memory.clone(),
         only_failed: args.only == Some(Only::Failed),

@@ -166,12 +166,11 @@ fn in_visit_folder(folder: &Path) -> anyhow::Result<PathBuf> {
 /// One patient's visits with what was outlined, and how each lies on the first.
 fn visits(folder: &Path, notes: &mut Vec<Note>) -> anyhow::Result<(String, Vec<VisitFacts>)> {
     let recorded = folder.join("result.json");
-    let recorded: Option<Recorded> = match recorded.is_file() {
-        true => Some(
-            serde_json::from_slice(&std::fs::read(&recorded)?)
-                .with_context(|| format!("reading {}", recorded.display()))?,
-        ),
-        false => None,
+    let recorded: Option<Recorded> = if recorded.is_file() {
+        let bytes = std::fs::read(&recorded)?;
+        Some(serde_json::from_slice(&bytes).with_context(|| format!("reading {}", recorded.display()))?)
+    } else {
+        None
     };
     let name = folder.canonicalize().ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let patient_id = recorded.as_ref().map(|r| r.patient_id.clone()).or(name).unwrap_or_default();
@@ -197,10 +196,7 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
     let lesions: LabelMap = nifti::read_labels(path, frame.clone())?;
     let beside = path.with_file_name(ZONES);
     let nothing = |_| (Organ::Unknown, LesionKind::Lesion);
-    let zones = match beside.is_file() {
-        true => instances(&nifti::read_labels(&beside, frame)?, nothing),
-        false => Vec::new(),
-    };
+    let zones = if beside.is_file() { instances(&nifti::read_labels(&beside, frame)?, nothing) } else { Vec::new() };
     let measured = SeriesFacts {
         role: String::new(),
         description: String::new(),

@@ -1,13 +1,18 @@
-//! The visits of one patient: load, segment, register and measure, and the margins between them.
+//! The visits of one patient: load, segment, register and measure, and the margins between them. The costly steps go through the
+//! cache.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use imaging::registration::Registration;
 use imaging::{Mask, Note, Window};
+use inference::Prompt;
 
 use super::Reached;
+use crate::cache::{Cache, content, outlines::Outlines};
 use crate::config::{MaskSource, Modality};
 use crate::manifest::Equipment;
+use crate::models::Opened;
 use crate::out;
 use crate::plan::{PatientPlan, VisitPlan};
 use crate::stages::find::{SeriesFacts, VisitFacts};
@@ -15,41 +20,65 @@ use crate::stages::import::import;
 use crate::stages::load::{LoadedSeries, load};
 use crate::stages::margin::MeasuredMargin;
 use crate::stages::marks::{Marked, lay, say_why};
-use crate::stages::prompted::{Doubted, Marks, outline};
+use crate::stages::prompted::{self, Doubted, Marks};
 use crate::stages::register::{Side, to_fixed};
 use crate::stages::segment::{Found, StageError, infer};
 use crate::stages::track::Tracked;
-use crate::stages::{dose, margin, measure, overlay, phase};
+use crate::stages::{self, dose, margin, measure, overlay, phase};
 
 /// Images of a visit, in memory only while they are needed.
 struct Loaded {
-    measured: LoadedSeries,
+    measured: Measured,
     found: Found,
+}
+
+/// A series in memory, and the digest of its content once something asked for it.
+struct Measured {
+    series: LoadedSeries,
+    digest: OnceCell<String>,
+}
+
+impl Measured {
+    fn load(plan: &VisitPlan, notes: &mut Vec<Note>) -> Result<Self, StageError> {
+        Ok(Self { series: load(&plan.measure, notes)?, digest: OnceCell::new() })
+    }
+
+    fn digest(&self) -> &str {
+        self.digest.get_or_init(|| content::of_series(&self.series))
+    }
+}
+
+/// What the stages of one patient need besides the patient.
+#[derive(Clone, Copy)]
+pub(super) struct Setting<'a> {
+    pub(super) equipment: &'a Equipment,
+    pub(super) cache: &'a Cache,
 }
 
 /// Load, segment, register and measure, visit by visit; only baseline and the present visit are in memory.
 pub(super) fn read_visits(
     patient: &PatientPlan,
-    equipment: &Equipment,
+    setting: Setting<'_>,
     folder: &Path,
     reached: Reached<'_>,
 ) -> Result<Vec<VisitFacts>, StageError> {
+    let equipment = setting.equipment;
     let mark_distance_mm = equipment.study.study.tracking.mark_distance_mm;
     let mut baseline: Option<Loaded> = None;
     let mut visits = Vec::with_capacity(patient.visits.len());
     for plan in &patient.visits {
         let mut notes = Vec::new();
         reached("load")?;
-        let measured = load(&plan.measure, &mut notes)?;
+        let measured = Measured::load(plan, &mut notes)?;
         reached("segment")?;
-        let (mut found, doubted) = find(plan, &measured, equipment, &mut notes)?;
+        let (mut found, doubted) = find(plan, &measured, setting, &mut notes)?;
         let mut marked = lay(&plan.marks, &mut found, mark_distance_mm, &mut notes);
         say_why(&doubted, &mut marked, &mut notes);
         let loaded = Loaded { measured, found };
         reached("register")?;
         let to_baseline = match &baseline {
-            None => Registration::identity_same_frame(loaded.measured.image.grid().frame().clone()),
-            Some(fixed) => to_fixed(side(fixed), side(&loaded), &equipment.study.study.registration, &mut notes)?,
+            None => Registration::identity_same_frame(loaded.measured.series.image.grid().frame().clone()),
+            Some(fixed) => registered(fixed, &loaded, setting, &mut notes)?,
         };
         reached("measure")?;
         visits.push(VisitFacts { marked, ..facts(plan, &loaded, to_baseline, notes)? });
@@ -59,49 +88,95 @@ pub(super) fn read_visits(
     Ok(visits)
 }
 
+/// The registration of two visits, from the cache where images, outlines and settings are the same.
+fn registered(
+    fixed: &Loaded,
+    moving: &Loaded,
+    setting: Setting<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Registration, StageError> {
+    let keys = &setting.equipment.study.study.registration;
+    let frame = |loaded: &Loaded| loaded.measured.series.image.grid().frame().clone();
+    if frame(fixed) == frame(moving) {
+        // Nothing is costly where nothing has to be found.
+        return to_fixed(side(fixed), side(moving), keys, notes);
+    }
+    let outlines = [fixed, moving].map(|loaded| Outlines::of(&loaded.found).digest());
+    let parts: [&str; 6] = [
+        &stages::versioned("register"),
+        fixed.measured.digest(),
+        moving.measured.digest(),
+        &outlines[0],
+        &outlines[1],
+        &format!("{keys:?}"),
+    ];
+    setting.cache.kept("register", &parts, notes, |notes| to_fixed(side(fixed), side(moving), keys, notes))
+}
+
 fn side(loaded: &Loaded) -> Side<'_> {
-    Side { series: &loaded.measured, found: &loaded.found }
+    Side { series: &loaded.measured.series, found: &loaded.found }
 }
 
 /// Everything outlined on a visit: imported or by the model, then what a reader marked and neither of them holds.
 fn find(
     plan: &VisitPlan,
-    measured: &LoadedSeries,
-    equipment: &Equipment,
+    measured: &Measured,
+    setting: Setting<'_>,
     notes: &mut Vec<Note>,
 ) -> Result<(Found, Doubted), StageError> {
-    let mut found = find_unprompted(plan, measured, equipment, notes)?;
-    let network = Modality::of(&measured.modality).and_then(|modality| equipment.prompted.get(&modality));
-    let max_distance_mm = equipment.study.study.tracking.mark_distance_mm;
-    let doubted = match network {
-        Some(network) => outline(Marks { seeds: &plan.marks, max_distance_mm }, measured, network, &mut found, notes)?,
-        None => Doubted::new(),
+    let mut found = find_unprompted(plan, measured, setting, notes)?;
+    let series = &measured.series;
+    let opened = Modality::of(&series.modality).and_then(|modality| setting.equipment.prompted.get(&modality));
+    let Some(Opened { network, digest }) = opened else { return Ok((found, Doubted::new())) };
+    let max_distance_mm = setting.equipment.study.study.tracking.mark_distance_mm;
+    let ask = |prompts: &[Prompt], notes: &mut Vec<Note>| {
+        let parts: [&str; 4] = [&stages::versioned("segment"), digest, measured.digest(), &format!("{prompts:?}")];
+        setting.cache.kept("prompt", &parts, notes, |_| prompted::ask(network, series, prompts))
     };
+    let marks = Marks { seeds: &plan.marks, max_distance_mm };
+    let doubted = prompted::outline(marks, series, (network.card(), &ask), &mut found, notes)?;
     Ok((found, doubted))
 }
 
 fn find_unprompted(
     plan: &VisitPlan,
-    measured: &LoadedSeries,
-    equipment: &Equipment,
+    measured: &Measured,
+    setting: Setting<'_>,
     notes: &mut Vec<Note>,
 ) -> Result<Found, StageError> {
+    let equipment = setting.equipment;
+    let image = &measured.series.image;
     let study = &equipment.study.study;
     let keys = &study.models;
     match (&plan.masks, keys.source, &equipment.segmenter) {
-        (Some(masks), MaskSource::Imported | MaskSource::ImportedOrModel, _) => {
-            import(masks, &measured.image, study, notes)
-        }
-        (_, _, Some(segmenter)) => infer(segmenter, measured, keys.min_lesion_volume_mm3, notes),
-        (_, MaskSource::Imported, _) if !plan.marks.is_empty() => {
-            Ok(Found::nothing(measured.image.grid(), "reader_marks"))
-        }
+        (Some(masks), MaskSource::Imported | MaskSource::ImportedOrModel, _) => import(masks, image, study, notes),
+        (_, _, Some(finder)) => by_model(measured, finder, setting, notes),
+        (_, MaskSource::Imported, _) if !plan.marks.is_empty() => Ok(Found::nothing(image.grid(), "reader_marks")),
         (_, _, None) => Err(StageError::new(
             "segment",
             "no_masks",
             format!("{}: no masks and no model: {}", plan.id, equipment.no_model),
         )),
     }
+}
+
+/// The model's outlines, from the cache where image, model and settings are the same.
+fn by_model(
+    measured: &Measured,
+    finder: &Opened,
+    setting: Setting<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Found, StageError> {
+    let min_volume_mm3 = setting.equipment.study.study.models.min_lesion_volume_mm3;
+    let parts: [&str; 4] =
+        [&stages::versioned("segment"), &finder.digest, measured.digest(), &min_volume_mm3.to_string()];
+    let outlines = setting.cache.kept("segment", &parts, notes, |notes| {
+        infer(&finder.network, &measured.series, min_volume_mm3, notes).map(|found| Outlines::of(&found))
+    })?;
+    outlines.on(measured.series.image.grid()).ok_or_else(|| {
+        let message = "the kept outlines are not those of this image; run again with --force";
+        StageError::new("segment", "cache", message)
+    })
 }
 
 /// Measures what needs the images and lets them go.
@@ -111,7 +186,7 @@ fn facts(
     to_baseline: Registration,
     mut notes: Vec<Note>,
 ) -> Result<VisitFacts, StageError> {
-    let Loaded { measured, found } = loaded;
+    let Loaded { measured: Measured { series: measured, .. }, found } = loaded;
     let arterial_series = plan.arterial.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let pet_series = plan.pet.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     phase::check(measured, &measure::healthy_liver(measured, measured, found), found, &mut notes);
@@ -150,7 +225,7 @@ fn keep_masks(equipment: &Equipment, folder: &Path, loaded: &Loaded) -> Result<(
     let wanted = |name: &str| equipment.study.study.outputs.keep.iter().any(|kept| kept == name);
     let written = |result: Result<(), nifti::NiftiError>| result.map_err(|error| write_error(&error.into()));
     if wanted("image") {
-        written(nifti::write_image(&folder.join("image.nii.gz"), &loaded.measured.image))?;
+        written(nifti::write_image(&folder.join("image.nii.gz"), &loaded.measured.series.image))?;
     }
     if wanted("lesions") {
         written(nifti::write_labels(&folder.join("lesions.nii.gz"), &loaded.found.lesion_map))?;
@@ -162,7 +237,7 @@ fn keep_masks(equipment: &Equipment, folder: &Path, loaded: &Loaded) -> Result<(
         written(nifti::write_mask(&folder.join("organ.nii.gz"), organ))?;
     }
     if wanted("overlay") {
-        let png = overlay::sheet(&loaded.measured, &loaded.found)?;
+        let png = overlay::sheet(&loaded.measured.series, &loaded.found)?;
         out::write_atomic(&folder.join("overlay.png"), &png).map_err(|error| write_error(&error))?;
     }
     Ok(())
@@ -175,7 +250,7 @@ pub(super) fn write_error(error: &anyhow::Error) -> StageError {
 
 pub(super) fn margins(
     patient: &PatientPlan,
-    equipment: &Equipment,
+    setting: Setting<'_>,
     visits: &[VisitFacts],
     tracked: &Tracked,
     notes: &mut Vec<Note>,
@@ -185,9 +260,9 @@ pub(super) fn margins(
         let registration = if pair.before == 0 {
             visits[pair.after].to_baseline.clone()
         } else {
-            register_pair(patient, equipment, pair.before, pair.after, notes)?
+            register_pair(patient, setting, pair.before, pair.after, notes)?
         };
-        let threshold = equipment.study.study.endpoints.margin_threshold_mm;
+        let threshold = setting.equipment.study.study.endpoints.margin_threshold_mm;
         rows.push(margin::measure(&patient.id, &pair, visits, tracked, &registration, threshold, notes)?);
     }
     Ok(rows)
@@ -196,18 +271,18 @@ pub(super) fn margins(
 /// A study after ablation registered directly to the one before it, where that is not baseline.
 fn register_pair(
     patient: &PatientPlan,
-    equipment: &Equipment,
+    setting: Setting<'_>,
     before: usize,
     after: usize,
     notes: &mut Vec<Note>,
 ) -> Result<Registration, StageError> {
     let read = |n: usize, notes: &mut Vec<Note>| {
         let plan = &patient.visits[n];
-        let measured = load(&plan.measure, notes)?;
-        let (found, _) = find(plan, &measured, equipment, notes)?;
+        let measured = Measured::load(plan, notes)?;
+        let (found, _) = find(plan, &measured, setting, notes)?;
         Ok::<_, StageError>(Loaded { measured, found })
     };
     // What was noted on the first reading of these images stands already.
     let (fixed, moving) = (read(before, &mut Vec::new())?, read(after, &mut Vec::new())?);
-    to_fixed(side(&fixed), side(&moving), &equipment.study.study.registration, notes)
+    registered(&fixed, &moving, setting, notes)
 }

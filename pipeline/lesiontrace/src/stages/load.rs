@@ -4,6 +4,7 @@ use formats::dicom::pet::SuvOptions;
 use formats::dicom::series::{ImageVolume, read_series};
 use formats::image_file;
 use formats::nifti_archive::{NiftiSeries, NiftiUnit};
+use formats::stored;
 use imaging::{Note, Volume};
 
 use crate::plan::SeriesPlan;
@@ -28,6 +29,17 @@ pub(crate) struct LoadedSeries {
 
 /// Reads a series; what to doubt goes into `notes`.
 pub(crate) fn load(series: &SeriesPlan, notes: &mut Vec<Note>) -> Result<LoadedSeries, StageError> {
+    read(series, notes).map_err(|error| StageError { transient: is_away(series), ..error })
+}
+
+/// The index has read these files: one that cannot be opened any more is a trouble of the machine (file server away, disk unmounted),
+/// not of the data.
+fn is_away(series: &SeriesPlan) -> bool {
+    let nifti = series.entry.nifti.iter().map(|file| &file.path);
+    series.entry.headers.iter().map(|header| &header.path).chain(nifti).any(|path| stored::open(path).is_err())
+}
+
+fn read(series: &SeriesPlan, notes: &mut Vec<Note>) -> Result<LoadedSeries, StageError> {
     if let Some(file) = &series.entry.nifti {
         return load_nifti(series, file);
     }

@@ -43,3 +43,9 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "assess", version: 3 },
     Stage { name: "report", version: 3 },
 ];
+
+/// A stage with its version, for keys of what it made.
+pub(crate) fn versioned(name: &str) -> String {
+    let stage = ALL.iter().find(|stage| stage.name == name);
+    format!("{name} {}", stage.map_or(0, |stage| stage.version))
+}

@@ -6,9 +6,11 @@ use std::ops::ControlFlow;
 
 use formats::clinical::SeedRecord;
 use imaging::{LabelMap, Note};
-use inference::{Prompt, PromptedLesion, Segmenter};
+use inference::{Card, Prompt, Segmenter};
 use oncology::{LesionKind, Organ};
+use serde::{Deserialize, Serialize};
 
+use crate::cache::outlines::{from_runs, label_runs};
 use crate::stages::load::LoadedSeries;
 use crate::stages::marks::{Unmeasured, lay};
 use crate::stages::segment::{Found, StageError, check_made_for, instance};
@@ -22,6 +24,47 @@ pub(crate) struct Marks<'a> {
     pub(crate) max_distance_mm: f64,
 }
 
+/// What a network said of several marks together; small enough to be kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Answer {
+    /// Labels of the lesions as runs, on the series' grid.
+    labels: Vec<u32>,
+    /// One for each mark, in their order.
+    lesions: Vec<Lesion>,
+}
+
+/// One lesion.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Lesion {
+    label: u16,
+    spacing_mm: f64,
+    agreement: Option<f64>,
+    /// Why not to trust it; empty where nothing speaks against it.
+    reasons: Vec<String>,
+    n_voxels: usize,
+}
+
+/// Asks a network.
+pub(crate) fn ask(network: &Segmenter, series: &LoadedSeries, prompts: &[Prompt]) -> Result<Answer, StageError> {
+    // The engine numbers lesions; what it says of each is said again under the reader's name.
+    let outlined = network
+        .segment_prompted(&series.image, prompts, &|_, _| ControlFlow::Continue(()))
+        .map_err(|error| StageError::new("segment", "prompted_model", error.to_string()))?
+        .value;
+    let of = |lesion: &inference::PromptedLesion| Lesion {
+        label: lesion.label,
+        spacing_mm: lesion.spacing_mm,
+        agreement: lesion.agreement,
+        reasons: if lesion.trusted { Vec::new() } else { lesion.reasons.clone() },
+        n_voxels: lesion.n_voxels,
+    };
+    let lesions = outlined.lesions.iter().map(of).collect();
+    Ok(Answer { labels: label_runs(&outlined.segmentation.labels), lesions })
+}
+
+/// Whoever answers for a network: itself, or what was kept of it.
+type Ask<'a> = &'a dyn Fn(&[Prompt], &mut Vec<Note>) -> Result<Answer, StageError>;
+
 /// Why an outline made from a mark is not measured, by the mark's name.
 pub(crate) type Doubted = BTreeMap<String, String>;
 
@@ -29,7 +72,7 @@ pub(crate) type Doubted = BTreeMap<String, String>;
 pub(crate) fn outline(
     marks: Marks<'_>,
     series: &LoadedSeries,
-    network: &Segmenter,
+    (card, ask): (&Card, Ask<'_>),
     found: &mut Found,
     notes: &mut Vec<Note>,
 ) -> Result<Doubted, StageError> {
@@ -38,36 +81,31 @@ pub(crate) fn outline(
     if open.is_empty() {
         return Ok(doubted);
     }
-    let model = format!("{}-{}", network.card().name, network.card().version);
-    if let Err(error) = check_made_for(network.card(), series, notes) {
+    let model = format!("{}-{}", card.name, card.version);
+    if let Err(error) = check_made_for(card, series, notes) {
         doubted.extend(open.iter().map(|mark| (mark.mark.name.clone(), error.message.clone())));
         return Ok(doubted);
     }
     let prompts: Vec<Prompt> = open.iter().map(|mark| Prompt::Point(mark.point.to_array())).collect();
-    // The engine numbers lesions; what it says of each is said again under the reader's name.
-    let outlined = network
-        .segment_prompted(&series.image, &prompts, &|_, _| ControlFlow::Continue(()))
-        .map_err(|error| StageError::new("segment", "prompted_model", error.to_string()))?
-        .value;
-    let labels = &outlined.segmentation.labels;
-    for (mark, lesion) in open.iter().zip(&outlined.lesions) {
+    let answer = ask(&prompts, notes)?;
+    let labels = &from_runs(&answer.labels, series.image.grid()).ok_or_else(|| {
+        StageError::new("segment", "cache", "the kept outlines are not those of this image; run again with --force")
+    })?;
+    for (mark, lesion) in open.iter().zip(&answer.lesions) {
         let name = &mark.mark.name;
         let other = open.iter().find(|other| other.mark.name != *name && label_at(labels, other) == Some(lesion.label));
         let reason = match other {
-            Some(other) if lesion.trusted => Some(format!("it holds the mark {}, too", other.mark.name)),
+            Some(other) if lesion.reasons.is_empty() => Some(format!("it holds the mark {}, too", other.mark.name)),
             _ => refused(mark, lesion, labels, found),
         };
-        match reason {
-            Some(reason) => {
-                let why = format!(
-                    "the outline that the network {model} made from the mark is not to be trusted ({reason}); outline it by hand"
-                );
-                doubted.insert(name.clone(), why);
-            }
-            None => {
-                let n_left = add(mark, lesion, labels, &model, found);
-                notes.push(Note::info("outlined_from_mark", name.clone(), said(name, &model, lesion, n_left)));
-            }
+        if let Some(reason) = reason {
+            let why = format!(
+                "the outline that the network {model} made from the mark is not to be trusted ({reason}); outline it by hand"
+            );
+            doubted.insert(name.clone(), why);
+        } else {
+            let n_left = add(mark, lesion, labels, &model, found);
+            notes.push(Note::info("outlined_from_mark", name.clone(), said(name, &model, lesion, n_left)));
         }
     }
     Ok(doubted)
@@ -89,8 +127,8 @@ fn label_at(labels: &LabelMap, mark: &Unmeasured) -> Option<u16> {
 }
 
 /// Why an outline is not measured: the engine doubts it, it does not hold its mark, or it covers what is outlined already.
-fn refused(mark: &Unmeasured, lesion: &PromptedLesion, labels: &LabelMap, found: &Found) -> Option<String> {
-    if !lesion.trusted {
+fn refused(mark: &Unmeasured, lesion: &Lesion, labels: &LabelMap, found: &Found) -> Option<String> {
+    if !lesion.reasons.is_empty() {
         return Some(lesion.reasons.join("; "));
     }
     if label_at(labels, mark) != Some(lesion.label) {
@@ -107,7 +145,7 @@ fn refused(mark: &Unmeasured, lesion: &PromptedLesion, labels: &LabelMap, found:
 }
 
 /// Adds the lesion under the next free label, without what another outline holds; returns the number of those voxels.
-fn add(mark: &Unmeasured, lesion: &PromptedLesion, labels: &LabelMap, model: &str, found: &mut Found) -> usize {
+fn add(mark: &Unmeasured, lesion: &Lesion, labels: &LabelMap, model: &str, found: &mut Found) -> usize {
     let label = found.lesions.iter().map(|l| l.label).max().unwrap_or(0).saturating_add(1);
     let mut mask = labels.label_mask(lesion.label);
     let mut n_left = 0;
@@ -128,7 +166,7 @@ fn add(mark: &Unmeasured, lesion: &PromptedLesion, labels: &LabelMap, model: &st
     n_left
 }
 
-fn said(name: &str, model: &str, lesion: &PromptedLesion, n_left: usize) -> String {
+fn said(name: &str, model: &str, lesion: &Lesion, n_left: usize) -> String {
     let agreement = lesion.agreement.unwrap_or_default();
     let left = match n_left {
         0 => String::new(),

@@ -98,7 +98,10 @@ fn seeds() -> Vec<SeedRecord> {
 
 fn outlined(seeds: &[SeedRecord], series: &LoadedSeries) -> (Found, Doubted, Vec<Note>) {
     let (mut found, mut notes) = (found(), Vec::new());
-    let doubted = outline(Marks { seeds, max_distance_mm: 5.0 }, series, &network(), &mut found, &mut notes).unwrap();
+    let network = network();
+    let ask = |prompts: &[Prompt], _: &mut Vec<Note>| ask(&network, series, prompts);
+    let marks = Marks { seeds, max_distance_mm: 5.0 };
+    let doubted = outline(marks, series, (network.card(), &ask), &mut found, &mut notes).unwrap();
     (found, doubted, notes)
 }
 

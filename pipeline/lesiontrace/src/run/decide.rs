@@ -1,0 +1,136 @@
+//! Whom a run does, and why; `--dry-run` prints it.
+
+use std::path::Path;
+
+use super::settings::Settings;
+use super::{Outcome, RunRequest, memory_need};
+use crate::ledger::{self, Entry, Roster, State};
+use crate::plan::{CohortPlan, PatientPlan};
+use crate::{artifacts, out};
+
+/// A patient to be done.
+pub(super) struct Todo {
+    /// The patient.
+    pub(super) patient: PatientPlan,
+    /// How often it was started before this run decided to do it.
+    pub(super) attempt: u32,
+}
+
+/// Whether a run does a patient, and why.
+struct Decision {
+    is_done_now: bool,
+    why: String,
+    attempt: u32,
+}
+
+/// What a decision rests on besides the patient.
+#[derive(Clone, Copy)]
+pub(super) struct Standing<'a> {
+    pub(super) request: &'a RunRequest,
+    pub(super) roster: &'a Roster,
+    /// Of the latest run on the output folder.
+    pub(super) before: Option<&'a Settings>,
+    /// Of this one.
+    pub(super) now: &'a Settings,
+}
+
+/// The patients this run has to do.
+pub(super) fn todo(standing: Standing<'_>, patients: Vec<PatientPlan>) -> anyhow::Result<Vec<Todo>> {
+    let mut todo = Vec::new();
+    for patient in patients {
+        let Decision { is_done_now, attempt, why } = decide(standing, &patient.id)?;
+        let line = format!("patient {}: {} ({why})", patient.id, verb(is_done_now));
+        tracing::info!("{}", out::plain_line(&line));
+        if is_done_now {
+            todo.push(Todo { patient, attempt });
+        }
+    }
+    Ok(todo)
+}
+
+fn verb(is_done_now: bool) -> &'static str {
+    if is_done_now { "do" } else { "keep" }
+}
+
+fn decide(standing: Standing<'_>, id: &str) -> anyhow::Result<Decision> {
+    let request = standing.request;
+    if request.shard.is_some_and(|shard| !shard.takes(id)) {
+        return Ok(Decision { is_done_now: false, why: "belongs to another shard".to_owned(), attempt: 0 });
+    }
+    let entry = ledger::read_entry(&request.out, id)?;
+    let attempt = entry.as_ref().map_or(0, |entry| entry.attempt);
+    let state = entry.as_ref().map(|entry| entry.state);
+    let decided = |is_done_now, why: String| Ok(Decision { is_done_now, why, attempt });
+    if request.only_failed && state != Some(State::Failed) {
+        return decided(false, "did not fail before".to_owned());
+    }
+    let Some(entry) = entry else { return decided(true, "never started".to_owned()) };
+    match entry.state {
+        State::Done => {
+            let stale = changed(standing, &entry).or_else(|| damaged(&request.out, &entry));
+            match stale {
+                Some(what) => decided(true, format!("done before; since then: {what}")),
+                None if request.resume => decided(false, "done, nothing changed".to_owned()),
+                None => decided(true, "done before, and done anew without --resume".to_owned()),
+            }
+        }
+        State::Failed => decided(true, format!("failed before at {} ({}): {}", entry.stage, entry.code, entry.message)),
+        State::Interrupted => decided(true, format!("was interrupted at {}", entry.stage)),
+        State::Running => decided(true, format!("was left running at {}", entry.stage)),
+        State::Missing | State::Stale => decided(true, "was not done".to_owned()),
+    }
+}
+
+/// What changed since a patient was done: settings by name where they are known, or the input.
+fn changed(standing: Standing<'_>, entry: &Entry) -> Option<String> {
+    let now = standing.roster.patients.get(&entry.id).map_or("", String::as_str);
+    let halves = |key: &str| key.split_once('-').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap_or_default();
+    let ((settings_then, input_then), (settings_now, input_now)) = (halves(&entry.key), halves(now));
+    let mut changes = Vec::new();
+    if settings_then != settings_now || settings_now.is_empty() {
+        let known = standing.before.filter(|before| before.digest == settings_then);
+        let named = known.map(|before| standing.now.changes_since(before)).unwrap_or_default();
+        changes.push(match named.as_slice() {
+            [] => "program, study, criteria or model changed".to_owned(),
+            named => named.join(", "),
+        });
+    }
+    if input_then != input_now {
+        changes.push("images, outlines or clinical rows changed".to_owned());
+    }
+    (!changes.is_empty()).then(|| changes.join("; "))
+}
+
+fn damaged(out: &Path, entry: &Entry) -> Option<String> {
+    artifacts::damage(&out::patient_folder(out, &entry.id), &entry.files)
+}
+
+/// Says what would be done, and why; nothing is written.
+pub(super) fn dry_run(standing: Standing<'_>, cohort: &CohortPlan, budget: u64) -> anyhow::Result<Outcome> {
+    let mut text = String::new();
+    let mut n_todo = 0;
+    for patient in &cohort.patients {
+        let decision = decide(standing, &patient.id)?;
+        n_todo += usize::from(decision.is_done_now);
+        let (verb, need, n_visits) = (verb(decision.is_done_now), memory_need(patient) >> 20, patient.visits.len());
+        text.push_str(&format!("{}: {verb} ({}): {n_visits} visits, about {need} MiB", patient.id, decision.why));
+        for visit in &patient.visits {
+            let masks = if visit.masks.is_some() { "imported masks" } else { "model" };
+            text.push_str(&format!("\n  {} {} ({masks})", visit.id, visit.measure.role));
+        }
+        for fault in &patient.faults {
+            text.push_str(&format!("\n  cannot be done: {fault}"));
+        }
+        text.push('\n');
+    }
+    let n = cohort.patients.len();
+    text.push_str(&format!("{n_todo} of {n} patients to do, memory bound {} MiB\n", budget >> 20));
+    let kept = if standing.request.force {
+        "nothing is taken from the cache (--force)"
+    } else {
+        "outlines of networks and registrations are taken from the cache where images, outlines, networks and settings of theirs are the same"
+    };
+    text.push_str(&format!("{kept}\n"));
+    out::print(&text)?;
+    Ok(Outcome { n_failed: 0, n_open: 0, only_transient: false, signal: None })
+}
