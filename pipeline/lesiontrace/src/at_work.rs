@@ -131,9 +131,18 @@ impl Signal {
         Some(self.caught.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
     }
 
+    /// From now on signals end the patients of a run.
+    pub(crate) fn watch(&self, at_work: &Arc<AtWork>) {
+        *self.at_work.lock().expect("the run at work is only stored") = Arc::downgrade(at_work);
+    }
+
+    fn at_work(&self) -> Option<Arc<AtWork>> {
+        self.at_work.lock().expect("the run at work is only stored").upgrade()
+    }
+
     fn drop_all(&'static self, signal: i32) -> ! {
         std::thread::spawn(move || {
-            let at_work = self.at_work.lock().map(|at_work| at_work.upgrade()).ok().flatten();
+            let at_work = self.at_work();
             let _held = at_work.as_ref().map(|at_work| at_work.drop_all(signal));
             // At once: other threads are in the middle of things, and nothing of theirs may run on.
             signal_hook::low_level::exit(128 + signal)
@@ -143,26 +152,25 @@ impl Signal {
     }
 }
 
-/// From now on signals end the patients of `at_work`.
-pub(crate) fn watch(at_work: &Arc<AtWork>) -> anyhow::Result<&'static Signal> {
+/// From now on a signal ends the process: at once, until somebody is told to be at work.
+pub(crate) fn listen() -> anyhow::Result<&'static Signal> {
     static SIGNAL: OnceLock<Signal> = OnceLock::new();
     static LISTENING: Mutex<bool> = Mutex::new(false);
     let signal = SIGNAL.get_or_init(Signal::default);
-    *signal.at_work.lock().expect("the run at work is only stored") = Arc::downgrade(at_work);
     let mut is_listening = LISTENING.lock().expect("this is only stored");
     if !*is_listening {
-        listen(signal).context("listening for signals")?;
+        start(signal).context("listening for signals")?;
         *is_listening = true;
     }
     Ok(signal)
 }
 
-fn listen(signal: &'static Signal) -> std::io::Result<()> {
+fn start(signal: &'static Signal) -> std::io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     std::thread::spawn(move || {
         for number in signals.forever() {
-            if signal.caught.swap(number, Ordering::SeqCst) != 0 {
+            if signal.caught.swap(number, Ordering::SeqCst) != 0 || signal.at_work().is_none() {
                 signal.drop_all(number);
             }
             std::thread::spawn(move || {

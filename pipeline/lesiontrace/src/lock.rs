@@ -1,11 +1,13 @@
 //! One worker per folder: a lock file that appears whole or not at all, which also works on shared file systems.
 //!
 //! A lock is stale when its process is gone (same host, same process space) or has given no sign of life for an hour (elsewhere);
-//! a run gives one every minute. Time is read from the file system that holds the lock, so that clocks of hosts need not agree.
+//! a run gives one every minute. What is held for moments (beginning, collecting) is given up after five minutes. Time is read from
+//! the file system that holds the lock, so that clocks of hosts need not agree.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,6 +18,10 @@ use serde::{Deserialize, Serialize};
 const NAME: &str = ".lock";
 /// A worker elsewhere that gave no sign for so long is gone: sixty signs are missing.
 const SILENT: Duration = Duration::from_hours(1);
+/// The same where a lock is held for moments: fifteen signs are missing.
+const BRIEFLY_SILENT: Duration = Duration::from_mins(5);
+/// How often a lock that is held for moments gives a sign of life.
+const BRIEF_SIGN: Duration = Duration::from_secs(20);
 /// A lock that cannot be read is nobody's after this long: its holder would have written it again.
 const UNREADABLE: Duration = Duration::from_mins(5);
 
@@ -65,6 +71,11 @@ pub(crate) fn named(holder: Option<&Holder>) -> String {
 
 /// Asks for the lock of a folder, which is made where missing; a stale lock is taken over.
 pub(crate) fn ask(folder: &Path) -> anyhow::Result<Asked> {
+    ask_after(SILENT, folder)
+}
+
+/// [`ask`], a holder elsewhere being gone after `limit` of silence.
+fn ask_after(limit: Duration, folder: &Path) -> anyhow::Result<Asked> {
     std::fs::create_dir_all(folder).with_context(|| format!("creating folder {}", folder.display()))?;
     let path = folder.join(NAME);
     let me = Holder::me();
@@ -73,17 +84,38 @@ pub(crate) fn ask(folder: &Path) -> anyhow::Result<Asked> {
     }
     match look(&path)? {
         Seen::Nothing => Ok(make(&path, &me)?.map_or(Asked::Taken(None), Asked::Held)),
-        seen if seen.is_stale(&me) => take_over(&path, &me),
+        seen if seen.is_stale(&me, limit) => take_over(&path, &me, limit),
         Seen::Lock(holder, _) => Ok(Asked::Taken(holder)),
     }
 }
 
-/// Waits for the lock of a folder; gives up, for a later try, after `patience`.
-pub(crate) fn wait(folder: &Path, patience: Duration) -> anyhow::Result<Lock> {
+/// A lock that is held for moments and gives signs of life by itself; dropping it lets it go.
+#[derive(Debug)]
+pub(crate) struct Brief {
+    _lock: Arc<Lock>,
+}
+
+impl Brief {
+    fn of(lock: Lock) -> Self {
+        let lock = Arc::new(lock);
+        let signing = Arc::downgrade(&lock);
+        std::thread::spawn(move || {
+            loop {
+                std::thread::sleep(BRIEF_SIGN);
+                let Some(lock) = signing.upgrade() else { return };
+                lock.sign();
+            }
+        });
+        Self { _lock: lock }
+    }
+}
+
+/// Waits for the lock of a folder that everybody holds for moments; gives up, for a later try, after `patience`.
+pub(crate) fn wait(folder: &Path, patience: Duration) -> anyhow::Result<Brief> {
     let began = Instant::now();
     loop {
-        match ask(folder)? {
-            Asked::Held(lock) => return Ok(lock),
+        match ask_after(BRIEFLY_SILENT, folder)? {
+            Asked::Held(lock) => return Ok(Brief::of(lock)),
             Asked::Taken(holder) if began.elapsed() > patience => {
                 let message = format!(
                     "{}: expected that {} lets it go within {} s, found it still at work; run the command again later",
@@ -106,11 +138,11 @@ enum Seen {
 }
 
 impl Seen {
-    fn is_stale(&self, me: &Holder) -> bool {
+    fn is_stale(&self, me: &Holder, limit: Duration) -> bool {
         match self {
             Self::Nothing => false,
             Self::Lock(None, silent) => *silent > UNREADABLE,
-            Self::Lock(Some(holder), silent) => holder.is_gone(me, *silent),
+            Self::Lock(Some(holder), silent) => holder.is_gone(me, *silent, limit),
         }
     }
 }
@@ -168,7 +200,7 @@ fn let_others_read(_file: &File) -> io::Result<()> {
 
 /// Removes a stale lock and makes one's own. Of several that try, one at a time looks and removes: a lock that was made meanwhile is
 /// not stale.
-fn take_over(path: &Path, me: &Holder) -> anyhow::Result<Asked> {
+fn take_over(path: &Path, me: &Holder, limit: Duration) -> anyhow::Result<Asked> {
     let guard = path.with_extension("takeover");
     let opened = File::options().create(true).truncate(false).write(true).open(&guard);
     let opened = opened.with_context(|| format!("making {}", guard.display()))?;
@@ -177,7 +209,7 @@ fn take_over(path: &Path, me: &Holder) -> anyhow::Result<Asked> {
         return Ok(Asked::Taken(None));
     }
     let asked = match look(path)? {
-        seen @ Seen::Lock(..) if !seen.is_stale(me) => match seen {
+        seen @ Seen::Lock(..) if !seen.is_stale(me, limit) => match seen {
             Seen::Lock(holder, _) => Asked::Taken(holder),
             Seen::Nothing => Asked::Taken(None),
         },
@@ -237,9 +269,9 @@ impl Holder {
     }
 
     /// Where the system does not say when processes started, only silence tells.
-    fn is_gone(&self, me: &Self, silent: Duration) -> bool {
+    fn is_gone(&self, me: &Self, silent: Duration, limit: Duration) -> bool {
         let is_near = self.host == me.host && self.space == me.space && !me.start.is_empty();
-        if is_near { start_of(self.pid).as_ref() != Some(&self.start) } else { silent > SILENT }
+        if is_near { start_of(self.pid).as_ref() != Some(&self.start) } else { silent > limit }
     }
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn memory_need(patient: &PatientPlan) -> u64 {
 /// Does the run; the caller collects.
 pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Failure> {
     let started = Instant::now();
+    let signal = at_work::listen().map_err(Failure::internal)?;
     let budget = parse_memory(&request.memory).map_err(Failure::usage)?;
     let cohort = plan(&request.archive, &request.study).map_err(Failure::io)?;
     let n_threads = session::n_threads(global);
@@ -105,7 +106,7 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
         return dry_run(standing, &cohort, budget).map_err(Failure::io);
     }
     let at_work = AtWork::new(&request.out);
-    let signal = at_work::watch(&at_work).map_err(Failure::internal)?;
+    signal.watch(&at_work);
     begin(request, &cohort, &now, &roster).map_err(Failure::io)?;
     let todo = todo(standing, cohort.patients).map_err(Failure::io)?;
     let bar = session::progress(global, todo.len(), "patients");

@@ -100,7 +100,7 @@ impl Figures {
     fn terminate(&mut self, child: &mut Child) {
         let _ = Command::new("kill").args(["-TERM", &child.id().to_string()]).stderr(Stdio::null()).status();
         let asked = Instant::now();
-        // 15: the signal came before the program listened. 0 and 1: it ended before the signal came.
+        // No code: the signal came before the program listened. 0 and 1: it ended before the signal came.
         let code = self.ended(child);
         assert!(matches!(code, None | Some(TERMINATED | 0 | 1)), "{code:?}");
         self.longest_end = self.longest_end.max(asked.elapsed());

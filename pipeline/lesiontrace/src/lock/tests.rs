@@ -82,6 +82,16 @@ fn of_many_that_take_over_at_once_one_holds_it() {
 }
 
 #[test]
+fn what_is_held_for_moments_is_taken_over_after_minutes() {
+    let folder = tempfile::tempdir().unwrap();
+    lay(folder.path(), &Holder { host: "elsewhere".to_owned(), ..Holder::me() });
+    silent_since(folder.path(), BRIEFLY_SILENT + Duration::from_mins(1));
+    assert!(matches!(ask(folder.path()).unwrap(), Asked::Taken(Some(_))));
+    drop(wait(folder.path(), Duration::ZERO).unwrap());
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn waiting_ends_with_an_error_that_may_go_away() {
     let folder = tempfile::tempdir().unwrap();
     let held = wait(folder.path(), Duration::ZERO).unwrap();
