@@ -12,6 +12,7 @@
 Needs numpy, scipy, nibabel and, for the baselines, PyTorch. --lesiontrace names the program (default target/release/lesiontrace).
 """
 import argparse
+import concurrent.futures
 import csv
 import hashlib
 import json
@@ -77,7 +78,7 @@ def long_axis(program, mask):
 def segmented(program, model, image_path, points, out):
     """The label map and what is said of each lesion."""
     prompts = [f"--point={point}" for point in points]
-    document = call(program, "segment", image_path, "--model", model, "--out", out, "--json", *prompts)
+    document = call(program, "--threads", "1", "segment", image_path, "--model", model, "--out", out, "--json", *prompts)
     return np.asarray(nibabel.load(out).dataobj).astype(int), document["lesions"]
 
 
@@ -128,33 +129,45 @@ def sarcoma(program, model, folder, modality, work, rng):
 
 
 def sarcomas(args, work):
-    rows, folds = [], data.fold_of(args.data)
-    for modality in MODEL:
-        models = {k: of_one_fold(args.models, modality, k, work / f"{modality}{k}") for k in range(data.FOLDS)}
-        for patient, fold in folds.items():
-            rng = np.random.default_rng([SEED, int(re.sub(r"\D", "", patient)), len(modality), ord(modality[0])])
-            rows += sarcoma(args.lesiontrace, models[fold], args.data / patient, modality, work, rng)
-            print(patient, modality, [row["dice"] for row in rows[-3:]], rows[-3]["agreement"], flush=True)
-    return rows
+    folds = data.fold_of(args.data)
+    models = {(m, k): of_one_fold(args.models, m, k, work / f"{m}{k}") for m in MODEL for k in range(data.FOLDS)}
+
+    def one(modality, patient):
+        own = work / f"{patient} {modality}"
+        own.mkdir()
+        rng = np.random.default_rng([SEED, int(re.sub(r"\D", "", patient)), len(modality), ord(modality[0])])
+        rows = sarcoma(args.lesiontrace, models[modality, folds[patient]], args.data / patient, modality, own, rng)
+        print(patient, modality, [row["dice"] for row in rows], rows[0]["agreement"], flush=True)
+        return rows
+
+    return in_order(args.jobs, one, [(modality, patient) for modality in MODEL for patient in folds])
+
+
+def in_order(jobs, one, cases):
+    """The rows of all cases in their order, some at a time: the work is done by processes of the program."""
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        return [row for rows in pool.map(lambda case: one(*case), cases) for row in rows]
 
 
 def inserted(args, work):
     model = sorted(pathlib.Path(args.models).glob(MODEL["CT"] + "-*"))[-1]
-    rows, truth = [], json.loads((args.cases / "truth.json").read_text())
-    for n, lesions in truth.items():
-        image = nibabel.load(args.cases / f"{n}.nii.gz")
+
+    def one(n, lesions):
+        image, out, rows = nibabel.load(args.cases / f"{n}.nii.gz"), work / f"{n}.nii.gz", []
         masks = np.asarray(nibabel.load(args.cases / f"{n}_mask.nii.gz").dataobj)
         for known in lesions:
             mask = masks == known["label"]
             part = tuple(slice(max(0, a.min() - 1), a.max() + 2) for a in np.nonzero(mask))
             depth = ndimage.distance_transform_edt(np.pad(mask[part], 1), sampling=image.header.get_zooms()[:3])[1:-1, 1:-1, 1:-1]
             index = np.array(np.unravel_index(int(np.argmax(depth)), depth.shape)) + [s.start for s in part]
-            labels, found = segmented(args.lesiontrace, model, args.cases / f"{n}.nii.gz", [lps(image, index)], work / "labels.nii.gz")
+            labels, found = segmented(args.lesiontrace, model, args.cases / f"{n}.nii.gz", [lps(image, index)], out)
             rows.append({"image": n, **{k: known[k] for k in ("label", "long_axis_mm", "contrast_hu", "core")},
                          "dice": round(dice(labels > 0, mask), 4), "spacing_mm": found[0]["spacing_mm"],
                          "agreement": found[0]["agreement"], "trusted": found[0]["trusted"]})
             print(rows[-1], flush=True)
-    return rows
+        return rows
+
+    return in_order(args.jobs, one, json.loads((args.cases / "truth.json").read_text()).items())
 
 
 def baselines(args, _):
@@ -202,6 +215,7 @@ def main():
     parser.add_argument("--cases", type=pathlib.Path)
     parser.add_argument("--models", type=pathlib.Path, default="models")
     parser.add_argument("--lesiontrace", default="target/release/lesiontrace")
+    parser.add_argument("--jobs", type=int, default=1, help="runs of the program at a time")
     parser.add_argument("--out", type=pathlib.Path, required=True)
     args = parser.parse_args()
     work = pathlib.Path(tempfile.mkdtemp())

@@ -74,21 +74,30 @@ def coarser(part, ratio):
     return np.einsum("ai,bj,ck,ijk->abc", *[weights] * 3, part.astype(np.float32), optimize=True) > 0.5
 
 
-def most_lasting(parts):
-    """The look whose part is most like that of the next coarser one: what is really there keeps its size, what is guessed grows
-    with the cube. A part that reaches the cube's end does not count; where there is no other, the coarsest look with a part."""
-    best = None
-    for n in range(len(parts) - 1):
-        where = np.argwhere(parts[n])
-        if len(where) == 0 or where.min() == 0 or where.max() == SIDE - 1 or not parts[n + 1].any():
+def likenesses(parts):
+    """Dice of each look's part with the part of the next coarser look; 0 where one has none."""
+    pairs = [(parts[n], parts[n + 1], LOOKS_MM[n + 1] / LOOKS_MM[n]) for n in range(len(parts) - 1)]
+    return [dice(coarser(fine, ratio), coarse) if fine.any() and coarse.any() else 0.0 for fine, coarse, ratio in pairs]
+
+
+def best_look(means, parts):
+    """The look that is surest of its part and whose neighbours, finer and coarser, see the same: what is really there keeps its size,
+    what is guessed grows with the cube. A part that reaches the cube's end does not count; where there is no other, the coarsest
+    look with a part. And the looks to average: it and the next coarser one."""
+    alike, best = likenesses(parts), None
+    for n, (p, part) in enumerate(zip(means, parts)):
+        where = np.argwhere(part)
+        if len(where) == 0 or where.min() == 0 or where.max() == SIDE - 1:
             continue
-        alike = dice(coarser(parts[n], LOOKS_MM[n + 1] / LOOKS_MM[n]), parts[n + 1])
-        if best is None or alike > best[0]:
-            best = (alike, n)
-    if best is not None:
-        return best[1], (best[1], best[1] + 1)
-    last = max((n for n, part in enumerate(parts) if part.any()), default=None)
-    return last, (() if last is None else (last,))
+        sure = 2 * float(p[part].sum(dtype=np.float64)) / (float(p.sum(dtype=np.float64)) + len(where))
+        beside = alike[max(0, n - 1):n + 1]
+        score = (sure + sum(beside)) / (1 + len(beside))
+        if best is None or score > best[0]:
+            best = (score, n)
+    n = best[1] if best else max((n for n, part in enumerate(parts) if part.any()), default=None)
+    if n is None:
+        return None, ()
+    return n, (n, n + 1) if best and n + 1 < len(parts) and parts[n + 1].any() else (n,)
 
 
 def search(nets, case, click, box=None):
@@ -97,8 +106,9 @@ def search(nets, case, click, box=None):
         side = max((box[1][a] - box[0][a]) * case.spacing[a] for a in range(3))
         return float(np.clip(side / (FILL * SIDE), *SPACING_RANGE_MM)), np.zeros(3, int), []
     looks = [view(nets, case, click, mm) for mm in LOOKS_MM]
-    parts = [at_click(np.mean(answers, 0) > 0.5, np.full(3, SIDE / 2)) for answers, _ in looks]
-    n, kept = most_lasting(parts)
+    means = [np.mean(answers, 0) for answers, _ in looks]
+    parts = [at_click(p > 0.5, np.full(3, SIDE / 2)) for p in means]
+    n, kept = best_look(means, parts)
     if n is None:
         return LOOKS_MM[len(LOOKS_MM) // 2], np.zeros(3, int), []
     where = np.argwhere(parts[n])

@@ -243,7 +243,7 @@ fn a_lesion_larger_than_the_largest_cube_is_doubted() {
     let lesion = &got.lesions[0];
     assert_eq!(lesion.spacing_mm, 8.0);
     let wanted = [
-        "no coarser look confirms its size; a box round it would state it",
+        "no finer or coarser look confirms its size; a box round it would state it",
         "the lesion reaches the end of the largest cube (256 mm)",
     ];
     assert!(wanted.iter().all(|reason| lesion.reasons.iter().any(|found| found == reason)), "{lesion:?}");

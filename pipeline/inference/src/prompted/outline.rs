@@ -36,7 +36,7 @@ pub(crate) struct Lesion {
     pub(crate) reaches_end_of_cube: bool,
     /// Whether it reaches an end of the image.
     pub(crate) reaches_end_of_image: bool,
-    /// Whether a coarser look confirms its size, or a box states it.
+    /// Whether a look beside the one that counted confirms its size, or a box states it.
     pub(crate) size_is_confirmed: bool,
     /// Whether the click's own voxel belongs to it.
     pub(crate) under_click: bool,

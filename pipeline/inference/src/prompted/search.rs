@@ -1,4 +1,5 @@
-//! How large the lesion under the click is: looks at rising spacings, of which that counts whose part the next one confirms.
+//! How large the lesion under the click is: looks at rising spacings, of which that counts which is surest of its part and whose
+//! neighbours, finer and coarser, see the same.
 //!
 //! What is really there keeps its size when the cube grows; what a network guesses grows with the cube.
 
@@ -17,7 +18,7 @@ use crate::segmenter::SegmentError;
 /// A voxel is the lesion's where its probability exceeds this.
 pub(crate) const HALF: f32 = 0.5;
 
-/// Dice of two looks from which the coarser confirms the finer. A guess that grows with the cube gives 2 / (1 + q³) where the
+/// Dice of two neighbouring looks from which one confirms the other. A guess that grows with the cube gives 2 / (1 + q³) where the
 /// coarser voxels are q times as large: 0.39 for 1.6, and 0.49 for 1.45.
 const CONFIRMS: f64 = 0.5;
 
@@ -29,7 +30,7 @@ pub(crate) struct Found {
     pub(crate) shift: [i32; 3],
     /// The look that counted and the next coarser one.
     pub(crate) looks: Vec<Seen>,
-    /// Whether that one confirms the size, or a box states it.
+    /// Whether a neighbouring look confirms the size, or a box states it.
     pub(crate) size_is_confirmed: bool,
 }
 
@@ -47,18 +48,18 @@ pub(crate) fn search(
         let spacing_mm = (side / share).clamp(finest, coarsest);
         return Ok(Found { spacing_mm, shift: [0; 3], looks: Vec::new(), size_is_confirmed: true });
     }
-    let (mut seen, mut parts) = (Vec::new(), Vec::new());
+    let (mut seen, mut glances) = (Vec::new(), Vec::new());
     for spacing_mm in &prompting.looks_mm {
         let lie = Lie::of(source, placed.click, *spacing_mm, [0; 3]);
         let by_network = looks.by_network(&cube(source, placed, &lie, [0; 3]), "")?;
-        parts.push(part_in_cube(&mean(&by_network), [0; 3])?);
+        glances.push(Glance::of(&mean(&by_network))?);
         seen.push(Seen { lie, shift: [0; 3], by_network });
     }
-    let Some((n, alike)) = most_lasting(&parts, &prompting.looks_mm, source.side) else {
+    let Some(Chosen { n, size_is_confirmed, beside }) = best_look(&glances, &prompting.looks_mm, source.side) else {
         let spacing_mm = prompting.looks_mm[prompting.looks_mm.len() / 2];
         return Ok(Found { spacing_mm, shift: [0; 3], looks: Vec::new(), size_is_confirmed: false });
     };
-    let part = parts.swap_remove(n).expect("a look without a part does not count");
+    let part = glances.swap_remove(n).part.expect("a look without a part does not count");
     let look_mm = prompting.looks_mm[n];
     let extent = (0..3).map(|a| part.high[a] - part.low[a] + 1).max().unwrap_or(1);
     let spacing_mm = (extent as f64 * look_mm / share).clamp(finest, coarsest);
@@ -68,27 +69,71 @@ pub(crate) fn search(
         let away = (middle - f64::from(half)) * look_mm / spacing_mm;
         (-away).round_ties_even().clamp(f64::from(3 - half), f64::from(half - 4)) as i32
     });
-    let last = if alike.is_some() { n + 1 } else { n };
-    let size_is_confirmed = alike.is_some_and(|alike| alike >= CONFIRMS);
-    Ok(Found { spacing_mm, shift, looks: seen.drain(n..=last).collect(), size_is_confirmed })
+    Ok(Found { spacing_mm, shift, looks: seen.drain(n..=n + usize::from(beside)).collect(), size_is_confirmed })
 }
 
-/// The look whose part is most like that of the next coarser one, of equals the finer, and their Dice: a part that reaches the
-/// cube's end does not count, and where no other is left the coarsest look with a part is taken by itself.
-fn most_lasting(parts: &[Option<Part>], looks_mm: &[f64], side: usize) -> Option<(usize, Option<f64>)> {
-    let mut best: Option<(usize, f64)> = None;
-    for (n, pair) in parts.windows(2).enumerate() {
-        let [Some(part), Some(next)] = pair else { continue };
+/// What one look saw under the click.
+struct Glance {
+    part: Option<Part>,
+    /// Soft Dice of the probabilities with the part they make: 1 where the network leaves no doubt.
+    sure: f64,
+}
+
+impl Glance {
+    fn of(mean: &Array3<f32>) -> Result<Self, GridError> {
+        let part = part_in_cube(mean, [0; 3])?;
+        let all: f64 = mean.iter().map(|p| f64::from(*p)).sum();
+        let sure = part.as_ref().map_or(0.0, |part| {
+            let inside = mean.iter().zip(part.mask.values()).filter(|(_, set)| **set).map(|(p, _)| f64::from(*p));
+            2.0 * inside.sum::<f64>() / (all + part.mask.n_voxels_set() as f64)
+        });
+        Ok(Self { part, sure })
+    }
+}
+
+/// The look that counts.
+#[derive(Debug, PartialEq)]
+struct Chosen {
+    n: usize,
+    /// Whether a neighbour sees the same part.
+    size_is_confirmed: bool,
+    /// Whether the next coarser look has a part to be averaged with it.
+    beside: bool,
+}
+
+/// The look with the highest mean of its sureness and the Dice of its part with those of the looks beside it, of equals the finer. A
+/// part that reaches the cube's end does not count; where no other is left the coarsest look with a part is taken by itself.
+fn best_look(glances: &[Glance], looks_mm: &[f64], side: usize) -> Option<Chosen> {
+    let likeness = |(n, pair): (usize, &[Glance])| match pair {
+        [Glance { part: Some(fine), .. }, Glance { part: Some(coarse), .. }] => {
+            dice(&coarser(fine, looks_mm[n + 1] / looks_mm[n]), coarse.mask.values())
+        }
+        _ => 0.0,
+    };
+    let alike: Vec<f64> = glances.windows(2).enumerate().map(likeness).collect();
+    let mut best: Option<(f64, usize)> = None;
+    for (n, glance) in glances.iter().enumerate() {
+        let Some(part) = &glance.part else { continue };
         if part.low.contains(&0) || part.high.contains(&(side - 1)) {
             continue;
         }
-        let alike = dice(&coarser(part, looks_mm[n + 1] / looks_mm[n]), next.mask.values());
-        if best.is_none_or(|(_, most)| alike > most) {
-            best = Some((n, alike));
+        let beside = beside(&alike, n);
+        let score = (glance.sure + beside.iter().sum::<f64>()) / (1 + beside.len()) as f64;
+        if best.is_none_or(|(most, _)| score > most) {
+            best = Some((score, n));
         }
     }
-    let by_itself = || parts.iter().rposition(Option::is_some).map(|n| (n, None));
-    best.map(|(n, alike)| (n, Some(alike))).or_else(by_itself)
+    let Some((_, n)) = best else {
+        let n = glances.iter().rposition(|glance| glance.part.is_some())?;
+        return Some(Chosen { n, size_is_confirmed: false, beside: false });
+    };
+    let size_is_confirmed = beside(&alike, n).iter().any(|alike| *alike >= CONFIRMS);
+    Some(Chosen { n, size_is_confirmed, beside: glances.get(n + 1).is_some_and(|next| next.part.is_some()) })
+}
+
+/// Of the likenesses of each look with the next, those of look `n` with the looks beside it.
+fn beside(alike: &[f64], n: usize) -> &[f64] {
+    &alike[n.saturating_sub(1)..alike.len().min(n + 1)]
 }
 
 /// A part of one look on the voxels of another, `ratio` times as large, round the same middle; in memory order.
@@ -123,39 +168,58 @@ mod tests {
     const SIDE: usize = 48;
     const LOOKS_MM: [f64; 4] = [1.0, 1.6, 2.5, 4.0];
 
-    fn ball(radius: f64, shift: [f64; 3]) -> Option<Part> {
+    fn seen(radius: f64, shift: [f64; 3]) -> Array3<f32> {
         let middle = (SIDE / 2) as f64;
-        let probability = Array3::from_shape_fn((SIDE, SIDE, SIDE), |(z, y, x)| {
+        Array3::from_shape_fn((SIDE, SIDE, SIDE), |(z, y, x)| {
             let far = [x, y, z].iter().zip(shift).map(|(v, s)| (*v as f64 - middle - s).powi(2)).sum::<f64>();
-            if far.sqrt() <= radius { 0.9 } else { 0.1 }
-        });
-        part_in_cube(&probability, shift.map(|s| s as i32)).unwrap()
+            if far.sqrt() <= radius { 0.9 } else { 0.001 }
+        })
+    }
+
+    fn glance(radius: f64) -> Glance {
+        Glance::of(&seen(radius, [0.0; 3])).unwrap()
+    }
+
+    fn ball(radius: f64, shift: [f64; 3]) -> Part {
+        part_in_cube(&seen(radius, shift), shift.map(|s| s as i32)).unwrap().unwrap()
     }
 
     #[test]
     fn what_keeps_its_size_counts_and_what_grows_with_the_cube_does_not() {
         // A ball of 15 mm is seen as such at 1.6, 2.5 and 4 mm; at 1 mm the network guesses its usual 10 voxels.
-        let real: Vec<_> = [10.0, 15.0 / 1.6, 15.0 / 2.5, 15.0 / 4.0].map(|r| ball(r, [0.0; 3])).into();
-        let (n, alike) = most_lasting(&real, &LOOKS_MM, SIDE).unwrap();
-        assert!(n == 1 && alike.unwrap() > 0.9, "{n}, {alike:?}");
-        let guessed: Vec<_> = [10.0; 4].map(|r| ball(r, [0.0; 3])).into();
-        let alike = dice(&coarser(guessed[0].as_ref().unwrap(), 1.6), guessed[1].as_ref().unwrap().mask.values());
+        let real: Vec<_> = [10.0, 15.0 / 1.6, 15.0 / 2.5, 15.0 / 4.0].map(glance).into();
+        let chosen = best_look(&real, &LOOKS_MM, SIDE).unwrap();
+        // The look between two that see the same goes before those beside it.
+        assert_eq!(chosen, Chosen { n: 2, size_is_confirmed: true, beside: true });
+        let alike = dice(&coarser(&ball(10.0, [0.0; 3]), 1.6), ball(10.0, [0.0; 3]).mask.values());
         // Balls of 1 and 1.6 times a radius: 2 / (1 + 1.6³) = 0.393.
         assert!((alike - 0.393).abs() < 0.02 && alike < CONFIRMS, "{alike}");
+        let guessed: Vec<_> = [10.0; 4].map(glance).into();
+        assert!(!best_look(&guessed, &LOOKS_MM, SIDE).unwrap().size_is_confirmed);
+    }
+
+    #[test]
+    fn of_looks_alike_the_surest_counts() {
+        for surest in [0, 2] {
+            let mut looks: Vec<_> = [10.0, 10.0 / 1.6, 10.0 / 2.5, 10.0 / 4.0].map(glance).into();
+            looks.iter_mut().enumerate().for_each(|(n, look)| look.sure = if n == surest { 0.95 } else { 0.3 });
+            assert_eq!(best_look(&looks, &LOOKS_MM, SIDE).map(|chosen| chosen.n), Some(surest));
+        }
     }
 
     #[test]
     fn a_part_at_the_cubes_end_is_taken_only_where_there_is_no_other() {
-        let beyond: Vec<_> = [30.0; 4].map(|r| ball(r, [0.0; 3])).into();
-        assert_eq!(most_lasting(&beyond, &LOOKS_MM, SIDE), Some((3, None)));
-        let nothing: Vec<Option<Part>> = (0..4).map(|_| None).collect();
-        assert_eq!(most_lasting(&nothing, &LOOKS_MM, SIDE), None);
+        let beyond: Vec<_> = [30.0; 4].map(glance).into();
+        let last = Chosen { n: 3, size_is_confirmed: false, beside: false };
+        assert_eq!(best_look(&beyond, &LOOKS_MM, SIDE), Some(last));
+        let nothing: Vec<Glance> = (0..4).map(|_| Glance { part: None, sure: 0.0 }).collect();
+        assert_eq!(best_look(&nothing, &LOOKS_MM, SIDE), None);
     }
 
     #[test]
     fn a_part_beside_the_click_stays_beside_it_on_coarser_voxels() {
-        let part = ball(6.0, [12.0, 0.0, -6.0]).unwrap();
-        let wanted = ball(3.0, [6.0, 0.0, -3.0]).unwrap();
+        let part = ball(6.0, [12.0, 0.0, -6.0]);
+        let wanted = ball(3.0, [6.0, 0.0, -3.0]);
         assert!(dice(&coarser(&part, 2.0), wanted.mask.values()) > 0.9);
     }
 }

@@ -42,7 +42,10 @@ pub(crate) fn doubts(prompt: &Prompt, outline: &Outline, prompting: &Prompting, 
         doubt("views_disagree", format!("views agree to {agreement:.2}, below {least:.2}"));
     }
     if !lesion.size_is_confirmed {
-        doubt("size_not_confirmed", "no coarser look confirms its size; a box round it would state it".to_owned());
+        doubt(
+            "size_not_confirmed",
+            "no finer or coarser look confirms its size; a box round it would state it".to_owned(),
+        );
     }
     if lesion.reaches_end_of_cube {
         let mm = side as f64 * outline.spacing_mm;
