@@ -2,8 +2,8 @@
 """Measures the click-prompted lesion networks with the program itself, each patient by the network that never saw it.
 
   scripts/measure_lesion_voi.py sarcomas --data STS --models models --out TABLE.csv
-      one click at the voxel farthest inside the mask; one click anywhere in its inner half; the first again with the
-      image's borders moved towards the lesion
+      a box round the mask; one click at the voxel farthest inside it; one click anywhere in its inner half; the first click
+      again with the image's borders moved towards the lesion
   scripts/measure_lesion_voi.py inserted --cases CASES --models models --out TABLE.csv
       lesions of 5 to 40 mm in the liver of a CT that no network saw (scripts/make_inserted_lesions.py), all networks together
   scripts/measure_lesion_voi.py baselines --data STS --out TABLE.csv
@@ -75,10 +75,9 @@ def long_axis(program, mask):
     return max((a for a in axes if isinstance(a, (int, float))), default=None)
 
 
-def segmented(program, model, image_path, points, out):
+def segmented(program, model, image_path, prompt, out):
     """The label map and what is said of each lesion."""
-    prompts = [f"--point={point}" for point in points]
-    document = call(program, "--threads", "1", "segment", image_path, "--model", model, "--out", out, "--json", *prompts)
+    document = call(program, "--threads", "1", "segment", image_path, "--model", model, "--out", out, "--json", prompt)
     return np.asarray(nibabel.load(out).dataobj).astype(int), document["lesions"]
 
 
@@ -86,6 +85,15 @@ def inner_half(rng, depth):
     """A voxel at least half as deep inside the mask as its deepest."""
     where = np.argwhere(depth >= 0.5 * depth.max())
     return where[rng.integers(len(where))]
+
+
+def box_round(rng, image, mask):
+    """A box as a reader draws it: each side off by up to 5 % of the lesion's length along its axis."""
+    where = np.argwhere(mask)
+    low, high = where.min(0) - 0.5, where.max(0) + 0.5
+    slack = 0.05 * (high - low)
+    low, high = low + rng.uniform(-1, 1, 3) * slack, high + rng.uniform(-1, 1, 3) * slack
+    return f"--box={lps(image, low)},{lps(image, high)}"
 
 
 def with_borders_moved(rng, image, mask, path):
@@ -109,12 +117,14 @@ def sarcoma(program, model, folder, modality, work, rng):
     centre = np.unravel_index(int(np.argmax(depth)), depth.shape)
     truth_mm = long_axis(program, mask_file)
     rows, first = [], None
-    for click, index in (("centre", centre), ("inner_half", inner_half(rng, depth)), ("border_moved", centre)):
-        shown, part = path, (slice(None),) * 3
-        if click == "border_moved":
-            shown = work / "cut.nii.gz"
-            part = with_borders_moved(rng, image, mask, shown)
-        labels, lesions = segmented(program, model, shown, [lps(image, index)], work / "labels.nii.gz")
+    point = lambda index: f"--point={lps(image, index)}"
+    prompts = {"centre": point(centre), "inner_half": point(inner_half(rng, depth)), "border_moved": point(centre)}
+    cut = work / "cut.nii.gz"
+    part_left = with_borders_moved(rng, image, mask, cut)
+    prompts["box"] = box_round(rng, image, mask)
+    for click, prompt in prompts.items():
+        shown, part = (cut, part_left) if click == "border_moved" else (path, (slice(None),) * 3)
+        labels, lesions = segmented(program, model, shown, prompt, work / "labels.nii.gz")
         found = labels > 0
         first = found if first is None else first
         lesion, axis_mm = lesions[0], long_axis(program, work / "labels.nii.gz") if found.any() else None
@@ -160,11 +170,13 @@ def inserted(args, work):
             part = tuple(slice(max(0, a.min() - 1), a.max() + 2) for a in np.nonzero(mask))
             depth = ndimage.distance_transform_edt(np.pad(mask[part], 1), sampling=image.header.get_zooms()[:3])[1:-1, 1:-1, 1:-1]
             index = np.array(np.unravel_index(int(np.argmax(depth)), depth.shape)) + [s.start for s in part]
-            labels, found = segmented(args.lesiontrace, model, args.cases / f"{n}.nii.gz", [lps(image, index)], out)
-            rows.append({"image": n, **{k: known[k] for k in ("label", "long_axis_mm", "contrast_hu", "core")},
-                         "dice": round(dice(labels > 0, mask), 4), "spacing_mm": found[0]["spacing_mm"],
-                         "agreement": found[0]["agreement"], "trusted": found[0]["trusted"]})
-            print(rows[-1], flush=True)
+            box = box_round(np.random.default_rng([SEED, int(n), known["label"]]), image, mask)
+            for click, prompt in (("centre", f"--point={lps(image, index)}"), ("box", box)):
+                labels, found = segmented(args.lesiontrace, model, args.cases / f"{n}.nii.gz", prompt, out)
+                rows.append({"image": n, "click": click, **{k: known[k] for k in ("label", "long_axis_mm", "contrast_hu", "core")},
+                             "dice": round(dice(labels > 0, mask), 4), "spacing_mm": found[0]["spacing_mm"],
+                             "agreement": found[0]["agreement"], "trusted": found[0]["trusted"]})
+                print(rows[-1], flush=True)
         return rows
 
     return in_order(args.jobs, one, json.loads((args.cases / "truth.json").read_text()).items())
@@ -191,10 +203,10 @@ def summary(values):
 
 def tell(rows):
     """The figures of the table on the terminal."""
-    if "click" not in rows[0]:
+    if "modality" not in rows[0] or "click" not in rows[0]:
         return
     for modality in MODEL:
-        for click in ("centre", "inner_half", "border_moved"):
+        for click in ("box", "centre", "inner_half", "border_moved"):
             own = [row for row in rows if (row["modality"], row["click"]) == (modality, click)]
             print(f"{modality} {click}: Dice {summary([row['dice'] for row in own])}")
             if click == "border_moved":

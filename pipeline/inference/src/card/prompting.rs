@@ -16,6 +16,8 @@ pub struct Prompting {
     pub click_sigma_voxels: f64,
     /// How the cube is shown once its spacing is found; the answers are averaged.
     pub views: Vec<View>,
+    /// Whether the size found from a point alone may be trusted; where not, only lesions in a box are.
+    pub trust_size_from_point: bool,
     /// The agreement of the views below which a lesion is not to be trusted, in [0, 1].
     pub least_agreement: f64,
 }

@@ -41,7 +41,11 @@ pub(crate) fn doubts(prompt: &Prompt, outline: &Outline, prompting: &Prompting, 
         let (agreement, least) = (hundredths(lesion.agreement), prompting.least_agreement);
         doubt("views_disagree", format!("views agree to {agreement:.2}, below {least:.2}"));
     }
-    if !lesion.size_is_confirmed {
+    if matches!(prompt, Prompt::Point(_)) && !prompting.trust_size_from_point {
+        let reason =
+            "from a point alone this network often mistakes the size (its card); a box round it would state it";
+        doubt("size_from_point", reason.to_owned());
+    } else if !lesion.size_is_confirmed {
         doubt(
             "size_not_confirmed",
             "no finer or coarser look confirms its size; a box round it would state it".to_owned(),
