@@ -228,6 +228,12 @@ fn evidence(object: &dicom::object::InMemDicomObject) -> Vec<String> {
 }
 
 impl Code {
+    /// From its three parts.
+    #[must_use]
+    pub fn new(value: impl Into<String>, scheme: impl Into<String>, meaning: impl Into<String>) -> Self {
+        Self { value: value.into(), scheme: scheme.into(), meaning: meaning.into() }
+    }
+
     /// Whether it is this code.
     pub(super) fn is(&self, (value, scheme): (&str, &str)) -> bool {
         self.value == value && self.scheme == scheme

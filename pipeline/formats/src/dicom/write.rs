@@ -1,4 +1,5 @@
-//! Writes a volume as a DICOM series of single-frame CT, MR or PET images, one file per slice, the same bytes every time.
+//! Writes a volume as a DICOM series of single-frame CT, MR or PET images, one file per slice, the same bytes every time; below it
+//! what is made from a series: segmentations, reports, structure sets.
 //!
 //! Source: DICOM PS3.3 A.3 (CT Image), A.4 (MR Image), A.21 (PET Image); PS3.10 section 7 (file format).
 
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use dicom::dictionary_std::uids;
 use dicom::object::{FileMetaTableBuilder, InMemDicomObject};
-use imaging::Volume;
+use imaging::{Grid, Volume};
 use jiff::civil::{DateTime, Time};
 use nalgebra::Vector3;
 use rayon::prelude::*;
@@ -19,8 +20,25 @@ use super::geometry::{ORTHONORMAL_TOLERANCE, TILT_TOLERANCE};
 use data_set::Slice;
 
 mod data_set;
+pub mod encapsulated_pdf;
+#[cfg(test)]
+mod fixture;
+mod item;
+pub mod measurement_report;
+mod object;
+pub mod segmentation;
+mod source;
 pub mod structure_set;
 
+pub use encapsulated_pdf::DocumentToWrite;
+pub use measurement_report::{
+    Answer, EvaluationToWrite, GroupToWrite, LineToWrite, MeasurementToWrite, RegionToWrite, ReportToWrite, TimePoint,
+};
+pub use object::{ObjectToWrite, WrittenObject};
+pub use segmentation::{
+    OutlineMethod, SegmentToWrite, SegmentVoxels, SegmentationToWrite, SourceSlice, Tracking, WrittenSegmentation,
+};
+pub use source::{SourceImage, read_source};
 pub use structure_set::{StructureSetToWrite, write_structure_set};
 
 /// The program as a UID in files it wrote (root 2.25, derived from its name).
@@ -158,6 +176,15 @@ pub enum WriteError {
         /// Slice.
         k: usize,
     },
+    /// Outlines without a single voxel.
+    #[error("there is nothing to write: no outline holds a voxel")]
+    Empty,
+    /// An object that is no slice cannot be encoded.
+    #[error("the object cannot be encoded: {reason}")]
+    Object {
+        /// Why.
+        reason: String,
+    },
     /// The data set cannot be encoded.
     #[error("slice {k} cannot be encoded: {reason}")]
     Encode {
@@ -207,7 +234,15 @@ struct PlaneGeometry {
 }
 
 fn plane_of(series: &SeriesToWrite<'_>) -> Result<PlaneGeometry, WriteError> {
-    let grid = series.volume.grid();
+    let plane = plane_of_grid(series.volume.grid())?;
+    let (n_uids, n_slices) = (series.sop_instance_uids.len(), series.volume.shape().nk);
+    if n_uids != n_slices {
+        return Err(WriteError::SopInstances { expected: n_slices, found: n_uids });
+    }
+    Ok(plane)
+}
+
+fn plane_of_grid(grid: &Grid) -> Result<PlaneGeometry, WriteError> {
     let shape = grid.shape();
     if u16::try_from(shape.ni).is_err() || u16::try_from(shape.nj).is_err() {
         return Err(WriteError::Grid("more than 65535 rows or columns"));
@@ -220,10 +255,6 @@ fn plane_of(series: &SeriesToWrite<'_>) -> Result<PlaneGeometry, WriteError> {
     }
     if (directions.column(2) - normal).norm() > TILT_TOLERANCE {
         return Err(WriteError::Grid("slices do not follow the normal row x column (left-handed or sheared)"));
-    }
-    let n_uids = series.sop_instance_uids.len();
-    if n_uids != shape.nk {
-        return Err(WriteError::SopInstances { expected: shape.nk, found: n_uids });
     }
     Ok(PlaneGeometry { row, column, spacing_mm: grid.spacing_mm() })
 }
