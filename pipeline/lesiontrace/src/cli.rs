@@ -3,6 +3,7 @@
 mod candidates;
 mod cohort;
 mod deidentify;
+mod export;
 mod quality;
 mod steps;
 mod survival;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use candidates::{Candidates, CutOff};
 pub(crate) use cohort::{Cache, CacheAction, Collect, Demo, Init, Only, Phantom, Run, Status};
 pub(crate) use deidentify::Deidentify;
+pub(crate) use export::{DicomKind, Export};
 pub(crate) use quality::{CompareMasks, Validate};
 pub(crate) use steps::{
     Assess, Between, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction,
@@ -153,6 +155,9 @@ pub(crate) enum Command {
     /// Writes a copy of an archive without what names patients; intervals, measurements and SUV stay. No claim of anonymity.
     #[command(after_help = "Example: lesiontrace deidentify archive shared --key ../keys/study.key")]
     Deidentify(Deidentify),
+    /// Writes a run's outlines and measurements as DICOM objects that archives and viewers read.
+    #[command(after_help = "Example: lesiontrace export results --dicom seg,sr")]
+    Export(Export),
     /// Response criteria: list the built-in ones, or show one with its sources.
     #[command(after_help = "Example: lesiontrace criterion show recist_1_1")]
     Criterion(Criterion),

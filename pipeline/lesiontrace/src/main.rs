@@ -30,6 +30,7 @@ mod run;
 mod schedule;
 mod session;
 mod shard;
+mod source_record;
 mod stages;
 mod submission_tables;
 mod survival_table;

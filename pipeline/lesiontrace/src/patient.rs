@@ -118,6 +118,7 @@ pub(crate) fn process(
         ..page::page(patient, &visits, &tracked, &result, &equipment.tables, threshold_mm)
     };
     write_page(patient, equipment, &visits, &tracked, page, &folder)?;
+    crate::source_record::write(patient, &visits, &tracked, &folder)?;
     write_results(&result, &folder)?;
     cache.finish().map_err(|error| write_error(&error))?;
     Ok(result)

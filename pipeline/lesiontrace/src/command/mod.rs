@@ -10,6 +10,7 @@ mod convert;
 mod criterion;
 mod deidentify;
 mod demo;
+mod export;
 mod index;
 mod init;
 mod margin;
@@ -61,6 +62,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Model(args) => model::run(args, &cli.global),
         Command::Criterion(args) => criterion::run(args),
         Command::Deidentify(args) => deidentify::run(args),
+        Command::Export(args) => export::run(args),
         Command::Demo(args) => demo::run(args, &cli.global),
     }
 }

@@ -1,0 +1,277 @@
+//! A visit's measurements and responses as the groups and evaluations of a structured report. Every number is the one of the
+//! tables.
+
+use formats::dicom::sr::Code;
+use formats::dicom::write::measurement_report::OWN_SCHEME;
+use formats::dicom::write::{
+    Answer, EvaluationToWrite, GroupToWrite, MeasurementToWrite, RegionToWrite, SourceSlice, TimePoint,
+    WrittenSegmentation,
+};
+use imaging::{Grid, Note};
+use oncology::{Days, LesionRow, MeasurementRow};
+
+use super::lines;
+use super::segments::{finding, organ_code, snomed, tracking};
+use super::visit::Visit;
+
+/// What groups are made of.
+pub(super) struct Measured<'a> {
+    /// The visit.
+    pub(super) visit: &'a Visit<'a>,
+    /// Its grid.
+    pub(super) grid: &'a Grid,
+    /// Its images.
+    pub(super) slices: &'a [SourceSlice],
+    /// Its segmentation, if anything was outlined.
+    pub(super) segmentation: Option<&'a WrittenSegmentation>,
+}
+
+/// Where the visit stands in time.
+pub(super) fn time_point(visit: &Visit<'_>) -> TimePoint {
+    let (baseline, here) = (visit.baseline.visit, visit.source.visit);
+    TimePoint {
+        name: here.to_string(),
+        days_since_baseline: (visit.number > 0).then(|| Days::between(baseline.date(), here.date()).0),
+    }
+}
+
+/// What the images are by themselves, and the procedure that makes them (CID 29, CID 100).
+pub(super) fn modality_and_procedure(modality: &str) -> (Code, Code) {
+    let dcm = |meaning: &str| Code::new(modality, "DCM", meaning);
+    let loinc = |value: &str, meaning: &str| Code::new(value, "LN", meaning);
+    match modality {
+        "CT" => (dcm("Computed Tomography"), loinc("25045-6", "CT unspecified body region")),
+        "MR" => (dcm("Magnetic Resonance"), loinc("25056-3", "MRI unspecified body region")),
+        "PT" => (dcm("Positron emission tomography"), loinc("44136-0", "PET unspecified body region")),
+        other => (Code::new(other, "DCM", other), snomed("363679005", "Imaging procedure")),
+    }
+}
+
+/// The groups of every lesion at the visit, in the order of the tables.
+pub(super) fn groups(measured: &Measured<'_>, notes: &mut Vec<Note>) -> Vec<GroupToWrite> {
+    let result = measured.visit.result;
+    let mut groups = Vec::new();
+    for lesion in &result.lesions {
+        let at_visit =
+            |row: &&MeasurementRow| row.lesion_id == lesion.lesion_id && row.visit == measured.visit.source.visit;
+        let rows: Vec<&MeasurementRow> = result.measurements.iter().filter(at_visit).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        groups.extend(of_lesion(measured, lesion, &rows, notes));
+    }
+    groups
+}
+
+fn of_lesion(
+    measured: &Measured<'_>,
+    lesion: &LesionRow,
+    rows: &[&MeasurementRow],
+    notes: &mut Vec<Note>,
+) -> Vec<GroupToWrite> {
+    let source = measured.visit.source;
+    let labels = source.measured_labels.get(&lesion.lesion_id).map_or(&[][..], Vec::as_slice);
+    let parts = by_label(rows);
+    if labels.is_empty() || parts.len() != labels.len() {
+        if !labels.is_empty() {
+            let message = format!(
+                "{} has {} outlines and rows of {}; its numbers are written without an outline",
+                lesion.lesion_id,
+                labels.len(),
+                parts.len()
+            );
+            notes.push(Note::warning("outline_without_rows", lesion.lesion_id.clone(), message));
+        }
+        return vec![without_outline(measured, lesion, rows)];
+    }
+    let of_part = |(label, part): (&u16, &Vec<&MeasurementRow>)| {
+        let segment = source.lesions.iter().position(|record| record.label == *label).map(|n| n as u16 + 1);
+        let segment = segment.filter(|number| measured.segmentation.is_some_and(|s| s.shows(*number)));
+        match segment {
+            None => vec![without_outline(measured, lesion, part)],
+            Some(segment) => with_outline(measured, lesion, part, segment),
+        }
+    };
+    labels.iter().zip(&parts).flat_map(of_part).collect()
+}
+
+/// The rows of each outline: those of one begin with its long axis.
+fn by_label<'a>(rows: &[&'a MeasurementRow]) -> Vec<Vec<&'a MeasurementRow>> {
+    let mut parts: Vec<Vec<&MeasurementRow>> = Vec::new();
+    for row in rows {
+        match parts.last_mut() {
+            Some(part) if row.quantity != "long_axis" => part.push(row),
+            _ => parts.push(vec![row]),
+        }
+    }
+    parts
+}
+
+/// The volumetric group of an outline, and the planar one where its axes are known.
+fn with_outline(
+    measured: &Measured<'_>,
+    lesion: &LesionRow,
+    rows: &[&MeasurementRow],
+    segment: u16,
+) -> Vec<GroupToWrite> {
+    let is_axis = |row: &&MeasurementRow| matches!(row.quantity.as_str(), "long_axis" | "short_axis");
+    let place = rows.iter().filter(|row| is_axis(row)).find_map(|row| lines::slice_of(row, measured.grid));
+    let frame = place.and_then(|k| measured.segmentation?.frame_of(segment, k));
+    let (Some(k), Some(frame)) = (place, frame) else {
+        return vec![group(measured, lesion, rows, RegionToWrite::Segment(segment))];
+    };
+    let (axes, others): (Vec<&MeasurementRow>, Vec<&MeasurementRow>) = rows.iter().partition(|row| is_axis(row));
+    let image = measured.slices[k].clone();
+    let planar = GroupToWrite {
+        evaluations: Vec::new(),
+        ..group(measured, lesion, &axes, RegionToWrite::SegmentFrame { frame, image })
+    };
+    vec![planar, group(measured, lesion, &others, RegionToWrite::Segment(segment))]
+}
+
+fn without_outline(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow]) -> GroupToWrite {
+    group(measured, lesion, rows, RegionToWrite::Nothing)
+}
+
+fn group(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow], region: RegionToWrite) -> GroupToWrite {
+    let own = |value: &str, meaning: &str| Code::new(value, OWN_SCHEME, meaning);
+    let mut evaluations = Vec::new();
+    if let Some(row) = rows.first() {
+        let state = own(&row.state, &row.state.replace('_', " "));
+        let concept = own("lesion_state", "State of the lesion");
+        evaluations.push(EvaluationToWrite { concept, answer: Answer::Code(state), method: None });
+    }
+    if !lesion.role.is_empty() {
+        let (concept, role) =
+            (own("lesion_role", "Role of the lesion"), own(&lesion.role, &lesion.role.replace('_', " ")));
+        evaluations.push(EvaluationToWrite { concept, answer: Answer::Code(role), method: None });
+    }
+    let said = rows.iter().filter(|row| !row.reason.is_empty());
+    evaluations.extend(said.map(|row| comment(&format!("{}: {}", row.quantity, row.reason), None)));
+    GroupToWrite {
+        tracking: tracking(measured.visit, &lesion.lesion_id),
+        finding: finding(&lesion.kind),
+        site: organ_code(&lesion.organ),
+        region,
+        measurements: rows.iter().map(|row| measurement(measured, row)).collect(),
+        evaluations,
+    }
+}
+
+fn comment(text: &str, method: Option<Code>) -> EvaluationToWrite {
+    let answer = Answer::Text(plain_signs(text));
+    EvaluationToWrite { concept: Code::new("121106", "DCM", "Comment"), answer, method }
+}
+
+/// A sentence of the tables with signs that every character set has: the object then stays in the one of its source, and the patient's
+/// name in it is the source's byte for byte.
+fn plain_signs(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\u{2212}' | '\u{2013}' | '\u{2014}' => plain.push('-'),
+            '\u{2265}' => plain.push_str(">="),
+            '\u{2264}' => plain.push_str("<="),
+            '\u{2192}' => plain.push_str("->"),
+            '\u{d7}' => plain.push('x'),
+            '\u{b7}' => plain.push('.'),
+            '\u{b1}' => plain.push_str("+/-"),
+            '\u{b2}' => plain.push('2'),
+            '\u{b3}' => plain.push('3'),
+            '\u{2026}' => plain.push_str("..."),
+            '\u{a0}' | '\u{202f}' | '\u{2009}' => plain.push(' '),
+            '\u{2018}' | '\u{2019}' => plain.push('\''),
+            '\u{201c}' | '\u{201d}' => plain.push('"'),
+            other => plain.push(other),
+        }
+    }
+    plain
+}
+
+fn measurement(measured: &Measured<'_>, row: &MeasurementRow) -> MeasurementToWrite {
+    let (concept, derivation) = concept(&row.quantity);
+    MeasurementToWrite {
+        concept,
+        derivation,
+        value: row.value.filter(|_| row.evaluable),
+        unit: unit(&row.unit),
+        line: matches!(row.quantity.as_str(), "long_axis" | "short_axis").then(|| lines::line(row, measured)).flatten(),
+    }
+}
+
+/// Concept and derivation of a quantity of `measurements.csv`; one without a code has its own word in the program's scheme.
+fn concept(quantity: &str) -> (Code, Option<Code>) {
+    let dose = || Code::new("128513", "DCM", "Absorbed Dose");
+    let (mean, least, most) =
+        (snomed("373098007", "Mean"), snomed("255605001", "Minimum"), snomed("56851009", "Maximum"));
+    match quantity {
+        "long_axis" => (snomed("103339001", "Long axis"), None),
+        "short_axis" => (snomed("103340004", "Short axis"), None),
+        "volume" => (snomed("118565006", "Volume"), None),
+        "max_3d_diameter" => (Code::new("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh"), None),
+        "suv_max" => (Code::new("126401", "DCM", "SUVbw"), Some(most)),
+        "dose_mean" => (dose(), Some(mean)),
+        "dose_min" => (dose(), Some(least)),
+        "dose_max" => (dose(), Some(most)),
+        other => (Code::new(other, OWN_SCHEME, other.replace('_', " ")), None),
+    }
+}
+
+/// Units after UCUM.
+fn unit(unit: &str) -> Code {
+    let (value, meaning) = match unit {
+        "mm" => ("mm", "millimeter"),
+        "mm3" => ("mm3", "cubic millimeter"),
+        "SUVbw" => ("{SUVbw}g/ml", "Standardized Uptake Value body weight"),
+        "Gy" => ("Gy", "Gray"),
+        "HU" => ("[hnsf'U]", "Hounsfield unit"),
+        other => (other, other),
+    };
+    Code::new(value, "UCUM", meaning)
+}
+
+/// The responses of the patient at the visit by every criterion; none at baseline.
+pub(super) fn responses(visit: &Visit<'_>) -> Vec<EvaluationToWrite> {
+    let of_visit = visit.result.assessments.iter().filter(|row| row.visit == visit.source.visit);
+    let mut evaluations = Vec::new();
+    for row in of_visit.filter(|row| row.target != "BASELINE") {
+        let method = match row.criterion.as_str() {
+            "recist_1_1" => Code::new("126081", "DCM", "RECIST 1.1"),
+            other => Code::new(other, OWN_SCHEME, other.replace('_', " ")),
+        };
+        let current = Code::new("112048", "DCM", "Current Response");
+        let answers = [
+            (current.clone(), response("target", &row.target)),
+            (current, response("non-target", &row.non_target)),
+            (Code::new("112020", "DCM", "Response Evaluation"), response("overall", &row.overall)),
+        ];
+        evaluations.extend(answers.into_iter().map(|(concept, answer)| EvaluationToWrite {
+            concept,
+            answer: Answer::Code(answer),
+            method: Some(method.clone()),
+        }));
+        evaluations.push(comment(&row.why, Some(method)));
+    }
+    evaluations
+}
+
+/// A response as a code: DICOM's of targets and non-targets (CID 6143, 6144), the NCI Thesaurus' of the patient; words that neither
+/// has in the program's scheme.
+fn response(of: &str, word: &str) -> Code {
+    let dcm = |value: &str, meaning: &str| Code::new(value, "DCM", meaning);
+    let ncit = |value: &str, meaning: &str| Code::new(value, "NCIt", meaning);
+    match (of, word) {
+        ("target", "CR") => dcm("112041", "Target Lesion Complete Response"),
+        ("target", "PR") => dcm("112042", "Target Lesion Partial Response"),
+        ("target", "PD") => dcm("112043", "Target Lesion Progressive Disease"),
+        ("target", "SD") => dcm("112044", "Target Lesion Stable Disease"),
+        ("non-target", "CR") => dcm("112045", "Non-Target Lesion Complete Response"),
+        ("non-target", "NON-CR/NON-PD") => dcm("112046", "Non-Target Lesion Incomplete Response or Stable Disease"),
+        ("non-target", "PD") => dcm("112047", "Non-Target Lesion Progressive Disease"),
+        ("overall", "CR") => ncit("C4870", "Complete Response"),
+        ("overall", "PR") => ncit("C18058", "Partial Response"),
+        ("overall", "SD") => ncit("C18213", "Stable Disease"),
+        ("overall", "PD") => ncit("C35571", "Progressive Disease"),
+        (_, other) => Code::new(format!("{of} {other}"), OWN_SCHEME, format!("{of}: {other}")),
+    }
+}
