@@ -78,6 +78,6 @@ pub(super) fn outlines(grid: &Grid) -> (LabelMap, Mask) {
     (lesions, organ)
 }
 
-pub(super) fn object<'a>(source: &'a SourceImage) -> ObjectToWrite<'a> {
+pub(super) fn object(source: &SourceImage) -> ObjectToWrite<'_> {
     ObjectToWrite { source, series_number: 901, series_description: "outlines", version: "0.1.0" }
 }

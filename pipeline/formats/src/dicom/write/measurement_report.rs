@@ -61,8 +61,9 @@ pub struct MeasurementToWrite {
     pub concept: Code,
     /// Mean, maximum, …
     pub derivation: Option<Code>,
-    /// The number; `None` where it could not be had.
-    pub value: Option<f64>,
+    /// The number, finite. What could not be measured is an evaluation in words: readers give up a report with a number that has no
+    /// value.
+    pub value: f64,
     /// Its unit (UCUM).
     pub unit: Code,
     /// Where it was measured, if it is a length.
@@ -146,11 +147,14 @@ pub struct ReportToWrite<'a> {
 /// The bytes of a report.
 ///
 /// # Errors
-/// The data set cannot be encoded, or a group refers to a segmentation that is not given.
+/// The data set cannot be encoded, a number is not finite, or a group refers to a segmentation that is not given.
 pub fn measurement_report(report: &ReportToWrite<'_>) -> Result<WrittenObject, WriteError> {
     let needs_segments = report.groups.iter().any(|group| group.region != RegionToWrite::Nothing);
     if needs_segments && report.segmentation.is_none() {
         return Err(WriteError::Object { reason: "a group refers to a segment, and no segmentation is given".into() });
+    }
+    if report.groups.iter().flat_map(|group| &group.measurements).any(|m| !m.value.is_finite()) {
+        return Err(WriteError::Object { reason: "a measurement is no finite number; say in words why".into() });
     }
     let item = common("SR", &report.object)
         .text(tags::COMPLETION_FLAG, VR::CS, "COMPLETE")

@@ -115,38 +115,32 @@ pub(super) fn is_ascii(object: &InMemDicomObject) -> bool {
 /// Whether a rule holds for every text of a data set and its sequences.
 pub(super) fn texts_are(object: &InMemDicomObject, rule: &dyn Fn(&str) -> bool) -> bool {
     object.into_iter().all(|element| match element.value() {
-        Value::Primitive(_) if element.vr().is_text() => element.to_str().is_ok_and(|text| rule(&text)),
+        Value::Primitive(_) if is_text(element.vr()) => element.to_str().is_ok_and(|text| rule(&text)),
         Value::Primitive(_) | Value::PixelSequence(_) => true,
         Value::Sequence(sequence) => sequence.items().iter().all(|item| texts_are(item, rule)),
     })
 }
 
-trait IsText {
-    fn is_text(self) -> bool;
-}
-
-impl IsText for VR {
-    /// Whether values are characters.
-    fn is_text(self) -> bool {
-        matches!(
-            self,
-            Self::AE
-                | Self::AS
-                | Self::CS
-                | Self::DA
-                | Self::DS
-                | Self::DT
-                | Self::IS
-                | Self::LO
-                | Self::LT
-                | Self::PN
-                | Self::SH
-                | Self::ST
-                | Self::TM
-                | Self::UC
-                | Self::UI
-                | Self::UR
-                | Self::UT
-        )
-    }
+/// Whether values of a representation are characters.
+fn is_text(vr: VR) -> bool {
+    matches!(
+        vr,
+        VR::AE
+            | VR::AS
+            | VR::CS
+            | VR::DA
+            | VR::DS
+            | VR::DT
+            | VR::IS
+            | VR::LO
+            | VR::LT
+            | VR::PN
+            | VR::SH
+            | VR::ST
+            | VR::TM
+            | VR::UC
+            | VR::UI
+            | VR::UR
+            | VR::UT
+    )
 }

@@ -146,14 +146,17 @@ fn group(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow], 
             (own("lesion_role", "Role of the lesion"), own(&lesion.role, &lesion.role.replace('_', " ")));
         evaluations.push(EvaluationToWrite { concept, answer: Answer::Code(role), method: None });
     }
-    let said = rows.iter().filter(|row| !row.reason.is_empty());
-    evaluations.extend(said.map(|row| comment(&format!("{}: {}", row.quantity, row.reason), None)));
+    let said = rows.iter().filter(|row| !row.evaluable || !row.reason.is_empty());
+    evaluations.extend(said.map(|row| {
+        let not = if row.evaluable { "" } else { " not evaluable" };
+        comment(&format!("{}{not}: {}", row.quantity, row.reason), None)
+    }));
     GroupToWrite {
         tracking: tracking(measured.visit, &lesion.lesion_id),
         finding: finding(&lesion.kind),
         site: organ_code(&lesion.organ),
         region,
-        measurements: rows.iter().map(|row| measurement(measured, row)).collect(),
+        measurements: rows.iter().filter_map(|row| measurement(measured, row)).collect(),
         evaluations,
     }
 }
@@ -188,15 +191,17 @@ fn plain_signs(text: &str) -> String {
     plain
 }
 
-fn measurement(measured: &Measured<'_>, row: &MeasurementRow) -> MeasurementToWrite {
+/// The number of a row; what is not evaluable is said in words, for readers give up a report with a number that has no value.
+fn measurement(measured: &Measured<'_>, row: &MeasurementRow) -> Option<MeasurementToWrite> {
+    let value = row.value.filter(|_| row.evaluable)?;
     let (concept, derivation) = concept(&row.quantity);
-    MeasurementToWrite {
+    Some(MeasurementToWrite {
         concept,
         derivation,
-        value: row.value.filter(|_| row.evaluable),
+        value,
         unit: unit(&row.unit),
         line: matches!(row.quantity.as_str(), "long_axis" | "short_axis").then(|| lines::line(row, measured)).flatten(),
-    }
+    })
 }
 
 /// Concept and derivation of a quantity of `measurements.csv`; one without a code has its own word in the program's scheme.

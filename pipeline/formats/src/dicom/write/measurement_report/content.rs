@@ -8,7 +8,6 @@ use dicom::dictionary_std::tags;
 use super::super::item::Item;
 use super::super::segmentation::reference_to;
 use super::LineToWrite;
-use crate::dicom::decimal::decimal_string;
 use crate::dicom::sr::Code;
 
 pub(super) const CONTAINS: &str = "CONTAINS";
@@ -48,20 +47,11 @@ pub(super) fn image(relationship: &str, concept: &Code, reference: Item) -> Item
     item(relationship, "IMAGE", concept).items(tags::REFERENCED_SOP_SEQUENCE, [reference])
 }
 
-/// A number in a unit; without one, the qualifier says that it could not be measured (CID 42).
-pub(super) fn number(relationship: &str, concept: &Code, value: Option<f64>, unit: &Code) -> Item {
-    let item = item(relationship, "NUM", concept);
-    match value.and_then(decimal_string) {
-        Some(number) => {
-            let measured = Item::new()
-                .text(tags::NUMERIC_VALUE, VR::DS, &number)
-                .code(tags::MEASUREMENT_UNITS_CODE_SEQUENCE, unit);
-            item.items(tags::MEASURED_VALUE_SEQUENCE, [measured])
-        }
-        None => item
-            .items(tags::MEASURED_VALUE_SEQUENCE, [])
-            .code(tags::NUMERIC_VALUE_QUALIFIER_CODE_SEQUENCE, &dcm("114006", "Measurement failure")),
-    }
+/// A number in a unit; the caller passes a finite one.
+pub(super) fn number(relationship: &str, concept: &Code, value: f64, unit: &Code) -> Item {
+    let measured =
+        Item::new().decimals(tags::NUMERIC_VALUE, &[value]).code(tags::MEASUREMENT_UNITS_CODE_SEQUENCE, unit);
+    item(relationship, "NUM", concept).items(tags::MEASURED_VALUE_SEQUENCE, [measured])
 }
 
 /// The template of a container.

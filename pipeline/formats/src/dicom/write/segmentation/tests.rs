@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imaging::{Grid, Index3, LabelMap, Mask};
+use imaging::{Grid, Index3, LabelMap};
 use nalgebra::Vector3;
 
 use super::super::fixture::{grid, object, outlines, segment, source};
