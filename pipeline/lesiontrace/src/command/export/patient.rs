@@ -1,6 +1,6 @@
 //! One patient's objects, visit by visit.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context as _;
 use formats::dicom::write::encapsulated_pdf::encapsulated_pdf;
@@ -108,7 +108,7 @@ fn file_name(visit: &str, series_role: &str, modality: &str) -> String {
 
 fn keep(
     request: &Request<'_>,
-    path: &PathBuf,
+    path: &Path,
     id: &str,
     source: &VisitSource,
     modality: &'static str,
