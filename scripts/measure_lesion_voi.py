@@ -87,13 +87,18 @@ def inner_half(rng, depth):
     return where[rng.integers(len(where))]
 
 
-def box_round(rng, image, mask):
-    """A box as a reader draws it: each side off by up to 5 % of the lesion's length along its axis."""
+def box_round(rng, mask):
+    """A box as a reader draws it, in voxel indices: each side off by up to 5 % of the lesion's length along its axis."""
     where = np.argwhere(mask)
     low, high = where.min(0) - 0.5, where.max(0) + 0.5
     slack = 0.05 * (high - low)
-    low, high = low + rng.uniform(-1, 1, 3) * slack, high + rng.uniform(-1, 1, 3) * slack
-    return f"--box={lps(image, low)},{lps(image, high)}"
+    return low + rng.uniform(-1, 1, 3) * slack, high + rng.uniform(-1, 1, 3) * slack
+
+
+def ellipsoid(shape, low, high):
+    """What a box gives without a network: the ellipsoid that touches its sides."""
+    at = np.ogrid[tuple(slice(0, n) for n in shape)]
+    return sum(((a - (l + h) / 2) / ((h - l) / 2)) ** 2 for a, l, h in zip(at, low, high)) <= 1
 
 
 def with_borders_moved(rng, image, mask, path):
@@ -121,7 +126,8 @@ def sarcoma(program, model, folder, modality, work, rng):
     prompts = {"centre": point(centre), "inner_half": point(inner_half(rng, depth)), "border_moved": point(centre)}
     cut = work / "cut.nii.gz"
     part_left = with_borders_moved(rng, image, mask, cut)
-    prompts["box"] = box_round(rng, image, mask)
+    low, high = box_round(rng, mask)
+    prompts["box"] = f"--box={lps(image, low)},{lps(image, high)}"
     for click, prompt in prompts.items():
         shown, part = (cut, part_left) if click == "border_moved" else (path, (slice(None),) * 3)
         labels, lesions = segmented(program, model, shown, prompt, work / "labels.nii.gz")
@@ -133,6 +139,7 @@ def sarcoma(program, model, folder, modality, work, rng):
             "dice": round(dice(found, mask[part]), 4), "dice_with_centre": round(dice(found, first[part]), 4),
             "long_axis_mm": truth_mm, "found_axis_mm": axis_mm, "spacing_mm": lesion["spacing_mm"],
             "agreement": lesion["agreement"], "trusted": lesion["trusted"],
+            "dice_of_ellipsoid": round(dice(ellipsoid(mask.shape, low, high), mask), 4) if click == "box" else "",
         }
         rows.append(row)
     return rows
@@ -170,12 +177,14 @@ def inserted(args, work):
             part = tuple(slice(max(0, a.min() - 1), a.max() + 2) for a in np.nonzero(mask))
             depth = ndimage.distance_transform_edt(np.pad(mask[part], 1), sampling=image.header.get_zooms()[:3])[1:-1, 1:-1, 1:-1]
             index = np.array(np.unravel_index(int(np.argmax(depth)), depth.shape)) + [s.start for s in part]
-            box = box_round(np.random.default_rng([SEED, int(n), known["label"]]), image, mask)
+            low, high = box_round(np.random.default_rng([SEED, int(n), known["label"]]), mask)
+            box = f"--box={lps(image, low)},{lps(image, high)}"
             for click, prompt in (("centre", f"--point={lps(image, index)}"), ("box", box)):
                 labels, found = segmented(args.lesiontrace, model, args.cases / f"{n}.nii.gz", prompt, out)
                 rows.append({"image": n, "click": click, **{k: known[k] for k in ("label", "long_axis_mm", "contrast_hu", "core")},
                              "dice": round(dice(labels > 0, mask), 4), "spacing_mm": found[0]["spacing_mm"],
-                             "agreement": found[0]["agreement"], "trusted": found[0]["trusted"]})
+                             "agreement": found[0]["agreement"], "trusted": found[0]["trusted"],
+                             "dice_of_ellipsoid": round(dice(ellipsoid(mask.shape, low, high), mask), 4) if click == "box" else ""})
                 print(rows[-1], flush=True)
         return rows
 
@@ -209,6 +218,8 @@ def tell(rows):
         for click in ("box", "centre", "inner_half", "border_moved"):
             own = [row for row in rows if (row["modality"], row["click"]) == (modality, click)]
             print(f"{modality} {click}: Dice {summary([row['dice'] for row in own])}")
+            if click == "box":
+                print(f"{modality} the ellipsoid in the box: Dice {summary([row['dice_of_ellipsoid'] for row in own])}")
             if click == "border_moved":
                 print(f"{modality} the same output with the border moved: Dice {summary([row['dice_with_centre'] for row in own])}")
                 continue

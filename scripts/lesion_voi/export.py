@@ -92,8 +92,9 @@ LIMITS = [
     "Reference outlines were drawn on another MR sequence and carried over, so that no network can reach them to the voxel",
     "The images of these patients are cropped round the tumour: how it does far from the click in a whole body was not measured",
     "Not measured on MR other than T1, on PET other than FDG, on children, after treatment, or in the brain",
-    "From a point alone the size is often mistaken, of lesions below 20 mm nearly always: such outlines are all marked DO NOT TRUST",
+    "From a point alone the size is often mistaken, of small lesions mostly: such outlines are all marked DO NOT TRUST",
     "A box round something else outlines that without a warning",
+    "The agreement below which a lesion in a box is marked was chosen with the figures of this card in view",
 ]
 ATTRIBUTION = (
     "Soft-tissue-Sarcoma, The Cancer Imaging Archive (Vallières et al. 2015), by way of the IBSI validation data: CC BY 3.0; "
@@ -122,6 +123,11 @@ def figures(table):
         error = 100 * float(np.median([abs(found / true - 1) for found, true in pairs]))
         entries.append({"measure": "error of the long axis, median, %", "value": round(error, 1),
                         "on": f"{len(pairs)} of them that were found; {words}", "command": command})
+    boxed = [(float(row["dice"]), float(row["dice_of_ellipsoid"])) for row in table if row["click"] == "box"]
+    entries.append({"measure": "Dice, median, of the ellipsoid in the box, without a network",
+                    "value": round(float(np.median([plain for _, plain in boxed])), 3),
+                    "on": f"the same boxes; the network is the better one in {sum(own > plain for own, plain in boxed)} of {len(boxed)}",
+                    "command": command})
     trusted = [float(row["dice"]) for row in table if row["click"] == "box" and row["trusted"] == "True"]
     doubted = [float(row["dice"]) for row in table if row["click"] == "box" and row["trusted"] != "True"]
     if trusted and doubted:
@@ -201,7 +207,7 @@ def models(args):
                 "networks that each saw the patients of all other folds (a patient's fold is its place modulo 5), and synthetic "
                 f"lesions. Steps of 2 cases: {state('start.pt')['step']} on synthetic cases alone, then {steps('fold')} (by fold) "
                 f"with lesions that fill the cube, then {steps('looks')} at any scale; of these 65 % patients, 15 % synthetic "
-                "lesions in their images, 20 % wholly synthetic. CT, MR and PET share the layers. Seeds 7, 7, 8",
+                "lesions in their images, 20 % wholly synthetic. CT, MR and PET share the layers. Seeds 7, 7, 8" + (f". {args.note}" if args.note else ""),
         "command": "scripts/train_lesion_voi.py start, fold, looks, export, card",
     }
     for modality, short in NAMES.items():
@@ -211,6 +217,8 @@ def models(args):
             dice = float(np.mean([state["log"][-1][2] for state in logs.values()]))
             qualities = [{"measure": "soft Dice on training cubes", "value": round(dice, 3),
                           "on": "the last 100 steps of each fold; held-out figures are not measured yet", "command": training["command"]}]
+        elif not folder.is_dir():
+            continue  # taken away: not good enough to be shipped
         else:
             qualities = figures([row for row in read_table(args.table) if row["modality"] == modality])
             if modality == "CT" and args.inserted:
