@@ -19,7 +19,7 @@ pub(crate) enum DicomKind {
 pub(crate) struct Export {
     /// Folder of a run.
     pub(crate) out: PathBuf,
-    /// Which objects, separated by commas; they go to OUT/patients/<id>/dicom.
+    /// Which objects, separated by commas; they go to OUT/patients/ID/dicom.
     #[arg(long, value_enum, value_delimiter = ',', required = true, value_name = "KINDS")]
     pub(crate) dicom: Vec<DicomKind>,
     /// Where the images lie now (default: where they lay at the run).

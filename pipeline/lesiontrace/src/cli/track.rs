@@ -6,8 +6,8 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct Track {
-    /// Output folders of a run, or folders of one patient: <date>/lesions.nii.gz, <date>/<series role>/lesions.nii.gz (with
-    /// ablation_zone.nii.gz beside it) or <date>.nii.gz, each a label map with one label per lesion.
+    /// Output folders of a run, or folders of one patient: DATE/lesions.nii.gz, DATE/ROLE/lesions.nii.gz (with
+    /// ablation_zone.nii.gz beside it) or DATE.nii.gz, each a label map with one label per lesion.
     #[arg(required = true)]
     pub(crate) folders: Vec<PathBuf>,
     /// Folder with treatments.csv; without it a zone counts as an ablation of unknown date.
