@@ -2,8 +2,9 @@
 """Makes the tiny prompted network of test_data/models and what scripts/lesion_voi/predict.py says with it.
 
 Two networks of random weights from a seed, drawn towards voxels that look like those under the click, so that there is a lesion
-to find. Writes model.onnx, model-1.onnx and their digests
-into the card of test_data/models/prompted-0.1.0, and image and answers into test_data/oracles/prompted.
+to find; and two small networks of random weights that say how far it reaches. Writes model.onnx, model-1.onnx and their digests
+into the cards of test_data/models/prompted-0.1.0 and sized-0.1.0, the extent networks into the latter, and image and answers into
+test_data/oracles/prompted.
 
     python3 scripts/make_prompted_test_model.py        needs: numpy, scipy, onnx, torch
 """
@@ -22,7 +23,8 @@ from torch import nn
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from lesion_voi import predict  # noqa: E402
+from lesion_voi import extent, predict, shells  # noqa: E402
+from lesion_voi.extent_network import Extent, ExtentNet  # noqa: E402
 
 DATA = HERE.parent / "test_data"
 SEED = 20261122
@@ -34,6 +36,8 @@ predict.VIEWS = [((0, 0, 0), ()), ((3, -3, 3), (2,)), ((-3, 3, -3), (1,)), ((3, 
 predict.LOOKS_MM = (0.8, 1.6, 3.2, 6.4)
 predict.SPACING_RANGE_MM, predict.FILL, predict.CLICK_SIGMA = (0.8, 8.0), 0.5, 2.0
 predict.normalise = lambda x, _: x
+shells.CLIP_HU = (-5.0, 60.0)
+EXTENT_SEEDS = (12, 13)
 
 
 class LikeTheClick(nn.Module):
@@ -57,13 +61,22 @@ class LikeTheClick(nn.Module):
         return self.layers(image) + 2.0 - 6.0 * like**2 + 2.0 * box - 8.0 * (1.0 - inside)
 
 
-def save(net, name):
-    path = DATA / "models" / "prompted-0.1.0" / name
+def extent_net(seed):
+    """Random weights, drawn up so that the likelihoods differ from shell to shell."""
+    torch.manual_seed(seed)
+    net = ExtentNet(width=4)
+    with torch.no_grad():
+        for weights in net.parameters():
+            weights *= 2.0
+    return Extent(net, "CT").eval()
+
+
+def save(net, model, name, shape=(1, 4) + (SIDE,) * 3, names=("voi", "logits")):
+    path = DATA / "models" / model / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    shape = (1, 4) + (SIDE,) * 3
     torch.onnx.export(
         net, torch.zeros(shape), str(path),
-        input_names=["voi"], output_names=["logits"], opset_version=17, dynamo=False,
+        input_names=[names[0]], output_names=[names[1]], opset_version=17, dynamo=False,
     )
     model = onnx.load(str(path))
     model.producer_name, model.producer_version, model.graph.name = "make_prompted_test_model", "", "prompted"
@@ -86,8 +99,8 @@ def phantom():
     return (90 * inside + 8 * random.standard_normal(x.shape)).round().astype(np.int16)
 
 
-def answers(nets, case, click, box):
-    mask, agreement, spacing_mm, mean = predict.segment(nets, case, click, box)
+def answers(nets, extents, case, click, box):
+    mask, agreement, spacing_mm, mean = predict.segment(nets, case, click, box, extents)
     print(f"spacing {spacing_mm:.6f}, {mask.sum()} voxels, agreement {agreement:.6f}")
     return mean, {
         "click_zyx": list(click),
@@ -101,24 +114,30 @@ def answers(nets, case, click, box):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     nets = [LikeTheClick(seed).eval() for seed in (SEED, SEED + 1)]
-    card = DATA / "models" / "prompted-0.1.0" / "card.toml"
-    digests = iter([save(nets[0], "model.onnx"), save(nets[1], "model-1.onnx")])
-    if card.exists():
-        card.write_text(re.sub(r'(?m)^sha256 = "[^"]*"', lambda _: f'sha256 = "{next(digests)}"', card.read_text()))
+    extents = [extent_net(seed) for seed in EXTENT_SEEDS]
+    of_shells = {"shape": (len(shells.TURNS), 2, shells.RAYS, shells.SHELLS), "names": ("shells", "likelihood")}
+    for model in ("prompted-0.1.0", "sized-0.1.0"):
+        digests = [save(net, model, name) for net, name in zip(nets, ("model.onnx", "model-1.onnx"))]
+        if model == "sized-0.1.0":
+            digests += [save(net, model, name, **of_shells) for net, name in zip(extents, ("extent.onnx", "extent-1.onnx"))]
+        card, digests = DATA / "models" / model / "card.toml", iter(digests)
+        if card.exists():
+            card.write_text(re.sub(r'sha256 = "[^"]*"', lambda _: f'sha256 = "{next(digests)}"', card.read_text()))
     image = phantom()
     case = SimpleNamespace(values=image.astype(np.float32), spacing=np.array(SPACING_MM), modality="CT")
     folder = DATA / "oracles" / "prompted"
     folder.mkdir(parents=True, exist_ok=True)
     np.save(folder / "image.npy", image)
     cases = []
-    for name, click, box in [
-        ("point", (8.0, 13.25, 27.0), None),
-        ("box", (8.5, 14.5, 25.5), ((4.5, 7.0, 15.5), (12.5, 22.0, 35.5))),
+    for name, click, box, own in [
+        ("point", (8.0, 13.25, 27.0), None, ()),
+        ("box", (8.5, 14.5, 25.5), ((4.5, 7.0, 15.5), (12.5, 22.0, 35.5)), ()),
+        ("sized", (8.0, 13.25, 27.0), None, extents),
     ]:
-        mean, found = answers(nets, case, click, box)
+        mean, found = answers(nets, own, case, click, box)
         # Sixteen bits are enough for a tolerance of 1e-4, and half as large as single precision.
         np.save(folder / f"{name}.npy", (mean * 65535).round().astype(np.uint16))
-        cases.append({"name": name, **found})
+        cases.append({"name": name, "model": "sized-0.1.0" if own else "prompted-0.1.0", **found})
     report = {
         "tool": f"scripts/lesion_voi/predict.py with torch {torch.__version__}, scipy {scipy.__version__}, numpy {np.__version__}",
         "axes": "z, y, x; index of voxel centres; mean probability times 65535 in <name>.npy",

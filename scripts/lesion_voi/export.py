@@ -6,7 +6,7 @@ import pathlib
 import numpy as np
 import torch
 
-from . import data, predict
+from . import data, extent, predict, shells
 from .network import CLICK_SIGMA, SIDE, Prompted, VoiNet
 
 NAMES = {"CT": "ct", "MR": "mr", "PT": "pet"}  # of the models, by the modality of their images
@@ -69,6 +69,24 @@ def network(net, modality, path):
     return difference
 
 
+def extent_network(work, k, modality, path):
+    """Writes the extent network of a fold and returns the largest difference of a likelihood on noise."""
+    import onnxruntime
+
+    whole = extent.load(work / f"extent{k}.pt", modality)
+    values = np.abs(np.random.default_rng(0).normal(60, 40, (40, 44, 48))).astype(np.float32)
+    x = torch.from_numpy(extent.shown(values, np.array([3.0, 2.0, 2.0]), (20, 20, 22), modality))
+    with torch.no_grad():
+        torch.onnx.export(whole, (x,), str(path), input_names=["shells"], output_names=["likelihood"], opset_version=17, dynamo=False)
+        wanted = whole(x).numpy()
+    halve(path)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    difference = float(np.abs(session.run(None, {"shells": x.numpy()})[0] - wanted).max())
+    if difference > TOLERANCE:
+        raise SystemExit(f"{path}: a likelihood differs by {difference} from the original")
+    return difference
+
+
 def digest(path):
     return hashlib.sha256(pathlib.Path(path).read_bytes()).hexdigest()
 
@@ -80,6 +98,10 @@ def networks(work, folder, modality, folds):
         path = folder / f"fold{fold}.onnx"
         difference = network(load(work / f"looks{fold}.pt"), modality, path)
         print(f"{path}: {path.stat().st_size} bytes, a probability differs by {difference:.1e} at most")
+        if (work / f"extent{fold}.pt").exists():
+            path = folder / f"extent{fold}.onnx"
+            difference = extent_network(work, fold, modality, path)
+            print(f"{path}: {path.stat().st_size} bytes, a likelihood differs by {difference:.1e} at most")
 
 
 IMAGES = {
@@ -171,11 +193,27 @@ def card(folder, modality, folds, training, qualities, least_agreement, further_
         "looks_mm": list(predict.LOOKS_MM), "spacing_range_mm": list(predict.SPACING_RANGE_MM), "fill": predict.FILL, "click_sigma_voxels": CLICK_SIGMA,
         "trust_size_from_point": False, "least_agreement": least_agreement,
     }) + "\nviews = [\n" + "\n".join(views) + "\n]")
+    if (folder / f"extent{folds[0]}.onnx").exists():
+        parts.append(extent_table(folder, modality, folds))
     parts.append(table("output", {"name": "logits", "axes": "nczyx", "kind": "logits", "activation": "sigmoid"}))
     parts.append(table("[label]", {"index": 0, "name": "background", "role": "background"}))
     parts.append(table("[label]", {"index": 1, "name": "lesion", "role": "lesion", "organ": "unspecified"}))
     (folder / "card.toml").write_text("\n\n".join(parts) + "\n")
     print(f"{folder / 'card.toml'}: written")
+
+
+def extent_table(folder, modality, folds):
+    """How the extent networks are asked."""
+    from model_card import table
+
+    names = [f"extent{k}.onnx" for k in folds]
+    networks = [f'    {{ file = "{name}", sha256 = "{digest(folder / name)}" }},' for name in names]
+    return table("prompt.extent", {
+        "rays": shells.RAYS, "shells": shells.SHELLS, "first_mm": shells.FIRST_MM, "growth": shells.STEP,
+        "smoothing": shells.SMOOTH, "sigmas_mm": list(shells.SIGMAS_MM),
+        "clip": list(shells.CLIP_HU) if modality == "CT" else None,
+        "relative_to": "mean_above_mean" if modality == "MR" else None,
+    }) + "\nnetworks = [\n" + "\n".join(networks) + "\n]"
 
 
 def read_table(path):

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from . import extent
 from .network import CLICK_SIGMA, SIDE, normalise
 
 LOOKS_MM = (0.6, 1.0, 1.6, 2.5, 4.0, 6.3, 10.0)  # spacings at which the size of the lesion is looked for
@@ -100,11 +101,21 @@ def best_look(means, parts):
     return n, (n, n + 1) if best and n + 1 < len(parts) and parts[n + 1].any() else (n,)
 
 
-def search(nets, case, click, box=None):
+def shift_to(middle_mm, spacing_mm):
+    """How many voxels beyond the cube's middle the click must lie for a lesion's middle, in mm from the click, to lie there."""
+    return np.clip(np.round(-np.asarray(middle_mm) / spacing_mm), 3 - SIDE // 2, SIDE // 2 - 4).astype(int)
+
+
+def search(nets, case, click, box=None, extents=()):
     """The spacing at which the lesion fills its share of the cube, the shift that brings its middle to the cube's, the looks kept."""
     if box is not None:
         side = max((box[1][a] - box[0][a]) * case.spacing[a] for a in range(3))
         return float(np.clip(side / (FILL * SIDE), *SPACING_RANGE_MM)), np.zeros(3, int), []
+    if extents:
+        shown = extent.shown(case.values, case.spacing, click, case.modality)
+        found = extent.reading(extent.likelihoods(extents, shown))
+        spacing_mm = float(np.clip(found["extent_mm"] / (FILL * SIDE), *SPACING_RANGE_MM))
+        return spacing_mm, shift_to((found["low"] + found["high"]) / 2, spacing_mm), []
     looks = [view(nets, case, click, mm) for mm in LOOKS_MM]
     means = [np.mean(answers, 0) for answers, _ in looks]
     parts = [at_click(p > 0.5, np.full(3, SIDE / 2)) for p in means]
@@ -114,8 +125,7 @@ def search(nets, case, click, box=None):
     where = np.argwhere(parts[n])
     low, high = where.min(0), where.max(0)
     spacing_mm = float(np.clip((high - low + 1).max() * LOOKS_MM[n] / (FILL * SIDE), *SPACING_RANGE_MM))
-    away = ((low + high) / 2 - SIDE / 2) * LOOKS_MM[n] / spacing_mm
-    shift = np.clip(np.round(-away), 3 - SIDE // 2, SIDE // 2 - 4).astype(int)
+    shift = shift_to(((low + high) / 2 - SIDE / 2) * LOOKS_MM[n], spacing_mm)
     return spacing_mm, shift, [looks[n] for n in kept]
 
 
@@ -136,9 +146,9 @@ def dice(a, b):
     return 1.0 if total == 0 else 2.0 * (a & b).sum() / total
 
 
-def segment(nets, case, click, box=None):
+def segment(nets, case, click, box=None, extents=()):
     """Mask on the image's grid, mean agreement of every network in every view with it, the spacing, the mean probability."""
-    spacing_mm, middle, seen = search(nets, case, click, box)
+    spacing_mm, middle, seen = search(nets, case, click, box, extents)
     views = []
     for shift, mirrored in VIEWS:
         shift = np.clip(middle + np.array(shift), 2 - SIDE // 2, SIDE // 2 - 3)

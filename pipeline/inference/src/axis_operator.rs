@@ -137,6 +137,12 @@ impl AxisOperator {
         *first..first + weights.len()
     }
 
+    /// The input voxels that any output voxel is made of; all of them where nothing reaches any. Not for a spline.
+    pub(crate) fn reached(&self) -> Range<usize> {
+        let each = (0..self.n_out()).map(|q| self.reach(q));
+        each.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..self.n_in)
+    }
+
     /// Weight of input voxel `reach(q).start + t`.
     pub(crate) fn weight(&self, q: usize, t: usize) -> f32 {
         self.taps[q].1[t]

@@ -4,6 +4,7 @@
 //! types alone cannot.
 
 mod axes;
+mod extent;
 mod further_image;
 mod input;
 mod label;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use self::axes::{Axes, Orientation};
+pub use self::extent::{ExtentSearch, RelativeTo};
 pub use self::further_image::FurtherImage;
 pub use self::input::{
     AxisSpacing, Blending, Convention, Crop, Input, NativeWord, Normalised, Patch, Resampling, Spacing, WholeImageWord,
@@ -185,6 +187,17 @@ impl Card {
         1 + self.further_images.len()
     }
 
+    /// Networks that find the extent of a lesion under a point; none where the card has no table `[prompt.extent]`.
+    pub fn extent_networks(&self) -> &[Fold] {
+        let search = self.prompt.as_ref().and_then(|prompting| prompting.extent.as_ref());
+        search.map_or(&[], |search| &search.networks)
+    }
+
+    /// All networks beside the first one: those of other folds and those that find a lesion's extent.
+    pub fn other_networks(&self) -> impl Iterator<Item = &Fold> {
+        self.folds.iter().chain(self.extent_networks())
+    }
+
     /// How each image's values are prepared, in the order of the channels.
     pub fn normalisations(&self) -> impl Iterator<Item = Normalisation> + '_ {
         let further = self.further_images.iter().map(|image| image.normalisation);
@@ -254,6 +267,14 @@ mod tests {
             ("least_agreement = 0.8", "least_agreement = 80", "prompt.least_agreement"),
             ("shift = [3, -3, 3]", "shift = [30, -3, 3]", "prompt.views.shift"),
             ("mirror = \"x\"", "mirror = \"xx\"", "prompt.views.mirror"),
+            ("first_mm = 1.0", "first_mm = 0.0", "prompt.extent.first_mm"),
+            ("growth = 1.16", "growth = 1.0", "prompt.extent.first_mm and growth"),
+            ("growth = 1.16", "growth = 1.5", "prompt.extent.first_mm and growth"),
+            ("rays = 48", "rays = 0", "prompt.extent.rays"),
+            ("smoothing = 0.2", "smoothing = 0.0", "prompt.extent.smoothing"),
+            ("sigmas_mm = [0.0, 0.7,", "sigmas_mm = [0.7, 0.7,", "prompt.extent.sigmas_mm"),
+            ("clip = [-200.0, 300.0]", "clip = [300.0, -200.0]", "prompt.extent.clip"),
+            ("{ file = \"extent.onnx\"", "{ file = \"../extent.onnx\"", "prompt.extent.networks.file"),
             ("patch = [48, 48, 48]", "patch = [48, 48, 32]", "input.patch"),
             ("patch = [48, 48, 48]", "patch = [47, 47, 47]", "input.patch"),
             ("orientation = \"lps\"", "orientation = \"native\"", "input.orientation"),

@@ -48,6 +48,9 @@ fn check_networks(card: &Card) -> Result<(), CardError> {
     for fold in &card.folds {
         network("fold.", &fold.file, &fold.sha256)?;
     }
+    for fold in card.extent_networks() {
+        network("prompt.extent.networks.", &fold.file, &fold.sha256)?;
+    }
     let Some(cascade) = &card.cascade else { return Ok(()) };
     network("cascade.", "model.onnx", &cascade.sha256)?;
     rule(plain(&cascade.model), "cascade.model", "the name of a folder beside this model's", &cascade.model)?;

@@ -21,6 +21,7 @@ pub mod model_grid;
 pub mod network;
 mod normalise;
 pub mod onnx;
+mod onnx_checks;
 pub mod preprocess;
 mod previous_stage;
 pub mod prompted;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::card::{Card, CardError};
+use crate::card::{Card, CardError, Fold};
 
 /// Name of the card's file in a model's folder.
 pub const CARD_FILE: &str = "card.toml";
@@ -66,6 +66,8 @@ pub struct Model {
     pub network: Vec<u8>,
     /// The bytes of the networks of other folds, in the card's order.
     pub folds: Vec<Vec<u8>>,
+    /// The bytes of the networks that find a lesion's extent, in the card's order.
+    pub extents: Vec<Vec<u8>>,
 }
 
 impl Model {
@@ -74,9 +76,11 @@ impl Model {
         let card = read_card(dir)?;
         let path = dir.join(&card.file);
         let network = read_network(&path, &card.sha256)?;
-        let folds = card.folds.iter().map(|fold| read_network(&dir.join(&fold.file), &fold.sha256));
-        let folds = folds.collect::<Result<Vec<_>, _>>()?;
-        Ok(Self { card, path, network, folds })
+        let read = |further: &[Fold]| -> Result<Vec<_>, _> {
+            further.iter().map(|fold| read_network(&dir.join(&fold.file), &fold.sha256)).collect()
+        };
+        let (folds, extents) = (read(&card.folds)?, read(card.extent_networks())?);
+        Ok(Self { card, path, network, folds, extents })
     }
 }
 
@@ -155,7 +159,7 @@ mod tests {
     fn the_list_is_in_order_and_names_what_is_wrong() {
         let models = list_models(&test_models()).unwrap();
         let names: Vec<String> = models.iter().map(|(_, card)| card.as_ref().unwrap().name.clone()).collect();
-        assert_eq!(names, ["bright", "prompted", "seeded", "shifted"]);
+        assert_eq!(names, ["bright", "prompted", "seeded", "shifted", "sized"]);
         assert!(Model::open(Path::new("/nowhere")).unwrap_err().to_string().contains("card.toml"));
     }
 }

@@ -12,12 +12,13 @@ use ndarray::ArrayD;
 use ort::environment::Environment;
 use ort::ep::{CUDA, ExecutionProviderDispatch, OpenVINO, TensorRT};
 use ort::session::Session;
-use ort::value::{DynValue, Outlet, Tensor, TensorElementType};
+use ort::value::{DynValue, Tensor, TensorElementType};
 use thiserror::Error;
 
-use crate::card::{Axes, Card, OutputKind, Patch};
+use crate::card::{Card, ExtentSearch};
 use crate::model_folder::sha256;
 use crate::network::{Execution, Network, NetworkError};
+use crate::onnx_checks::{check_against_card, check_extent_network};
 use crate::runtime_library::{FETCH_COMMAND, LibraryError, Surroundings};
 
 /// Where a network is to run.
@@ -206,16 +207,24 @@ impl OnnxNetwork {
         let loaded = load(library)?;
         let (session, some_operators_on_cpu) = commit(&loaded, network, card, options)?;
         check_against_card(&session, card)?;
-        let execution = Execution {
-            runtime: format!("ONNX Runtime, {}", ort::info()),
-            library: Some(loaded.library.display().to_string()),
-            library_sha256: Some(loaded.sha256),
-            device: options.device.to_string(),
-            execution_provider: options.device.execution_provider().to_owned(),
-            some_operators_on_cpu,
-            n_threads: options.n_threads,
-        };
+        let execution = execution(&loaded, options, some_operators_on_cpu);
         let (input, output) = (card.input.name.clone(), card.output.name.clone());
+        Ok(Self { session: Mutex::new(session), input, output, execution })
+    }
+}
+
+impl OnnxNetwork {
+    /// Loads a network that finds a lesion's extent ([`ExtentSearch`]) and checks its names and sizes against the card.
+    pub(crate) fn load_extent(
+        network: &[u8],
+        (card, search): (&Card, &ExtentSearch),
+        options: &RuntimeOptions,
+    ) -> Result<Self, RuntimeError> {
+        let loaded = load(Surroundings::of_this_process().find(options.library.as_deref())?)?;
+        let (session, some_operators_on_cpu) = commit(&loaded, network, card, options)?;
+        check_extent_network(&session, card, search)?;
+        let execution = execution(&loaded, options, some_operators_on_cpu);
+        let (input, output) = (ExtentSearch::INPUT.to_owned(), ExtentSearch::OUTPUT.to_owned());
         Ok(Self { session: Mutex::new(session), input, output, execution })
     }
 }
@@ -234,6 +243,18 @@ impl Network for OnnxNetwork {
 
     fn execution(&self) -> &Execution {
         &self.execution
+    }
+}
+
+fn execution(loaded: &Loaded, options: &RuntimeOptions, some_operators_on_cpu: bool) -> Execution {
+    Execution {
+        runtime: format!("ONNX Runtime, {}", ort::info()),
+        library: Some(loaded.library.display().to_string()),
+        library_sha256: Some(loaded.sha256.clone()),
+        device: options.device.to_string(),
+        execution_provider: options.device.execution_provider().to_owned(),
+        some_operators_on_cpu,
+        n_threads: options.n_threads,
     }
 }
 
@@ -302,61 +323,6 @@ fn session(
         builder = builder.with_disable_cpu_fallback().map_err(text)?;
     }
     builder.commit_from_memory(network).map_err(|e| (Step::Network, e.to_string()))
-}
-
-fn check_against_card(session: &Session, card: &Card) -> Result<(), RuntimeError> {
-    let patch = match card.input.patch {
-        Patch::Voxels(patch) => Some(patch),
-        Patch::WholeImage(_) => None,
-    };
-    let (input, output) = (&card.input, &card.output);
-    let n_inputs = session.inputs().len();
-    if n_inputs != 1 {
-        return Err(mismatch(card, "one input".to_owned(), format!("{n_inputs}")));
-    }
-    check_tensor(card, session.inputs(), "input", &input.name, (&input.axes, card.n_input_channels(), patch))?;
-    check_tensor(card, session.outputs(), "output", &output.name, (&output.axes, card.n_channels(), patch))
-}
-
-fn mismatch(card: &Card, expected: String, found: String) -> RuntimeError {
-    RuntimeError::Card { model: card.name.clone(), expected, found }
-}
-
-fn check_tensor(
-    card: &Card,
-    outlets: &[Outlet],
-    what: &str,
-    name: &str,
-    (axes, n_channels, patch): (&Axes, usize, Option<[usize; 3]>),
-) -> Result<(), RuntimeError> {
-    let Some(outlet) = outlets.iter().find(|outlet| outlet.name() == name) else {
-        let names: Vec<&str> = outlets.iter().map(Outlet::name).collect();
-        return Err(mismatch(card, format!("an {what} named {name}"), names.join(", ")));
-    };
-    let (Some(kind), Some(shape)) = (outlet.dtype().tensor_type(), outlet.dtype().tensor_shape()) else {
-        return Err(mismatch(card, format!("{what} {name} to be a tensor"), "another kind of value".to_owned()));
-    };
-    let labels = what == "output" && card.output.kind == OutputKind::Labels;
-    if kind != TensorElementType::Float32 && !labels {
-        return Err(mismatch(card, format!("{what} {name} to be float32"), format!("{kind:?}")));
-    }
-    if shape.len() != axes.rank() {
-        return Err(mismatch(card, format!("{what} {name} with axes {axes}"), format!("{} axes", shape.len())));
-    }
-    for (axis, fixed) in axes.as_str().chars().zip(shape.iter()).filter(|(_, n)| **n >= 0) {
-        let size = match axis {
-            'n' => Some(1),
-            'c' => Some(n_channels),
-            'x' => patch.map(|p| p[0]),
-            'y' => patch.map(|p| p[1]),
-            _ => patch.map(|p| p[2]),
-        };
-        if size != Some(*fixed as usize) {
-            let expected = size.map_or_else(|| "free, for patch = \"whole_image\"".to_owned(), |n| n.to_string());
-            return Err(mismatch(card, format!("axis {axis} of {what} {name} to be {expected}"), fixed.to_string()));
-        }
-    }
-    Ok(())
 }
 
 /// A tensor of numbers as f32; whole numbers beyond 2²⁴ never occur among labels.

@@ -6,6 +6,7 @@
 //! `models/README.md` states each step exactly.
 
 pub(crate) mod cube;
+pub(crate) mod extent;
 pub(crate) mod memory;
 pub(crate) mod on_image;
 pub(crate) mod outline;
@@ -13,5 +14,6 @@ pub(crate) mod part;
 pub mod prompt;
 pub mod result;
 pub(crate) mod search;
+pub(crate) mod shells;
 pub(crate) mod trust;
 pub(crate) mod views;

@@ -22,6 +22,7 @@ use crate::preprocess::{Prepared, PreprocessError, prepare};
 use crate::prompted::memory;
 use crate::prompted::prompt::{Prompt, PromptError};
 use crate::prompted::result::{Asked, PromptedOutput, PromptedSegmentation};
+use crate::prompted::views::Networks;
 use crate::sliding_window::{Watch, WindowError, blend};
 use crate::windows::Windows;
 
@@ -90,6 +91,8 @@ pub enum SegmentError {
 pub struct Segmenter {
     card: Card,
     networks: Vec<Box<dyn Network>>,
+    /// Those that find a lesion's extent, where the card has them.
+    extents: Vec<Box<dyn Network>>,
     first_stage: Option<Box<Segmenter>>,
 }
 
@@ -165,16 +168,22 @@ impl Segmenter {
         for network in std::iter::once(&model.network).chain(&model.folds) {
             networks.push(Box::new(OnnxNetwork::load(network, &model.card, options)?));
         }
+        let mut extents: Vec<Box<dyn Network>> = Vec::new();
+        if let Some(search) = model.card.prompt.as_ref().and_then(|prompting| prompting.extent.as_ref()) {
+            for network in &model.extents {
+                extents.push(Box::new(OnnxNetwork::load_extent(network, (&model.card, search), options)?));
+            }
+        }
         let first_stage = match &model.card.cascade {
             Some(cascade) => Some(Self::open(&model_dir.join("..").join(&cascade.model), options)?),
             None => None,
         };
-        Self::with_networks(model.card, networks, first_stage)
+        Ok(Self { extents, ..Self::with_networks(model.card, networks, first_stage)? })
     }
 
     /// A card with any network, such as one written by hand for a test.
     pub fn with_network(card: Card, network: Box<dyn Network>) -> Self {
-        Self { card, networks: vec![network], first_stage: None }
+        Self { card, networks: vec![network], extents: Vec::new(), first_stage: None }
     }
 
     /// A card with its networks (those of other folds after the first) and its first stage. Errors: another first stage than the
@@ -208,7 +217,7 @@ impl Segmenter {
                 }
             }
         }
-        Ok(Self { card, networks, first_stage: first_stage.map(Box::new) })
+        Ok(Self { card, networks, extents: Vec::new(), first_stage: first_stage.map(Box::new) })
     }
 
     /// The model's card.
@@ -273,12 +282,16 @@ impl Segmenter {
         prompts: &[Prompt],
         watch: &(dyn Fn(usize, usize) -> ControlFlow<()> + Sync),
     ) -> Result<Noted<PromptedSegmentation>, SegmentError> {
-        Asked::new(&self.card, &self.networks, image)?.lesions(prompts, watch)
+        self.asked(image)?.lesions(prompts, watch)
     }
 
     /// The mean probability under one prompt, for comparison with other programs.
     pub fn prompted_output(&self, image: &Volume<f32>, prompt: &Prompt) -> Result<PromptedOutput, SegmentError> {
-        Asked::new(&self.card, &self.networks, image)?.output(prompt, &|_, _| ControlFlow::Continue(()))
+        self.asked(image)?.output(prompt, &|_, _| ControlFlow::Continue(()))
+    }
+
+    fn asked<'a>(&'a self, image: &'a Volume<f32>) -> Result<Asked<'a>, SegmentError> {
+        Asked::new(&self.card, Networks { outline: &self.networks, extent: &self.extents }, image)
     }
 
     fn refuse_prompted(&self) -> Result<(), SegmentError> {

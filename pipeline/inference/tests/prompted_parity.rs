@@ -26,6 +26,7 @@ struct Answers {
 #[derive(serde::Deserialize)]
 struct Case {
     name: String,
+    model: String,
     click_zyx: [f64; 3],
     box_zyx: Option<[[f64; 3]; 2]>,
     spacing_mm: f64,
@@ -68,12 +69,12 @@ fn probabilities_are_those_of_the_program_the_networks_are_tried_out_with() {
         serde_json::from_str(&fs::read_to_string(test_data("oracles/prompted/answers.json")).unwrap()).unwrap();
     let image = image(answers.spacing_mm_zyx);
     let options = RuntimeOptions { library: None, device: Device::Cpu, n_threads: 2 };
-    let segmenter = Segmenter::open(&test_data("models/prompted-0.1.0"), &options).unwrap();
     let (grid, shape) = (image.grid(), image.shape());
     let last = (shape.ni - 1) as f64;
     let lps = |[z, y, x]: [f64; 3]| grid.voxel_to_patient().apply(Point::new(last - x, y, z)).to_array();
-    assert_eq!(answers.cases.len(), 2);
+    assert_eq!(answers.cases.len(), 3);
     for case in answers.cases {
+        let segmenter = Segmenter::open(&test_data("models").join(&case.model), &options).unwrap();
         let prompt = case.box_zyx.map_or(Prompt::Point(lps(case.click_zyx)), |corners| Prompt::Box(corners.map(lps)));
         let got = segmenter.prompted_output(&image, &prompt).unwrap();
         assert!((got.spacing_mm - case.spacing_mm).abs() < 1e-6, "{}: {} mm", case.name, got.spacing_mm);
@@ -91,6 +92,7 @@ fn probabilities_are_those_of_the_program_the_networks_are_tried_out_with() {
         // A voxel at one half may go either way, and moves Dice by its share.
         assert!(found.lesions[0].n_voxels.abs_diff(case.n_voxels) <= 1, "{:?}", found.lesions);
         assert!((found.lesions[0].agreement.unwrap() - case.agreement).abs() < 1e-3, "{:?}", found.lesions);
-        assert_eq!(found.segmentation.provenance.other_networks_sha256.len(), 1);
+        let n_others = if case.name == "sized" { 3 } else { 1 };
+        assert_eq!(found.segmentation.provenance.other_networks_sha256.len(), n_others);
     }
 }

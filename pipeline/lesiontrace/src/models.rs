@@ -130,7 +130,7 @@ fn open_one(folder: &Path, options: &RuntimeOptions, parts: &mut Vec<Part>) -> a
     let mut own = Vec::new();
     own.push(part(format!("card of model {}", card.name), &out::sha256_hex(&text)));
     own.push(part(format!("model {}", card.name), &card.sha256));
-    own.extend(card.folds.iter().map(|fold| part(format!("model {}, {}", card.name, fold.file), &fold.sha256)));
+    own.extend(card.other_networks().map(|other| part(format!("model {}, {}", card.name, other.file), &other.sha256)));
     let ran = network.execution();
     let digest = format!("{own:?} {} {:?}", ran.execution_provider, ran.library_sha256);
     parts.extend(own);

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ExtentSearch;
+
 /// How a network that outlines the lesion under a prompt is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -20,6 +22,9 @@ pub struct Prompting {
     pub trust_size_from_point: bool,
     /// The agreement of the views below which a lesion is not to be trusted, in [0, 1].
     pub least_agreement: f64,
+    /// How the lesion's size is found from a point; absent where the looks find it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extent: Option<ExtentSearch>,
 }
 
 /// One look at the lesion.

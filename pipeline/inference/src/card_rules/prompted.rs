@@ -2,12 +2,15 @@
 
 use super::rule;
 use crate::card::{
-    Activation, Card, CardError, CarriedBack, Convention, Crop, Normalised, Orientation, Patch, Prompting, Resampling,
-    Role, Spacing, View,
+    Activation, Card, CardError, CarriedBack, Convention, Crop, ExtentSearch, Normalised, Orientation, Patch,
+    Prompting, Resampling, Role, Spacing, View,
 };
 
 /// Fewer voxels along an edge leave no room round a lesion.
 const SMALLEST_SIDE: usize = 8;
+
+/// No body is larger.
+const LONGEST_RADIUS_MM: f64 = 2000.0;
 
 pub(super) fn check(card: &Card, prompting: &Prompting) -> Result<(), CardError> {
     let side = check_cube(card)?;
@@ -25,7 +28,30 @@ pub(super) fn check(card: &Card, prompting: &Prompting) -> Result<(), CardError>
     let least = prompting.least_agreement;
     rule((0.0..=1.0).contains(&least), "prompt.least_agreement", "a number from 0 to 1", least)?;
     rule(!prompting.views.is_empty(), "prompt.views", "at least one view", "none")?;
-    prompting.views.iter().try_for_each(|view| check_view(view, side))
+    prompting.views.iter().try_for_each(|view| check_view(view, side))?;
+    prompting.extent.as_ref().map_or(Ok(()), check_extent)
+}
+
+/// Enough rays and shells to read anything from, radii and smoothing that grow.
+fn check_extent(search: &ExtentSearch) -> Result<(), CardError> {
+    rule(!search.networks.is_empty(), "prompt.extent.networks", "at least one network", "none")?;
+    let counts = (4..=1024).contains(&search.rays) && (4..=256).contains(&search.shells);
+    let found = format!("{} rays, {} shells", search.rays, search.shells);
+    rule(counts, "prompt.extent.rays and shells", "4 to 1024 rays and 4 to 256 shells", found)?;
+    let last_mm = search.radius_mm((search.shells - 1) as f64);
+    let radii = search.first_mm > 0.0 && search.growth > 1.0 && last_mm <= LONGEST_RADIUS_MM;
+    let found = format!("first_mm {}, growth {}, the last radius {last_mm:.0} mm", search.first_mm, search.growth);
+    let expected =
+        format!("a first radius above 0, growth above 1, a last radius of {LONGEST_RADIUS_MM:.0} mm at most");
+    rule(radii, "prompt.extent.first_mm and growth", &expected, found)?;
+    let smoothing = search.smoothing > 0.0 && search.smoothing < 1.0;
+    rule(smoothing, "prompt.extent.smoothing", "a share between 0 and 1, both excluded", search.smoothing)?;
+    let sigmas = &search.sigmas_mm;
+    let rising = sigmas.first() == Some(&0.0) && sigmas.windows(2).all(|pair| pair[0] < pair[1]);
+    let finite = sigmas.iter().all(|mm| mm.is_finite());
+    rule(rising && finite, "prompt.extent.sigmas_mm", "numbers that rise from 0", format!("{sigmas:?}"))?;
+    let clip = search.clip.is_none_or(|[low, high]| low.is_finite() && high.is_finite() && low < high);
+    rule(clip, "prompt.extent.clip", "two numbers, the smaller first", format!("{:?}", search.clip))
 }
 
 /// At least two looks, each coarser than the one before; the first is what the input speaks of.

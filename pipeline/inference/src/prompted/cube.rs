@@ -93,10 +93,7 @@ fn values(source: &Source<'_>, lie: &Lie) -> Array3<f32> {
         let placement = Placement { n_in: size[a], n_out: source.side, ratio: lie.step[a], alignment };
         AxisOperator::triangle(placement, lie.step[a].max(1.0))
     });
-    let part: [Range<usize>; 3] = std::array::from_fn(|a| {
-        let reached = (0..source.side).map(|q| whole[a].reach(q));
-        reached.reduce(|a, b| a.start.min(b.start)..a.end.max(b.end)).unwrap_or(0..size[a])
-    });
+    let part: [Range<usize>; 3] = std::array::from_fn(|a| whole[a].reached());
     let operators: [AxisOperator; 3] = std::array::from_fn(|a| whole[a].of_part(part[a].clone()));
     let [x, y, z] = part;
     carry(source.values.slice(s![z, y, x]), &operators)

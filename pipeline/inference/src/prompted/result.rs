@@ -7,13 +7,12 @@ use ndarray::{Array3, ArrayViewMut3};
 
 use crate::card::{Card, Input, NativeWord, Patch, Prompting, Role, Spacing};
 use crate::model_grid::ModelGrid;
-use crate::network::Network;
 use crate::preprocess::refuse_non_finite;
 use crate::prompted::cube::Source;
 use crate::prompted::outline::{Outline, outline};
 use crate::prompted::prompt::{Prompt, PromptError, place};
 use crate::prompted::trust::{doubts, overlap};
-use crate::prompted::views::Looks;
+use crate::prompted::views::{Looks, Networks};
 use crate::segmenter::{Provenance, SegmentError, Segmentation, Structure};
 use crate::sliding_window::Watch;
 
@@ -63,18 +62,14 @@ pub struct PromptedOutput {
 pub(crate) struct Asked<'a> {
     card: &'a Card,
     prompting: &'a Prompting,
-    networks: &'a [Box<dyn Network>],
+    networks: Networks<'a>,
     image: &'a Volume<f32>,
     own_axes: ModelGrid,
 }
 
 impl<'a> Asked<'a> {
     /// Turns the image to the card's orientation. Errors: a card without `[prompt]`, an image with values that are not finite.
-    pub(crate) fn new(
-        card: &'a Card,
-        networks: &'a [Box<dyn Network>],
-        image: &'a Volume<f32>,
-    ) -> Result<Self, SegmentError> {
+    pub(crate) fn new(card: &'a Card, networks: Networks<'a>, image: &'a Volume<f32>) -> Result<Self, SegmentError> {
         let Some(prompting) = &card.prompt else {
             return Err(SegmentError::PromptNotWanted { model: card.name.clone() });
         };
@@ -97,8 +92,7 @@ impl<'a> Asked<'a> {
     }
 
     fn looks(&self, n_prompts: usize, watch: Watch<'a>) -> Looks<'a> {
-        let of = n_prompts * (self.prompting.looks_mm.len() + self.prompting.views.len()) * self.networks.len();
-        Looks::new(self.card, self.networks, watch, of)
+        Looks::new(self.card, self.networks, watch, n_prompts)
     }
 
     fn outline(&self, prompt: &Prompt, looks: &mut Looks<'_>) -> Result<Outline, SegmentError> {
@@ -188,12 +182,12 @@ impl<'a> Asked<'a> {
             model: self.card.name.clone(),
             model_version: self.card.version.clone(),
             model_sha256: self.card.sha256.clone(),
-            execution: self.networks[0].execution().clone(),
+            execution: self.networks.outline[0].execution().clone(),
             model_spacing_mm: self.card.input.spacing_mm.over(self.own_axes.grid().spacing_mm()),
             model_shape: [self.source().side; 3],
             n_windows: n_cubes,
-            n_passes_per_window: self.networks.len(),
-            other_networks_sha256: self.card.folds.iter().map(|fold| fold.sha256.clone()).collect(),
+            n_passes_per_window: self.networks.outline.len(),
+            other_networks_sha256: self.card.other_networks().map(|other| other.sha256.clone()).collect(),
             first_stage: None,
         }
     }

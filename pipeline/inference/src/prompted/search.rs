@@ -10,6 +10,7 @@ use ndarray::Array3;
 use crate::axis_operator::{Alignment, AxisOperator, Placement, carry};
 use crate::card::Prompting;
 use crate::prompted::cube::{Lie, Source, cube};
+use crate::prompted::extent::{Extent, extent};
 use crate::prompted::part::{Part, dice, part_at};
 use crate::prompted::prompt::Placed;
 use crate::prompted::views::{Looks, Seen, mean};
@@ -48,6 +49,12 @@ pub(crate) fn search(
         let spacing_mm = (side / share).clamp(finest, coarsest);
         return Ok(Found { spacing_mm, shift: [0; 3], looks: Vec::new(), size_is_confirmed: true });
     }
+    if let Some(search) = &prompting.extent {
+        let Extent { extent_mm, middle_mm } = extent(source, placed.click, search, looks)?;
+        let spacing_mm = (extent_mm / share).clamp(finest, coarsest);
+        let shift = shift_to(middle_mm, spacing_mm, source.side);
+        return Ok(Found { spacing_mm, shift, looks: Vec::new(), size_is_confirmed: true });
+    }
     let (mut seen, mut glances) = (Vec::new(), Vec::new());
     for spacing_mm in &prompting.looks_mm {
         let lie = Lie::of(source, placed.click, *spacing_mm, [0; 3]);
@@ -63,13 +70,17 @@ pub(crate) fn search(
     let look_mm = prompting.looks_mm[n];
     let extent = (0..3).map(|a| part.high[a] - part.low[a] + 1).max().unwrap_or(1);
     let spacing_mm = (extent as f64 * look_mm / share).clamp(finest, coarsest);
-    let half = (source.side / 2) as i32;
-    let shift = std::array::from_fn(|a| {
-        let middle = (part.low[a] + part.high[a]) as f64 / 2.0;
-        let away = (middle - f64::from(half)) * look_mm / spacing_mm;
-        (-away).round_ties_even().clamp(f64::from(3 - half), f64::from(half - 4)) as i32
-    });
+    let middle = (source.side / 2) as f64;
+    let middle_mm = std::array::from_fn(|a| ((part.low[a] + part.high[a]) as f64 / 2.0 - middle) * look_mm);
+    let shift = shift_to(middle_mm, spacing_mm, source.side);
     Ok(Found { spacing_mm, shift, looks: seen.drain(n..=n + usize::from(beside)).collect(), size_is_confirmed })
+}
+
+/// How many voxels beyond the cube's middle the click must lie for a lesion's middle, in mm from the click, to lie there.
+fn shift_to(middle_mm: [f64; 3], spacing_mm: f64, side: usize) -> [i32; 3] {
+    let half = (side / 2) as i32;
+    let within = |voxels: f64| voxels.round_ties_even().clamp(f64::from(3 - half), f64::from(half - 4));
+    middle_mm.map(|mm| within(-mm / spacing_mm) as i32)
 }
 
 /// What one look saw under the click.

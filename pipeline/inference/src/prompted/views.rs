@@ -2,12 +2,13 @@
 
 use ndarray::{Array3, Array4, Axis, Zip};
 
-use crate::card::Card;
+use crate::card::{Card, ExtentSearch};
 use crate::label_choice::activate;
 use crate::network::Network;
 use crate::prompted::cube::Lie;
+use crate::prompted::extent::likelihood;
 use crate::sliding_window::{Watch, WindowError};
-use crate::tensor::{from_card_axes, to_card_axes};
+use crate::tensor::{Nth, from_card_axes, to_card_axes};
 
 /// A cube's place, and each network's answer in it.
 pub(crate) struct Seen {
@@ -19,10 +20,19 @@ pub(crate) struct Seen {
     pub(crate) by_network: Vec<Array3<f32>>,
 }
 
+/// The networks of a card.
+#[derive(Clone, Copy)]
+pub(crate) struct Networks<'a> {
+    /// Those that outline a lesion.
+    pub(crate) outline: &'a [Box<dyn Network>],
+    /// Those that find its extent, where the card has them.
+    pub(crate) extent: &'a [Box<dyn Network>],
+}
+
 /// The networks of a card, and how often they were run.
 pub(crate) struct Looks<'a> {
     card: &'a Card,
-    networks: &'a [Box<dyn Network>],
+    networks: Networks<'a>,
     watch: Watch<'a>,
     n_runs: usize,
     n_cubes: usize,
@@ -30,9 +40,34 @@ pub(crate) struct Looks<'a> {
 }
 
 impl<'a> Looks<'a> {
-    /// Networks that will be run `of` times at most, telling `watch` before each.
-    pub(crate) fn new(card: &'a Card, networks: &'a [Box<dyn Network>], watch: Watch<'a>, of: usize) -> Self {
+    /// Networks to be asked for `n_prompts` prompts, telling `watch` before each run.
+    pub(crate) fn new(card: &'a Card, networks: Networks<'a>, watch: Watch<'a>, n_prompts: usize) -> Self {
+        let n_cubes = card.prompt.as_ref().map_or(0, |prompting| {
+            prompting.views.len() + if networks.extent.is_empty() { prompting.looks_mm.len() } else { 0 }
+        });
+        let of = n_prompts * (n_cubes * networks.outline.len() + networks.extent.len());
         Self { card, networks, watch, n_runs: 0, n_cubes: 0, of }
+    }
+
+    /// The mean answer of the extent networks `[turn, extent then rays, shell]`.
+    pub(crate) fn extent(&mut self, shown: Array4<f32>, search: &ExtentSearch) -> Result<Array3<f32>, WindowError> {
+        let (networks, shown) = (self.networks.extent, shown.into_dyn());
+        let mut sum = Array3::<f32>::zeros(search.output_shape());
+        for network in networks {
+            let nth = self.next()?;
+            let answer = network.run(shown.clone()).and_then(|answer| likelihood(answer, search));
+            sum += &answer.map_err(|source| WindowError::Network { n: nth.0, of: nth.1, source })?;
+        }
+        Ok(sum / networks.len() as f32)
+    }
+
+    /// The number of the next run, unless the work is to end before it.
+    fn next(&mut self) -> Result<Nth, WindowError> {
+        if (self.watch)(self.n_runs, self.of).is_break() {
+            return Err(WindowError::Stopped { done: self.n_runs, of: self.of });
+        }
+        self.n_runs += 1;
+        Ok((self.n_runs, self.of))
     }
 
     /// Cubes shown until now.
@@ -43,15 +78,11 @@ impl<'a> Looks<'a> {
     /// The lesion's probability `[z, y, x]` by each network, for a cube `[channel, z, y, x]` shown mirrored along some axes.
     pub(crate) fn by_network(&mut self, shown: &Array4<f32>, mirror: &str) -> Result<Vec<Array3<f32>>, WindowError> {
         self.n_cubes += 1;
-        self.networks.iter().map(|network| self.one(network.as_ref(), shown, mirror)).collect()
+        self.networks.outline.iter().map(|network| self.one(network.as_ref(), shown, mirror)).collect()
     }
 
     fn one(&mut self, network: &dyn Network, shown: &Array4<f32>, mirror: &str) -> Result<Array3<f32>, WindowError> {
-        if (self.watch)(self.n_runs, self.of).is_break() {
-            return Err(WindowError::Stopped { done: self.n_runs, of: self.of });
-        }
-        self.n_runs += 1;
-        let (nth, side) = ((self.n_runs, self.of), shown.dim().3);
+        let (nth, side) = (self.next()?, shown.dim().3);
         let axes: Vec<Axis> = mirror.chars().filter_map(|letter| "czyx".find(letter)).map(Axis).collect();
         let mut view = shown.view();
         for axis in &axes {
