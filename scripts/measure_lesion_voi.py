@@ -44,6 +44,11 @@ def of_one_fold(models, modality, fold, folder):
     network = (source / f"fold{fold}.onnx").read_bytes()
     card = re.sub(r'^file = .*$', f'file = "fold{fold}.onnx"', card, count=1, flags=re.M)
     card = re.sub(r'^sha256 = .*$', f'sha256 = "{hashlib.sha256(network).hexdigest()}"', card, count=1, flags=re.M)
+    if "[prompt.extent]" in card:
+        extent = (source / f"extent{fold}.onnx").read_bytes()
+        own = f'networks = [{{ file = "extent{fold}.onnx", sha256 = "{hashlib.sha256(extent).hexdigest()}" }}]'
+        card = re.sub(r"^networks = \[.*?^\]", own, card, count=1, flags=re.M | re.S)
+        (folder / f"extent{fold}.onnx").write_bytes(extent)
     (folder / "card.toml").write_text(card)
     (folder / f"fold{fold}.onnx").write_bytes(network)
     return folder

@@ -245,8 +245,10 @@ def models(args):
                 "networks that each saw the patients of all other folds (a patient's fold is its place modulo 5), and synthetic "
                 f"lesions. Steps of 2 cases: {state('start.pt')['step']} on synthetic cases alone, then {steps('fold')} (by fold) "
                 f"with lesions that fill the cube, then {steps('looks')} at any scale; of these 65 % patients, 15 % synthetic "
-                "lesions in their images, 20 % wholly synthetic. CT, MR and PET share the layers. Seeds 7, 7, 8" + (f". {args.note}" if args.note else ""),
-        "command": "scripts/train_lesion_voi.py start, fold, looks, export, card",
+                "lesions in their images, 20 % wholly synthetic. CT, MR and PET share the layers. Seeds 7, 7, 8. Extent: "
+                f"{', '.join(str(state(f'extent{k}.pt')['step']) for k in folds)} steps of 24 clicks, 45 % on these tumours at any "
+                "scale, 55 % on lesions painted beside them. Seed 9" + (f". {args.note}" if args.note else ""),
+        "command": "scripts/train_lesion_voi.py start, fold, looks, clicks, extent, export, card",
     }
     for modality, short in NAMES.items():
         folder = args.models / f"lesion-voi-{short}-{args.release}"

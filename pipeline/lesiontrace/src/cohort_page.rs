@@ -40,7 +40,11 @@ pub(crate) fn page(
         criteria: criterion_infos(tables),
         responses: tables.iter().map(|t| response_table(&t.id, results)).collect(),
         best_responses: tables.iter().flat_map(|t| results.iter().map(|r| best_response(&t.id, r))).collect(),
-        sums: tables.iter().flat_map(|t| results.iter().map(|r| sums(&t.id, r))).filter(|s| !s.points.is_empty()).collect(),
+        sums: tables
+            .iter()
+            .flat_map(|t| results.iter().map(|r| sums(&t.id, r)))
+            .filter(|s| !s.points.is_empty())
+            .collect(),
         endpoints: curves.iter().filter_map(endpoint_curves).collect(),
         incidences: incidences(results),
         hazards: hazards(results),
@@ -51,13 +55,23 @@ pub(crate) fn page(
         patients: results.iter().map(|r| line(r, tables)).collect(),
         ledger: ledger.patients.iter().map(ledger_row).collect(),
         notes,
-        methods: vec![
-            "Patients were read, segmented, registered, measured and assessed one by one; each patient's page names the methods that ran.".to_owned(),
-            "Survival by Kaplan and Meier (1958), Greenwood variance, 95 % interval on the log scale; times in months of the preset's length.".to_owned(),
-        ],
+        methods: methods(how),
         provenance: provenance(&how.parts),
         run: RunBlock { generated_at: None, command_line: None, hardware: None, duration: None },
     }
+}
+
+fn methods(how: &HowDone) -> Vec<String> {
+    let mut methods = vec![
+        "Patients were read, segmented, registered, measured and assessed one by one; each patient's page names the methods that ran.",
+        "Survival by Kaplan and Meier (1958), Greenwood variance, 95 % interval on the log scale; times in months of the preset's length.",
+    ];
+    if how.is_frozen {
+        methods.push(
+            "The analysis is frozen: runs with another program, study file, criterion, preset or model are refused.",
+        );
+    }
+    methods.into_iter().map(str::to_owned).collect()
 }
 
 fn counts(ledger: &Ledger, results: &[PatientResult]) -> Vec<Count> {

@@ -15,6 +15,7 @@ use survival::{Convention, IntervalScale, KaplanMeier, TimeToEvent, kaplan_meier
 
 use crate::artifacts::{self, RESULT};
 use crate::cohort_page;
+use crate::frozen;
 use crate::ledger::{self, Entry, Ledger, State};
 use crate::lock;
 use crate::manifest::Part;
@@ -34,6 +35,9 @@ pub(crate) struct HowDone {
     /// Margin wanted around an ablated lesion, mm.
     #[serde(default)]
     pub(crate) margin_threshold_mm: Option<f64>,
+    /// Whether the analysis is frozen.
+    #[serde(skip)]
+    pub(crate) is_frozen: bool,
 }
 
 /// What collecting found.
@@ -62,7 +66,8 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
         }
     }
     ledger.recount();
-    let how: HowDone = read_json(&folder.join("equipment.json"))?;
+    let mut how: HowDone = read_json(&folder.join("equipment.json"))?;
+    how.is_frozen = frozen::is_frozen(folder);
     write_tables(folder, &results)?;
     submission_tables::write(folder, &how.cohort, &results)?;
     let curves = curves(&results);

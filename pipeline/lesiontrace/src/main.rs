@@ -14,6 +14,7 @@ mod collect;
 mod command;
 mod config;
 mod exit;
+mod frozen;
 mod image_input;
 mod index_table;
 mod journal;

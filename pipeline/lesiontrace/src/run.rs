@@ -17,9 +17,9 @@ use crate::models::Needs;
 use crate::plan::{CohortPlan, PatientPlan, plan};
 use crate::schedule::{parse_memory, run_within};
 use crate::shard::Shard;
-use crate::{artifacts, config, lock, out, session};
+use crate::{artifacts, config, frozen, lock, out, session};
 use decide::{Standing, dry_run, todo};
-use settings::Settings;
+pub(crate) use settings::Settings;
 use worker::Worker;
 
 mod decide;
@@ -52,6 +52,8 @@ pub(crate) struct RunRequest {
     pub(crate) only_failed: bool,
     /// Say what would be done, and stop.
     pub(crate) dry_run: bool,
+    /// Refuse later runs that are made with anything else.
+    pub(crate) freeze: bool,
 }
 
 /// How a run ended.
@@ -99,6 +101,7 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let equipment = equip(request.study.clone(), global.onnxruntime.as_deref(), n_threads, Needs::of(&cohort))
         .map_err(Failure::bad_input)?;
     let now = Settings::of(&equipment);
+    frozen::check(&request.out, &now).map_err(Failure::usage)?;
     let roster = roster(&cohort, &now);
     let before = Settings::read(&request.out);
     let standing = Standing { request, roster: &roster, before: before.as_ref(), now: &now };
@@ -140,6 +143,9 @@ fn roster(cohort: &CohortPlan, settings: &Settings) -> Roster {
 fn begin(request: &RunRequest, cohort: &CohortPlan, settings: &Settings, roster: &Roster) -> anyhow::Result<()> {
     let _lock = lock::wait(&request.out, PATIENCE)?;
     artifacts::sweep_here(&request.out);
+    if request.freeze {
+        frozen::freeze(&request.out, settings)?;
+    }
     out::write_json(&request.out.join("roster.json"), roster)?;
     let notes: &[Note] = &cohort.notes;
     out::write_json(&request.out.join("notes.json"), &notes)?;

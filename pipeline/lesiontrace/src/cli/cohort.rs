@@ -47,6 +47,9 @@ pub(crate) struct Run {
     /// Say what would be done, and stop.
     #[arg(long = "dry-run")]
     pub(crate) only_say: bool,
+    /// Lock the analysis: later runs on this folder with another program, study, criterion, preset or model are refused.
+    #[arg(long)]
+    pub(crate) freeze: bool,
     /// Memory the patients in work may need together.
     #[arg(long, default_value = "8GiB")]
     pub(crate) memory: String,

@@ -80,6 +80,7 @@ fn run_one(
         memory: MEMORY.to_owned(),
         only_failed: false,
         dry_run: false,
+        freeze: false,
     };
     let outcome = run_cohort(&request, global)?;
     let collected = collect(results).context("collecting the demo").map_err(Failure::io)?;
