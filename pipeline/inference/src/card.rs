@@ -267,6 +267,8 @@ mod tests {
             ("least_agreement = 0.8", "least_agreement = 80", "prompt.least_agreement"),
             ("shift = [3, -3, 3]", "shift = [30, -3, 3]", "prompt.views.shift"),
             ("mirror = \"x\"", "mirror = \"xx\"", "prompt.views.mirror"),
+            ("[50.0, 250.0]", "[250.0, 50.0]", "prompt.trusted_sizes_mm"),
+            ("trust_size_from_point = true", "trust_size_from_point = false", "prompt.trusted_sizes_mm"),
             ("first_mm = 1.0", "first_mm = 0.0", "prompt.extent.first_mm"),
             ("growth = 1.16", "growth = 1.0", "prompt.extent.first_mm and growth"),
             ("growth = 1.16", "growth = 1.5", "prompt.extent.first_mm and growth"),

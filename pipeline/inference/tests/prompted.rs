@@ -238,13 +238,19 @@ fn at_the_corner_of_the_image_a_lesion_is_found_and_doubted() {
 fn where_the_card_does_not_trust_a_size_from_a_point_only_a_box_is_trusted() {
     let grid = body();
     let image = with_an_arm(&grid, Index3 { i: 30, j: 52, k: 12 });
-    let card = CARD.replace("trust_size_from_point = true", "trust_size_from_point = false");
-    let segmenter = Segmenter::with_network(Card::parse(&card).unwrap(), HalfOfTheClick::new(Shown::default()));
     let watch = |_, _| ControlFlow::Continue(());
-    for (prompt, trusted) in [
-        (Prompt::Point(point(&grid, 36, 54, 12)), false),
-        (Prompt::Box([point(&grid, 54, 64, 8), point(&grid, 18, 44, 16)]), true),
+    let (point_in_it, box_round_it) =
+        (Prompt::Point(point(&grid, 36, 54, 12)), Prompt::Box([point(&grid, 54, 64, 8), point(&grid, 18, 44, 16)]));
+    for (key, prompt, trusted) in [
+        ("trust_size_from_point = false", point_in_it, false),
+        ("trust_size_from_point = false", box_round_it, true),
+        ("trust_size_from_point = true\ntrusted_sizes_mm = [0.0, 5.0]", point_in_it, false),
+        ("trust_size_from_point = true\ntrusted_sizes_mm = [200.0, 250.0]", point_in_it, false),
+        ("trust_size_from_point = true\ntrusted_sizes_mm = [0.0, 5.0]", box_round_it, true),
+        ("trust_size_from_point = true\ntrusted_sizes_mm = [5.0, 200.0]", point_in_it, true),
     ] {
+        let card = CARD.replace("trust_size_from_point = true", key);
+        let segmenter = Segmenter::with_network(Card::parse(&card).unwrap(), HalfOfTheClick::new(Shown::default()));
         let got = segmenter.segment_prompted(&image, &[prompt], &watch).unwrap().value;
         assert_eq!(got.lesions[0].trusted, trusted, "{:?}", got.lesions);
         assert!(trusted || got.lesions[0].reasons[0].contains("a box round it would state it"), "{:?}", got.lesions);

@@ -20,6 +20,9 @@ pub struct Prompting {
     pub views: Vec<View>,
     /// Whether the size found from a point alone may be trusted; where not, only lesions in a box are.
     pub trust_size_from_point: bool,
+    /// Sizes found from a point (the longest side of the box round the lesion, mm) that may be trusted: those it was measured on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trusted_sizes_mm: Option<[f64; 2]>,
     /// The agreement of the views below which a lesion is not to be trusted, in [0, 1].
     pub least_agreement: f64,
     /// How the lesion's size is found from a point; absent where the looks find it.

@@ -27,6 +27,11 @@ pub(super) fn check(card: &Card, prompting: &Prompting) -> Result<(), CardError>
     rule(sigma.is_finite() && sigma > 0.0, "prompt.click_sigma_voxels", "a number above 0", sigma)?;
     let least = prompting.least_agreement;
     rule((0.0..=1.0).contains(&least), "prompt.least_agreement", "a number from 0 to 1", least)?;
+    let sizes = prompting.trusted_sizes_mm.is_none_or(|[low, high]| 0.0 <= low && low < high && high.is_finite());
+    let found = format!("{:?}", prompting.trusted_sizes_mm);
+    rule(sizes, "prompt.trusted_sizes_mm", "two numbers from 0, the smaller first", found)?;
+    let useful = prompting.trusted_sizes_mm.is_none() || prompting.trust_size_from_point;
+    rule(useful, "prompt.trusted_sizes_mm", "nothing beside trust_size_from_point = false", "some")?;
     rule(!prompting.views.is_empty(), "prompt.views", "at least one view", "none")?;
     prompting.views.iter().try_for_each(|view| check_view(view, side))?;
     prompting.extent.as_ref().map_or(Ok(()), check_extent)

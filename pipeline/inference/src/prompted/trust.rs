@@ -45,6 +45,8 @@ pub(crate) fn doubts(prompt: &Prompt, outline: &Outline, prompting: &Prompting, 
         let reason =
             "from a point alone this network often mistakes the size (its card); a box round it would state it";
         doubt("size_from_point", reason.to_owned());
+    } else if let Some(reason) = beyond_what_was_measured(prompt, outline, prompting, side) {
+        doubt("size_not_measured_on", reason);
     } else if !lesion.size_is_confirmed {
         doubt(
             "size_not_confirmed",
@@ -60,6 +62,17 @@ pub(crate) fn doubts(prompt: &Prompt, outline: &Outline, prompting: &Prompting, 
         doubt("lesion_reaches_end_of_image", "the lesion reaches the end of the image".to_owned());
     }
     doubts
+}
+
+/// Why a size found from a point is not one of those the card's figures speak of.
+fn beyond_what_was_measured(prompt: &Prompt, outline: &Outline, prompting: &Prompting, side: usize) -> Option<String> {
+    let ([low, high], Prompt::Point(_)) = (prompting.trusted_sizes_mm?, prompt) else { return None };
+    let size_mm = outline.spacing_mm * prompting.fill * side as f64;
+    (size_mm < low || size_mm > high).then(|| {
+        format!(
+            "from a point it was measured on lesions of {low} to {high} mm alone, this one is about {size_mm:.0} mm; a box round it would state its size"
+        )
+    })
 }
 
 /// What is to be doubted in a lesion that shares voxels with another one; `None` where they only touch.
