@@ -107,7 +107,7 @@ pub(crate) enum Command {
     Suv(Suv),
     /// Segments one image, or every image of a folder, with a model.
     #[command(
-        after_help = "Examples: lesiontrace segment portal.nii.gz --model models/phantom-liver-0.2.0 --out labels.nii.gz\n          lesiontrace segment images --each --model models/phantom-liver-0.2.0 --out labels\n          lesiontrace segment pet.nii.gz --model models/lesion-voi-pet-0.1.0 --box -60,-40,90,-20,5,140 --out lesion.nii.gz --json"
+        after_help = "Examples: lesiontrace segment portal.nii.gz --model models/phantom-liver-0.2.0 --out labels.nii.gz\n          lesiontrace segment images --each --model models/phantom-liver-0.2.0 --out labels\n          lesiontrace segment pet.nii.gz --model models/lesion-voi-pet-0.2.0 --box -60,-40,90,-20,5,140 --out lesion.nii.gz --json"
     )]
     Segment(Segment),
     /// Registers a moving image to a fixed one.
