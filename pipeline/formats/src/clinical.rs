@@ -6,6 +6,7 @@
 
 mod markers;
 mod participants;
+pub mod reads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use imaging::{Patient, Point};
 use jiff::civil::Time;
 use oncology::marker::MarkerReading;
 use oncology::{Date, VisitId};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub(crate) mod rows;
@@ -67,7 +69,7 @@ impl std::fmt::Display for Problem {
 }
 
 /// One row of `patients.csv`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PatientRecord {
     /// Patient identifier as in the images.
     pub patient_id: String,
@@ -84,7 +86,7 @@ pub struct PatientRecord {
 }
 
 /// One row of `treatments.csv`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TreatmentRecord {
     /// Patient identifier as in the images.
     pub patient_id: String,

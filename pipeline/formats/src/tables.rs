@@ -103,6 +103,24 @@ pub fn read_csv<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TableError> 
 
 /// Column names, in order, of each table.
 pub mod headers {
+    /// `reads.csv`
+    pub const READS: &[&str] = &[
+        "patient_id",
+        "lesion_id",
+        "tracking_uid",
+        "visit",
+        "item",
+        "value",
+        "reader",
+        "read_at",
+        "comment",
+        "adjudicator",
+        "old",
+        "based_on",
+        "source",
+        "outcome",
+        "reason",
+    ];
     /// `lesions.csv`
     pub const LESIONS: &[&str] = &[
         "patient_id",

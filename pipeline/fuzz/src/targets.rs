@@ -106,12 +106,16 @@ pub fn deidentify(data: &[u8]) {
     let _ = secrets::deidentified(folder) && secrets::check_secrets(folder);
 }
 
-/// One clinical table: a byte for which, then its text.
+/// One clinical table: a byte for which, then its text; and the text as readers' decisions.
 pub fn clinical(data: &[u8]) {
     let [which, text @ ..] = data else { return };
     let tables = seeds::clinical_tables();
     let (name, _) = tables[usize::from(*which) % tables.len()];
     readers::clinical(folder_with(name, text));
+    if let Ok(text) = std::str::from_utf8(text) {
+        let _ = formats::clinical::reads::parse(text);
+        let _ = oncology::reads::ReadsFile::parse(text);
+    }
 }
 
 /// Rules that name the role of a series.

@@ -6,6 +6,7 @@
 //! perpendicular to it with that outline, anywhere in the slice.
 
 use nalgebra::{Vector2, Vector3};
+use serde::{Deserialize, Serialize};
 
 use crate::contour::{HalfPixel, Outline, outlines, patient};
 use crate::grid::{Grid, Index3};
@@ -18,7 +19,7 @@ use crate::units::{Mm, Mm3};
 pub(crate) const TIE_MM: f64 = 1e-9;
 
 /// A straight line between two points of a contour.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Chord {
     /// One end, LPS mm.
     pub start: Point<Patient>,
@@ -43,7 +44,7 @@ pub struct ChordInSlice {
 }
 
 /// Long and short axis of a lesion.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct PlanarDiameters {
     /// RECIST longest diameter.
     pub long_axis: Chord,

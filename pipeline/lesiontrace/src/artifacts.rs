@@ -11,8 +11,9 @@ use crate::out;
 
 /// Name of the list.
 const LIST: &str = "files.json";
-/// What is not a result: the ledger's entry and the list itself, what is kept for a later run, and what `export` makes of results.
-const NO_RESULTS: [&str; 4] = ["status.json", LIST, "cache", "dicom"];
+/// What is not a result: the ledger's entry and the list itself, what is kept for a later run, and what `export` and `report --pdf`
+/// make of results.
+const NO_RESULTS: [&str; 5] = ["status.json", LIST, "cache", "dicom", "report.pdf"];
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

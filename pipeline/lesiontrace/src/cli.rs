@@ -5,6 +5,8 @@ mod cohort;
 mod deidentify;
 mod export;
 mod quality;
+mod report;
+mod review;
 mod steps;
 mod survival;
 mod track;
@@ -18,6 +20,8 @@ pub(crate) use cohort::{Cache, CacheAction, Collect, Demo, Init, Only, Phantom, 
 pub(crate) use deidentify::Deidentify;
 pub(crate) use export::{DicomKind, Export};
 pub(crate) use quality::{CompareMasks, Validate};
+pub(crate) use report::Report;
+pub(crate) use review::{Review, ReviewAction};
 pub(crate) use steps::{
     Assess, Between, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction,
     Register, Segment, Suv, Transform, Warp,
@@ -155,6 +159,12 @@ pub(crate) enum Command {
     /// Writes a copy of an archive without what names patients; intervals, measurements and SUV stay. No claim of anonymity.
     #[command(after_help = "Example: lesiontrace deidentify archive shared --key ../keys/study.key")]
     Deidentify(Deidentify),
+    /// Writes the reports of a finished run anew from what it stored; with --pdf also as PDF.
+    #[command(after_help = "Example: lesiontrace report results --pdf")]
+    Report(Report),
+    /// Readers' decisions on what a run found.
+    #[command(after_help = "Example: lesiontrace review apply results --reads reads.json")]
+    Review(Review),
     /// Writes a run's outlines and measurements as DICOM objects that archives and viewers read.
     #[command(after_help = "Example: lesiontrace export results --dicom seg,sr")]
     Export(Export),

@@ -10,6 +10,7 @@ use formats::tables::{headers, to_csv};
 use imaging::Note;
 use oncology::EndpointRow;
 use oncology::criteria::CriterionTable;
+use oncology::reads::ReadRow;
 use serde::{Deserialize, Serialize};
 use survival::{Convention, IntervalScale, KaplanMeier, TimeToEvent, kaplan_meier, median};
 
@@ -122,6 +123,9 @@ fn write_tables(folder: &Path, results: &[PatientResult]) -> anyhow::Result<()> 
         let parquet = to_parquet(&columns(name, names), &rows).with_context(|| format!("making {name}.parquet"))?;
         out::write_atomic(&folder.join(format!("cohort/{name}.parquet")), &parquet)
     }
+    let reads: Vec<ReadRow> = results.iter().flat_map(|r| r.reads.iter().cloned()).collect();
+    let csv = to_csv(headers::READS, &reads).context("making reads.csv")?;
+    out::write_atomic(&folder.join("cohort/reads.csv"), &csv)?;
     write(folder, "lesions", headers::LESIONS, results, |r| &r.lesions)?;
     write(folder, "measurements", headers::MEASUREMENTS, results, |r| &r.measurements)?;
     write(folder, "margins", headers::MARGINS, results, |r| &r.margins)?;

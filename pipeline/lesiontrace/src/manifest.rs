@@ -9,7 +9,7 @@ use oncology::criteria::CriterionTable;
 use oncology::endpoint::Preset;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{LoadedStudy, Modality};
+use crate::config::{LoadedStudy, Modality, Study};
 use crate::models::{self, Needs, Networks, Opened};
 use crate::out;
 use crate::stages;
@@ -66,18 +66,35 @@ pub(crate) fn equip(
         let what = format!("series rules {} and the built-in ones", rules.name);
         parts.push(Part { what, version: String::new(), sha256: Some(rules.digest.clone()) });
     }
-    let mut tables = Vec::new();
-    for id in &study.study.criteria.ids {
-        let table = CriterionTable::built_in(id).with_context(|| format!("[criteria] ids names {id:?}"))?;
-        parts.push(part(&format!("criterion {id}"), &table.version.to_string(), table.text()));
-        tables.push(table);
-    }
-    let preset = Preset::built_in(&study.study.endpoints.preset).context("[endpoints] preset")?;
-    parts.push(part(&format!("preset {}", preset.id), &preset.version.to_string(), preset.text()));
+    let Rules { tables, preset, parts: of_rules } = rules(&study.study)?;
+    parts.extend(of_rules);
     let Networks { finder: segmenter, no_finder: no_model, prompted, parts: of_networks } =
         models::open(&study, runtime, n_threads, needs)?;
     parts.extend(of_networks);
     Ok(Equipment { study, tables, preset, segmenter, no_model, prompted, parts })
+}
+
+/// By what a study judges.
+pub(crate) struct Rules {
+    /// Criteria, the leading one first.
+    pub(crate) tables: Vec<CriterionTable>,
+    /// Endpoint definitions.
+    pub(crate) preset: Preset,
+    /// Their versions and digests.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// The criteria and the preset a study names.
+pub(crate) fn rules(study: &Study) -> anyhow::Result<Rules> {
+    let (mut tables, mut parts) = (Vec::new(), Vec::new());
+    for id in &study.criteria.ids {
+        let table = CriterionTable::built_in(id).with_context(|| format!("[criteria] ids names {id:?}"))?;
+        parts.push(part(&format!("criterion {id}"), &table.version.to_string(), table.text()));
+        tables.push(table);
+    }
+    let preset = Preset::built_in(&study.endpoints.preset).context("[endpoints] preset")?;
+    parts.push(part(&format!("preset {}", preset.id), &preset.version.to_string(), preset.text()));
+    Ok(Rules { tables, preset, parts })
 }
 
 fn part(what: &str, version: &str, text: &str) -> Part {

@@ -4,19 +4,22 @@ use std::path::Path;
 
 use imaging::Note;
 use imaging::registration::Registration;
+use oncology::reads::ReadRow;
 use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, VisitId};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, Reuse};
+use crate::conclude::{Means, conclude};
 use crate::manifest::Equipment;
+use crate::observed::{Observed, PatientFacts, Seen};
 use crate::out;
 use crate::plan::PatientPlan;
-use crate::stages::find::VisitFacts;
-use crate::stages::load::{LoadedSeries, load};
+use crate::reading;
 use crate::stages::segment::StageError;
-use crate::stages::track::{Tracked, track};
-use crate::stages::{assess, bare_scans, history, key_images, page, registration_view, rows};
-use visits::{Setting, margins, read_visits, write_error};
+use crate::stages::track::track;
+use crate::stages::{bare_scans, history, pictures};
+pub(crate) use visits::write_error;
+use visits::{Setting, read_visits, register_pairs};
 
 mod visits;
 
@@ -71,6 +74,9 @@ pub(crate) struct PatientResult {
     pub(crate) best: Vec<Best>,
     /// How each follow-up lies on baseline.
     pub(crate) registrations: Vec<VisitRegistration>,
+    /// What readers decided, with what became of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) reads: Vec<ReadRow>,
     /// What to doubt.
     pub(crate) notes: Vec<Note>,
 }
@@ -99,113 +105,22 @@ pub(crate) fn process(
     reached("track")?;
     let tracked = track(&visits, &patient.treatments, &study.tracking)?;
     reached("margin")?;
-    for visit in &visits {
-        notes.extend(visit.notes.iter().cloned());
-    }
-    notes.extend(tracked.notes.iter().cloned());
-    let earlier = history::earlier_visits(&patient.history, study, &mut notes);
-    let margins = margins(patient, setting, &visits, &tracked, &mut notes)?;
-    let (margins, maps): (Vec<MarginRow>, Vec<_>) = margins.into_iter().map(|m| (m.row, m.map)).unzip();
-    reached("assess")?;
-    let assessed = assess::assess_patient(patient, &visits, &tracked, &equipment.tables, &equipment.preset)?;
-    notes.extend(assessed.notes.iter().cloned());
-    let result = gather(patient, &visits, &tracked, assessed, margins, notes);
-    reached("report")?;
-    let threshold_mm = study.endpoints.margin_threshold_mm;
-    let page = report::PatientPage {
-        margin_maps: maps.into_iter().flatten().collect(),
-        earlier_visits: earlier,
-        ..page::page(patient, &visits, &tracked, &result, &equipment.tables, threshold_mm)
+    let mut earlier_notes = Vec::new();
+    let earlier = history::earlier_visits(&patient.history, study, &mut earlier_notes);
+    let pairs = register_pairs(patient, setting, &visits, &tracked)?;
+    let pictures = pictures::pictures(patient, &visits, &tracked, study.reports.key_image_mm)?;
+    let facts = PatientFacts {
+        id: patient.id.clone(),
+        record: patient.record.clone(),
+        treatments: patient.treatments.clone(),
+        markers: patient.markers.clone(),
+        notes,
     };
-    write_page(patient, equipment, &visits, &tracked, page, &folder)?;
-    crate::source_record::write(patient, &visits, &tracked, &folder)?;
-    write_results(&result, &folder)?;
+    let observed = Observed::new(facts, visits, Seen { earlier: (earlier, earlier_notes), pairs, pictures });
+    observed.write(&folder).map_err(|error| write_error(&error))?;
+    let reads = reading::wanted(&folder, &patient.reads).map_err(|error| write_error(&error))?;
+    let concluded = conclude(&observed, &tracked, &reads, Means::of(equipment), reached)?;
+    concluded.write(&folder)?;
     cache.finish().map_err(|error| write_error(&error))?;
-    Ok(result)
-}
-
-fn gather(
-    patient: &PatientPlan,
-    visits: &[VisitFacts],
-    tracked: &Tracked,
-    assessed: assess::Assessed,
-    margins: Vec<MarginRow>,
-    mut notes: Vec<Note>,
-) -> PatientResult {
-    for visit in visits.iter().filter(|v| v.to_baseline.quality != imaging::registration::Quality::Pass) {
-        let message = format!("{}: registration to baseline: {}", visit.id, visit.to_baseline.reasons.join("; "));
-        notes.push(Note::warning("registration_quality", visit.id.to_string(), message));
-    }
-    for margin in margins.iter().filter(|m| matches!(m.verdict.as_str(), "borderline" | "not_reportable")) {
-        let verdict = margin.verdict.replace('_', " ");
-        let message = format!("ablation of {}: the margin is {verdict}: {}", margin.treatment_date, margin.reasons);
-        notes.push(Note::warning("margin_in_doubt", margin.lesion_id.clone(), message));
-    }
-    let mut kept: Vec<Note> = Vec::with_capacity(notes.len());
-    for note in notes {
-        if !kept.contains(&note) {
-            kept.push(note);
-        }
-    }
-    let leading = assessed.criteria.first();
-    PatientResult {
-        schema_version: 1,
-        patient_id: patient.id.clone(),
-        diagnosis: patient.record.as_ref().map(|r| r.diagnosis.clone()).unwrap_or_default(),
-        visits: visits.iter().map(|v| v.id).collect(),
-        death_date: patient.record.as_ref().and_then(|r| r.death_date),
-        last_contact_date: patient.record.as_ref().and_then(|r| r.last_contact_date),
-        lesions: rows::lesions(&patient.id, visits, tracked, leading),
-        measurements: rows::measurements(&patient.id, visits, tracked),
-        margins,
-        assessments: assessed.criteria.iter().flat_map(|c| c.rows.iter().cloned()).collect(),
-        events: assessed.events,
-        endpoints: assessed.endpoints,
-        best: assessed
-            .criteria
-            .iter()
-            .map(|c| {
-                let (unconfirmed, confirmed) = c.best_words();
-                Best {
-                    criterion: c.criterion.clone(),
-                    unconfirmed: unconfirmed.to_owned(),
-                    confirmed: confirmed.to_owned(),
-                }
-            })
-            .collect(),
-        registrations: visits
-            .iter()
-            .map(|v| VisitRegistration { visit: v.id, to_baseline: v.to_baseline.clone() })
-            .collect(),
-        notes: kept,
-    }
-}
-
-/// Reads each visit's images once more for the pictures and writes the page.
-fn write_page(
-    patient: &PatientPlan,
-    equipment: &Equipment,
-    visits: &[VisitFacts],
-    tracked: &Tracked,
-    mut page: report::PatientPage,
-    folder: &Path,
-) -> Result<(), StageError> {
-    let study = &equipment.study.study;
-    let mut baseline: Option<LoadedSeries> = None;
-    for (n, plan) in patient.visits.iter().enumerate() {
-        let series = load(&plan.measure, &mut Vec::new())?;
-        page.key_images.extend(key_images::of_visit(&series, visits, n, tracked, study.reports.key_image_mm));
-        if let (Some(fixed), Some(registration)) = (&baseline, page.visits[n].registration.as_mut()) {
-            registration.pictures = registration_view::pictures(fixed, &visits[0], &series, &visits[n]);
-        }
-        baseline.get_or_insert(series);
-    }
-    page.provenance = page::provenance(&equipment.parts);
-    let html = report::render_patient(&page).map_err(|e| StageError::new("report", "page", e.to_string()))?;
-    out::write_atomic(&folder.join("report.html"), html.as_bytes()).map_err(|e| write_error(&e))
-}
-
-fn write_results(result: &PatientResult, folder: &Path) -> Result<(), StageError> {
-    out::write_json(&folder.join("notes.json"), &result.notes).map_err(|e| write_error(&e))?;
-    out::write_json(&folder.join("result.json"), result).map_err(|e| write_error(&e))
+    Ok(concluded.result)
 }

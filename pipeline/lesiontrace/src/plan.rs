@@ -8,10 +8,13 @@ use formats::clinical::{ClinicalTables, PatientRecord, SeedRecord, TreatmentReco
 use formats::nifti_archive::derivatives::{self, Derived};
 use imaging::Note;
 use oncology::marker::MarkerReading;
+use oncology::reads::ReadRow;
 use oncology::visit_window::{VisitLabel, label_visits};
 use oncology::{Date, VisitId};
+use serde::{Deserialize, Serialize};
 
 use crate::config::{LoadedStudy, Study};
+use crate::reading;
 
 mod digest;
 mod doses;
@@ -62,7 +65,8 @@ pub(crate) struct MaskFolder {
 /// A scan round a treatment on its day tells where tumour and zone lie (margin). It is no response time point: from the first study
 /// *after* the ablation on a zone is judged (criteria conventions §5.0), and whether all was ablated is read on a later study than the
 /// control at the end of the procedure (Ahmed et al. 2014: technical success is not technique efficacy).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Purpose {
     /// Baseline, and every visit at which response is judged.
     Response,
@@ -132,6 +136,8 @@ pub(crate) struct PatientPlan {
     pub(crate) treatments: Vec<TreatmentRecord>,
     /// Tumour markers, in the order of the table.
     pub(crate) markers: Vec<MarkerReading>,
+    /// What readers decided: of `reads.csv`, and what the run was given.
+    pub(crate) reads: Vec<ReadRow>,
     /// What to doubt already.
     pub(crate) notes: Vec<Note>,
     /// Why the patient cannot be done; empty when it can.
@@ -158,6 +164,8 @@ pub(crate) fn plan(archive: &Path, loaded: &LoadedStudy) -> anyhow::Result<Cohor
     clinical.add_participants(archive)?;
     let known: BTreeSet<String> = indexed.value.patients.iter().map(|p| p.patient_id.clone()).collect();
     note_rows_of_nobody(&clinical, &indexed.value, &known, &mut notes);
+    let reads = reading::clinical(&archive.join(&study.clinical.folder))?;
+    notes.extend(reading::of_nobody(&reads, &known));
     let wanted: BTreeSet<&String> = study.cohort.patients.iter().collect();
     for id in wanted.iter().filter(|id| !known.contains(id.as_str())) {
         notes.push(Note::error("unknown_patient", id.as_str(), "[cohort] patients names a patient without images"));
@@ -167,7 +175,8 @@ pub(crate) fn plan(archive: &Path, loaded: &LoadedStudy) -> anyhow::Result<Cohor
     let derived = derivatives::find(archive, &indexed.value.nifti_files, images).note_into(&mut notes);
     let mut patients = Vec::new();
     for images in indexed.value.patients.iter().filter(|p| wanted.is_empty() || wanted.contains(&p.patient_id)) {
-        let sources = Sources { index: &indexed.value, clinical: &clinical, derived: &derived, notes: &notes };
+        let sources =
+            Sources { index: &indexed.value, clinical: &clinical, derived: &derived, reads: &reads, notes: &notes };
         patients.push(plan_patient(archive, images, sources, study)?);
     }
     warn_about_bare_nifti(&indexed.value, &derived, archive, study, &mut notes);
@@ -218,6 +227,7 @@ struct Sources<'a> {
     index: &'a ArchiveIndex,
     clinical: &'a ClinicalTables,
     derived: &'a [Derived],
+    reads: &'a [ReadRow],
     notes: &'a [Note],
 }
 
@@ -227,7 +237,7 @@ fn plan_patient(
     sources: Sources<'_>,
     study: &Study,
 ) -> anyhow::Result<PatientPlan> {
-    let Sources { index, clinical, derived, notes: archive_notes } = sources;
+    let Sources { index, clinical, derived, notes: archive_notes, .. } = sources;
     let id = &images.patient_id;
     let mut notes: Vec<Note> = archive_notes.iter().filter(|n| n.subject == *id).cloned().collect();
     let source = visit::Source {
@@ -272,7 +282,8 @@ fn plan_patient(
     let markers = clinical.markers.get(id).cloned().unwrap_or_default();
     let all: Vec<&VisitPlan> = history.iter().chain(&visits).collect();
     let input_digest = digest::digest(&all, record.as_ref(), &treatments, &markers)?;
-    Ok(PatientPlan { id: id.clone(), visits, history, record, treatments, markers, notes, faults, input_digest })
+    let reads = sources.reads.iter().filter(|row| row.patient_id == *id).cloned().collect();
+    Ok(PatientPlan { id: id.clone(), visits, history, record, treatments, markers, reads, notes, faults, input_digest })
 }
 
 /// Takes the visits before the baseline of the study's windows out of those that are used: criteria compare with baseline, and what lies

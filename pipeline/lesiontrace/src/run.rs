@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use imaging::Note;
+use oncology::reads::ReadRow;
 use serde::Serialize;
 
 use crate::at_work::{self, AtWork};
@@ -50,6 +52,8 @@ pub(crate) struct RunRequest {
     pub(crate) memory: String,
     /// Only patients that failed before.
     pub(crate) only_failed: bool,
+    /// What readers decided.
+    pub(crate) reads: Vec<ReadRow>,
     /// Say what would be done, and stop.
     pub(crate) dry_run: bool,
     /// Refuse later runs that are made with anything else.
@@ -96,7 +100,8 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let started = Instant::now();
     let signal = at_work::listen().map_err(Failure::internal)?;
     let budget = parse_memory(&request.memory).map_err(Failure::usage)?;
-    let cohort = plan(&request.archive, &request.study).map_err(Failure::io)?;
+    let mut cohort = plan(&request.archive, &request.study).map_err(Failure::io)?;
+    give_reads(&mut cohort, &request.reads).map_err(Failure::bad_input)?;
     let n_threads = session::n_threads(global);
     let equipment = equip(request.study.clone(), global.onnxruntime.as_deref(), n_threads, Needs::of(&cohort))
         .map_err(Failure::bad_input)?;
@@ -127,6 +132,18 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let n_open = ours.filter(|e| e.state != State::Done).count();
     let only_transient = n_failed > 0 && lasting == 0;
     Ok(Outcome { n_failed, n_open, only_transient, signal: signal.caught() })
+}
+
+/// Gives every patient the reads of the files the run was given; refused where one is of nobody in the cohort.
+fn give_reads(cohort: &mut CohortPlan, reads: &[ReadRow]) -> anyhow::Result<()> {
+    for row in reads {
+        let own = cohort.patients.iter_mut().find(|patient| patient.id == row.patient_id);
+        let own = own.with_context(|| {
+            format!("--reads: {} is of patient {:?}, who is not in this cohort", row.subject(), row.patient_id)
+        })?;
+        own.reads.push(row.clone());
+    }
+    Ok(())
 }
 
 /// The key of each patient in two halves: program, stages, study, criteria and models; the patient's own input.

@@ -2,7 +2,6 @@
 //! `export` reads. It names images by their identifiers, never by their files.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use formats::dicom::SliceHeader;
 use formats::dicom::geometry::SLICE_POSITION_TOLERANCE_MM;
@@ -11,10 +10,7 @@ use oncology::tracking::LesionTrack;
 use oncology::{LesionState, VisitId};
 use serde::{Deserialize, Serialize};
 
-use crate::out;
-use crate::plan::PatientPlan;
 use crate::stages::find::VisitFacts;
-use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
 
 /// Name of the file.
@@ -85,27 +81,20 @@ pub(crate) struct LabelRecord {
     pub(crate) lesion_ids: Vec<String>,
 }
 
-/// Writes the record of one patient. `patient` holds the visits that `visits` are of.
-pub(crate) fn write(
-    patient: &PatientPlan,
-    visits: &[VisitFacts],
-    tracked: &Tracked,
-    folder: &Path,
-) -> Result<(), StageError> {
-    let of_visit = |(n, visit): (usize, &VisitFacts)| {
-        let plan = patient.visits.iter().find(|plan| plan.id == visit.id)?;
-        Some(source(n, visit, &plan.measure.entry.headers, tracked))
-    };
-    let record = SourceRecord { schema_version: 1, visits: visits.iter().enumerate().filter_map(of_visit).collect() };
-    out::write_json(&folder.join(FILE), &record).map_err(|error| StageError {
-        stage: "report",
-        code: "write".to_owned(),
-        message: format!("{error:#}"),
-        transient: crate::exit::is_transient(&error),
-    })
+/// The record of one patient.
+pub(crate) fn record(visits: &[VisitFacts], tracked: &Tracked) -> SourceRecord {
+    let visits = visits.iter().enumerate().map(|(n, visit)| source(n, visit, tracked)).collect();
+    SourceRecord { schema_version: 1, visits }
 }
 
-fn source(n: usize, visit: &VisitFacts, headers: &[SliceHeader], tracked: &Tracked) -> VisitSource {
+/// The image each slice of a series is; empty where one of them is not known.
+pub(crate) fn slices(grid: &Grid, sop_instance_uids: &[String], headers: &[SliceHeader]) -> Vec<SliceRecord> {
+    let slice = |(k, uid): (usize, &String)| slice(grid, k, uid, headers);
+    let slices: Option<Vec<SliceRecord>> = sop_instance_uids.iter().enumerate().map(slice).collect();
+    slices.unwrap_or_default()
+}
+
+fn source(n: usize, visit: &VisitFacts, tracked: &Tracked) -> VisitSource {
     let grid = &visit.measured.grid;
     let shape = grid.shape();
     let lesions = visit.lesions.iter().map(|lesion| LabelRecord {
@@ -116,8 +105,6 @@ fn source(n: usize, visit: &VisitFacts, headers: &[SliceHeader], tracked: &Track
         let made_for = tracked.zones.iter().filter(|((at, _), labels)| *at == n && labels.contains(&zone.label));
         LabelRecord { label: zone.label, lesion_ids: made_for.map(|((_, lesion), _)| lesion.to_string()).collect() }
     });
-    let slice = |(k, uid): (usize, &String)| slice(grid, k, uid, headers);
-    let slices: Option<Vec<SliceRecord>> = visit.measured.sop_instance_uids.iter().enumerate().map(slice).collect();
     VisitSource {
         visit: visit.id,
         series_role: visit.measured.role.clone(),
@@ -127,7 +114,7 @@ fn source(n: usize, visit: &VisitFacts, headers: &[SliceHeader], tracked: &Track
             voxel_to_patient_lps: grid.voxel_to_patient().to_rows(),
             frame_of_reference_uid: grid.frame().as_str().to_owned(),
         },
-        slices: slices.unwrap_or_default(),
+        slices: visit.slices.clone(),
         lesions: lesions.collect(),
         measured_labels: tracked.tracks.iter().filter_map(|track| measured_labels(track, n)).collect(),
         ablation_zones: zones.collect(),

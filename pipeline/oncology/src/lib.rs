@@ -18,6 +18,7 @@ pub mod measure;
 pub mod modality;
 pub mod oligometastatic;
 pub mod progression;
+pub mod reads;
 pub mod sdtm;
 pub mod time;
 pub mod tracking;

@@ -93,7 +93,8 @@ impl VisitWindows {
 }
 
 /// Where a visit stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum VisitLabel {
     /// The last visit before the first treatment, within the window.
     Baseline,

@@ -37,6 +37,21 @@ pub struct KeyImage {
     pub scale_bar_mm: f64,
     /// Letters at the edges.
     pub orientation: Orientation,
+    /// Where pixels lie in the patient, for calipers drawn by a reader; `None`: none can be drawn.
+    #[serde(default)]
+    pub pixel_to_patient: Option<PixelToPatient>,
+}
+
+/// Where pixel `[x, y]` lies in the patient: `origin + x · column + y · row`, LPS mm.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PixelToPatient {
+    /// Centre of the upper left pixel.
+    pub origin: [f64; 3],
+    /// From one column to the next.
+    pub column: [f64; 3],
+    /// From one row to the next.
+    pub row: [f64; 3],
 }
 
 /// A closed outline.
@@ -186,17 +201,19 @@ pub(crate) fn png_address([width, height]: [u32; 2], pixels: &[u8], subject: &st
     Ok(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png)))
 }
 
-/// Grey values as base64 text.
-pub(crate) mod pixel_text {
+/// Grey values as base64 text, for `#[serde(with)]`.
+pub mod pixel_text {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    pub(crate) fn serialize<S: Serializer>(pixels: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    /// Writes them.
+    pub fn serialize<S: Serializer>(pixels: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&STANDARD.encode(pixels))
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    /// Reads them.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
         STANDARD.decode(text).map_err(|error| D::Error::custom(format!("pixels: expected base64, {error}")))
     }

@@ -25,6 +25,7 @@ mod patient_view;
 pub mod provenance;
 pub mod registration_picture;
 mod render;
+pub mod review;
 mod size_drawing;
 mod strip;
 pub mod triage_page;
@@ -43,7 +44,7 @@ pub use cohort_page::{
 pub use contact_sheet::{Tile, contact_sheet};
 pub use earlier_visit::{EarlierFinding, EarlierVisit};
 pub use error::ReportError;
-pub use key_image::{KeyImage, Orientation, Outline, OutlineRole};
+pub use key_image::{KeyImage, Orientation, Outline, OutlineRole, PixelToPatient};
 pub use margin_map::MarginMap;
 pub use patient_page::{
     Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Quality, RegistrationQuality, SeriesUsed,
@@ -52,4 +53,5 @@ pub use patient_page::{
 pub use provenance::{Component, Provenance, RunBlock};
 pub use registration_picture::RegistrationPicture;
 pub use render::{RESEARCH_USE_NOTICE, render_cohort, render_patient, render_triage};
+pub use review::{Review, ReviewLesion, ReviewVisit};
 pub use triage_page::{TriageNeed, TriagePage, TriagePatient, TriageReadiness, TriageVisit};

@@ -11,6 +11,7 @@ use crate::key_image::KeyImage;
 use crate::margin_map::MarginMap;
 use crate::provenance::{Provenance, RunBlock};
 use crate::registration_picture::RegistrationPicture;
+use crate::review::Review;
 
 /// One patient's page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,6 +51,9 @@ pub struct PatientPage {
     pub endpoints: Vec<EndpointRow>,
     /// Key images; shown in strips, one per lesion, a column per visit.
     pub key_images: Vec<KeyImage>,
+    /// What a reader may decide and what readers decided; `None`: the page shows no review.
+    #[serde(default)]
+    pub review: Option<Review>,
     /// What to know and what to doubt.
     pub notes: Vec<Note>,
     /// One sentence per stage that ran.

@@ -15,6 +15,7 @@ use crate::patient_page::{
 };
 use crate::provenance::{Provenance, RunBlock};
 use crate::registration_picture::{PanelPicture, panel_picture};
+use crate::review::{ReviewView, review_view};
 use crate::size_drawing::{Drawing, size_drawings};
 use crate::strip::{Strips, strips};
 use crate::verdict_view::{Headline, VerdictBox, check_sums, headline, verdict_box};
@@ -45,6 +46,7 @@ pub(crate) struct PatientView<'a> {
     endpoints: Vec<EndpointLine>,
     treatments: Vec<TreatmentLine>,
     notes: Vec<NoteGroup>,
+    review: Option<ReviewView>,
     methods: &'a [String],
     provenance: &'a Provenance,
     run: &'a RunBlock,
@@ -103,6 +105,7 @@ pub(crate) fn patient_view(page: &PatientPage) -> Result<PatientView<'_>, Report
         endpoints: endpoint_lines(page)?,
         treatments: treatment_lines(page),
         notes: note_groups(&page.notes),
+        review: review_view(page),
         methods: &page.methods,
         provenance: &page.provenance,
         run: &page.run,

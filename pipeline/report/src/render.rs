@@ -26,8 +26,10 @@ const TEMPLATES: [(&str, &str); 6] = [
     ("style.css", include_str!("../templates/style.css")),
 ];
 
-/// What sorts and filters tables: the only script of a page. A page says the same without it.
+/// What sorts and filters tables. A page says the same without it.
 const SCRIPT: &str = include_str!("../templates/page.js");
+/// The same with what lets a reader decide and save; for the patient's page.
+const REVIEW_SCRIPT: &str = concat!(include_str!("../templates/page.js"), include_str!("../templates/review.js"));
 
 #[derive(Serialize)]
 struct Whole<T> {
@@ -41,20 +43,21 @@ struct Whole<T> {
 
 /// One patient's page as self-contained HTML.
 pub fn render_patient(page: &PatientPage) -> Result<String, ReportError> {
-    render("patient.html", patient_view(page)?)
+    let script = if page.review.is_some() { REVIEW_SCRIPT } else { SCRIPT };
+    render("patient.html", script, patient_view(page)?)
 }
 
 /// The cohort's page as self-contained HTML. It belongs into `cohort/`: its links lead to `../patients/<folder>/report.html`.
 pub fn render_cohort(page: &CohortPage) -> Result<String, ReportError> {
-    render("cohort.html", cohort_view(page)?)
+    render("cohort.html", SCRIPT, cohort_view(page)?)
 }
 
 /// The page of an archive before anything is measured, as self-contained HTML.
 pub fn render_triage(page: &TriagePage) -> Result<String, ReportError> {
-    render("triage.html", triage_view(page))
+    render("triage.html", SCRIPT, triage_view(page))
 }
 
-fn render<T: Serialize>(template: &'static str, page: T) -> Result<String, ReportError> {
+fn render<T: Serialize>(template: &'static str, script: &'static str, page: T) -> Result<String, ReportError> {
     let fail = |source| ReportError::Template { template, source };
     let mut environment = Environment::new();
     // A misspelt name in a template is an error, never an empty place.
@@ -62,8 +65,8 @@ fn render<T: Serialize>(template: &'static str, page: T) -> Result<String, Repor
     for (name, text) in TEMPLATES {
         environment.add_template(name, text).map_err(fail)?;
     }
-    let script_digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(SCRIPT));
-    let whole = Whole { notice: RESEARCH_USE_NOTICE, script: SCRIPT, script_digest, page };
+    let script_digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(script));
+    let whole = Whole { notice: RESEARCH_USE_NOTICE, script, script_digest, page };
     let html = environment.get_template(template).and_then(|template| template.render(Serde(&whole))).map_err(fail)?;
     Ok(visible(html))
 }

@@ -10,6 +10,7 @@ use crate::figure::{escape, path_data};
 use crate::key_image::{KeyImage, Orientation, OutlineRole};
 use crate::numerals::{coordinate, fixed};
 use crate::patient_page::{PatientPage, Visit};
+use crate::review::name;
 use crate::wording::words;
 
 /// Width of the widest field of view of a row on the page, in CSS pixels.
@@ -56,6 +57,8 @@ struct Cell {
 
 #[derive(Debug, Serialize)]
 struct Picture {
+    /// Lesion and visit, by which the page's script finds it.
+    name: String,
     address: String,
     alt: String,
     overlay: String,
@@ -170,6 +173,7 @@ fn picture(image: &KeyImage, px_per_mm: f64) -> Result<Picture, ReportError> {
     let outlined =
         if roles.is_empty() { "nothing outlined".to_owned() } else { format!("outlined: {}", roles.join(", ")) };
     Ok(Picture {
+        name: name(image),
         address: image.data_address()?,
         alt: format!(
             "Key image of {} on {}: {}; {outlined}; {} calipers",

@@ -35,6 +35,7 @@ fn small_page() -> PatientPage {
     page.criteria.truncate(1);
     page.margins.clear();
     page.events.clear();
+    page.review = None;
     page.endpoints.truncate(1);
     for registration in page.visits.iter_mut().filter_map(|visit| visit.registration.as_mut()) {
         registration.pictures.clear();
@@ -113,6 +114,29 @@ fn pages_need_no_network_and_say_what_they_are_for() {
             "every header cell has a scope"
         );
     }
+}
+
+#[test]
+fn a_reader_can_decide_and_what_was_decided_is_shown_whatever_it_says() {
+    let mut page = sample_patient();
+    let hostile = "</section><script>alert(1)</script>\u{202e}'\"&";
+    let review = page.review.as_mut().unwrap();
+    let read = &mut review.reads[0];
+    (read.reader, read.comment, read.reason) = (hostile.to_owned(), hostile.to_owned(), hostile.to_owned());
+    page.patient_id = hostile.to_owned();
+    let html = render_patient(&page).unwrap();
+    assert_eq!(html.matches("<script").count(), 1, "the page's own script alone");
+    assert!(html.contains("Readers' decisions") && html.contains("in force"));
+    let data = between(&html, "data-review=\"", "\"></div>").trim_start_matches("data-review=\"");
+    let data = data.replace("&quot;", "\"").replace("&#x2f;", "/");
+    let data: serde_json::Value = serde_json::from_str(&data).unwrap();
+    assert_eq!(data["patient_id"], hostile, "a saved file is of this patient");
+    assert_eq!(data["review"]["reads"][0]["reader"], hostile);
+    let picture = &data["pictures"]["L1|2024-01-10"];
+    assert!(
+        picture["calipers"].as_array().unwrap().len() == 2 && picture["column"][0].as_f64() > Some(0.0),
+        "{picture}"
+    );
 }
 
 #[test]

@@ -44,6 +44,10 @@ pub(crate) struct Run {
     /// Stop at the first failed patient.
     #[arg(long)]
     pub(crate) fail_fast: bool,
+    /// A reader's decisions, saved from a patient's page (.json) or as a table (.csv); may be given several times. They stay in force
+    /// in later runs.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reads: Vec<PathBuf>,
     /// Say what would be done, and stop.
     #[arg(long = "dry-run")]
     pub(crate) only_say: bool,

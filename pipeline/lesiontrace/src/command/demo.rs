@@ -78,6 +78,7 @@ fn run_one(
         force: false,
         fail_fast: false,
         memory: MEMORY.to_owned(),
+        reads: Vec::new(),
         only_failed: false,
         dry_run: false,
         freeze: false,

@@ -19,6 +19,8 @@ mod model;
 mod pet_case;
 mod phantom;
 mod register;
+mod report;
+mod review;
 mod run;
 mod segment;
 mod segment_each;
@@ -63,6 +65,8 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Criterion(args) => criterion::run(args),
         Command::Deidentify(args) => deidentify::run(args),
         Command::Export(args) => export::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Review(args) => review::run(args),
         Command::Demo(args) => demo::run(args, &cli.global),
     }
 }

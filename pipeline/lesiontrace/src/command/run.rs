@@ -1,10 +1,21 @@
 //! `run`: the main job.
 
+use std::path::PathBuf;
+
+use oncology::reads::ReadRow;
+
 use crate::cli::{Global, Only, Run};
 use crate::collect::collect;
 use crate::exit::Failure;
 use crate::run::{RunRequest, run as run_cohort};
-use crate::{config, out};
+use crate::{config, out, reading};
+
+/// The reads of all files.
+fn loaded_reads(files: &[PathBuf]) -> Result<Vec<ReadRow>, Failure> {
+    let rows: Vec<Vec<ReadRow>> =
+        files.iter().map(|file| reading::load(file).map_err(Failure::bad_input)).collect::<Result<_, _>>()?;
+    Ok(rows.concat())
+}
 
 /// Runs the study on the archive; without a shard it ends with collecting.
 pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
@@ -18,6 +29,7 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
         force: args.force,
         fail_fast: args.fail_fast,
         memory: args.memory.clone(),
+        reads: loaded_reads(&args.reads)?,
         only_failed: args.only == Some(Only::Failed),
         dry_run: args.only_say,
         freeze: args.freeze,

@@ -12,6 +12,7 @@ use formats::nifti;
 use imaging::registration::Registration;
 use imaging::{FrameId, LabelMap, Note};
 use oncology::tracking::LesionTrack;
+use oncology::visit_window::VisitLabel;
 use oncology::{LesionKind, LesionState, Organ, VisitId};
 use serde::{Deserialize, Serialize};
 
@@ -205,9 +206,11 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
     };
     Ok(VisitFacts {
         id,
+        label: VisitLabel::NoTreatment(0),
         purpose: Purpose::Response,
         side: None,
         measured,
+        slices: Vec::new(),
         arterial: None,
         pet: None,
         lesions: instances(&lesions, nothing),

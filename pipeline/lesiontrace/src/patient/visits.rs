@@ -13,12 +13,13 @@ use crate::cache::{Cache, content, outlines::Outlines};
 use crate::config::{MaskSource, Modality};
 use crate::manifest::Equipment;
 use crate::models::Opened;
+use crate::observed::RegisteredPair;
 use crate::out;
 use crate::plan::{PatientPlan, VisitPlan};
+use crate::source_record;
 use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::import::import;
 use crate::stages::load::{LoadedSeries, load};
-use crate::stages::margin::MeasuredMargin;
 use crate::stages::marks::{Marked, lay, say_why};
 use crate::stages::prompted::{self, Doubted, Marks};
 use crate::stages::register::{Side, to_fixed};
@@ -202,7 +203,9 @@ fn facts(
     };
     Ok(VisitFacts {
         id: plan.id,
+        label: plan.label.clone(),
         purpose: plan.purpose,
+        slices: source_record::slices(measured.image.grid(), &measured.sop_instance_uids, &plan.measure.entry.headers),
         measured: SeriesFacts::of(measured),
         arterial: arterial_series.as_ref().map(SeriesFacts::of),
         pet: pet_series.as_ref().map(SeriesFacts::of),
@@ -243,29 +246,28 @@ fn keep_masks(equipment: &Equipment, folder: &Path, loaded: &Loaded) -> Result<(
     Ok(())
 }
 
-pub(super) fn write_error(error: &anyhow::Error) -> StageError {
+pub(crate) fn write_error(error: &anyhow::Error) -> StageError {
     let transient = crate::exit::is_transient(error);
     StageError { stage: "report", code: "write".to_owned(), message: format!("{error:#}"), transient }
 }
 
-pub(super) fn margins(
+/// Visits round an ablation registered directly to each other, where the first of them is not baseline.
+pub(super) fn register_pairs(
     patient: &PatientPlan,
     setting: Setting<'_>,
     visits: &[VisitFacts],
     tracked: &Tracked,
-    notes: &mut Vec<Note>,
-) -> Result<Vec<MeasuredMargin>, StageError> {
-    let mut rows = Vec::new();
+) -> Result<Vec<RegisteredPair>, StageError> {
+    let mut registered: Vec<RegisteredPair> = Vec::new();
     for pair in margin::pairs(visits, tracked) {
-        let registration = if pair.before == 0 {
-            visits[pair.after].to_baseline.clone()
-        } else {
-            register_pair(patient, setting, pair.before, pair.after, notes)?
-        };
-        let threshold = setting.equipment.study.study.endpoints.margin_threshold_mm;
-        rows.push(margin::measure(&patient.id, &pair, visits, tracked, &registration, threshold, notes)?);
+        let (before, after) = (pair.before, pair.after);
+        if before > 0 && !registered.iter().any(|known| (known.before, known.after) == (before, after)) {
+            let mut notes = Vec::new();
+            let registration = register_pair(patient, setting, before, after, &mut notes)?;
+            registered.push(RegisteredPair { before, after, registration, notes });
+        }
     }
-    Ok(rows)
+    Ok(registered)
 }
 
 /// A study after ablation registered directly to the one before it, where that is not baseline.

@@ -11,6 +11,7 @@ use formats::clinical::TreatmentRecord;
 use imaging::Note;
 use jiff::civil::DateTime;
 use oncology::VisitId;
+use serde::{Deserialize, Serialize};
 
 use super::SeriesPlan;
 use super::outlines::{Days, RegionKind};
@@ -23,7 +24,8 @@ use super::{segmentations, structures};
 const SESSION_GAP_MINUTES: i64 = 30;
 
 /// Where a visit on the day of a local treatment stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum DaySide {
     /// Scanned before it.
     Before,

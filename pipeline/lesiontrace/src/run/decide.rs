@@ -6,7 +6,7 @@ use super::settings::Settings;
 use super::{Outcome, RunRequest, memory_need};
 use crate::ledger::{self, Entry, Roster, State};
 use crate::plan::{CohortPlan, PatientPlan};
-use crate::{artifacts, out};
+use crate::{artifacts, out, reading};
 
 /// A patient to be done.
 pub(super) struct Todo {
@@ -38,7 +38,7 @@ pub(super) struct Standing<'a> {
 pub(super) fn todo(standing: Standing<'_>, patients: Vec<PatientPlan>) -> anyhow::Result<Vec<Todo>> {
     let mut todo = Vec::new();
     for patient in patients {
-        let Decision { is_done_now, attempt, why } = decide(standing, &patient.id)?;
+        let Decision { is_done_now, attempt, why } = decide(standing, &patient)?;
         let line = format!("patient {}: {} ({why})", patient.id, verb(is_done_now));
         tracing::info!("{}", out::plain_line(&line));
         if is_done_now {
@@ -52,7 +52,8 @@ fn verb(is_done_now: bool) -> &'static str {
     if is_done_now { "do" } else { "keep" }
 }
 
-fn decide(standing: Standing<'_>, id: &str) -> anyhow::Result<Decision> {
+fn decide(standing: Standing<'_>, patient: &PatientPlan) -> anyhow::Result<Decision> {
+    let id = patient.id.as_str();
     let request = standing.request;
     if request.shard.is_some_and(|shard| !shard.takes(id)) {
         return Ok(Decision { is_done_now: false, why: "belongs to another shard".to_owned(), attempt: 0 });
@@ -68,6 +69,10 @@ fn decide(standing: Standing<'_>, id: &str) -> anyhow::Result<Decision> {
     match entry.state {
         State::Done => {
             let stale = changed(standing, &entry).or_else(|| damaged(&request.out, &entry));
+            let stale = match stale {
+                None => other_reads(&request.out, patient)?,
+                stale => stale,
+            };
             match stale {
                 Some(what) => decided(true, format!("done before; since then: {what}")),
                 None if request.resume => decided(false, "done, nothing changed".to_owned()),
@@ -101,6 +106,12 @@ fn changed(standing: Standing<'_>, entry: &Entry) -> Option<String> {
     (!changes.is_empty()).then(|| changes.join("; "))
 }
 
+/// Whether readers decided something since a patient was done.
+fn other_reads(out: &Path, patient: &PatientPlan) -> anyhow::Result<Option<String>> {
+    let changed = reading::changed(&out::patient_folder(out, &patient.id), &patient.reads)?;
+    Ok(changed.then(|| "readers' decisions changed".to_owned()))
+}
+
 fn damaged(out: &Path, entry: &Entry) -> Option<String> {
     artifacts::damage(&out::patient_folder(out, &entry.id), &entry.files)
 }
@@ -110,7 +121,7 @@ pub(super) fn dry_run(standing: Standing<'_>, cohort: &CohortPlan, budget: u64) 
     let mut text = String::new();
     let mut n_todo = 0;
     for patient in &cohort.patients {
-        let decision = decide(standing, &patient.id)?;
+        let decision = decide(standing, patient)?;
         n_todo += usize::from(decision.is_done_now);
         let (verb, need, n_visits) = (verb(decision.is_done_now), memory_need(patient) >> 20, patient.visits.len());
         text.push_str(&format!("{}: {verb} ({}): {n_visits} visits, about {need} MiB", patient.id, decision.why));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::config::Study;
 use crate::manifest::{Equipment, Part};
 use crate::stages;
 
@@ -15,12 +16,15 @@ pub(crate) struct Settings {
     /// Digest of all of them: the first half of a patient's key.
     #[serde(default)]
     pub(crate) digest: String,
-    parts: Vec<Part>,
+    pub(crate) parts: Vec<Part>,
     #[serde(default)]
-    stages: BTreeMap<String, u32>,
+    pub(crate) stages: BTreeMap<String, u32>,
     criteria: Vec<String>,
     cohort: String,
     margin_threshold_mm: f64,
+    /// The study itself; runs of older versions did not keep it.
+    #[serde(default)]
+    pub(crate) study: Option<Study>,
 }
 
 /// Name of the file in an output folder.
@@ -38,6 +42,7 @@ impl Settings {
             criteria: study.criteria.ids.clone(),
             cohort: study.cohort.name.clone(),
             margin_threshold_mm: study.endpoints.margin_threshold_mm,
+            study: Some(study.clone()),
         }
     }
 
@@ -97,6 +102,7 @@ mod tests {
             criteria: Vec::new(),
             cohort: String::new(),
             margin_threshold_mm: 5.0,
+            study: None,
         }
     }
 

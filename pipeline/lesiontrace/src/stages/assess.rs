@@ -9,13 +9,14 @@ use oncology::criteria::{CriterionResult, CriterionTable, ResponseInput, assess}
 use oncology::endpoint::{EndpointInput, ImagingVisit, Preset, endpoints};
 use oncology::event::{CompleteAblation, EventInput, events};
 use oncology::progression::{FocusFacts, ProgressionCause, ZoneRelation};
+use oncology::reads::{ReaderAxes, Reviewed};
 use oncology::tracking::{LesionTrack, Sighting};
 use oncology::treatment::{ClinicalFacts, DeathCause, Treatment, cycles_of};
 use oncology::{
     Date, EndpointRow, Evaluable, EventRow, Exact, LesionId, LesionKind, LesionRole, LesionState, Organ, Size,
 };
 
-use crate::plan::PatientPlan;
+use crate::observed::PatientFacts;
 use crate::stages::find::{VisitFacts, controls};
 use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
@@ -35,7 +36,7 @@ pub(crate) struct Assessed {
 
 /// Assesses a patient by every criterion; the first one leads: its progressions become events.
 pub(crate) fn assess_patient(
-    patient: &PatientPlan,
+    patient: &PatientFacts,
     visits: &[VisitFacts],
     tracked: &Tracked,
     tables: &[CriterionTable],
@@ -74,7 +75,7 @@ pub(crate) fn assess_patient(
 }
 
 /// Sizes and states of every lesion at every visit, coded as the criteria want them.
-fn response_input(patient: &PatientPlan, visits: &[VisitFacts], tracked: &Tracked) -> ResponseInput {
+fn response_input(patient: &PatientFacts, visits: &[VisitFacts], tracked: &Tracked) -> ResponseInput {
     let lesions = tracked.tracks.iter().filter_map(|track| tracked_lesion(track, visits, tracked)).collect();
     let info = |n: &usize| VisitInfo { visit: visits[*n].id, adequate: is_adequate(&visits[*n]) };
     let visits = response_visits(visits).iter().map(info).collect();
@@ -99,7 +100,8 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
     let is_there =
         |n: &usize| *n >= track.first_visit && track.state_at(*n).is_some_and(|state| state != LesionState::Absent);
     let first = judged.iter().position(is_there)?;
-    let coded = judged.iter().map(|n| coded_visit(track, visits, *n, enhanced)).collect();
+    let reviewed = &tracked.reviewed;
+    let coded = judged.iter().map(|n| coded_visit(track, visits, *n, enhanced, reviewed)).collect();
     let mut lesion = TrackedLesion::new(track.id.clone(), track.organ.clone(), track.kind, first, coded);
     let slice = visits[track.first_visit].measured.grid.spacing_mm()[2];
     lesion.slice_mm = Exact::from_image(slice);
@@ -107,6 +109,7 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
     let [across, along, _] = visits[track.first_visit].measured.grid.spacing_mm();
     lesion.half_width_mm = Exact::from_image(across.max(along));
     lesion.role_override = tracked.roles.get(&track.id).copied();
+    lesion.reviewed_role = reviewed.roles.get(&track.id).copied();
     lesion.treated_dates = tracked.treated.get(&track.id).cloned().unwrap_or_default();
     Some(lesion)
 }
@@ -118,8 +121,17 @@ fn enhances_at_first_sight(track: &LesionTrack, visits: &[VisitFacts]) -> Option
     sizes.viable.value().map(|v| v.chord.is_some())
 }
 
-fn coded_visit(track: &LesionTrack, visits: &[VisitFacts], n: usize, enhanced: Option<bool>) -> LesionVisit {
-    let blank = |size: Size, viable: Size, state| LesionVisit { size, viable, state, scan_date: None, reader: None };
+fn coded_visit(
+    track: &LesionTrack,
+    visits: &[VisitFacts],
+    n: usize,
+    enhanced: Option<bool>,
+    reviewed: &Reviewed,
+) -> LesionVisit {
+    let at = (n, track.id.clone());
+    let reader = reviewed.calls.get(&at).copied();
+    let drawn = reviewed.axes.get(&at);
+    let blank = |size: Size, viable: Size, state| LesionVisit { size, viable, state, scan_date: None, reader };
     let Some(sighting) = track.sightings.get(&n) else {
         return blank(Size::Absent, Size::Absent, LesionState::Absent);
     };
@@ -143,18 +155,22 @@ fn coded_visit(track: &LesionTrack, visits: &[VisitFacts], n: usize, enhanced: O
         }
         // A focus at a zone is outlined as viable tumour: its whole diameter is the viable one.
         LesionState::Residual | LesionState::LocalProgression => {
-            let size = diameter(track.kind, sighting, &visits[n]);
+            let size = diameter(track.kind, sighting, &visits[n], drawn);
             blank(size.clone(), size, sighting.state)
         }
         LesionState::Present | LesionState::Uncertain => {
-            let size = diameter(track.kind, sighting, &visits[n]);
+            let size = diameter(track.kind, sighting, &visits[n], drawn);
             blank(size, viable_diameter(sighting, &visits[n], enhanced), sighting.state)
         }
     }
 }
 
-/// The largest of the lesion's pieces: longest diameter, or short axis of a node.
-fn diameter(kind: LesionKind, sighting: &Sighting, visit: &VisitFacts) -> Size {
+/// What a reader drew, else the largest of the lesion's pieces: longest diameter, or short axis of a node.
+fn diameter(kind: LesionKind, sighting: &Sighting, visit: &VisitFacts, drawn: Option<&ReaderAxes>) -> Size {
+    let drawn = drawn.and_then(|axes| if kind == LesionKind::Node { axes.short } else { axes.long });
+    if let Some(size) = drawn.and_then(|chord| Exact::from_image(chord.length().0)) {
+        return Size::Measured(size);
+    }
     let of_label = |label: &u16| {
         let planar = visit.sizes_of(*label)?.planar.value()?;
         let chord = if kind == LesionKind::Node { planar.short_axis } else { planar.long_axis };
@@ -213,7 +229,7 @@ fn joined_or_none(names: &BTreeSet<&str>) -> String {
 
 /// Treatments with the lesions they were found to have treated. Names in `treatments.csv` are the clinic's own and are not taken
 /// for the program's.
-fn clinical_facts(patient: &PatientPlan, tracked: &Tracked, notes: &mut Vec<Note>) -> ClinicalFacts {
+fn clinical_facts(patient: &PatientFacts, tracked: &Tracked, notes: &mut Vec<Note>) -> ClinicalFacts {
     let treatments = patient.treatments.iter().map(|record| {
         let targets: Vec<LesionId> = tracked
             .treated

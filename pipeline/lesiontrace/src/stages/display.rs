@@ -1,7 +1,9 @@
 //! How a slice is shown: orientation, grey values and outlines, the same for key images and overlays.
 
-use imaging::{Index3, Mask, Patient, Point, Volume, contours, intensity};
+use imaging::{Grid, Index3, Mask, Patient, Point, Volume, contours, intensity};
 use oncology::Organ;
+use report::PixelToPatient;
+use serde::{Deserialize, Serialize};
 
 use crate::stages::load::LoadedSeries;
 
@@ -31,9 +33,9 @@ pub(crate) fn letter(direction: [f64; 3]) -> &'static str {
 }
 
 impl Display {
-    /// The display of a volume's slices.
-    pub(crate) fn of(volume: &Volume<f32>) -> Self {
-        let directions = volume.grid().directions();
+    /// The display of the slices of a grid.
+    pub(crate) fn of(grid: &Grid) -> Self {
+        let directions = grid.directions();
         let of_axis = |axis: usize| [directions[(0, axis)], directions[(1, axis)], directions[(2, axis)]];
         let flip_columns = matches!(letter(of_axis(0)), "R" | "A" | "F");
         let flip_rows = matches!(letter(of_axis(1)), "A" | "H" | "R");
@@ -47,6 +49,7 @@ impl Display {
 }
 
 /// A rectangle of one slice, in voxels of the series; it may reach beyond the slice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Cut {
     /// Slice.
     pub(crate) k: usize,
@@ -58,13 +61,27 @@ pub(crate) struct Cut {
 
 impl Cut {
     /// Pixel coordinates of a point of the slice.
-    pub(crate) fn pixel(&self, volume: &Volume<f32>, display: &Display, p: Point<Patient>) -> [f64; 2] {
-        let voxel = volume.grid().patient_to_voxel().apply(p).coords;
+    pub(crate) fn pixel(&self, grid: &Grid, display: &Display, p: Point<Patient>) -> [f64; 2] {
+        let voxel = grid.patient_to_voxel().apply(p).coords;
         let at = |value: f64, axis: usize, flip: bool| {
             let inside = value - self.first[axis] as f64;
             if flip { (self.size[axis] - 1) as f64 - inside } else { inside }
         };
         [at(voxel.x, 0, display.flip_columns), at(voxel.y, 1, display.flip_rows)]
+    }
+
+    /// Where its pixels lie in the patient.
+    pub(crate) fn pixel_to_patient(&self, grid: &Grid, display: &Display) -> PixelToPatient {
+        let lps = |x: f64, y: f64| {
+            let at = |shown: f64, axis: usize, flip: bool| {
+                self.first[axis] as f64 + if flip { (self.size[axis] - 1) as f64 - shown } else { shown }
+            };
+            let voxel = Point::new(at(x, 0, display.flip_columns), at(y, 1, display.flip_rows), self.k as f64);
+            grid.voxel_to_patient().apply(voxel).to_array()
+        };
+        let origin = lps(0.0, 0.0);
+        let step = |to: [f64; 3]| std::array::from_fn(|axis| to[axis] - origin[axis]);
+        PixelToPatient { origin, column: step(lps(1.0, 0.0)), row: step(lps(0.0, 1.0)) }
     }
 }
 
@@ -96,17 +113,42 @@ pub(crate) fn pixels(volume: &Volume<f32>, cut: &Cut, display: &Display, (low, h
     pixels
 }
 
-/// Outlines of a mask (cut from the series' grid) in the slice shown, in pixel coordinates.
-pub(crate) fn slice_outlines(mask: &Mask, volume: &Volume<f32>, cut: &Cut, display: &Display) -> Vec<Vec<[f64; 2]>> {
-    let on_slice = volume.grid().center(Index3 { i: 0, j: 0, k: cut.k });
+/// Outlines of a mask (cut from the series' own grid) in the slice shown, in pixel coordinates.
+pub(crate) fn slice_outlines(mask: &Mask, grid: &Grid, cut: &Cut, display: &Display) -> Vec<Vec<[f64; 2]>> {
+    let on_slice = grid.center(Index3 { i: 0, j: 0, k: cut.k });
     let k = mask.grid().patient_to_voxel().apply(on_slice).coords.z.round();
     if k < 0.0 || k >= mask.shape().nk as f64 {
         return Vec::new();
     }
     let shown = |points: &[Point<Patient>]| {
-        let pixels: Vec<[f64; 2]> = points.iter().map(|p| cut.pixel(volume, display, *p)).collect();
+        let pixels: Vec<[f64; 2]> = points.iter().map(|p| cut.pixel(grid, display, *p)).collect();
         let inside = |p: &[f64; 2]| (0..2).all(|axis| p[axis] > -0.5 && p[axis] < cut.size[axis] as f64 - 0.5);
         pixels.iter().any(inside).then_some(pixels)
     };
     contours(mask, k as usize).iter().filter_map(|contour| shown(&contour.points)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use imaging::{Affine, FrameId, Shape};
+
+    use super::*;
+
+    #[test]
+    fn pixels_lie_where_points_are_drawn_on_an_oblique_flipped_slice() {
+        let rows = [[-0.7, 0.1, 0.3, 40.0], [0.1, -0.75, 0.4, 12.0], [0.05, 0.1, 4.8, -60.0], [0.0, 0.0, 0.0, 1.0]];
+        let shape = Shape { ni: 50, nj: 40, nk: 9 };
+        let grid = Grid::new(shape, Affine::from_rows(rows).unwrap(), FrameId::new("f")).unwrap();
+        let display = Display::of(&grid);
+        assert!(display.flip_columns && display.flip_rows, "{:?}", display.letters);
+        let cut = Cut { k: 3, first: [-4, 7], size: [30, 20] };
+        let to_patient = cut.pixel_to_patient(&grid, &display);
+        for pixel in [[0.0, 0.0], [29.0, 0.0], [3.25, 17.5]] {
+            let lps: [f64; 3] = std::array::from_fn(|axis| {
+                to_patient.origin[axis] + pixel[0] * to_patient.column[axis] + pixel[1] * to_patient.row[axis]
+            });
+            let back = cut.pixel(&grid, &display, Point::from(lps));
+            assert!((back[0] - pixel[0]).abs() < 1e-9 && (back[1] - pixel[1]).abs() < 1e-9, "{pixel:?} {back:?}");
+        }
+    }
 }

@@ -9,12 +9,13 @@ use formats::dicom::{DoseVolume, read_dose};
 use imaging::{Mask, Note};
 use oncology::Evaluable;
 use oncology::measure::dose::{DoseStatistics, dose_statistics};
+use serde::{Deserialize, Serialize};
 
 use crate::stages::measure::Sizes;
 use crate::stages::segment::Instance;
 
 /// The dose in one lesion.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct LesionDose {
     /// Which dose, and how it was read.
     pub(crate) method: String,

@@ -5,25 +5,32 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imaging::registration::{Quality, Registration};
 use imaging::{Grid, Note};
+use oncology::visit_window::VisitLabel;
 use oncology::{Date, VisitId};
+use serde::{Deserialize, Serialize};
 
 use crate::plan::{DaySide, Purpose};
+use crate::source_record::SliceRecord;
 use crate::stages::load::LoadedSeries;
 use crate::stages::marks::{Marked, Unmeasured};
 use crate::stages::measure::Sizes;
 use crate::stages::segment::Instance;
 
 /// One visit without its images.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VisitFacts {
     /// Its name, also of its folder below the patient's.
     pub(crate) id: VisitId,
+    /// Where it stands round the treatments, by `[timeline]`.
+    pub(crate) label: VisitLabel,
     /// What it is read for.
     pub(crate) purpose: Purpose,
     /// Where it stands on the day of a local treatment, where that is known.
     pub(crate) side: Option<DaySide>,
     /// Role, description and modality of the measured series.
     pub(crate) measured: SeriesFacts,
+    /// The image each slice of the measured series is; empty where the series is no DICOM.
+    pub(crate) slices: Vec<SliceRecord>,
     /// The arterial series, if one was used.
     pub(crate) arterial: Option<SeriesFacts>,
     /// The PET, if one was used.
@@ -35,6 +42,7 @@ pub(crate) struct VisitFacts {
     /// Sizes of the lesions, in the same order.
     pub(crate) sizes: Vec<Sizes>,
     /// The organ cut to its box, if it was found.
+    #[serde(with = "crate::observed::mask::optional")]
     pub(crate) organ: Option<imaging::Mask>,
     /// From this visit into the baseline frame.
     pub(crate) to_baseline: Registration,
@@ -51,7 +59,7 @@ pub(crate) struct VisitFacts {
 }
 
 /// One series that was used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SeriesFacts {
     /// Its role.
     pub(crate) role: String,

@@ -1,71 +1,149 @@
 //! Key images: the same place of one lesion at every visit, at one scale and window, with outlines and calipers.
 
 use imaging::diameter::mask_centroid;
-use imaging::{Chord, Mask, Patient, Point, Volume};
+use imaging::{Chord, Mask, Patient, Point};
 use oncology::tracking::{LesionTrack, Sighting};
 use oncology::{Evaluable, LesionState};
 use report::{KeyImage, Orientation, Outline, OutlineRole};
 
-use crate::stages::display::{Cut, Display, grey_window, pixels, slice_outlines};
+use crate::stages::display::{Cut, Display, slice_outlines};
 use crate::stages::find::VisitFacts;
-use crate::stages::load::LoadedSeries;
+use crate::stages::pictures::{KeptCut, VisitPictures};
 use crate::stages::track::Tracked;
 
 /// Length of the scale bar, mm.
 const SCALE_BAR_MM: f64 = 20.0;
 
-/// Images of every lesion at one visit.
-pub(crate) fn of_visit(
-    series: &LoadedSeries,
+/// The rectangle to show of every lesion at one visit, where it lies on the images.
+pub(crate) fn places<'a>(
     visits: &[VisitFacts],
     n: usize,
-    tracked: &Tracked,
+    tracked: &'a Tracked,
     field_mm: f64,
-) -> Vec<KeyImage> {
-    let of_track = |track: &LesionTrack| {
-        let sighting = track.sightings.get(&n)?;
-        key_image(series, visits, n, track, sighting, tracked, field_mm)
-    };
+) -> Vec<(&'a LesionTrack, Cut)> {
+    let of_track = |track: &'a LesionTrack| Some((track, rectangle(visits, n, track, tracked, field_mm)?));
     tracked.tracks.iter().filter_map(of_track).collect()
 }
 
-fn key_image(
-    series: &LoadedSeries,
-    visits: &[VisitFacts],
-    n: usize,
-    track: &LesionTrack,
-    sighting: &Sighting,
-    tracked: &Tracked,
-    field_mm: f64,
-) -> Option<KeyImage> {
-    let (visit, volume) = (&visits[n], &series.image);
+fn rectangle(visits: &[VisitFacts], n: usize, track: &LesionTrack, tracked: &Tracked, field_mm: f64) -> Option<Cut> {
+    let sighting = track.sightings.get(&n)?;
+    let grid = &visits[n].measured.grid;
     let (center, slice_k) = place(visits, n, track, sighting, tracked)?;
-    let voxel = volume.grid().patient_to_voxel().apply(center).coords;
+    let voxel = grid.patient_to_voxel().apply(center).coords;
     let k = slice_k.map_or(voxel.z.round(), |k| k as f64);
-    if k < 0.0 || k >= volume.shape().nk as f64 {
+    if k < 0.0 || k >= grid.shape().nk as f64 {
         return None;
     }
-    let spacing = volume.grid().spacing_mm();
+    let spacing = grid.spacing_mm();
     let size = [0, 1].map(|axis| (field_mm / spacing[axis]).round().max(8.0) as i64);
     let first = [voxel.x.round() as i64 - size[0] / 2, voxel.y.round() as i64 - size[1] / 2];
-    let cut = Cut { k: k as usize, first, size };
-    let display = Display::of(volume);
-    let (low, high) = grey_window(series, &track.organ);
-    let (outlines, calipers) = overlay(visit, n, sighting, tracked, track, volume, &cut, &display);
-    let [left, right, top, bottom] = display.letters.clone();
-    Some(KeyImage {
-        lesion_id: track.id.to_string(),
-        visit: visit.id,
-        caption: caption(series, sighting, &cut, (low, high)),
-        width: size[0] as u32,
-        height: size[1] as u32,
-        pixels: pixels(volume, &cut, &display, (low, high)),
-        pixel_mm: [spacing[0], spacing[1]],
-        outlines,
-        calipers,
-        scale_bar_mm: SCALE_BAR_MM,
-        orientation: Orientation { left, right, top, bottom },
-    })
+    Some(Cut { k: k as usize, first, size })
+}
+
+/// What lesions over time are shown with.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown<'a> {
+    /// The visits.
+    pub(crate) visits: &'a [VisitFacts],
+    /// The lesions.
+    pub(crate) tracked: &'a Tracked,
+    /// Lesions as the program followed them, whose places were cut.
+    pub(crate) as_followed: &'a Tracked,
+    /// Edge of a picture, mm.
+    pub(crate) field_mm: f64,
+}
+
+impl Shown<'_> {
+    /// Images of every lesion at visit `n`, from the pictures that were cut there.
+    pub(crate) fn of_visit(&self, n: usize, pictures: &VisitPictures) -> Vec<KeyImage> {
+        self.tracked.tracks.iter().filter_map(|track| self.key_image(n, track, pictures)).collect()
+    }
+
+    /// The picture of the lesion's place; where a reader changed it, that of the place the program had followed it to.
+    fn picture<'p>(&self, n: usize, track: &LesionTrack, pictures: &'p VisitPictures) -> Option<&'p KeptCut> {
+        let window = pictures.window_of(&track.organ);
+        let own = rectangle(self.visits, n, track, self.tracked, self.field_mm);
+        own.and_then(|cut| pictures.find(&cut, window)).or_else(|| {
+            let before = self.as_followed.tracks.iter().find(|other| other.id == track.id)?;
+            let cut = rectangle(self.visits, n, before, self.as_followed, self.field_mm)?;
+            pictures.find(&cut, window)
+        })
+    }
+
+    fn key_image(&self, n: usize, track: &LesionTrack, pictures: &VisitPictures) -> Option<KeyImage> {
+        let sighting = track.sightings.get(&n)?;
+        let KeptCut { cut, window, pixels } = self.picture(n, track, pictures)?;
+        let visit = &self.visits[n];
+        let grid = &visit.measured.grid;
+        let spacing = grid.spacing_mm();
+        let display = Display::of(grid);
+        let (outlines, calipers) = self.overlay(n, track, sighting, cut, &display);
+        let [left, right, top, bottom] = display.letters.clone();
+        Some(KeyImage {
+            lesion_id: track.id.to_string(),
+            visit: visit.id,
+            caption: caption(pictures, sighting, cut, *window),
+            width: cut.size[0] as u32,
+            height: cut.size[1] as u32,
+            pixels: pixels.clone(),
+            pixel_mm: [spacing[0], spacing[1]],
+            outlines,
+            calipers,
+            scale_bar_mm: SCALE_BAR_MM,
+            orientation: Orientation { left, right, top, bottom },
+            pixel_to_patient: Some(cut.pixel_to_patient(grid, &display)),
+        })
+    }
+
+    fn overlay(
+        &self,
+        n: usize,
+        track: &LesionTrack,
+        sighting: &Sighting,
+        cut: &Cut,
+        display: &Display,
+    ) -> (Vec<Outline>, Vec<[[f64; 2]; 2]>) {
+        let visit = &self.visits[n];
+        let grid = &visit.measured.grid;
+        let mut outlines = Vec::new();
+        let mut draw = |mask: &Mask, role: OutlineRole| {
+            for points in slice_outlines(mask, grid, cut, display) {
+                outlines.push(Outline { role, points });
+            }
+        };
+        if let Some(organ) = &visit.organ {
+            draw(organ, OutlineRole::Organ);
+        }
+        let zones = self.tracked.zones.get(&(n, track.id.clone())).map_or(&[][..], Vec::as_slice);
+        for zone in visit.zones.iter().filter(|z| zones.contains(&z.label)) {
+            draw(&zone.mask, OutlineRole::Zone);
+        }
+        let ends = |chord: &Chord| [chord.start, chord.end].map(|p| cut.pixel(grid, display, p));
+        let drawn = self.tracked.reviewed.axes.get(&(n, track.id.clone())).copied().unwrap_or_default();
+        let is_here = |chord: &Chord| grid.patient_to_voxel().apply(chord.start).coords.z.round() == cut.k as f64;
+        let mut drawn = [drawn.long, drawn.short].map(|chord| chord.filter(is_here));
+        let mut calipers = Vec::new();
+        for label in &sighting.labels {
+            if let Some(lesion) = visit.lesion(*label) {
+                draw(&lesion.mask, OutlineRole::Lesion);
+            }
+            let Some(sizes) = visit.sizes_of(*label) else { continue };
+            if let Evaluable::Value(part) = &sizes.viable
+                && part.chord.is_some()
+            {
+                draw(&part.mask, OutlineRole::Viable);
+            }
+            if let (Evaluable::Value(planar), Some(slice_k)) = (&sizes.planar, sizes.slice_k)
+                && slice_k == cut.k
+            {
+                let [long, short] = std::mem::take(&mut drawn);
+                calipers.push(ends(&long.unwrap_or(planar.long_axis)));
+                calipers.push(ends(&short.unwrap_or(planar.short_axis)));
+            }
+        }
+        calipers.extend(drawn.iter().flatten().map(ends));
+        (outlines, calipers)
+    }
 }
 
 /// Where to look: the lesion itself, else its zone, else where it was last seen, carried to this visit.
@@ -89,7 +167,7 @@ fn place(
     Some((visit.to_baseline.moving_to_fixed.inverse()?.apply(last), None))
 }
 
-fn caption(series: &LoadedSeries, sighting: &Sighting, cut: &Cut, window: (f32, f32)) -> String {
+fn caption(series: &VisitPictures, sighting: &Sighting, cut: &Cut, window: (f32, f32)) -> String {
     let what = match sighting.state {
         LesionState::Absent => "absent; last place shown",
         LesionState::Ablated => "ablated; zone shown",
@@ -108,53 +186,4 @@ fn caption(series: &LoadedSeries, sighting: &Sighting, cut: &Cut, window: (f32, 
         window.1.round(),
         series.unit
     )
-}
-
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one picture needs the visit, the lesion, the volume and how both are shown"
-)]
-fn overlay(
-    visit: &VisitFacts,
-    n: usize,
-    sighting: &Sighting,
-    tracked: &Tracked,
-    track: &LesionTrack,
-    volume: &Volume<f32>,
-    cut: &Cut,
-    display: &Display,
-) -> (Vec<Outline>, Vec<[[f64; 2]; 2]>) {
-    let mut outlines = Vec::new();
-    let mut draw = |mask: &Mask, role: OutlineRole| {
-        for points in slice_outlines(mask, volume, cut, display) {
-            outlines.push(Outline { role, points });
-        }
-    };
-    if let Some(organ) = &visit.organ {
-        draw(organ, OutlineRole::Organ);
-    }
-    let zones = tracked.zones.get(&(n, track.id.clone())).map_or(&[][..], Vec::as_slice);
-    for zone in visit.zones.iter().filter(|z| zones.contains(&z.label)) {
-        draw(&zone.mask, OutlineRole::Zone);
-    }
-    let mut calipers = Vec::new();
-    for label in &sighting.labels {
-        if let Some(lesion) = visit.lesion(*label) {
-            draw(&lesion.mask, OutlineRole::Lesion);
-        }
-        let Some(sizes) = visit.sizes_of(*label) else { continue };
-        if let Evaluable::Value(part) = &sizes.viable
-            && part.chord.is_some()
-        {
-            draw(&part.mask, OutlineRole::Viable);
-        }
-        if let (Evaluable::Value(planar), Some(slice_k)) = (&sizes.planar, sizes.slice_k)
-            && slice_k == cut.k
-        {
-            let ends = |chord: &Chord| [chord.start, chord.end].map(|p| cut.pixel(volume, display, p));
-            calipers.push(ends(&planar.long_axis));
-            calipers.push(ends(&planar.short_axis));
-        }
-    }
-    (outlines, calipers)
 }

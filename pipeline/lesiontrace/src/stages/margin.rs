@@ -91,6 +91,15 @@ pub(crate) fn measure(
     }
 }
 
+/// The margin of a pair of visits that nobody registered to each other: lesions were linked otherwise after the images were read.
+pub(crate) fn not_registered(patient_id: &str, pair: &Pair, visits: &[VisitFacts]) -> MeasuredMargin {
+    let reasons = format!(
+        "the visits {} and {} were not registered to each other when the images were read; run the patient again with --force and these reads",
+        visits[pair.before].id, visits[pair.after].id
+    );
+    MeasuredMargin { row: MarginRow { reasons, ..blank(patient_id, pair, visits) }, map: None }
+}
+
 /// The map as the page draws it. The tumour's frame has the patient's axes.
 fn shown(pair: &Pair, map: &imaging::margin::map::MarginMap) -> report::MarginMap {
     use imaging::margin::map::{N_RINGS, N_SECTORS};

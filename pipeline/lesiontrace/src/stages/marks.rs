@@ -6,11 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use formats::clinical::SeedRecord;
 use imaging::{Note, Patient, Point};
 use oncology::{LesionKind, LesionRole, Organ};
+use serde::{Deserialize, Serialize};
 
 use crate::stages::segment::{Found, Instance};
 
 /// What a reader says of a lesion.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Mark {
     /// The reader's name of the lesion.
     pub(crate) name: String,
@@ -23,7 +24,7 @@ pub(crate) struct Mark {
 }
 
 /// A marked lesion without an outline.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Unmeasured {
     /// A label no outline of the visit has.
     pub(crate) label: u16,
@@ -36,7 +37,7 @@ pub(crate) struct Unmeasured {
 }
 
 /// Marks of one visit.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Marked {
     /// By label of the outline.
     pub(crate) by_label: BTreeMap<u16, Mark>,

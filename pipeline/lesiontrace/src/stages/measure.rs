@@ -8,6 +8,7 @@ use imaging::{
 use oncology::Evaluable;
 use oncology::measure::uptake::suv_max;
 use oncology::measure::viable::{liver_reference, viable};
+use serde::{Deserialize, Serialize};
 
 use crate::stages::dose::LesionDose;
 use crate::stages::load::LoadedSeries;
@@ -18,18 +19,19 @@ use crate::stages::segment::{Found, Instance};
 const OUTSIDE_HU: f32 = -1024.0;
 
 /// The viable part of one lesion.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct ViablePart {
     /// Longest chord inside it and the arterial slice it lies in; `None` when nothing enhances.
     pub(crate) chord: Option<Chord>,
     /// Its volume.
     pub(crate) volume: Mm3,
     /// Its voxels, on the lesion's own window.
+    #[serde(with = "crate::observed::mask")]
     pub(crate) mask: Mask,
 }
 
 /// What was measured of one lesion at one visit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Sizes {
     /// Label in the visit's map.
     pub(crate) label: u16,

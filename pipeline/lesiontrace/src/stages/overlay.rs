@@ -23,7 +23,7 @@ const RIM_MM: f64 = 20.0;
 pub(crate) fn sheet(series: &LoadedSeries, found: &Found) -> Result<Vec<u8>, StageError> {
     let volume = &series.image;
     let region = region(found, volume);
-    let display = Display::of(volume);
+    let display = Display::of(volume.grid());
     let grey = grey_window(series, &Organ::Liver);
     let tile = |k: usize| {
         let cut =
@@ -93,7 +93,7 @@ fn outlines(found: &Found, volume: &Volume<f32>, cut: &Cut, display: &Display) -
     let zones = found.zones.iter().map(|zone| (&zone.mask, OutlineRole::Zone));
     let lesions = found.lesions.iter().map(|lesion| (&lesion.mask, OutlineRole::Lesion));
     let of_mask = |(mask, role): (&Mask, OutlineRole)| {
-        let closed = slice_outlines(mask, volume, cut, display);
+        let closed = slice_outlines(mask, volume.grid(), cut, display);
         closed.into_iter().map(move |points| Outline { role, points })
     };
     organ.chain(zones).chain(lesions).flat_map(of_mask).collect()

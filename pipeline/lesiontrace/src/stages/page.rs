@@ -14,8 +14,9 @@ use report::{
 };
 
 use crate::manifest::Part;
+use crate::observed::PatientFacts;
 use crate::patient::PatientResult;
-use crate::plan::{PatientPlan, Purpose};
+use crate::plan::Purpose;
 use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::registration_view;
 use crate::stages::track::Tracked;
@@ -33,7 +34,7 @@ pub(crate) fn criterion_infos(tables: &[CriterionTable]) -> Vec<CriterionInfo> {
 
 /// The page without key images; they are added by the caller.
 pub(crate) fn page(
-    patient: &PatientPlan,
+    patient: &PatientFacts,
     visits: &[VisitFacts],
     tracked: &Tracked,
     result: &PatientResult,
@@ -49,10 +50,9 @@ pub(crate) fn page(
         visits: visits
             .iter()
             .enumerate()
-            .zip(&patient.visits)
-            .map(|((n, v), plan)| Visit {
+            .map(|(n, v)| Visit {
                 not_assessed: not_assessed(n, visits, tracked),
-                ..visit(v, named(n, visits, &plan.label), n, day(v.date()))
+                ..visit(v, named(n, visits, &v.label), n, day(v.date()))
             })
             .collect(),
         earlier_visits: Vec::new(),
@@ -67,6 +67,7 @@ pub(crate) fn page(
         events: result.events.clone(),
         endpoints: result.endpoints.clone(),
         key_images: Vec::new(),
+        review: None,
         notes: result.notes.clone(),
         methods: methods(visits, result, tables),
         provenance: Provenance { components: Vec::new() },
@@ -74,7 +75,7 @@ pub(crate) fn page(
     }
 }
 
-fn covariates(patient: &PatientPlan) -> Vec<Covariate> {
+fn covariates(patient: &PatientFacts) -> Vec<Covariate> {
     let Some(record) = &patient.record else { return Vec::new() };
     let given = record.covariates.iter().filter(|(_, value)| !value.is_empty());
     given.map(|(name, value)| Covariate { name: name.replace('_', " "), value: value.clone() }).collect()
@@ -135,7 +136,7 @@ fn visit(facts: &VisitFacts, label: String, n: usize, study_day: i64) -> Visit {
     }
 }
 
-fn treatments(patient: &PatientPlan, tracked: &Tracked, day: &dyn Fn(oncology::Date) -> i64) -> Vec<Treatment> {
+fn treatments(patient: &PatientFacts, tracked: &Tracked, day: &dyn Fn(oncology::Date) -> i64) -> Vec<Treatment> {
     let targets = |date| {
         let treated = tracked.treated.iter().filter(move |(_, dates)| dates.contains(&date));
         treated.map(|(id, _)| id.to_string()).collect()
@@ -151,7 +152,7 @@ fn treatments(patient: &PatientPlan, tracked: &Tracked, day: &dyn Fn(oncology::D
     patient.treatments.iter().map(one).collect()
 }
 
-fn follow_up_end(patient: &PatientPlan, day: &dyn Fn(oncology::Date) -> i64) -> Option<FollowUpEnd> {
+fn follow_up_end(patient: &PatientFacts, day: &dyn Fn(oncology::Date) -> i64) -> Option<FollowUpEnd> {
     let record = patient.record.as_ref()?;
     let end = |date, kind| FollowUpEnd { date, study_day: day(date), kind, detail: String::new() };
     match (record.death_date, record.last_contact_date) {

@@ -3,6 +3,7 @@
 use imaging::{Chord, Mm3};
 use oncology::criteria::CriterionResult;
 use oncology::measure::dose::DoseStatistics;
+use oncology::reads::ReaderAxes;
 use oncology::tracking::{LesionTrack, Sighting};
 use oncology::{Days, Evaluable, LesionRow, LesionState, MeasurementRow};
 
@@ -17,6 +18,9 @@ pub(crate) fn tracking_uid(patient_id: &str, lesion_id: &str) -> String {
     let number = u128::from_str_radix(&digest[..32], 16).expect("32 hexadecimal digits fit into 128 bits");
     format!("2.25.{number}")
 }
+
+/// Method of a diameter that a reader drew.
+const READER: &str = "caliper drawn by a reader";
 
 /// One row per lesion.
 pub(crate) fn lesions(
@@ -57,7 +61,9 @@ pub(crate) fn measurements(patient_id: &str, visits: &[VisitFacts], tracked: &Tr
     let mut rows = Vec::new();
     for track in &tracked.tracks {
         for (n, sighting) in &track.sightings {
-            rows.extend(of_sighting(patient_id, track, sighting, visits, *n));
+            let drawn = tracked.reviewed.axes.get(&(*n, track.id.clone()));
+            let own = of_sighting(patient_id, track, sighting, visits, *n);
+            rows.extend(with_readers_axes(own, drawn, &visits[*n]));
         }
     }
     rows
@@ -105,6 +111,33 @@ fn of_sighting(
         LesionState::NotEvaluable | LesionState::Merged => vec![blank],
         _ => sighting.labels.iter().flat_map(|label| of_label(*label, &blank, visit)).collect(),
     }
+}
+
+/// The rows of a lesion at a visit with the diameters a reader drew in place of the program's first ones.
+fn with_readers_axes(
+    mut rows: Vec<MeasurementRow>,
+    drawn: Option<&ReaderAxes>,
+    visit: &VisitFacts,
+) -> Vec<MeasurementRow> {
+    let (Some(axes), Some(first)) = (drawn, rows.first().cloned()) else { return rows };
+    let blank = MeasurementRow { value: None, evaluable: false, sop_instance_uid: String::new(), ..first };
+    for (place, (quantity, chord)) in [("long_axis", axes.long), ("short_axis", axes.short)].into_iter().enumerate() {
+        let Some(chord) = chord else { continue };
+        let k = visit.measured.grid.patient_to_voxel().apply(chord.start).coords.z.round();
+        let slice = (k >= 0.0).then_some(k as usize);
+        let sop = slice.and_then(|k| visit.measured.sop_instance_uids.get(k)).cloned().unwrap_or_default();
+        let row = MeasurementRow {
+            method: READER.to_owned(),
+            reason: String::new(),
+            sop_instance_uid: sop,
+            ..diameter(&blank, quantity, &chord)
+        };
+        match rows.iter().position(|own| own.quantity == quantity) {
+            Some(own) => rows[own] = row,
+            None => rows.insert(place.min(rows.len()), row),
+        }
+    }
+    rows
 }
 
 fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<MeasurementRow> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use imaging::{Connectivity, Grid, Index3, LabelMap, Mask, Note, Volume, Window, components};
 use inference::{Card, Role, Segmentation, Segmenter};
 use oncology::{LesionKind, Organ};
+use serde::{Deserialize, Serialize};
 
 use crate::stages::load::LoadedSeries;
 
@@ -30,11 +31,12 @@ impl StageError {
 }
 
 /// One lesion or zone on the grid of its visit, cut to its own box.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Instance {
     /// Label in the visit's map.
     pub(crate) label: u16,
     /// Its voxels, with a rim of background voxels.
+    #[serde(with = "crate::observed::mask")]
     pub(crate) mask: Mask,
     /// Organ it lies in (lesions).
     pub(crate) organ: Organ,

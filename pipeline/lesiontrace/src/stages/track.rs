@@ -8,6 +8,7 @@ use imaging::{
     Affine, FrameId, Index3, Mask, Mm, Mm3, Note, Patient, Point, Refinement, Surface, TriangleTree,
     diameter::mask_centroid,
 };
+use oncology::reads::Reviewed;
 use oncology::tracking::{Finding, LesionTrack, TrackingOptions, VisitFindings, ZoneContact, follow, name_merges};
 use oncology::{Date, LesionId, LesionRole};
 
@@ -37,6 +38,8 @@ pub(crate) struct Tracked {
     pub(crate) treated: BTreeMap<LesionId, Vec<Date>>,
     /// Roles a reader chose.
     pub(crate) roles: BTreeMap<LesionId, LesionRole>,
+    /// What readers decided afterwards.
+    pub(crate) reviewed: Reviewed,
     /// What to doubt.
     pub(crate) notes: Vec<Note>,
 }
@@ -53,6 +56,7 @@ pub(crate) fn track(
         zones: BTreeMap::new(),
         treated: BTreeMap::new(),
         roles: BTreeMap::new(),
+        reviewed: Reviewed::default(),
         notes: Vec::new(),
     };
     let (reserved, controls) = (names::readers(visits), controls(visits));

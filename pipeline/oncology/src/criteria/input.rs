@@ -94,6 +94,9 @@ pub struct TrackedLesion {
     pub treated_dates: Vec<Date>,
     /// A reader's choice of role, which overrides the rules.
     pub role_override: Option<LesionRole>,
+    /// A reader's change of this lesion's role alone, made after the rules chose: the roles of all others stay as chosen.
+    #[serde(default)]
+    pub reviewed_role: Option<LesionRole>,
     /// Vascular pattern, for new nodules of the liver.
     pub pattern: NodulePattern,
     /// Index of the visit that first showed it; 0 is baseline.
@@ -116,6 +119,7 @@ impl TrackedLesion {
             prior_therapy: PriorTherapy::None,
             treated_dates: Vec::new(),
             role_override: None,
+            reviewed_role: None,
             pattern: NodulePattern::Unread,
             first_seen,
             visits,

@@ -25,13 +25,12 @@ pub(super) fn choose_roles(input: &ResponseInput, table: &CriterionTable) -> (Ve
         if readers_targets > 0 { BTreeSet::new() } else { select_targets(&candidates, table).into_iter().collect() };
     let mut notes = Vec::new();
     let roles = input.lesions.iter().map(|lesion| {
-        if lesion.first_seen > 0
-            && !matches!(lesion.role_override, Some(LesionRole::NotRecorded | LesionRole::NonTarget))
-        {
+        let by_reader = lesion.reviewed_role.or(lesion.role_override);
+        if lesion.first_seen > 0 && !matches!(by_reader, Some(LesionRole::NotRecorded | LesionRole::NonTarget)) {
             let role = LesionRole::New;
             return ChosenRole { lesion: lesion.id.clone(), role, why: "first seen after baseline".to_owned() };
         }
-        if let Some(role) = lesion.role_override {
+        if let Some(role) = by_reader {
             notes.extend(doubtful_override(lesion, role, input, table));
             return ChosenRole { lesion: lesion.id.clone(), role, why: "chosen by the reader".to_owned() };
         }
@@ -44,7 +43,8 @@ pub(super) fn choose_roles(input: &ResponseInput, table: &CriterionTable) -> (Ve
         let (role, why) = role_of_rest(&candidate, table);
         ChosenRole { lesion: lesion.id.clone(), role, why }
     });
-    let roles = roles.collect();
+    let roles: Vec<ChosenRole> = roles.collect();
+    notes.extend(too_many_targets(input, &roles, table));
     (roles, notes)
 }
 
@@ -82,6 +82,20 @@ fn unknown_slice(lesion: &TrackedLesion) -> Option<Note> {
     lesion.slice_mm.is_none().then(|| {
         let message = "the slice thickness at baseline is not known: a target was accepted by the fixed limit alone";
         Note::warning("slice_thickness_unknown", lesion.id.as_str(), message)
+    })
+}
+
+/// Targets beyond the criterion's number, where a reader changed single roles.
+fn too_many_targets(input: &ResponseInput, roles: &[ChosenRole], table: &CriterionTable) -> Option<Note> {
+    let n_targets = roles.iter().filter(|chosen| chosen.role == LesionRole::Target).count();
+    let most = table.thresholds.max_targets.value as usize;
+    let is_changed = input.lesions.iter().any(|lesion| lesion.reviewed_role.is_some());
+    (is_changed && n_targets > most).then(|| {
+        let message = format!(
+            "with the reader's changes of roles there are {n_targets} targets; {} has {most} at most",
+            table.title
+        );
+        Note::warning("too_many_targets", input.patient_id.as_str(), message)
     })
 }
 

@@ -54,7 +54,9 @@ fn write_range(
     input: &ResponseInput,
     table: &CriterionTable,
 ) -> Result<(), ResponseError> {
-    if input.lesions.iter().any(|lesion| lesion.role_override == Some(LesionRole::Target)) {
+    let is_chosen =
+        |lesion: &TrackedLesion| lesion.role_override == Some(LesionRole::Target) || lesion.reviewed_role.is_some();
+    if input.lesions.iter().any(is_chosen) {
         return Ok(());
     }
     let legal = legal_choices(input, table);

@@ -7,11 +7,12 @@
 
 use imaging::resample::{Interpolation, sample};
 use imaging::{Mask, Volume};
+use serde::{Deserialize, Serialize};
 
 use crate::evaluable::Evaluable;
 
 /// The dose in one lesion, Gy.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct DoseStatistics {
     /// Mean over its voxels.
     pub mean_gy: f64,

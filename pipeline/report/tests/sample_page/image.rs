@@ -1,6 +1,6 @@
 //! Grey images of a made-up liver: smooth tissue, vessels, a darker lesion, a zone after ablation.
 
-use lesiontrace_report::{KeyImage, Orientation, Outline, OutlineRole, RegistrationPicture};
+use lesiontrace_report::{KeyImage, Orientation, Outline, OutlineRole, PixelToPatient, RegistrationPicture};
 
 const SIDE: u32 = 128;
 /// 90 mm field of view.
@@ -109,7 +109,12 @@ pub(crate) fn key_image(scene: &Scene<'_>) -> KeyImage {
         calipers,
         scale_bar_mm: 20.0,
         orientation: Orientation { left: letter("R"), right: letter("L"), top: letter("A"), bottom: letter("P") },
+        pixel_to_patient: Some(place()),
     }
+}
+
+fn place() -> PixelToPatient {
+    PixelToPatient { origin: [-30.0, -42.5, 18.0], column: [PIXEL_MM, 0.0, 0.0], row: [0.0, PIXEL_MM, 0.0] }
 }
 
 /// Two smooth images by turns in squares of 8 pixels.

@@ -3,8 +3,9 @@
 use imaging::Note;
 use lesiontrace_report::{
     Component, Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, MarginMap, PatientPage, Provenance, Quality,
-    RegistrationQuality, RunBlock, SeriesUsed, Treatment, Verdict, Visit,
+    RegistrationQuality, Review, ReviewLesion, ReviewVisit, RunBlock, SeriesUsed, Treatment, Verdict, Visit,
 };
+use oncology::reads::{Outcome, ReadRow};
 use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
 
 use crate::image::{Scene, chequered, key_image};
@@ -379,6 +380,40 @@ fn images() -> Vec<lesiontrace_report::KeyImage> {
         .collect()
 }
 
+fn review() -> Review {
+    let lesion = |id: &str, role: &str| ReviewLesion {
+        lesion_id: text(id),
+        tracking_uid: format!("2.25.{}", id.len()),
+        role: text(role),
+        kind: text("lesion"),
+        based_on: text("00d1e5f2a3b4c5d6"),
+        visits: visits()
+            .iter()
+            .map(|visit| ReviewVisit {
+                visit: visit.id,
+                state: text("present"),
+                based_on: text("11d1e5f2a3b4c5d6"),
+                long_axis: text("23.10 mm (1.00 2.00 3.00; 24.10 2.00 3.00)"),
+                short_axis: String::new(),
+                is_seen: true,
+            })
+            .collect(),
+    };
+    let read = ReadRow {
+        patient_id: text(ID),
+        lesion_id: text("L2"),
+        item: text("role"),
+        value: text("non_target"),
+        reader: text("Reader A"),
+        read_at: text("2025-01-20T10:00:00Z"),
+        comment: text("cystic"),
+        old: text("target"),
+        outcome: Outcome::Applied,
+        ..ReadRow::default()
+    };
+    Review { lesions: vec![lesion("L1", "target"), lesion("L2", "target")], reads: vec![read] }
+}
+
 pub(crate) fn page() -> PatientPage {
     let covariate = |name: &str, value: &str| Covariate { name: text(name), value: text(value) };
     PatientPage {
@@ -423,6 +458,7 @@ pub(crate) fn page() -> PatientPage {
             endpoint("LTPFS", "L1", "2024-11-27", 301, "local progression", ""),
         ],
         key_images: images(),
+        review: Some(review()),
         notes: vec![
             Note::error(
                 "target_not_measured",

@@ -78,7 +78,7 @@ fn document<'a>(
     let path = folder.join("report.pdf");
     let pdf = std::fs::read(&path).map_err(|error| {
         format!(
-            "there is no PDF to encapsulate: expected {} ({error}), which no command writes yet; print report.html to a PDF of that name, or leave pdf out of --dicom",
+            "there is no PDF to encapsulate: expected {} ({error}), which `lesiontrace report OUT --pdf` writes; call that first, or leave pdf out of --dicom",
             path.display()
         )
     })?;

@@ -1,0 +1,66 @@
+//! `report`: the pages of a finished run, written anew from what it stored, and printed.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use rayon::prelude::*;
+
+use crate::browser::Browser;
+use crate::cli::Report;
+use crate::collect::collect;
+use crate::exit::{self, Failure};
+use crate::finished::Finished;
+use crate::ledger::{self, Entry};
+use crate::lock::{self, Asked, named};
+use crate::{artifacts, out};
+
+/// Writes the pages; exit code 1 when a patient's page could not be made.
+pub(crate) fn run(args: &Report) -> Result<u8, Failure> {
+    let browser = args.pdf.then(Browser::find).transpose().map_err(Failure::bad_input)?;
+    let finished = Finished::read(&args.out).map_err(Failure::bad_input)?;
+    let ledger = ledger::read(&args.out).map_err(Failure::io)?;
+    let written: Vec<Option<PathBuf>> =
+        ledger.patients.par_iter().map(|entry| said(entry, page(&finished, &args.out, entry))).collect();
+    let mut pages: Vec<PathBuf> = written.iter().flatten().cloned().collect();
+    let n_missing = written.len() - pages.len();
+    collect(&args.out).map_err(Failure::io)?;
+    pages.push(args.out.join("cohort/report.html"));
+    if let Some(browser) = &browser {
+        let print = |page: &PathBuf| browser.print(page, &page.with_extension("pdf"));
+        pages.par_iter().try_for_each(print).map_err(Failure::io)?;
+    }
+    let kind = if args.pdf { "html and report.pdf" } else { "html" };
+    let text = format!(
+        "{} reports of patients and that of the cohort written (report.{kind}) below {}; {n_missing} patients without one\n",
+        pages.len() - 1,
+        args.out.display()
+    );
+    out::print(&text).map_err(Failure::io)?;
+    Ok(if n_missing == 0 { exit::DONE } else { exit::SOME_FAILED })
+}
+
+/// A patient without a page is named with the reason.
+fn said(entry: &Entry, page: anyhow::Result<PathBuf>) -> Option<PathBuf> {
+    let complaint = |error: anyhow::Error| {
+        tracing::error!("{}", out::plain_line(&format!("patient {}: no report: {error:#}", entry.id)));
+    };
+    page.map_err(complaint).ok()
+}
+
+/// Writes one patient's page.
+fn page(finished: &Finished, folder: &Path, entry: &Entry) -> anyhow::Result<PathBuf> {
+    let own = out::patient_folder(folder, &entry.id);
+    let html = finished.conclude(folder, entry, &[])?.html()?;
+    let path = own.join("report.html");
+    if std::fs::read(&path).is_ok_and(|before| before == html.as_bytes()) {
+        return Ok(path);
+    }
+    let _lock = match lock::ask(&own)? {
+        Asked::Held(lock) => lock,
+        Asked::Taken(holder) => anyhow::bail!("{} works on this patient; try again later", named(holder.as_ref())),
+    };
+    out::write_atomic(&path, html.as_bytes())?;
+    let files = artifacts::seal(&own).context("listing what was written")?;
+    ledger::write_entry(folder, &Entry { files, ..entry.clone() })?;
+    Ok(path)
+}

@@ -1,0 +1,210 @@
+//! From what was seen of a patient to tables and page: lesions over time, margins, responses, events. Needs no image and no network,
+//! so that a run and whatever is made anew from its results say the same.
+
+use std::path::Path;
+
+use imaging::Note;
+use oncology::MarginRow;
+use oncology::criteria::CriterionTable;
+use oncology::endpoint::Preset;
+use oncology::reads::ReadRow;
+use report::PatientPage;
+
+use crate::config::Study;
+use crate::manifest::{Equipment, Part};
+use crate::observed::{Observed, PatientFacts};
+use crate::out;
+use crate::patient::{Best, PatientResult, Reached, VisitRegistration, write_error};
+use crate::reading::{self, Reviewed, review};
+use crate::source_record::{self, SourceRecord};
+use crate::stages::find::VisitFacts;
+use crate::stages::key_images::Shown;
+use crate::stages::margin::{self, MeasuredMargin};
+use crate::stages::segment::StageError;
+use crate::stages::track::Tracked;
+use crate::stages::{assess, page, review_view, rows};
+
+/// What is needed besides what was seen.
+#[derive(Clone, Copy)]
+pub(crate) struct Means<'a> {
+    /// The study.
+    pub(crate) study: &'a Study,
+    /// Criteria, the leading one first.
+    pub(crate) tables: &'a [CriterionTable],
+    /// Endpoint definitions.
+    pub(crate) preset: &'a Preset,
+    /// What had a part in the results.
+    pub(crate) parts: &'a [Part],
+}
+
+impl<'a> Means<'a> {
+    /// Those of a run.
+    pub(crate) fn of(equipment: &'a Equipment) -> Self {
+        Self {
+            study: &equipment.study.study,
+            tables: &equipment.tables,
+            preset: &equipment.preset,
+            parts: &equipment.parts,
+        }
+    }
+}
+
+/// Everything that follows from what was seen of a patient.
+pub(crate) struct Concluded {
+    /// Rows of the tables.
+    pub(crate) result: PatientResult,
+    page: PatientPage,
+    sources: SourceRecord,
+}
+
+impl Concluded {
+    /// The patient's page as HTML.
+    pub(crate) fn html(&self) -> Result<String, StageError> {
+        report::render_patient(&self.page).map_err(|error| StageError::new("report", "page", error.to_string()))
+    }
+
+    /// Writes page and rows into the patient's folder.
+    pub(crate) fn write(&self, folder: &Path) -> Result<(), StageError> {
+        let html = self.html()?;
+        let written = || -> anyhow::Result<()> {
+            out::write_atomic(&folder.join("report.html"), html.as_bytes())?;
+            out::write_json(&folder.join(source_record::FILE), &self.sources)?;
+            out::write_json(&folder.join("notes.json"), &self.result.notes)?;
+            reading::write(folder, &self.result.reads)?;
+            out::write_json(&folder.join("result.json"), &self.result)
+        };
+        written().map_err(|error| write_error(&error))
+    }
+}
+
+/// Follows up what was seen; `as_followed` are the lesions of its visits as the program follows them, `reads` what readers decided.
+pub(crate) fn conclude(
+    observed: &Observed,
+    as_followed: &Tracked,
+    reads: &[ReadRow],
+    means: Means<'_>,
+    reached: Reached<'_>,
+) -> Result<Concluded, StageError> {
+    let (patient, visits) = (&observed.patient, &observed.visits);
+    let by_program = assess::assess_patient(patient, visits, as_followed, means.tables, means.preset)?;
+    let Reviewed { state, tracked, reads, notes: of_reads } =
+        review(observed, as_followed, by_program.criteria.first(), reads);
+    let mut notes = patient.notes.clone();
+    for visit in visits {
+        notes.extend(visit.notes.iter().cloned());
+    }
+    notes.extend(tracked.notes.iter().cloned());
+    notes.extend(observed.earlier_notes.iter().cloned());
+    notes.extend(of_reads);
+    let margins = margins(observed, &tracked, means, &mut notes)?;
+    let (margins, maps): (Vec<MarginRow>, Vec<_>) = margins.into_iter().map(|m| (m.row, m.map)).unzip();
+    reached("assess")?;
+    let assessed = if reads.is_empty() {
+        by_program
+    } else {
+        assess::assess_patient(patient, visits, &tracked, means.tables, means.preset)?
+    };
+    notes.extend(assessed.notes.iter().cloned());
+    let result = PatientResult { reads, ..gather(patient, visits, &tracked, assessed, margins, notes) };
+    reached("report")?;
+    let threshold_mm = means.study.endpoints.margin_threshold_mm;
+    let mut page = PatientPage {
+        margin_maps: maps.into_iter().flatten().collect(),
+        earlier_visits: observed.earlier_visits.clone(),
+        provenance: page::provenance(means.parts),
+        review: Some(review_view::review(&state, &result.reads)),
+        ..page::page(patient, visits, &tracked, &result, means.tables, threshold_mm)
+    };
+    let field_mm = means.study.reports.key_image_mm;
+    let shown = Shown { visits, tracked: &tracked, as_followed, field_mm };
+    for (n, pictures) in observed.pictures.iter().enumerate() {
+        page.key_images.extend(shown.of_visit(n, pictures));
+        if let Some(registration) = page.visits[n].registration.as_mut() {
+            registration.pictures.clone_from(&pictures.registration);
+        }
+    }
+    let sources = source_record::record(visits, &tracked);
+    Ok(Concluded { result, page, sources })
+}
+
+/// The margin of every treated lesion, from registrations made before.
+fn margins(
+    observed: &Observed,
+    tracked: &Tracked,
+    means: Means<'_>,
+    notes: &mut Vec<Note>,
+) -> Result<Vec<MeasuredMargin>, StageError> {
+    let visits = &observed.visits;
+    let (id, threshold_mm) = (&observed.patient.id, means.study.endpoints.margin_threshold_mm);
+    let mut measured = Vec::new();
+    for pair in margin::pairs(visits, tracked) {
+        let own = observed.pairs.iter().find(|known| (known.before, known.after) == (pair.before, pair.after));
+        notes.extend(own.iter().flat_map(|known| known.notes.iter().cloned()));
+        let to_baseline = (pair.before == 0).then(|| &visits[pair.after].to_baseline);
+        match to_baseline.or_else(|| own.map(|known| &known.registration)) {
+            Some(registration) => {
+                measured.push(margin::measure(id, &pair, visits, tracked, registration, threshold_mm, notes)?);
+            }
+            None => measured.push(margin::not_registered(id, &pair, visits)),
+        }
+    }
+    Ok(measured)
+}
+
+fn gather(
+    patient: &PatientFacts,
+    visits: &[VisitFacts],
+    tracked: &Tracked,
+    assessed: assess::Assessed,
+    margins: Vec<MarginRow>,
+    mut notes: Vec<Note>,
+) -> PatientResult {
+    for visit in visits.iter().filter(|v| v.to_baseline.quality != imaging::registration::Quality::Pass) {
+        let message = format!("{}: registration to baseline: {}", visit.id, visit.to_baseline.reasons.join("; "));
+        notes.push(Note::warning("registration_quality", visit.id.to_string(), message));
+    }
+    for margin in margins.iter().filter(|m| matches!(m.verdict.as_str(), "borderline" | "not_reportable")) {
+        let verdict = margin.verdict.replace('_', " ");
+        let message = format!("ablation of {}: the margin is {verdict}: {}", margin.treatment_date, margin.reasons);
+        notes.push(Note::warning("margin_in_doubt", margin.lesion_id.clone(), message));
+    }
+    let mut kept: Vec<Note> = Vec::with_capacity(notes.len());
+    for note in notes {
+        if !kept.contains(&note) {
+            kept.push(note);
+        }
+    }
+    let leading = assessed.criteria.first();
+    PatientResult {
+        schema_version: 1,
+        patient_id: patient.id.clone(),
+        diagnosis: patient.record.as_ref().map(|r| r.diagnosis.clone()).unwrap_or_default(),
+        visits: visits.iter().map(|v| v.id).collect(),
+        death_date: patient.record.as_ref().and_then(|r| r.death_date),
+        last_contact_date: patient.record.as_ref().and_then(|r| r.last_contact_date),
+        lesions: rows::lesions(&patient.id, visits, tracked, leading),
+        measurements: rows::measurements(&patient.id, visits, tracked),
+        margins,
+        assessments: assessed.criteria.iter().flat_map(|c| c.rows.iter().cloned()).collect(),
+        events: assessed.events,
+        endpoints: assessed.endpoints,
+        best: assessed
+            .criteria
+            .iter()
+            .map(|c| {
+                let (unconfirmed, confirmed) = c.best_words();
+                Best {
+                    criterion: c.criterion.clone(),
+                    unconfirmed: unconfirmed.to_owned(),
+                    confirmed: confirmed.to_owned(),
+                }
+            })
+            .collect(),
+        registrations: visits
+            .iter()
+            .map(|v| VisitRegistration { visit: v.id, to_baseline: v.to_baseline.clone() })
+            .collect(),
+        reads: Vec::new(),
+        notes: kept,
+    }
+}
