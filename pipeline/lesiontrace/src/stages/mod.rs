@@ -43,7 +43,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "track", version: 3 },
     Stage { name: "margin", version: 2 },
     Stage { name: "assess", version: 3 },
-    Stage { name: "report", version: 3 },
+    Stage { name: "report", version: 4 },
 ];
 
 /// A stage with its version, for keys of what it made.
