@@ -26,14 +26,39 @@ pub fn write<E: From<io::Error>>(
 ) -> Result<(), E> {
     let folder = to.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut part = tempfile::Builder::new().prefix(".part-").suffix(&ending(to)).tempfile_in(folder)?;
+    let mut part = part_in(folder, &ending(to))?;
     fill(&mut part)?;
+    Ok(finish(part, to, durability)?)
+}
+
+/// A file that is being written in a folder, under a name nothing reads; for content that decides the file's name.
+///
+/// # Errors
+/// Why the file cannot be made.
+pub fn part_in(folder: &Path, ending: &str) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new().prefix(PART).suffix(ending).tempfile_in(folder)
+}
+
+/// Gives a file its name, in the folder it was written in.
+///
+/// # Errors
+/// Why the file cannot be brought to the disk or renamed.
+pub fn finish(part: NamedTempFile, to: &Path, durability: Durability) -> io::Result<()> {
     if durability == Durability::Synced {
         part.as_file().sync_data()?;
     }
     make_readable(part.path())?;
     part.persist(to).map_err(|error| error.error)?;
     Ok(())
+}
+
+/// What the name of a file that is still being written begins with.
+const PART: &str = ".part-";
+
+/// Whether a file is still being written, or was when its writer was killed: nothing reads it.
+#[must_use]
+pub fn is_part(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(PART))
 }
 
 /// `.nii.gz` or the last extension.

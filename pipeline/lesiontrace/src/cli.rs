@@ -10,6 +10,7 @@ mod review;
 mod steps;
 mod survival;
 mod track;
+mod transfer;
 
 use std::path::PathBuf;
 
@@ -28,6 +29,7 @@ pub(crate) use steps::{
 };
 pub(crate) use survival::{Interval, Profile, Survival, Ties, TimeUnit};
 pub(crate) use track::Track;
+pub(crate) use transfer::{Connection, Pull, Push};
 
 /// Follows tumours through time: from imaging archives to response, progression and survival tables. Research use only.
 #[derive(Debug, Parser)]
@@ -168,6 +170,16 @@ pub(crate) enum Command {
     /// Writes a run's outlines and measurements as DICOM objects that archives and viewers read.
     #[command(after_help = "Example: lesiontrace export results --dicom seg,sr")]
     Export(Export),
+    /// Fetches images from an archive: DICOMweb, or DIMSE (C-FIND with C-GET or C-MOVE).
+    #[command(
+        after_help = "Examples: lesiontrace pull https://pacs.example/dicom-web --auth-file ~/pacs.auth --query PatientID=@ids.txt --query Modality=CT --out archive\n          lesiontrace pull PACS@10.0.0.5:104 --query StudyDate=20200101-20201231 --query ModalitiesInStudy=PT --out archive"
+    )]
+    Pull(Pull),
+    /// Sends what `export` wrote to an archive: DICOMweb (STOW-RS) or DIMSE (C-STORE).
+    #[command(
+        after_help = "Examples: lesiontrace push results https://pacs.example/dicom-web --auth-env PACS_AUTH\n          lesiontrace push results PACS@10.0.0.5:104"
+    )]
+    Push(Push),
     /// Response criteria: list the built-in ones, or show one with its sources.
     #[command(after_help = "Example: lesiontrace criterion show recist_1_1")]
     Criterion(Criterion),

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use imaging::Note;
 
 use super::{ArchiveError, relative};
-use crate::stored;
+use crate::{atomic, stored};
 
-/// Every file below a folder, sorted by path. Links to files and folders are followed; a folder that was read already (a link in a
+/// Every file below a folder, sorted by path; files that are still being written are left out. Links to files and folders are followed; a folder that was read already (a link in a
 /// circle, or a second way to it) is not read again, with a note. Folders proper come before links, so that a file is found under
 /// its own path where it has one.
 pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
@@ -42,7 +42,7 @@ pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathB
             match (path.is_symlink(), fs::metadata(&path)) {
                 (false, Ok(found)) if found.is_dir() => folders.push(path),
                 (true, Ok(found)) if found.is_dir() => links.push_back(path),
-                (_, Ok(found)) if found.is_file() => files.push(path),
+                (_, Ok(found)) if found.is_file() && !atomic::is_part(&path) => files.push(path),
                 (true, Err(error)) => {
                     let message = format!("the link leads nowhere ({error}); mend it or remove it");
                     notes.push(Note::warning("dead_link", relative(root, &path), message));
@@ -104,6 +104,7 @@ mod tests {
         fs::create_dir_all(inside.join("own")).unwrap();
         fs::create_dir_all(outside.join("deeper")).unwrap();
         fs::write(inside.join("own/a"), "a").unwrap();
+        fs::write(inside.join("own/.part-x.dcm"), "being written").unwrap();
         fs::write(outside.join("deeper/b"), "b").unwrap();
         symlink(&outside, inside.join("linked")).unwrap();
         symlink(outside.join("deeper/b"), inside.join("c")).unwrap();

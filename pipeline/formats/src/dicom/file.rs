@@ -95,6 +95,11 @@ pub(crate) fn open_whole(path: &Path) -> Result<(InMemDicomObject, String, Start
     Ok((object, transfer_syntax, start))
 }
 
+/// Where the data set of a file begins that was opened before.
+pub(super) fn data_at(start: &Start) -> u64 {
+    meta::parse(&start.bytes).map_or(0, |meta| meta.data_at as u64)
+}
+
 fn unreadable(path: &Path, error: &io::Error) -> HeaderError {
     HeaderError::Unreadable { path: path.to_owned(), reason: error.to_string() }
 }

@@ -20,9 +20,24 @@ pub fn derived_uid(parts: &[&str]) -> String {
     format!("2.25.{}", u128::from_be_bytes(bytes))
 }
 
+/// Whether a text is a UID: at most 64 digits and dots, no part empty. Such a text is a safe name of a file.
+#[must_use]
+pub fn is_uid(text: &str) -> bool {
+    text.len() <= 64 && text.split('.').all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_could_lead_out_of_a_folder_is_no_uid() {
+        assert!(is_uid("1.2.840.10008.1.2"));
+        assert!(is_uid("2.25.0"));
+        for text in ["", ".", "..", "1..2", "1.2.", "../1", "1/2", "1.2 ", "1.2\0", &"1".repeat(65)] {
+            assert!(!is_uid(text), "{text:?}");
+        }
+    }
 
     #[test]
     fn same_parts_same_uid_and_valid_characters() {

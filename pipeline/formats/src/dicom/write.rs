@@ -22,7 +22,7 @@ use data_set::Slice;
 mod data_set;
 pub mod encapsulated_pdf;
 #[cfg(test)]
-mod fixture;
+pub(super) mod fixture;
 mod item;
 pub mod measurement_report;
 mod object;
@@ -42,10 +42,10 @@ pub use source::{SourceImage, read_source};
 pub use structure_set::{StructureSetToWrite, write_structure_set};
 
 /// The program as a UID in files it wrote (root 2.25, derived from its name).
-const IMPLEMENTATION_CLASS_UID: &str = "2.25.27792482320989826934964834080048974812";
+pub(super) const IMPLEMENTATION_CLASS_UID: &str = "2.25.27792482320989826934964834080048974812";
 
 /// The program's name in files it wrote.
-const IMPLEMENTATION_VERSION: &str =
+pub(super) const IMPLEMENTATION_VERSION: &str =
     concat!("LESIONTRACE", env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"));
 
 /// A contrast agent given.

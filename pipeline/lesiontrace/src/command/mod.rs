@@ -1,5 +1,6 @@
 //! One file per command: checks what was written on the command line, calls the crates, prints or writes what came out.
 
+mod archive_address;
 mod assess;
 mod cache;
 mod candidates;
@@ -18,6 +19,8 @@ mod measure;
 mod model;
 mod pet_case;
 mod phantom;
+mod pull;
+mod push;
 mod register;
 mod report;
 mod review;
@@ -67,6 +70,8 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Export(args) => export::run(args),
         Command::Report(args) => report::run(args),
         Command::Review(args) => review::run(args),
+        Command::Pull(args) => pull::run(args, &cli.global),
+        Command::Push(args) => push::run(args, &cli.global),
         Command::Demo(args) => demo::run(args, &cli.global),
     }
 }

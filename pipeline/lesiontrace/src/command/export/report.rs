@@ -262,6 +262,9 @@ pub(super) fn responses(visit: &Visit<'_>) -> Vec<EvaluationToWrite> {
 
 /// A response as a code: DICOM's of targets and non-targets (CID 6143, 6144), the NCI Thesaurus' of the patient; words that neither
 /// has in the program's scheme.
+///
+/// The four codes of the NCI Thesaurus stand in no DICOM context group (nor in the code dictionary of pydicom 3.0.2); their meanings
+/// were compared with the Response enumeration of the Pediatric Cancer Data Commons' data dictionary (its `ncit:` meanings).
 fn response(of: &str, word: &str) -> Code {
     let dcm = |value: &str, meaning: &str| Code::new(value, "DCM", meaning);
     let ncit = |value: &str, meaning: &str| Code::new(value, "NCIt", meaning);
