@@ -160,7 +160,7 @@ impl Client {
 
 /// A redirect is never followed: what was asked for, and who asks, go only where the user said.
 fn redirected(address: &WebAddress, path: &str, location: &str) -> TransferError {
-    let whole: String = location.chars().filter(|c| c.is_ascii_graphic()).collect();
+    let whole: String = location.chars().filter(char::is_ascii_graphic).collect();
     let place = whole.split(['?', '#']).next().unwrap_or_default();
     let to = match place.split_once("://") {
         Some((scheme, rest)) => {

@@ -114,7 +114,7 @@ pub struct Pulled {
 ///
 /// # Errors
 /// The address cannot be used, or the archive cannot be searched.
-pub fn pull(request: Pull<'_>) -> Result<Pulled, TransferError> {
+pub fn pull(request: &mut Pull<'_>) -> Result<Pulled, TransferError> {
     let started = Instant::now();
     let connection = request.connection;
     let archive: Box<dyn Archive> = match &connection.address {
@@ -243,13 +243,12 @@ impl Pulled {
         let failed = |uid: Option<String>, reason: String, is_transient| failed(series, uid, reason, is_transient);
         let missing = inbox.missing();
         self.failed.extend(inbox.refused.into_iter().map(|(uid, reason)| failed(uid, reason, false)));
-        match ended {
-            Some(error) => self.failed.push(failed(None, error.to_string(), error.is_transient())),
-            None => {
-                let reason = "the archive lists it and did not send it";
-                self.failed.extend(missing.into_iter().map(|uid| failed(Some(uid), reason.to_owned(), false)));
-            }
+        if let Some(error) = ended {
+            self.failed.push(failed(None, error.to_string(), error.is_transient()));
+            return;
         }
+        let reason = "the archive lists it and did not send it";
+        self.failed.extend(missing.into_iter().map(|uid| failed(Some(uid), reason.to_owned(), false)));
     }
 }
 

@@ -88,7 +88,7 @@ pub struct Pushed {
 ///
 /// # Errors
 /// The address cannot be used, or the archive does not let us in.
-pub fn push(request: Push<'_>) -> Result<Pushed, TransferError> {
+pub fn push(request: &mut Push<'_>) -> Result<Pushed, TransferError> {
     let started = Instant::now();
     let connection = request.connection;
     let mut store: Box<dyn Store> = match &connection.address {

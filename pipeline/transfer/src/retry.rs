@@ -8,7 +8,7 @@ use crate::TransferError;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
 
 /// No wait is longer, whatever the archive asks for: a job that must wait longer ends with exit code 75 and is started again.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
 /// How often something was tried.
 #[derive(Debug)]

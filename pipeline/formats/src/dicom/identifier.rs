@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dicom::core::Tag;
-use dicom::core::header::Header as _;
+use dicom::core::header::Header;
 use dicom::object::InMemDicomObject;
 use dicom::transfer_syntax::entries::IMPLICIT_VR_LITTLE_ENDIAN;
 
@@ -54,7 +54,7 @@ pub fn read_identifier(bytes: &[u8]) -> Result<BTreeMap<Key, String>, String> {
 }
 
 fn tags_of(object: &InMemDicomObject) -> Vec<Tag> {
-    object.iter().filter(|element| element.items().is_none()).map(|element| element.tag()).collect()
+    object.iter().filter(|element| element.items().is_none()).map(Header::tag).collect()
 }
 
 #[cfg(test)]

@@ -16,13 +16,13 @@ pub(crate) fn run(args: &Pull, global: &Global) -> Result<u8, Failure> {
     let progress = session::progress(global, 0, "objects");
     progress.set_message("fetching");
     let mut on_object = |_| progress.inc(1);
-    let request = transfer::Pull {
+    let mut request = transfer::Pull {
         connection: &connection,
         query: &query,
         archive: (!args.dry_run).then_some(args.out.as_path()),
         on_object: &mut on_object,
     };
-    let pulled = transfer::pull(request).map_err(failure)?;
+    let pulled = transfer::pull(&mut request).map_err(failure)?;
     progress.finish_and_clear();
     for failed in &pulled.failed {
         let what = failed.sop_instance_uid.as_deref().map_or_else(String::new, |uid| format!(", instance {uid}"));

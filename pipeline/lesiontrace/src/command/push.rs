@@ -24,8 +24,8 @@ pub(crate) fn run(args: &Push, global: &Global) -> Result<u8, Failure> {
     let progress = session::progress(global, files.len(), "objects");
     progress.set_message("sending");
     let mut on_file = || progress.inc(1);
-    let request = transfer::Push { connection: &connection, files: &files, on_file: &mut on_file };
-    let pushed = transfer::push(request).map_err(failure)?;
+    let mut request = transfer::Push { connection: &connection, files: &files, on_file: &mut on_file };
+    let pushed = transfer::push(&mut request).map_err(failure)?;
     progress.finish_and_clear();
     say(&pushed);
     if args.json {

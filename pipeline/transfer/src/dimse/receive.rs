@@ -254,7 +254,7 @@ fn take_connections(dimse: &Dimse, inbox: &mut Inbox<'_>, is_done: impl Fn() -> 
                 serve(dimse, stream, inbox)?;
             }
             Ok((_, from)) => {
-                tracing::warn!("a connection from {} is refused: it is not the archive's address", from.ip())
+                tracing::warn!("a connection from {} is refused: it is not the archive's address", from.ip());
             }
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock && was_done => return Ok(()),
             Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => std::thread::sleep(LOOK_AGAIN),

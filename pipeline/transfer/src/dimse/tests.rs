@@ -204,7 +204,7 @@ fn connection(address: &Address) -> Connection {
 
 fn pulled(connection: &Connection, folder: &Path) -> Result<Pulled, TransferError> {
     let query = Query::parse(&["PatientID=P 1".to_owned()]).unwrap();
-    pull(Pull { connection, query: &query, archive: Some(folder), on_object: &mut |_| {} })
+    pull(&mut Pull { connection, query: &query, archive: Some(folder), on_object: &mut |_| {} })
 }
 
 fn assert_whole(folder: &Path) {
@@ -265,7 +265,7 @@ fn objects_are_sent_as_they_are_and_what_is_not_taken_is_said() {
     }
     let (address, received) = start(Fault::None);
     let send = |address: &Address| {
-        push(Push { connection: &connection(address), files: &files, on_file: &mut || {} }).unwrap().objects
+        push(&mut Push { connection: &connection(address), files: &files, on_file: &mut || {} }).unwrap().objects
     };
     let sent = send(&address);
     let states: Vec<SentState> = sent.iter().map(|sent| sent.state).collect();

@@ -80,7 +80,7 @@ fn connection(base: &str) -> Connection {
 fn pulled(connection: &Connection, folder: &Path) -> Result<Pulled, TransferError> {
     let query = Query::parse(&["PatientID=P 1".to_owned()]).unwrap();
     let mut on_object = |_| {};
-    pull(Pull { connection, query: &query, archive: Some(folder), on_object: &mut on_object })
+    pull(&mut Pull { connection, query: &query, archive: Some(folder), on_object: &mut on_object })
 }
 
 fn place(folder: &Path, uid: &str) -> PathBuf {
@@ -238,7 +238,7 @@ fn requests_keep_their_distance() {
 }
 
 fn pushed(base: &str, files: &[PathBuf]) -> Pushed {
-    push(Push { connection: &connection(base), files, on_file: &mut || {} }).unwrap()
+    push(&mut Push { connection: &connection(base), files, on_file: &mut || {} }).unwrap()
 }
 
 #[test]
