@@ -101,25 +101,28 @@ pub fn file_meta(sop_class_uid: &str, sop_instance_uid: &str, transfer_syntax: &
 
 #[cfg(test)]
 mod tests {
+    use testkit::dicom_bytes::{element, file};
+
     use super::*;
-    use crate::dicom::write::fixture::{grid, source};
 
     #[test]
     fn a_file_is_named_by_its_identifiers_and_one_that_ends_early_is_not_whole() {
         let folder = tempfile::tempdir().unwrap();
-        source(folder.path(), &grid());
-        let mut files: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().path()).collect();
-        files.sort();
-        let found = read_whole_instance(&files[0]).unwrap();
+        let texts = [(0x0008_0016, "1.2.840.10008.5.1.4.1.1.2"), (0x0008_0018, "1.2.3"), (0x0020_000D, "1.2.1")];
+        let mut data_set: Vec<u8> = texts.into_iter().flat_map(|(tag, text)| element(tag, "UI", text)).collect();
+        data_set.extend(element(0x0020_000E, "UI", "1.2.2"));
+        data_set.extend(element(0x7FE0_0010, "OW", [7; 70]));
+        let path = folder.path().join("a.dcm");
+        std::fs::write(&path, file("1.2.840.10008.1.2.1", texts[0].1, &data_set)).unwrap();
+        let found = read_whole_instance(&path).unwrap();
         assert_eq!((found.study_uid.as_str(), found.series_uid.as_str()), ("1.2.1", "1.2.2"));
-        assert_eq!(Some(&found), read_instance(&files[0]).unwrap().as_ref());
-        let bytes = std::fs::read(&files[0]).unwrap();
-        let data_set = &bytes[found.data_at as usize..];
-        assert_eq!(&data_set[..4], [8, 0, 5, 0].as_slice(), "it begins with group 0008");
+        assert_eq!(Some(&found), read_instance(&path).unwrap().as_ref());
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(&bytes[found.data_at as usize..], data_set);
         let again = folder.path().join("again.dcm");
         let mut made = file_meta(&found.sop_class_uid, &found.sop_instance_uid, &found.transfer_syntax);
         assert!(made.len().is_multiple_of(2));
-        made.extend(data_set);
+        made.extend(&data_set);
         std::fs::write(&again, &made).unwrap();
         let second = read_whole_instance(&again).unwrap();
         assert_eq!(&made[second.data_at as usize..], data_set);

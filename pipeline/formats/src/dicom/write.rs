@@ -22,7 +22,7 @@ use data_set::Slice;
 mod data_set;
 pub mod encapsulated_pdf;
 #[cfg(test)]
-pub(super) mod fixture;
+mod fixture;
 mod item;
 pub mod measurement_report;
 mod object;

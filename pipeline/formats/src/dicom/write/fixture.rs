@@ -15,7 +15,7 @@ use crate::dicom::header::read_header;
 use crate::dicom::sr::Code;
 
 /// 7 x 5 x 6 voxels of 0.8 x 1.1 x 3 mm: 35 pixels a frame, so that frames do not end with bytes.
-pub(in crate::dicom) fn grid() -> Grid {
+pub(super) fn grid() -> Grid {
     let directions = *Rotation3::from_euler_angles(0.3, -0.2, 0.5).matrix();
     let shape = Shape { ni: 7, nj: 5, nk: 6 };
     Grid::from_directions(shape, Point::new(-31.25, 12.5, 402.0), [0.8, 1.1, 3.0], directions, FrameId::new("1.2.9"))
@@ -23,7 +23,7 @@ pub(in crate::dicom) fn grid() -> Grid {
 }
 
 /// A CT series on the grid, and what is copied of its first slice.
-pub(in crate::dicom) fn source(folder: &Path, grid: &Grid) -> (SourceImage, Vec<SourceSlice>) {
+pub(super) fn source(folder: &Path, grid: &Grid) -> (SourceImage, Vec<SourceSlice>) {
     let uids: Vec<String> = (1..=6).map(|k| format!("1.2.3.{k}")).collect();
     let series = SeriesToWrite {
         volume: &Volume::filled(grid.clone(), 40.0),
