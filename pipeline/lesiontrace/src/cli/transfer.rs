@@ -35,13 +35,13 @@ pub(crate) struct Connection {
 
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
-    /// The archive: https://HOST[:PORT]/PATH of a DICOMweb service, or AE@HOST:PORT. No other address is spoken to.
+    /// The archive: https://HOST:PORT/PATH of a DICOMweb service, or AE@HOST:PORT. No other address is spoken to.
     pub(crate) from: String,
     /// What to fetch, for example PatientID=P01, StudyDate=20200101-20201231, ModalitiesInStudy=CT, Modality=CT. Several attributes must all
     /// match; several values of one are alternatives; PatientID=@FILE takes a value from each line.
     #[arg(long, required = true, value_name = "KEY=VALUE")]
     pub(crate) query: Vec<String>,
-    /// Folder for the files: <study UID>/<series UID>/<instance UID>.dcm. What is there whole is not fetched again.
+    /// Folder for the files: STUDY_UID/SERIES_UID/INSTANCE_UID.dcm. What is there whole is not fetched again.
     #[arg(long, value_name = "ARCHIVE")]
     pub(crate) out: PathBuf,
     #[command(flatten)]
@@ -61,7 +61,7 @@ pub(crate) struct Pull {
 pub(crate) struct Push {
     /// Folder of a run: what `export` wrote, patients/ID/dicom/*.dcm, is sent.
     pub(crate) out: PathBuf,
-    /// The archive: https://HOST[:PORT]/PATH of a DICOMweb service, or AE@HOST:PORT. No other address is spoken to.
+    /// The archive: https://HOST:PORT/PATH of a DICOMweb service, or AE@HOST:PORT. No other address is spoken to.
     pub(crate) to: String,
     #[command(flatten)]
     pub(crate) connection: Connection,
