@@ -8,6 +8,8 @@
       lesions of 5 to 40 mm in the liver of a CT that no network saw (scripts/make_inserted_lesions.py), all networks together
   scripts/measure_lesion_voi.py baselines --data STS --out TABLE.csv
       thresholds and region growing from the first click, each tuned on the other folds
+  scripts/measure_lesion_voi.py trust --data STS --table TABLE.csv
+      for outlines from a click the agreement from which at most 5 % lie below a Dice of 0.6, chosen on four folds, on the fifth
 
 Needs numpy, scipy, nibabel and, for the baselines, PyTorch. --lesiontrace names the program (default target/release/lesiontrace).
 """
@@ -209,6 +211,34 @@ def baselines(args, _):
     return rows
 
 
+LEAST_DICE, MOST_BELOW, LEAST_KEPT = 0.6, 0.05, 10
+
+
+def agreement_for(dice_of, agreement):
+    """The least agreement, in hundredths, from which few outlines lie below LEAST_DICE; more than 1 where there is none."""
+    for least in np.arange(0.80, 0.99, 0.01):
+        kept = dice_of[agreement >= least]
+        if len(kept) >= LEAST_KEPT and np.mean(kept < LEAST_DICE) <= MOST_BELOW:
+            return float(least)
+    return 1.01
+
+
+def trust(args):
+    folds = data.fold_of(args.data)
+    with args.table.open(newline="") as file:
+        table = [row for row in csv.DictReader(file) if row["click"] in ("centre", "inner_half")]
+    for modality in MODEL:
+        own = [row for row in table if row["modality"] == modality]
+        dice_of = np.array([float(row["dice"]) for row in own])
+        agreement = np.array([float(row["agreement"] or 0) for row in own])
+        fold = np.array([folds[row["patient"]] for row in own])
+        limits = [agreement_for(dice_of[fold != k], agreement[fold != k]) for k in range(data.FOLDS)]
+        kept = agreement >= np.array(limits)[fold]
+        below = lambda some: f"{100 * np.mean(some < LEAST_DICE):.0f} % below {LEAST_DICE}" if len(some) else "none"
+        print(f"{modality}: limits {np.round(limits, 2).tolist()}; kept {100 * kept.mean():.0f} % of {len(own)}, {below(dice_of[kept])}; "
+              f"of the others {below(dice_of[~kept])}")
+
+
 def summary(values):
     v = np.asarray(values, float)
     quartiles = np.percentile(v, [25, 50, 75])
@@ -217,6 +247,11 @@ def summary(values):
 
 def tell(rows):
     """The figures of the table on the terminal."""
+    if "contrast_hu" in rows[0]:
+        for click in ("centre", "box"):
+            for low, high in ((0, 8), (8, 1000), (0, 1000)):
+                own = [row["dice"] for row in rows if row["click"] == click and low <= row["long_axis_mm"] < high]
+                print(f"{click}, {low} mm to below {high} mm: {summary(own)}")
     if "modality" not in rows[0] or "click" not in rows[0]:
         return
     for modality in MODEL:
@@ -238,14 +273,19 @@ def tell(rows):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["sarcomas", "inserted", "baselines"])
+    parser.add_argument("what", choices=["sarcomas", "inserted", "baselines", "trust"])
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--cases", type=pathlib.Path)
     parser.add_argument("--models", type=pathlib.Path, default="models")
     parser.add_argument("--lesiontrace", default="target/release/lesiontrace")
     parser.add_argument("--jobs", type=int, default=1, help="runs of the program at a time")
-    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, help="the table to write")
+    parser.add_argument("--table", type=pathlib.Path, help="a table of the sarcoma patients, for trust")
     args = parser.parse_args()
+    if args.what == "trust":
+        return trust(args)
+    if not args.out:
+        parser.error("--out names the table to write")
     work = pathlib.Path(tempfile.mkdtemp())
     try:
         rows = {"sarcomas": sarcomas, "inserted": inserted, "baselines": baselines}[args.what](args, work)

@@ -60,8 +60,8 @@ if args.stage == "extent":
     from lesion_voi import extent_train
 
     settings = {"seed": args.seed + 2, "fold": args.fold, "steps": args.steps or 6000, "rate": 3e-3}
-    run = extent_train.Run(args.work / f"extent{args.fold}.pt", settings)
-    extent_train.train(run, extent_train.Pool(args.work / "clicks.npz", args.fold), args.stop, args.minutes)
+    run = extent_train.Sizing(args.work / f"extent{args.fold}.pt", settings)
+    run.train(extent_train.Pool(args.work / "clicks.npz", args.fold), args.stop, args.minutes)
     sys.exit()
 if args.stage == "start":
     settings = {"seed": args.seed, "fold": -1, "steps": args.steps or 3000, "rate": 3e-3}
@@ -74,6 +74,6 @@ else:
     settings = {"seed": args.seed, "fold": args.fold, "steps": args.steps or 2500, "rate": 2e-3,
                 "start": str(args.work / "start.pt")}
     path = args.work / f"fold{args.fold}.pt"
-run = train.Run(path, settings)
+run = train.Outlining(path, settings)
 sources, names = train.sources_of(args.data, settings["fold"])
-train.train(run, sources, args.stop, args.minutes)
+run.train(sources, args.stop, args.minutes)

@@ -1,21 +1,16 @@
 """Training of the extent network for one fold. Resumable; what step k sees depends on the seed, the fold and k alone."""
-import copy
-import json
-import pathlib
-import time
-
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from .extent_cases import cut, painted, uniform
 from .extent_network import ExtentNet, features
+from .run import Run
 from .shells import SHELLS
 
 BATCH, PAINTED = 24, 0.55
 SOFT = 1.0  # of the labels, in shells
 NOISE = (0.6, 0.35, 0.4)  # the most, of CT, MR, PET, in scaled values
-EMA_DECAY = 0.995
 
 
 class Pool:
@@ -65,57 +60,17 @@ def losses(net, x, ends, extent):
     return (ray * counts).sum() / counts.sum().clamp_min(1), (whole * sure).sum() / sure.sum().clamp_min(1)
 
 
-class Run:
-    """A network with its optimiser, its averaged copy and its place in the schedule."""
+class Sizing(Run):
+    """Of the network that finds the extent."""
+
+    FIGURES = ("ray", "extent")
+    WEIGHT_DECAY, EMA_DECAY, WARM_STEPS, SAVED_EVERY = 1e-2, 0.995, 50, 250
 
     def __init__(self, path, settings):
-        self.path, self.settings, self.step, self.log = pathlib.Path(path), settings, 0, []
         torch.manual_seed(settings["seed"])
-        self.net = ExtentNet()
-        self.average = copy.deepcopy(self.net)
-        self.optimiser = torch.optim.AdamW(self.net.parameters(), lr=settings["rate"], weight_decay=1e-2)
-        if self.path.exists():
-            state = torch.load(self.path, weights_only=True)
-            if state["settings"] != settings:
-                raise SystemExit(f"{path} was begun with other settings: {state['settings']}")
-            for name in ("net", "average", "optimiser"):
-                getattr(self, name).load_state_dict(state[name])
-            self.step, self.log = state["step"], state["log"]
+        super().__init__(path, settings, ExtentNet())
 
-    def save(self):
-        parts = {name: getattr(self, name).state_dict() for name in ("net", "average", "optimiser")}
-        torch.save({"settings": self.settings, "step": self.step, "log": self.log, **parts}, self.path.with_suffix(".new"))
-        self.path.with_suffix(".new").rename(self.path)
-
-    def one_step(self, pool):
-        done = self.step / self.settings["steps"]
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.settings["rate"] * min(1, (self.step + 1) / 50) * float(0.02 + 0.49 * (1 + np.cos(np.pi * done)))
+    def losses(self, pool):
         torch.manual_seed(self.settings["seed"] * 1_000_003 + (self.settings["fold"] + 2) * 100_003 + self.step)
         ray, whole = losses(self.net, *pool.batch())
-        self.optimiser.zero_grad(set_to_none=True)
-        (ray + whole).backward()
-        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 5.0)
-        self.optimiser.step()
-        self.step += 1
-        decay = min(EMA_DECAY, (1 + self.step) / (10 + self.step))
-        with torch.no_grad():
-            for mean, now in zip(self.average.parameters(), self.net.parameters()):
-                mean.lerp_(now, 1 - decay)
-        return float(ray.detach()), float(whole.detach())
-
-
-def train(run, pool, until, minutes):
-    """Steps until `until`, the end of the schedule or the end of the time given; saved every 250."""
-    began, seen = time.time(), []
-    until = min(until or run.settings["steps"], run.settings["steps"])
-    while run.step < until and (time.time() - began) < 60 * minutes:
-        seen.append(run.one_step(pool))
-        if run.step % 250 == 0:
-            ray, whole = np.mean(seen, 0).round(3)
-            run.log.append([run.step, float(ray), float(whole)])
-            print(json.dumps({"fold": run.settings["fold"], "step": run.step, "ray": float(ray), "extent": float(whole),
-                              "seconds": round(time.time() - began)}), flush=True)
-            seen = []
-            run.save()
-    run.save()
+        return ray + whole, (ray, whole)

@@ -131,8 +131,9 @@ fn a_ball_in_a_box_is_outlined() {
     let ball = Ball { model: MODELS[2].0, inside: 8.0, outside: 1.0, pattern: 0.5, radius_mm: 24.0 };
     let corner = |side: f64| std::array::from_fn(|a| CENTRE[a] + side * ball.radius_mm / SPACING_MM[a]);
     let (dice, ..) = ball.found(|image| Prompt::Box([at(image, corner(-1.0)), at(image, corner(1.0))]));
-    // Patients have a median of 0.81: this guards against a network that is shown the wrong thing, not against a weak one.
-    assert!(dice > 0.75, "Dice {dice}");
+    // The network draws a ball of even uptake too small, at 0.7 of its volume, which its card says.
+    assert!(dice > 0.8, "Dice {dice}");
+    assert!(card(ball.model).limits.iter().any(|limit| limit.contains("0.7 of its volume")));
 }
 
 /// As above.
@@ -141,26 +142,20 @@ fn from_a_point_the_size_is_found_and_trusted_only_where_the_card_says() {
     if no_runtime() {
         return;
     }
-    for (ball, doubt) in [
-        (
-            Ball { model: MODELS[0].0, inside: 40.0, outside: 100.0, pattern: 30.0, radius_mm: 13.0 },
-            "mistakes the size",
-        ),
-        (
-            Ball { model: MODELS[0].0, inside: 40.0, outside: 100.0, pattern: 30.0, radius_mm: 40.0 },
-            "mistakes the size",
-        ),
-        (
-            Ball { model: MODELS[1].0, inside: 900.0, outside: 300.0, pattern: 90.0, radius_mm: 30.0 },
-            "mistakes the size",
-        ),
-        (Ball { model: MODELS[2].0, inside: 8.0, outside: 1.0, pattern: 0.5, radius_mm: 14.0 }, "50 to 250 mm alone"),
-        (Ball { model: MODELS[2].0, inside: 8.0, outside: 1.0, pattern: 0.5, radius_mm: 45.0 }, ""),
+    let on_ct = |radius_mm| Ball { model: MODELS[0].0, inside: 40.0, outside: 100.0, pattern: 30.0, radius_mm };
+    let on_pet = |radius_mm| Ball { model: MODELS[2].0, inside: 8.0, outside: 1.0, pattern: 0.5, radius_mm };
+    let on_mr = Ball { model: MODELS[1].0, inside: 900.0, outside: 300.0, pattern: 90.0, radius_mm: 30.0 };
+    for (ball, least, doubt) in [
+        (on_ct(13.0), 0.95, "mistakes the size"),
+        (on_ct(40.0), 0.95, "mistakes the size"),
+        (on_mr, 0.77, "mistakes the size"),
+        (on_pet(14.0), 0.8, "50 to 250 mm alone"),
+        (on_pet(45.0), 0.8, ""),
     ] {
         let (dice, trusted, reasons) = ball.found(|image| Prompt::Point(at(image, CENTRE)));
         let what = format!("{}, {} mm: Dice {dice}, {reasons:?}", ball.model, ball.radius_mm);
         println!("{what}");
-        assert!(dice > 0.6, "{what}");
+        assert!(dice > least, "{what}");
         assert_eq!(doubt.is_empty(), trusted, "{what}");
         assert!(doubt.is_empty() || reasons.iter().any(|reason| reason.contains(doubt)), "{what}");
     }
