@@ -50,12 +50,17 @@ def box_around(image, centre, reach_mm):
     return tuple(slice(max(0, int(np.floor(a.min()))), max(0, min(n, int(np.ceil(a.max())) + 1))) for a, n in zip(at, size))
 
 
-def weight(depth_of, image, box, edge_mm=0.8, samples=5):
-    """How much of each voxel of a box a shape takes, 0 to 1: partial volume through the slice, soft in the plane."""
+def through_slices(image, box, samples=5):
+    """Points of a box of voxels at even depths of each slice."""
+    return [points_of(image, box, dk) for dk in (np.arange(samples) + 0.5) / samples - 0.5]
+
+
+def weight(depth_of, layers, edge_mm=0.8):
+    """How much of each voxel a shape takes, 0 to 1: partial volume through the slice, soft in the plane."""
     total = 0.0
-    for dk in (np.arange(samples) + 0.5) / samples - 0.5:
-        t = np.clip((depth_of(points_of(image, box, dk)) + edge_mm) / (2 * edge_mm), 0, 1)
-        total = total + t * t * (3 - 2 * t) / samples
+    for points in layers:
+        t = np.clip((depth_of(points) + edge_mm) / (2 * edge_mm), 0, 1)
+        total = total + t * t * (3 - 2 * t) / len(layers)
     return total
 
 

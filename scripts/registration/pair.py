@@ -13,7 +13,8 @@ from .motion import Motion, random_field
 from .shapes import SEEN, min_margin, tumour_of, zone_of
 
 N_LIVER, N_NEAR = 200, 50  # landmarks
-ZONE_RIM_MM, ZONE_RIM_HU = 2.5, 15.0
+TUMOUR_HU = 70.0  # darker or brighter than the liver
+ZONE_HU, ZONE_RIM_MM, ZONE_RIM_HU = -65.0, 2.5, 15.0
 
 
 @dataclass
@@ -110,22 +111,42 @@ def carried_liver(patient, grid, motion):
     return sitk.GetArrayFromImage(sitk.Resample(seen, grid, sitk.Transform(), sitk.sitkLinear, 0.0)) > 0.5
 
 
-def inserted(hu, grid, solid, depth_of, target_hu, grain):
-    """The solid's own value and noise with the partial volume of the grid's slices."""
-    box = images.box_around(grid, *solid)
-    w = images.weight(depth_of, grid, box)
-    hu[box] += w * (target_hu + (grain[box] if np.ndim(grain) else grain) - hu[box])
+def inserted(hu, box, layers, depth_of, target_hu):
+    """The solid's own value (and noise), with the partial volume of the grid's slices."""
+    w = images.weight(depth_of, layers)
+    hu[box] += w * (target_hu - hu[box])
+
+
+def with_tumour(rng, patient, tumour, tumour_hu):
+    """The fixed image with the tumour, as noisy as the rest."""
+    grid, hu = patient.fixed, sitk.GetArrayFromImage(patient.fixed)
+    box = images.box_around(grid, tumour.centre, tumour.reach_mm + 8)
+    grain = second_look(rng, np.zeros_like(hu), "none", patient.noise_hu)[box]
+    inserted(hu, box, images.through_slices(grid, box), tumour.depth, tumour_hu + grain)
+    return hu, inside(grid, box, tumour.depth)
+
+
+def with_zone(patient, grid, motion, tumour, zone, tumour_hu, liver_hu):
+    """The moving image without noise: what is left of the tumour, the zone over it with its brighter rim."""
+    hu = carried(patient, grid, motion)
+    there = motion.to_moving(tumour.centre[None])[0]
+    box = images.box_around(grid, there, 1.4 * max(tumour.reach_mm, zone.reach_mm) + 12)
+    layers = [motion.to_fixed(points) for points in images.through_slices(grid, box)]
+    inserted(hu, box, layers, tumour.depth, tumour_hu)
+    inserted(hu, box, layers, zone.depth, liver_hu + ZONE_RIM_HU)
+    inserted(hu, box, layers, lambda p: zone.depth(p) - ZONE_RIM_MM, liver_hu + ZONE_HU)
+    return hu, inside(grid, box, lambda y: zone.depth(motion.to_fixed(y)))
 
 
 def second_look(rng, hu, look, noise_hu):
     """Another kernel or more contrast medium, and noise of its own with the first scan's strength and grain."""
     if look == "contrast":
         hu = np.where((hu > 0) & (hu < 400), hu * 1.1, hu)
-    grain = 0.8
+    grain = 0.5  # voxels: the fine grain of a standard kernel, as measured in the real CT
     if look == "blur":
-        hu, grain = ndimage.gaussian_filter(hu, [0, 0.7, 0.7]), 1.0
+        hu, grain = ndimage.gaussian_filter(hu, [0, 0.7, 0.7]), 0.7
     if look == "sharpen":
-        hu, grain = hu + 0.5 * (hu - ndimage.gaussian_filter(hu, [0, 1.2, 1.2])), 0.6
+        hu, grain = hu + 0.5 * (hu - ndimage.gaussian_filter(hu, [0, 1.2, 1.2])), 0.4
     fresh = ndimage.gaussian_filter(rng.standard_normal(hu.shape, dtype=np.float32), [0, grain, grain])
     return np.clip(hu + noise_hu / fresh.std() * fresh, AIR_HU, 3000)
 
@@ -159,7 +180,7 @@ def landmarks(rng, patient, grid, motion, tumour, zone):
 def make(rng, patient, plan, out, oblique_deg=0.0):
     """Writes the images, masks and truth.json of one pair into a folder."""
     out.mkdir(parents=True, exist_ok=True)
-    grid, noise = patient.fixed, patient.noise_hu
+    grid = patient.fixed
     room = plan.long_axis_mm / 2 + max(plan.margin_mm, 0) + 3
     centre, deepest = place(rng, patient, room)
     margin_mm = min(plan.margin_mm, deepest - plan.long_axis_mm / 2 - 1)
@@ -168,21 +189,11 @@ def make(rng, patient, plan, out, oblique_deg=0.0):
     motion, jacobian, start_mm = motion_of(rng, patient, plan)
     moving = moving_grid(rng, patient, motion, oblique_deg)
 
-    fixed_hu = sitk.GetArrayFromImage(patient.fixed)
-    around = float(np.median(fixed_hu[patient.liver]))
-    tumour_hu = around + (70 if plan.bright else -70)
-    here = (tumour.centre, tumour.reach_mm + 8)
-    grain = second_look(rng, np.zeros_like(fixed_hu), "none", noise)
-    inserted(fixed_hu, grid, here, tumour.depth, tumour_hu, grain)
-    moving_hu = carried(patient, moving, motion)
-    there = (motion.to_moving(tumour.centre[None])[0], 1.4 * max(tumour.reach_mm, zone.reach_mm) + 12)
-    for depth_of, hu in (
-        (lambda y: tumour.depth(motion.to_fixed(y)), tumour_hu),
-        (lambda y: zone.depth(motion.to_fixed(y)), around + ZONE_RIM_HU),
-        (lambda y: zone.depth(motion.to_fixed(y)) - ZONE_RIM_MM, around - 65),
-    ):
-        inserted(moving_hu, moving, there, depth_of, hu, 0.0)
-    moving_hu = second_look(rng, moving_hu, plan.look, noise)
+    liver_hu = float(np.median(sitk.GetArrayFromImage(grid)[patient.liver]))
+    tumour_hu = liver_hu + (TUMOUR_HU if plan.bright else -TUMOUR_HU)
+    fixed_hu, tumour_mask = with_tumour(rng, patient, tumour, tumour_hu)
+    moving_hu, zone_mask = with_zone(patient, moving, motion, tumour, zone, tumour_hu, liver_hu)
+    moving_hu = second_look(rng, moving_hu, plan.look, patient.noise_hu)
 
     spacing = grid.GetSpacing()[::-1]
     liver_there = carried_liver(patient, moving, motion)
@@ -191,11 +202,11 @@ def make(rng, patient, plan, out, oblique_deg=0.0):
     write_masks(out, {
         "fixed_liver": (roughened(rng, patient.liver, patient.depth, spacing), grid),
         "moving_liver": (roughened(rng, liver_there, images.depth_within(liver_there, spacing), spacing), moving),
-        "fixed_tumour": (inside(grid, here, tumour.depth), grid),
-        "moving_zone": (inside(moving, there, lambda y: zone.depth(motion.to_fixed(y))), moving),
+        "fixed_tumour": (tumour_mask, grid),
+        "moving_zone": (zone_mask, moving),
     })
     fine = images.fine_grid(tumour.centre, max(tumour.reach_mm, zone.reach_mm) + 14)
-    fine_there = images.fine_grid(there[0], there[1])
+    fine_there = images.fine_grid(motion.to_moving(tumour.centre[None])[0], 1.4 * max(tumour.reach_mm, zone.reach_mm) + 12)
     points = images.points_of(fine)
     write_masks(out, {
         "fine_tumour": (tumour.depth(points) >= 0, fine),
@@ -214,9 +225,8 @@ def make(rng, patient, plan, out, oblique_deg=0.0):
     return truth
 
 
-def inside(grid, solid, depth_of):
+def inside(grid, box, depth_of):
     mask = np.zeros(grid.GetSize()[::-1], bool)
-    box = images.box_around(grid, *solid)
     mask[box] = depth_of(images.points_of(grid, box)) >= 0
     return mask
 
