@@ -89,6 +89,8 @@ def summary(rows):
     if len(passed):
         limit(missed, "margins of pairs that pass, median mm", float(np.median(passed)), MARGIN_LIMITS_MM[0])
         limit(missed, "margins of pairs that pass, 95 % mm", float(np.percentile(passed, 95)), MARGIN_LIMITS_MM[1])
+    elif our:
+        missed.append(f"missed: none of {len(our)} good pairs passes: no margin can be judged")
     missed += [f"missed: the good pair {row['pair']} fails" for row in our if row["quality"] == "fail"]
     bad = [row for row in rows if kind(row) == "bad" and row["method"].startswith("ours")]
     missed += [f"missed: the bad pair {row['pair']} is called {row['quality']} ({row['method']})" for row in bad if row["quality"] != "fail"]
