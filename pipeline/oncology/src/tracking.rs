@@ -1,136 +1,43 @@
-//! Lesions keep their identity: findings of one visit are matched one to one with the lesions known so far, in the baseline
-//! frame; what stands at an ablation zone is told from what is new.
+//! Lesions keep their identity: findings of one visit are matched with the lesions known so far, in the baseline frame; what stands at
+//! an ablation zone is told from what is new.
 //!
 //! Source: one-to-one assignment after Kuhn 1955; the words for states at a zone after Ahmed et al. 2014 and Puijk et al. 2021
 //! (criteria conventions §5.0, §5.1): viable tumour at the zone is *residual* until complete ablation was once documented,
 //! *local progression* afterwards.
 
 mod assignment;
+mod displacement;
+mod finding;
+mod grouping;
+mod known;
+mod lesion_track;
+mod likelihood;
+mod linking;
+mod new_lesion;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use imaging::{Mm, Mm3, Note, Noted, Patient, Point};
-use serde::{Deserialize, Serialize};
+use imaging::{Mm, Mm3, Note, Noted};
 
-use crate::lesion::{LesionId, LesionKind, LesionState, Organ};
+pub use finding::{Finding, Overlap, VisitFindings, ZoneContact};
+pub use lesion_track::{LesionTrack, SeenExtent, Sighting, TrackEvent};
+pub use new_lesion::settle_new_lesions;
 
-/// A lesion-like finding at one visit, before it has an identity.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Finding {
-    /// Label in the visit's lesion map.
-    pub label: u16,
-    /// Centroid, carried into the baseline frame.
-    pub center: Point<Patient>,
-    /// Volume.
-    pub volume: Mm3,
-    /// Organ it lies in.
-    pub organ: Organ,
-    /// Lymph node or not.
-    pub kind: LesionKind,
-    /// The nearest ablation zone and the edge-to-edge distance to it, if any zone is known.
-    pub contact: Option<ZoneContact>,
-    /// Known lesions whose last centre lies inside this finding.
-    pub covers: BTreeSet<LesionId>,
-    /// The name a reader gave it: findings of one name are one lesion, findings of different names are not.
-    pub reader_name: Option<String>,
-}
-
-/// How near a finding stands to an ablation zone.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ZoneContact {
-    /// The lesion treated there.
-    pub treated: LesionId,
-    /// Distance from edge to edge; 0 when they touch or overlap.
-    pub distance: Mm,
-    /// At or below this distance the finding belongs to the zone (contiguous rule: 2 mm, or the largest spacing if larger).
-    pub contiguous: Mm,
-}
-
-/// Everything seen at one visit.
-#[derive(Debug, Clone, PartialEq)]
-pub struct VisitFindings {
-    /// Number of the visit, 0 = baseline.
-    pub visit: usize,
-    /// The findings.
-    pub findings: Vec<Finding>,
-    /// Treated lesions whose ablation zone is visible at this visit.
-    pub zones_visible: BTreeSet<LesionId>,
-    /// Why absence cannot be judged at this visit (registration failed, place not imaged); `None` when it can.
-    pub not_evaluable: Option<String>,
-    /// Names that readers gave at any visit: no other lesion is called so.
-    pub reserved: BTreeSet<LesionId>,
-    /// Visits that are a control on the day of a treatment, this one included: they document no complete ablation. Whether all
-    /// was ablated is read on a later study; the control tells where the zone is (Ahmed et al. 2014, technical success).
-    pub controls: BTreeSet<usize>,
-}
+use crate::lesion::{LesionId, LesionState};
+use grouping::{Group, found, group};
+use linking::Comparison;
 
 /// What may be matched with what.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TrackingOptions {
     /// Findings farther from a lesion's last centre than this are another lesion.
     pub max_distance: Mm,
-    /// Best cost over runner-up's cost above which a match is uncertain (0 never … 1 always).
+    /// Best mismatch over the runner-up's, each in units of its error, above which a match is uncertain (0 always … 1 hardly ever).
     pub uncertain_ratio: f64,
 }
 
-/// What was seen of one lesion at one visit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Sighting {
-    /// What became of it.
-    pub state: LesionState,
-    /// Labels in the visit's lesion map; several where fragments or foci belong to one lesion; empty when none.
-    pub labels: Vec<u16>,
-    /// Centroid in the baseline frame, of the largest label.
-    pub center: Option<Point<Patient>>,
-    /// 1 − cost of the match, 0 to 1; 1 for a first sighting.
-    pub confidence: f64,
-    /// The other lesion this finding might belong to.
-    pub runner_up: Option<LesionId>,
-    /// The lesion it grew together with.
-    pub merged_into: Option<LesionId>,
-    /// The nearest ablation zone, if one is known.
-    pub contact: Option<ZoneContact>,
-    /// Why the state is not evaluable or uncertain; empty otherwise.
-    pub reason: String,
-}
-
-/// One lesion over all visits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct LesionTrack {
-    /// `L1`, `L2`, … in order of first sight, or the name a reader gave it then.
-    pub id: LesionId,
-    /// The name a reader gave it, at first sight or later.
-    pub reader_name: Option<String>,
-    /// Organ.
-    pub organ: Organ,
-    /// Lymph node or not.
-    pub kind: LesionKind,
-    /// Visit that first showed it.
-    pub first_visit: usize,
-    /// What was seen, by visit.
-    pub sightings: BTreeMap<usize, Sighting>,
-}
-
-impl LesionTrack {
-    /// The last centre known, in the baseline frame.
-    pub fn last_center(&self) -> Option<Point<Patient>> {
-        self.sightings.values().rev().find_map(|s| s.center)
-    }
-    /// The first visit that documents complete ablation. Controls on the day of a treatment do not.
-    pub fn complete_ablation(&self, controls: &BTreeSet<usize>) -> Option<usize> {
-        let mut ablated = self.sightings.iter().filter(|(_, s)| s.state == LesionState::Ablated);
-        ablated.find(|(visit, _)| !controls.contains(visit)).map(|(visit, _)| *visit)
-    }
-    /// The state at a visit.
-    pub fn state_at(&self, visit: usize) -> Option<LesionState> {
-        self.sightings.get(&visit).map(|s| s.state)
-    }
-}
-
-/// A pair that must not be made costs more than leaving finding and lesion alone.
-const FORBIDDEN: f64 = 10.0;
-/// What it costs to leave a finding alone (it becomes a new lesion); the cost of a pair runs from 0 to 1.
-const ALONE: f64 = 1.0;
+/// Above this probability of the best assignment against every other one a match is never uncertain.
+const SURE: f64 = 0.9;
 
 /// Takes the lesions known so far one visit further.
 pub fn follow(
@@ -139,175 +46,152 @@ pub fn follow(
     options: &TrackingOptions,
 ) -> Noted<Vec<LesionTrack>> {
     let mut notes = Vec::new();
-    let pairs = match_findings(&tracks, seen, options);
-    let mut taken = BTreeSet::new();
-    for pair in &pairs {
-        taken.insert(pair.finding);
-        let sighting = matched(&tracks, seen, pair, options, &mut notes);
-        let track = &mut tracks[pair.track];
-        track.sightings.insert(seen.visit, sighting);
-        if track.reader_name.is_none() {
-            track.reader_name.clone_from(&seen.findings[pair.finding].reader_name);
+    let mut comparison = Comparison::new(&tracks, seen, options);
+    let links = comparison.links();
+    let is_linked = |n: &usize| links.iter().any(|link| link.finding == *n);
+    let foci = foci(&tracks, seen, is_linked);
+    let at_zones: Vec<usize> = foci.values().flatten().copied().collect();
+    let groups = group(&comparison, &links, &at_zones);
+    let mut sightings: BTreeMap<usize, Sighting> = BTreeMap::new();
+    for group in &groups.groups {
+        sightings.insert(group.link.track, matched(&comparison, seen, group, options, &mut notes));
+        for (track, confidence) in group.tracks.iter().skip(1) {
+            sightings.insert(*track, merged(seen, group, *confidence));
         }
     }
-    let mut foci: BTreeMap<LesionId, Vec<usize>> = BTreeMap::new();
+    for (n, track) in tracks.iter().enumerate() {
+        let foci = foci.get(&track.id).map_or(&[][..], Vec::as_slice);
+        sightings.entry(n).or_insert_with(|| unmatched(track, seen, foci, &comparison));
+    }
     let mut fresh = Vec::new();
-    for (n, finding) in seen.findings.iter().enumerate().filter(|(n, _)| !taken.contains(n)) {
-        match finding.contact.as_ref().filter(|c| c.distance.0 <= c.contiguous.0) {
-            Some(contact) if tracks.iter().any(|t| t.id == contact.treated) => {
-                foci.entry(contact.treated.clone()).or_default().push(n);
-            }
-            _ => fresh.push(n),
+    for (n, piece_of) in &groups.alone {
+        let nearly = comparison.nearly(*n, &links);
+        let instead = [nearly, *piece_of].into_iter().flatten().min_by(|a, b| a.1.total_cmp(&b.1));
+        let mut sighting = sighting_of(&comparison, seen, &[*n], LesionState::Present);
+        if let Some((reason, other)) = new_lesion::doubt(seen, *n, instead, &tracks) {
+            sighting.state = LesionState::Uncertain;
+            sighting.reason = reason;
+            sighting.runner_up = other;
         }
+        fresh.push((*n, sighting));
     }
-    for track in &mut tracks {
-        if !track.sightings.contains_key(&seen.visit) {
-            let sighting = unmatched(track, seen, foci.get(&track.id).map_or(&[][..], Vec::as_slice));
-            track.sightings.insert(seen.visit, sighting);
+    for (n, sighting) in sightings {
+        let track = &mut tracks[n];
+        if track.reader_name.is_none() && sighting.state != LesionState::Merged {
+            let mut named = seen.findings.iter().filter(|f| sighting.labels.contains(&f.label));
+            track.reader_name = named.find_map(|f| f.reader_name.clone());
         }
+        track.sightings.insert(seen.visit, sighting);
     }
-    for n in fresh {
-        let track = first_sighting(&tracks, seen, n);
+    for (n, sighting) in fresh {
+        let track = first_sighting(&tracks, seen, n, sighting);
         tracks.push(track);
     }
     Noted::new(tracks, notes)
 }
 
-struct Pair {
-    track: usize,
-    finding: usize,
-    cost: f64,
-    runner_up: Option<usize>,
-    runner_up_cost: f64,
-}
-
-/// Distance over gate, plus a small share for a change of volume, so that of two lesions near by the alike are matched.
-fn cost(track: &LesionTrack, finding: &Finding, options: &TrackingOptions) -> f64 {
-    match (&track.reader_name, &finding.reader_name) {
-        (Some(known), Some(named)) if known == named => return 0.0,
-        (Some(_), Some(_)) => return FORBIDDEN,
-        _ => {}
-    }
-    let Some(center) = track.last_center() else { return FORBIDDEN };
-    let gate = options.max_distance.0;
-    let distance = center.distance(finding.center);
-    if distance > gate || track.kind != finding.kind || !same_place(&track.organ, &finding.organ) {
-        return FORBIDDEN;
-    }
-    distance / gate
-}
-
-/// Organs differ only when both are known and differ.
-fn same_place(a: &Organ, b: &Organ) -> bool {
-    a == b || *a == Organ::Unknown || *b == Organ::Unknown
-}
-
-fn match_findings(tracks: &[LesionTrack], seen: &VisitFindings, options: &TrackingOptions) -> Vec<Pair> {
-    let open: Vec<usize> = (0..tracks.len()).filter(|n| !seen.zones_visible.contains(&tracks[*n].id)).collect();
-    let n_findings = seen.findings.len();
-    let costs: Vec<Vec<f64>> = seen
-        .findings
-        .iter()
-        .map(|finding| {
-            let pairs = open.iter().map(|n| cost(&tracks[*n], finding, options));
-            pairs.chain(std::iter::repeat_n(ALONE, n_findings)).collect()
-        })
-        .collect();
-    let columns = assignment::assign(&costs);
-    let made = columns
-        .iter()
-        .enumerate()
-        .filter(|(finding, column)| **column < open.len() && costs[*finding][**column] <= ALONE);
-    made.map(|(finding, column)| {
-        let others = (0..open.len()).filter(|other| other != column);
-        let runner_up = others.min_by(|a, b| costs[finding][*a].total_cmp(&costs[finding][*b]));
-        Pair {
-            track: open[*column],
-            finding,
-            cost: costs[finding][*column],
-            runner_up: runner_up.map(|n| open[n]),
-            runner_up_cost: runner_up.map_or(FORBIDDEN, |n| costs[finding][n]),
+/// Findings that are no lesion known and stand at an ablation zone, by the lesion treated there.
+fn foci(
+    tracks: &[LesionTrack],
+    seen: &VisitFindings,
+    is_linked: impl Fn(&usize) -> bool,
+) -> BTreeMap<LesionId, Vec<usize>> {
+    let mut foci: BTreeMap<LesionId, Vec<usize>> = BTreeMap::new();
+    for n in (0..seen.findings.len()).filter(|n| !is_linked(n)) {
+        let contact = seen.findings[n].contact.as_ref().filter(|c| c.distance.0 <= c.contiguous.0);
+        if let Some(contact) = contact.filter(|c| tracks.iter().any(|t| t.id == c.treated)) {
+            foci.entry(contact.treated.clone()).or_default().push(n);
         }
-    })
-    .collect()
+    }
+    foci
 }
 
 fn matched(
-    tracks: &[LesionTrack],
+    comparison: &Comparison<'_>,
     seen: &VisitFindings,
-    pair: &Pair,
+    group: &Group,
     options: &TrackingOptions,
     notes: &mut Vec<Note>,
 ) -> Sighting {
-    let finding = &seen.findings[pair.finding];
-    let close = pair.runner_up_cost <= ALONE && pair.cost >= options.uncertain_ratio * pair.runner_up_cost;
-    let runner_up = pair.runner_up.filter(|_| pair.runner_up_cost <= ALONE).map(|n| tracks[n].id.clone());
-    let mut sighting = sighting_of(finding, LesionState::Present);
-    sighting.confidence = 1.0 - pair.cost;
-    if close && let Some(other) = &runner_up {
+    let track = &comparison.tracks[group.link.track];
+    let mut sighting = sighting_of(comparison, seen, &group.findings, LesionState::Present);
+    sighting.confidence = group.link.confidence.min(group.pieces_confidence);
+    let runner_up = group.link.runner_up.map(|(n, ratio)| (&comparison.tracks[n].id, ratio));
+    sighting.runner_up = runner_up.map(|(id, _)| id.clone());
+    if let Some((other, ratio)) = runner_up
+        && ratio >= options.uncertain_ratio
+        && group.link.confidence < SURE
+        && group.tracks.len() == 1
+    {
         sighting.state = LesionState::Uncertain;
-        sighting.reason = format!("fits {} and {other} about equally well", tracks[pair.track].id);
+        sighting.reason = format!("fits {} and {other} about equally well", track.id);
         notes.push(Note::warning(
             "uncertain_match",
-            tracks[pair.track].id.as_str(),
+            track.id.as_str(),
             format!("visit {}: the finding {}; a reader should confirm its identity", seen.visit + 1, sighting.reason),
         ));
+        return sighting;
     }
-    sighting.runner_up = runner_up;
+    // What was equivocal as a new lesion does not become one by being seen again.
+    let first = track.sightings.get(&track.first_visit);
+    if let Some(first) = first.filter(|s| s.state == LesionState::Uncertain && track.first_visit > 0) {
+        sighting.state = LesionState::Uncertain;
+        sighting.reason.clone_from(&first.reason);
+    }
     sighting
 }
 
-fn sighting_of(finding: &Finding, state: LesionState) -> Sighting {
-    Sighting {
-        state,
-        labels: vec![finding.label],
-        center: Some(finding.center),
-        confidence: 1.0,
-        runner_up: None,
-        merged_into: None,
-        contact: finding.contact.clone(),
-        reason: String::new(),
-    }
+fn merged(seen: &VisitFindings, group: &Group, confidence: f64) -> Sighting {
+    let label = seen.findings[group.link.finding].label;
+    let mut sighting = Sighting::without_outline(LesionState::Merged, format!("its place lies inside finding {label}"));
+    sighting.labels = vec![label];
+    sighting.confidence = confidence;
+    sighting
 }
 
-fn unmatched(track: &LesionTrack, seen: &VisitFindings, foci: &[usize]) -> Sighting {
-    let empty = |state, reason: String| Sighting {
-        state,
-        labels: Vec::new(),
-        center: None,
-        confidence: 1.0,
-        runner_up: None,
-        merged_into: None,
-        contact: None,
-        reason,
-    };
-    let largest =
-        foci.iter().max_by(|a, b| seen.findings[**a].volume.0.total_cmp(&seen.findings[**b].volume.0).then(b.cmp(a)));
-    if let Some(largest) = largest {
+/// What was seen, the largest piece first.
+fn sighting_of(comparison: &Comparison<'_>, seen: &VisitFindings, pieces: &[usize], state: LesionState) -> Sighting {
+    let mut pieces = pieces.to_vec();
+    pieces.sort_by(|a, b| seen.findings[*b].volume.0.total_cmp(&seen.findings[*a].volume.0).then(a.cmp(b)));
+    let mut sighting = Sighting::without_outline(state, String::new());
+    sighting.labels = pieces.iter().map(|n| seen.findings[*n].label).collect();
+    let largest = &seen.findings[pieces[0]];
+    sighting.center = Some(largest.center);
+    sighting.contact.clone_from(&largest.contact);
+    sighting.extent = found(&seen.findings, &pieces).map(|found| {
+        let (place, left) = comparison.displacement.freed(found.center);
+        let error = left.hypot(likelihood::outline_error_mm(found.reach));
+        SeenExtent { place, error: Mm(error), volume: Mm3(found.volume), reach: Mm(found.reach) }
+    });
+    sighting
+}
+
+fn unmatched(track: &LesionTrack, seen: &VisitFindings, foci: &[usize], comparison: &Comparison<'_>) -> Sighting {
+    if !foci.is_empty() {
         let state = if track.complete_ablation(&seen.controls).is_some_and(|visit| visit < seen.visit) {
             LesionState::LocalProgression
         } else {
             LesionState::Residual
         };
-        let mut sighting = sighting_of(&seen.findings[*largest], state);
+        let mut sighting = sighting_of(comparison, seen, foci, state);
         sighting.labels = foci.iter().map(|n| seen.findings[*n].label).collect();
         return sighting;
     }
+    let empty = Sighting::without_outline;
     if let Some(reason) = &seen.not_evaluable {
         return empty(LesionState::NotEvaluable, reason.clone());
     }
     if seen.zones_visible.contains(&track.id) {
         return empty(LesionState::Ablated, String::new());
     }
-    if let Some(other) = seen.findings.iter().find(|f| f.covers.contains(&track.id)) {
-        let mut sighting = empty(LesionState::Merged, format!("its place lies inside finding {}", other.label));
-        sighting.labels = vec![other.label];
-        return sighting;
+    if seen.not_covered.contains(&track.id) {
+        let reason = "its place lies outside the image of this visit";
+        return Sighting { not_covered: true, ..empty(LesionState::NotEvaluable, reason.to_owned()) };
     }
     empty(LesionState::Absent, String::new())
 }
 
-fn first_sighting(tracks: &[LesionTrack], seen: &VisitFindings, finding: usize) -> LesionTrack {
+fn first_sighting(tracks: &[LesionTrack], seen: &VisitFindings, finding: usize, sighting: Sighting) -> LesionTrack {
     let finding = &seen.findings[finding];
     let is_free = |id: &LesionId| tracks.iter().all(|t| t.id != *id);
     let named = finding.reader_name.as_ref().map(LesionId::new).filter(is_free);
@@ -319,7 +203,7 @@ fn first_sighting(tracks: &[LesionTrack], seen: &VisitFindings, finding: usize) 
         organ: finding.organ.clone(),
         kind: finding.kind,
         first_visit: seen.visit,
-        sightings: BTreeMap::from([(seen.visit, sighting_of(finding, LesionState::Present))]),
+        sightings: BTreeMap::from([(seen.visit, sighting)]),
     }
 }
 
@@ -345,6 +229,10 @@ pub fn name_merges(tracks: &mut [LesionTrack]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
+
+    use crate::lesion::{LesionKind, Organ};
+    use imaging::Point;
 
     const OPTIONS: TrackingOptions = TrackingOptions { max_distance: Mm(25.0), uncertain_ratio: 0.8 };
 
@@ -356,7 +244,11 @@ mod tests {
             organ: Organ::Liver,
             kind: LesionKind::Lesion,
             contact: None,
+            reach: Mm(10.0),
             covers: BTreeSet::new(),
+            overlaps: BTreeMap::new(),
+            unseen_before: None,
+            doubt: None,
             reader_name: None,
         }
     }
@@ -368,6 +260,8 @@ mod tests {
             findings,
             zones_visible,
             not_evaluable: None,
+            not_covered: BTreeSet::new(),
+            registration_error: None,
             reserved: BTreeSet::new(),
             controls: BTreeSet::new(),
         }

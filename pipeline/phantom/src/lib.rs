@@ -10,6 +10,7 @@ mod assess;
 mod clinical;
 #[cfg(test)]
 mod cohort_checks;
+pub mod courses;
 mod ct;
 mod ellipsoid;
 mod follow_up;

@@ -17,7 +17,9 @@ const USAGE: &str = "cargo xtask <task>
   validate-registration [FIRST_SEED N_SEEDS]
          registers follow-ups of synthetic patients and prints pass, review, fail and the true errors (about 2 min a seed)
   measure-phases [N_CASES]
-         reads the contrast phase of synthetic abdomens and of real CTs below LESIONTRACE_DATA; prints CSV, then the counts";
+         reads the contrast phase of synthetic abdomens and of real CTs below LESIONTRACE_DATA; prints CSV, then the counts
+  measure-tracking [--patients 200] [--seed N] [--store]
+         follows synthetic courses of outlines and counts right links, new lesions and states per error of registration";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -37,6 +39,7 @@ fn run(task: &str) -> anyhow::Result<ExitCode> {
         "ci" => ci::run(&root),
         "validate-registration" => example(&root, "lesiontrace-phantom", "validate_registration"),
         "measure-phases" => example(&root, "lesiontrace", "measure_phases"),
+        "measure-tracking" => example(&root, "lesiontrace-oncology", "measure_tracking"),
         "--help" | "-h" | "help" => {
             println!("{USAGE}");
             Ok(ExitCode::SUCCESS)

@@ -11,7 +11,7 @@ use formats::clinical::{ClinicalTables, TreatmentRecord};
 use formats::nifti;
 use imaging::registration::Registration;
 use imaging::{FrameId, LabelMap, Note};
-use oncology::tracking::LesionTrack;
+use oncology::tracking::{LesionTrack, TrackEvent};
 use oncology::visit_window::VisitLabel;
 use oncology::{LesionKind, LesionState, Organ, VisitId};
 use serde::{Deserialize, Serialize};
@@ -49,6 +49,7 @@ struct Link {
     from: Option<Place>,
     to: Place,
     state: LesionState,
+    event: Option<TrackEvent>,
     confidence: f64,
     runner_up: Option<String>,
     reason: String,
@@ -245,6 +246,7 @@ fn links(patient_id: &str, visits: &[VisitFacts], lesion: &LesionTrack) -> Vec<L
             from: from.clone(),
             to: to.clone(),
             state: sighting.state,
+            event: lesion.event_at(*visit),
             confidence: sighting.confidence,
             runner_up: sighting.runner_up.as_ref().map(ToString::to_string),
             reason: sighting.reason.clone(),

@@ -40,7 +40,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "segment", version: 2 },
     Stage { name: "register", version: 1 },
     Stage { name: "measure", version: 3 },
-    Stage { name: "track", version: 3 },
+    Stage { name: "track", version: 4 },
     Stage { name: "margin", version: 2 },
     Stage { name: "assess", version: 3 },
     Stage { name: "report", version: 4 },

@@ -9,7 +9,9 @@ use imaging::{
     diameter::mask_centroid,
 };
 use oncology::reads::Reviewed;
-use oncology::tracking::{Finding, LesionTrack, TrackingOptions, VisitFindings, ZoneContact, follow, name_merges};
+use oncology::tracking::{
+    Finding, LesionTrack, TrackingOptions, VisitFindings, ZoneContact, follow, name_merges, settle_new_lesions,
+};
 use oncology::{Date, LesionId, LesionRole};
 
 use crate::config::Tracking;
@@ -18,6 +20,7 @@ use crate::stages::register::restate;
 use crate::stages::segment::{Instance, StageError};
 
 mod names;
+mod places;
 
 /// A zone belongs to a lesion when it covers this share of where the lesion was before treatment. Origin: a third leaves room
 /// for a mis-registration of half a diameter and still tells neighbours apart.
@@ -71,10 +74,10 @@ pub(crate) fn track(
             note.message = format!("{}: {}", visit.id, note.message);
         }
         tracked.notes.extend(notes);
-        names::not_imaged(visits, n, &mut tracked.tracks);
     }
     names::roles(visits, &mut tracked);
     name_merges(&mut tracked.tracks);
+    settle_new_lesions(&mut tracked.tracks);
     unmatched_treatments(visits, treatments, &mut tracked);
     Ok(tracked)
 }
@@ -234,6 +237,7 @@ fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitF
     let zones = zone_surfaces(visits, n, tracked)?;
     let spacing = visit.measured.grid.spacing_mm();
     let contiguous = Mm(CONTIGUOUS.0.max(spacing[0]).max(spacing[1]).max(spacing[2]));
+    let known = places::last_outlines(visits, n, &tracked.tracks)?;
     let mut findings = Vec::new();
     for lesion in &visit.lesions {
         let Some(center) = mask_centroid(&lesion.mask) else { continue };
@@ -246,22 +250,35 @@ fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitF
                 }
             }
         }
+        let place = visit.to_baseline.moving_to_fixed.apply(center);
         findings.push(Finding {
             label: lesion.label,
-            center: visit.to_baseline.moving_to_fixed.apply(center),
+            center: place,
             volume: Mm3(lesion.mask.n_voxels_set() as f64 * lesion.mask.grid().voxel_volume_mm3()),
             organ: lesion.organ.clone(),
             kind: lesion.kind,
             contact: nearest_zone(lesion, &zones, contiguous),
+            reach: places::reach(&lesion.mask, center),
             covers,
+            overlaps: places::overlaps(lesion, &known),
+            unseen_before: places::unseen_before(visits, n, place),
+            doubt: None,
             reader_name: visit.marked.by_label.get(&lesion.label).map(|mark| mark.name.clone()),
         });
     }
     findings.extend(visit.marked.unmeasured.iter().map(|unmeasured| names::finding(unmeasured, visit)));
     let zones_visible = tracked.zones.keys().filter(|(visit, _)| *visit == n).map(|(_, id)| id.clone()).collect();
     let not_evaluable = visit.not_evaluable();
-    let (reserved, controls) = (BTreeSet::new(), BTreeSet::new());
-    Ok(VisitFindings { visit: n, findings, zones_visible, not_evaluable, reserved, controls })
+    Ok(VisitFindings {
+        visit: n,
+        findings,
+        zones_visible,
+        not_evaluable,
+        not_covered: places::not_covered(visits, n, &tracked.tracks),
+        registration_error: places::registration_error(visits, n),
+        reserved: BTreeSet::new(),
+        controls: BTreeSet::new(),
+    })
 }
 
 /// A zone's surface in the frame of the visit under study.

@@ -45,16 +45,7 @@ fn of_part(seen: &Sighting) -> Sighting {
 }
 
 fn blank(state: LesionState) -> Sighting {
-    Sighting {
-        state,
-        labels: Vec::new(),
-        center: None,
-        confidence: 1.0,
-        runner_up: None,
-        merged_into: None,
-        contact: None,
-        reason: String::new(),
-    }
+    Sighting::without_outline(state, String::new())
 }
 
 /// Puts a lesion together with one seen before, under whose name both are followed.

@@ -21,16 +21,7 @@ fn grid() -> Grid {
 
 fn seen(state: LesionState, labels: &[u16]) -> Sighting {
     let center = (!labels.is_empty()).then(|| Point::new(1.0, 2.0, 3.0));
-    Sighting {
-        state,
-        labels: labels.to_vec(),
-        center,
-        confidence: 1.0,
-        runner_up: None,
-        merged_into: None,
-        contact: None,
-        reason: String::new(),
-    }
+    Sighting { labels: labels.to_vec(), center, ..Sighting::without_outline(state, String::new()) }
 }
 
 fn track(id: &str, first_visit: usize, states: &[(LesionState, &[u16])]) -> LesionTrack {

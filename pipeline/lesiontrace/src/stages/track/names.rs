@@ -1,10 +1,10 @@
-//! What a reader's marks say of lesions over time, and places that were not imaged.
+//! What a reader's marks say of lesions over time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use imaging::{Mm3, Note};
+use imaging::{Mm, Mm3, Note};
 use oncology::tracking::{Finding, LesionTrack};
-use oncology::{LesionId, LesionKind, LesionState};
+use oncology::{LesionId, LesionKind};
 
 use super::Tracked;
 use crate::stages::find::VisitFacts;
@@ -29,21 +29,12 @@ pub(super) fn finding(unmeasured: &Unmeasured, visit: &VisitFacts) -> Finding {
         organ: mark.organ.clone(),
         kind: if mark.is_node { LesionKind::Node } else { LesionKind::Lesion },
         contact: None,
+        reach: Mm(0.0),
         covers: BTreeSet::new(),
+        overlaps: BTreeMap::new(),
+        unseen_before: None,
+        doubt: None,
         reader_name: Some(mark.name.clone()),
-    }
-}
-
-/// A lesion whose place lies outside the image was not seen to be gone: it is not evaluable at that visit.
-pub(super) fn not_imaged(visits: &[VisitFacts], n: usize, tracks: &mut [LesionTrack]) {
-    let Some(from_baseline) = visits[n].to_baseline.moving_to_fixed.inverse() else { return };
-    for track in tracks {
-        let Some(last) = track.last_center() else { continue };
-        let is_imaged = visits[n].measured.grid.nearest(from_baseline.apply(last)).is_some();
-        if let Some(sighting) = track.sightings.get_mut(&n).filter(|s| s.state == LesionState::Absent && !is_imaged) {
-            sighting.state = LesionState::NotEvaluable;
-            "its place lies outside the image of this visit".clone_into(&mut sighting.reason);
-        }
     }
 }
 
