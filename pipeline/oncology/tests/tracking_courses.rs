@@ -17,6 +17,7 @@ fn links_are_right_and_new_lesions_are_told_from_known_ones() {
     assert!(score.links_true > 400, "{} links", score.links_true);
     assert!(score.precision() >= 0.98, "precision {:.4}", score.precision());
     assert!(score.recall() >= 0.98, "recall {:.4}", score.recall());
+    assert!(score.new_recall() >= 0.95, "{:.3} of the new lesions", score.new_recall());
     assert!(score.false_new_per_patient() <= 0.1, "{:.3} false new lesions a patient", score.false_new_per_patient());
     assert!(score.states.contains_key(&("not covered", "NotCovered".to_owned())));
     assert!(!score.states.contains_key(&("not covered", "New".to_owned())), "what was not imaged is never new");

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use imaging::{Mm, Mm3, Note};
-use oncology::tracking::{Finding, LesionTrack};
+use oncology::tracking::Finding;
 use oncology::{LesionId, LesionKind};
 
 use super::Tracked;
