@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::closest::TriangleTree;
 use crate::grid::{FrameId, Grid};
 use crate::mask::Mask;
+use crate::registration::Registration;
 use crate::space::{Patient, Point, Voxel};
 use crate::surface::{
     Refinement, Surface, SurfaceError, SurfaceMethod, Triangle, touches_border, triangle_area_mm2, triangle_centroid,
@@ -28,13 +29,15 @@ use map::{MarginMap, surface_center};
 /// Tumour surface closer than this to the organ's capsule is left out by default (Sandu 2021).
 pub const CAPSULE_EXCLUSION: Mm = Mm(5.0);
 
-/// What a margin is computed from; all masks in one frame of reference, each on its own grid.
+/// What a margin is computed from; tumour and organ in one frame of reference, each mask on its own grid.
 #[derive(Debug, Clone, Copy)]
 pub struct MarginInput<'a> {
     /// The tumour before treatment.
     pub tumour: &'a Mask,
-    /// The ablation zone after treatment, carried into the tumour's frame.
+    /// The ablation zone after treatment.
     pub ablation: &'a Mask,
+    /// Carries the zone's surface into the tumour's frame, point by point; `None` where its mask lies there already.
+    pub ablation_to_tumour: Option<&'a Registration>,
     /// The organ, for the exclusion at its capsule.
     pub organ: Option<&'a Mask>,
     /// Tumour surface closer than this to the capsule is left out ([`CAPSULE_EXCLUSION`]).
@@ -96,16 +99,16 @@ pub struct AblationMargin {
 pub fn ablation_margin(input: &MarginInput<'_>) -> Result<AblationMargin, MarginError> {
     same_frame(input)?;
     let tumour = surface(input.tumour, "tumour", Refinement::fine_for(input.tumour))?;
-    let ablation = surface(input.ablation, "ablation", Refinement::fine_for(input.ablation))?;
+    let ablation = Zone::new(input)?;
     let organ = input.organ.map(|mask| Organ::new(mask, input.capsule_exclusion)).transpose()?;
     let resolution = largest_spacing(input.tumour.grid()).max(largest_spacing(input.ablation.grid()));
 
-    let blurred = [&tumour, &ablation].iter().any(|s| s.method() == SurfaceMethod::Blurred);
+    let blurred = [&tumour, &ablation.surface].iter().any(|s| s.method() == SurfaceMethod::Blurred);
 
     let (samples, excluded_capsule_fraction) = sampled(&tumour, organ.as_ref());
     let zone_surface = match &organ {
-        None => ablation.triangles().to_vec(),
-        Some(organ) => organ.away_from_capsule(ablation.triangles(), resolution),
+        None => ablation.triangles.clone(),
+        Some(organ) => organ.away_from_capsule(&ablation.triangles, resolution),
     };
     let margins = TriangleTree::new(zone_surface).map(|tree| signed(&samples, &tree, &ablation)).unwrap_or_default();
     let map = surface_center(tumour.triangles()).and_then(|center| MarginMap::new(center, &samples, &margins));
@@ -129,12 +132,53 @@ pub fn ablation_margin(input: &MarginInput<'_>) -> Result<AblationMargin, Margin
 
 fn same_frame(input: &MarginInput<'_>) -> Result<(), MarginError> {
     let tumour = input.tumour.grid().frame();
-    for (other, mask) in [("ablation", Some(input.ablation)), ("organ", input.organ)] {
-        if let Some(found) = mask.map(|m| m.grid().frame()).filter(|found| *found != tumour) {
-            return Err(MarginError::OtherFrame { other, tumour: tumour.clone(), found: found.clone() });
+    let (ablation, organ) = (input.ablation.grid().frame(), input.organ.map(|m| m.grid().frame()));
+    let mut frames = vec![("organ", organ, tumour)];
+    match input.ablation_to_tumour {
+        None => frames.push(("ablation", Some(ablation), tumour)),
+        Some(map) => {
+            frames.extend([
+                ("ablation", Some(ablation), &map.moving_frame),
+                ("registration", Some(&map.fixed_frame), tumour),
+            ]);
+        }
+    }
+    for (other, found, expected) in frames {
+        if let Some(found) = found.filter(|found| *found != expected) {
+            return Err(MarginError::OtherFrame { other, tumour: expected.clone(), found: found.clone() });
         }
     }
     Ok(())
+}
+
+/// The zone: its surface as it was outlined, and carried into the tumour's frame. A bent map carries the surface, never the mask.
+struct Zone<'a> {
+    surface: Surface,
+    triangles: Vec<Triangle>,
+    to_tumour: Option<&'a Registration>,
+}
+
+impl<'a> Zone<'a> {
+    fn new(input: &MarginInput<'a>) -> Result<Self, MarginError> {
+        let surface = surface(input.ablation, "ablation", Refinement::fine_for(input.ablation))?;
+        let to_tumour = input.ablation_to_tumour;
+        let carried = |t: &Triangle| to_tumour.map_or(*t, |map| t.map(|p| map.to_fixed(p)));
+        let triangles = surface.triangles().par_iter().map(carried).collect();
+        Ok(Self { surface, triangles, to_tumour })
+    }
+
+    /// A point of the tumour's frame in the zone's own; `None` where the map has no way back.
+    fn own(&self, p: Point<Patient>) -> Option<Point<Patient>> {
+        self.to_tumour.map_or(Some(p), |map| map.to_moving(p))
+    }
+
+    fn contains(&self, p: Point<Patient>) -> bool {
+        self.own(p).is_some_and(|p| self.surface.contains(p))
+    }
+
+    fn share_inside(&self, p: Point<Patient>, width: Mm) -> f64 {
+        self.own(p).map_or(0.0, |p| self.surface.share_inside(p, width))
+    }
 }
 
 fn surface(mask: &Mask, which: &'static str, refinement: Refinement) -> Result<Surface, MarginError> {
@@ -177,7 +221,7 @@ fn patches(surface: &Surface) -> Vec<Sample> {
     patches.into_iter().map(|(_, patch)| patch).collect()
 }
 
-fn signed(samples: &[Sample], zone_surface: &TriangleTree, zone: &Surface) -> Vec<(f64, f64)> {
+fn signed(samples: &[Sample], zone_surface: &TriangleTree, zone: &Zone<'_>) -> Vec<(f64, f64)> {
     samples
         .par_iter()
         .map(|s| {

@@ -81,6 +81,20 @@ pub fn resample_labels(source: &LabelMap, target: &Grid, target_to_source: &Affi
     carried(target, &target_to_source_voxel, |at| lattice.nearest(at).unwrap_or(0))
 }
 
+/// [`resample_labels`] through any map (a deformation): `target_to_source` is asked once for every target voxel centre.
+#[must_use]
+pub fn resample_labels_through(
+    source: &LabelMap,
+    target: &Grid,
+    target_to_source: impl Fn(Point<Patient>) -> Point<Patient> + Sync,
+) -> LabelMap {
+    let lattice = Lattice { values: source.values(), shape: source.shape() };
+    let to_voxel = source.grid().patient_to_voxel();
+    carried(target, target.voxel_to_patient(), |at| {
+        lattice.nearest(to_voxel.apply(target_to_source(Point::from_coords(at))).coords).unwrap_or(0)
+    })
+}
+
 /// Carries a mask without stair-steps: 0 and 1 are interpolated linearly, one half and more is inside. Outside is background.
 #[must_use]
 pub fn resample_mask(source: &Mask, target: &Grid, target_to_source: &Affine<Patient, Patient>) -> Mask {

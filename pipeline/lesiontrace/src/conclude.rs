@@ -160,7 +160,11 @@ fn gather(
     mut notes: Vec<Note>,
 ) -> PatientResult {
     for visit in visits.iter().filter(|v| v.to_baseline.quality != imaging::registration::Quality::Pass) {
-        let message = format!("{}: registration to baseline: {}", visit.id, visit.to_baseline.reasons.join("; "));
+        let mut message = format!("{}: registration to baseline: {}", visit.id, visit.to_baseline.reasons.join("; "));
+        if visit.to_baseline.bend.is_none() && visit.to_baseline.may_be_bent() {
+            message
+                .push_str("; where the organ changed its shape, [registration] transform = \"deformable\" follows it");
+        }
         notes.push(Note::warning("registration_quality", visit.id.to_string(), message));
     }
     for margin in margins.iter().filter(|m| matches!(m.verdict.as_str(), "borderline" | "not_reportable")) {
@@ -202,7 +206,7 @@ fn gather(
             .collect(),
         registrations: visits
             .iter()
-            .map(|v| VisitRegistration { visit: v.id, to_baseline: v.to_baseline.clone() })
+            .map(|v| VisitRegistration { visit: v.id, to_baseline: v.to_baseline.without_bend() })
             .collect(),
         reads: Vec::new(),
         notes: kept,

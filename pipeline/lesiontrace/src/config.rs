@@ -209,12 +209,24 @@ pub(crate) struct Models {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegistrationKeys {
-    /// `rigid` or `affine`.
-    pub(crate) transform: String,
+    /// The family of maps.
+    pub(crate) transform: VisitTransform,
     /// Intensities outside are clamped (CT, HU).
     pub(crate) clamp_hu: [f32; 2],
     /// Seed of the sampling.
     pub(crate) seed: u64,
+}
+
+/// The family of maps that carry a visit to baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum VisitTransform {
+    /// Rotation and translation.
+    Rigid,
+    /// Rotation, translation, scaling and shear.
+    Affine,
+    /// A rigid map, then bending that leaves lesions their shape, where two images of one modality are the better for it.
+    Deformable,
 }
 
 /// How lesions keep their identity.
@@ -331,11 +343,6 @@ fn parse(text: &str) -> anyhow::Result<Study> {
     for kept in &study.outputs.keep {
         anyhow::ensure!(known.contains(&kept.as_str()), "[outputs] keep: expected one of {known:?}, found {kept:?}");
     }
-    anyhow::ensure!(
-        matches!(study.registration.transform.as_str(), "rigid" | "affine"),
-        "[registration] transform: expected \"rigid\" or \"affine\", found {:?}",
-        study.registration.transform
-    );
     check_numbers(&study)?;
     Ok(study)
 }

@@ -38,6 +38,23 @@ impl InputImage {
     }
 }
 
+/// Values of the lowest and of the highest voxels of a CT in HU: air or lung below, no more than metal above.
+const LOOKS_LIKE_HU: ([f32; 2], [f32; 2]) = ([-3100.0, -500.0], [100.0, 32_767.0]);
+/// The least part of the voxels of a CT of a body that are soft tissue.
+const SOFT_TISSUE: ([f32; 2], f64) = ([-150.0, 250.0], 0.02);
+
+impl InputImage {
+    /// Whether an image whose file states no unit has the values of a CT in HU: air, soft tissue and nothing beyond metal.
+    pub(crate) fn looks_like_hu(&self) -> bool {
+        let values = self.image.values();
+        let (low, high) = values.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+        let within = |[from, to]: [f32; 2], v: f32| (from..=to).contains(&v);
+        let n_soft = values.iter().filter(|v| within(SOFT_TISSUE.0, **v)).count();
+        let is_soft = n_soft as f64 >= SOFT_TISSUE.1 * values.len() as f64;
+        self.unit.is_none() && within(LOOKS_LIKE_HU.0, low) && within(LOOKS_LIKE_HU.1, high) && is_soft
+    }
+}
+
 /// The value scanners give to air outside the patient.
 const AIR_HU: f32 = -1024.0;
 

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::{MarginError, Organ};
+use super::{MarginError, Organ, Zone};
 use crate::closest::TriangleTree;
 use crate::grid::{Grid, Index3};
 use crate::mask::Mask;
@@ -19,7 +19,7 @@ const SHELL_SPACING_MM: f64 = 1.5;
 const SHELLS_MM: [f64; 2] = [5.0, 10.0];
 
 /// Covered share and uncovered volume of the tumour, probed at the cells of its field, those on a surface in part.
-pub(super) fn covered(tumour: &Surface, ablation: &Surface) -> (f64, Mm3) {
+pub(super) fn covered(tumour: &Surface, ablation: &Zone<'_>) -> (f64, Mm3) {
     let grid = tumour.field().grid();
     let width = Mm(grid.voxel_volume_mm3().cbrt());
     let shape = grid.shape();
@@ -48,7 +48,7 @@ pub(super) fn covered(tumour: &Surface, ablation: &Surface) -> (f64, Mm3) {
 pub(super) fn shells_covered(
     mask: &Mask,
     tumour: &Surface,
-    ablation: &Surface,
+    ablation: &Zone<'_>,
     organ: Option<&Organ>,
 ) -> Result<[Option<f64>; 2], MarginError> {
     let grid_trouble = |source| MarginError::Surface { which: "tumour", source: SurfaceError::Grid(source) };
@@ -71,7 +71,7 @@ pub(super) fn shells_covered(
 struct ShellProbe<'a> {
     tumour: &'a Surface,
     tree: TriangleTree,
-    ablation: &'a Surface,
+    ablation: &'a Zone<'a>,
     organ: Option<&'a Organ>,
 }
 

@@ -20,6 +20,7 @@ fn margin_of(r: f64, big_r: f64, offset_mm: f64, spacing: [f64; 3]) -> AblationM
     ablation_margin(&MarginInput {
         tumour: &tumour,
         ablation: &ablation,
+        ablation_to_tumour: None,
         organ: None,
         capsule_exclusion: CAPSULE_EXCLUSION,
     })
@@ -106,8 +107,14 @@ fn the_part_of_the_zone_on_the_capsule_does_not_shrink_the_margin() {
     let zone =
         Mask::from_fn(zone.grid().clone(), |at| *zone.at(at) && zone.grid().center(at).distance(organ_centre) <= 60.0);
     let run = |organ| {
-        ablation_margin(&MarginInput { tumour: &tumour, ablation: &zone, organ, capsule_exclusion: CAPSULE_EXCLUSION })
-            .unwrap()
+        ablation_margin(&MarginInput {
+            tumour: &tumour,
+            ablation: &zone,
+            ablation_to_tumour: None,
+            organ,
+            capsule_exclusion: CAPSULE_EXCLUSION,
+        })
+        .unwrap()
     };
     let (with, without) = (run(Some(&organ)), run(None));
     let min = |m: &AblationMargin| m.distribution.as_ref().unwrap().min().0;
@@ -117,6 +124,7 @@ fn the_part_of_the_zone_on_the_capsule_does_not_shrink_the_margin() {
     let close = ablation_margin(&MarginInput {
         tumour: &tumour,
         ablation: &zone,
+        ablation_to_tumour: None,
         organ: Some(&organ),
         capsule_exclusion: Mm(10.0),
     })
@@ -129,7 +137,13 @@ fn the_part_of_the_zone_on_the_capsule_does_not_shrink_the_margin() {
 fn other_frames_and_empty_masks_are_refused() {
     let tumour = ball(8.0, OFF_GRID, [1.0; 3], 12.0);
     let elsewhere = tumour.clone().with_grid(tumour.grid().clone().with_frame(FrameId::new("follow-up"))).unwrap();
-    let input = |ablation| MarginInput { tumour: &tumour, ablation, organ: None, capsule_exclusion: CAPSULE_EXCLUSION };
+    let input = |ablation| MarginInput {
+        tumour: &tumour,
+        ablation,
+        ablation_to_tumour: None,
+        organ: None,
+        capsule_exclusion: CAPSULE_EXCLUSION,
+    };
     assert!(matches!(ablation_margin(&input(&elsewhere)), Err(MarginError::OtherFrame { other: "ablation", .. })));
     let empty = Mask::filled(tumour.grid().clone(), false);
     assert!(matches!(ablation_margin(&input(&empty)), Err(MarginError::Surface { which: "ablation", .. })));

@@ -8,6 +8,7 @@
 
 mod block;
 mod blur;
+mod carry;
 pub mod deformable;
 mod descent;
 mod evaluate;
@@ -17,18 +18,22 @@ mod level;
 mod moments;
 mod motion;
 mod options;
+mod point_error;
 mod prepared;
 mod quality;
 mod register;
 mod result;
+mod rigid_fit;
 mod sample;
 mod start;
 mod verdict;
 mod warp;
 
 pub use block::BlockResidual;
+pub use carry::moved_as_a_body;
 pub use itk::{ItkError, read_itk_transform, write_itk_transform};
 pub use options::{Metric, RegistrationError, RegistrationOptions, TransformKind};
+pub use point_error::{LocalEvidence, PointError, WITHIN_95};
 pub use quality::{
     ERROR_FAIL_MM, ERROR_PASS_MM, MATCHED_FAIL, MATCHED_PASS, MIN_OVERLAP, OVERLAP_PASS, RESIDUAL_FAIL_MM,
     RESIDUAL_OTHER_MM, RESIDUAL_PASS_MM,

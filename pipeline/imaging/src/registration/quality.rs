@@ -50,6 +50,13 @@ pub(super) fn conclude(r: &mut Registration, correlation: Option<f64>) {
     r.reasons = findings.into_iter().filter(|f| f.0 == worst).map(|f| f.1).collect();
 }
 
+impl Registration {
+    /// Whether what failed may be mended by bending: most of the anatomy is found again, though not where a rigid motion puts it.
+    pub fn may_be_bent(&self) -> bool {
+        covered(self).0 < Quality::Fail && self.matched_blocks.is_some_and(|share| share >= MATCHED_FAIL)
+    }
+}
+
 type Finding = (Quality, String);
 
 fn grade(pass: bool, fail: bool, text: String) -> Finding {

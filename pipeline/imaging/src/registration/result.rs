@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::block::BlockResidual;
+use super::deformable::Deformation;
 use super::options::{Metric, TransformKind};
+use super::point_error::LocalEvidence;
 use crate::{Affine, FrameId, GridError, InFrame, Patient, Point};
 
 /// Whether measurements may be carried through a registration.
@@ -46,8 +48,12 @@ impl Spread {
 /// A map from the moving to the fixed frame of reference, with the evidence for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Registration {
-    /// Carries a point of the moving image to the place of the same tissue in the fixed image (LPS, mm).
+    /// Carries a point of the moving image to the place of the same tissue in the fixed image (LPS, mm): all of the map, or where
+    /// it bends, its linear part. Ask [`Self::to_fixed`] and [`Self::to_moving`], which know both.
     pub moving_to_fixed: Affine<Patient, Patient>,
+    /// The bent map, from the fixed to the moving frame; `None` where one matrix says all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bend: Option<Box<Deformation>>,
     /// Frame of reference of the fixed image.
     pub fixed_frame: FrameId,
     /// Frame of reference of the moving image.
@@ -80,6 +86,9 @@ pub struct Registration {
     pub matched_blocks: Option<f64>,
     /// The blocks themselves, in the fixed frame.
     pub blocks: Vec<BlockResidual>,
+    /// What else speaks of the error at a place.
+    #[serde(default)]
+    pub local: LocalEvidence,
 }
 
 impl Registration {
@@ -87,6 +96,7 @@ impl Registration {
     pub fn identity_same_frame(frame: FrameId) -> Self {
         Self {
             moving_to_fixed: Affine::identity(),
+            bend: None,
             fixed_frame: frame.clone(),
             moving_frame: frame,
             transform: None,
@@ -101,21 +111,22 @@ impl Registration {
             residual: None,
             matched_blocks: None,
             blocks: Vec::new(),
+            local: LocalEvidence::default(),
         }
     }
 
     /// Carries a point of the moving frame into the fixed frame; refuses a point of any other frame.
     pub fn carry(&self, point: &InFrame<Point<Patient>>) -> Result<InFrame<Point<Patient>>, GridError> {
         let moving = point.get(&self.moving_frame)?;
-        Ok(InFrame::new(self.fixed_frame.clone(), self.moving_to_fixed.apply(*moving)))
+        Ok(InFrame::new(self.fixed_frame.clone(), self.to_fixed(*moving)))
     }
 
-    /// The map from the fixed to the moving frame; refused when the map cannot be inverted.
+    /// The linear part of the map from the fixed to the moving frame; refused when it cannot be inverted.
     pub fn fixed_to_moving(&self) -> Result<Affine<Patient, Patient>, GridError> {
         self.moving_to_fixed.inverse().ok_or(GridError::Singular)
     }
 
-    /// How much a volume grows when carried: the determinant of the map (1 for a rigid one).
+    /// How much a volume grows when carried by the linear part: its determinant (1 for a rigid one).
     pub fn jacobian(&self) -> f64 {
         self.moving_to_fixed.linear().determinant()
     }

@@ -7,6 +7,7 @@ use super::descent::descend;
 use super::level::N_LEVELS;
 use super::motion::{Motion, about};
 use super::options::{RegistrationError, TransformKind};
+use super::point_error::LocalEvidence;
 use super::prepared::Prepared;
 use super::quality::{MIN_BLOCKS, MIN_OVERLAP, conclude};
 use super::register::{N_SAMPLES, limits};
@@ -43,15 +44,20 @@ pub(super) fn verdict(
     let after = likeness(prepared, &samples, fixed_to_moving);
     let stride = samples.len() / N_LANDMARKS + 1;
     let landmarks: Vec<Sample> = samples.iter().step_by(stride).copied().collect();
-    let back = there_and_back(prepared, fixed_to_moving, &moving_to_fixed, motion, &landmarks);
-    let mut disagreement = other_starts(prepared, fixed_to_moving, motion, &landmarks);
-    disagreement.extend(&back);
+    let returned = there_and_back(prepared, fixed_to_moving, &moving_to_fixed, motion, &landmarks);
+    let mut repeats = other_starts(prepared, fixed_to_moving, &moving_to_fixed, motion, &landmarks);
+    repeats.extend(returned);
+    let missed = |map: &Affine<Patient, Patient>| -> Vec<f64> {
+        landmarks.iter().map(|l| (map.apply(Point::from_coords(l.at)).coords - l.at).norm()).collect()
+    };
+    let disagreement: Vec<f64> = repeats.iter().flat_map(missed).collect();
     let blocks = blocks(prepared, fixed_to_moving);
     let told: Vec<f64> =
         blocks.iter().filter(|b| b.matched && b.n_directions >= 2).map(|b| b.displacement.norm()).collect();
     let matched = blocks.iter().filter(|b| b.matched).count();
     let mut registration = Registration {
         moving_to_fixed,
+        bend: None,
         fixed_frame: fixed.grid().frame().clone(),
         moving_frame: moving.grid().frame().clone(),
         transform: Some(if motion == Motion::Affine { TransformKind::Affine } else { TransformKind::Rigid }),
@@ -61,11 +67,12 @@ pub(super) fn verdict(
         metric_before: likeness(prepared, &samples, &Affine::identity()).map(|l| l.0),
         metric_after: after.map(|l| l.0),
         overlap: after.map(|l| coverage.unwrap_or(l.1)),
-        inverse_consistency_mm: Spread::of(&back).map(|s| s.mean_mm),
+        inverse_consistency_mm: returned.and_then(|map| Spread::of(&missed(&map))).map(|s| s.mean_mm),
         estimated_error: Spread::of(&disagreement),
         residual: if told.len() < MIN_BLOCKS { None } else { Spread::of(&told) },
         matched_blocks: (blocks.len() >= MIN_BLOCKS).then(|| matched as f64 / blocks.len() as f64),
         blocks,
+        local: LocalEvidence { repeats, ..LocalEvidence::default() },
     };
     conclude(&mut registration, prepared.correlation(fixed_to_moving));
     Ok(registration)
@@ -79,49 +86,42 @@ fn likeness(prepared: &Prepared<'_>, samples: &[Sample], placement: &Affine<Pati
     (evaluation.overlap >= MIN_OVERLAP).then(|| (problem.likeness(evaluation.cost), evaluation.overlap))
 }
 
-/// Distances by which landmarks miss themselves after the map found here and one found the other way round.
+/// The map found here followed by one found the other way round, within the fixed frame.
 fn there_and_back(
     prepared: &Prepared<'_>,
     fixed_to_moving: &Affine<Patient, Patient>,
     moving_to_fixed: &Affine<Patient, Patient>,
     motion: Motion,
     landmarks: &[Sample],
-) -> Vec<f64> {
+) -> Option<Affine<Patient, Patient>> {
     let mut placement = moving_to_fixed.then(&disturbed(landmarks, OTHER_STARTS[0]));
     for level in 0..=LAST_REPEATED {
         let samples = prepared.samples_reversed(level, N_REPEATED, moving_to_fixed);
         let problem = prepared.problem_reversed(level, &samples);
-        match descend(&problem, placement, motion, limits(level)) {
-            Some(descent) => placement = descent.fixed_to_moving,
-            None => return Vec::new(),
-        }
+        placement = descend(&problem, placement, motion, limits(level))?.fixed_to_moving;
     }
-    let round = fixed_to_moving.then(&placement);
-    landmarks.iter().map(|l| (round.apply(Point::from_coords(l.at)).coords - l.at).norm()).collect()
+    Some(fixed_to_moving.then(&placement))
 }
 
-/// Distances between landmarks carried by the map found here and by maps found from other starts at points drawn anew.
+/// Maps found from other starts at points drawn anew, followed by the way back of the map found here.
 fn other_starts(
     prepared: &Prepared<'_>,
     fixed_to_moving: &Affine<Patient, Patient>,
+    moving_to_fixed: &Affine<Patient, Patient>,
     motion: Motion,
     landmarks: &[Sample],
-) -> Vec<f64> {
-    let mut distances = Vec::new();
-    for (n, start) in OTHER_STARTS.into_iter().enumerate() {
-        let mut placement = disturbed(landmarks, start).then(fixed_to_moving);
+) -> Vec<Affine<Patient, Patient>> {
+    let from = |(n, start): (usize, &([f64; 3], [f64; 3]))| {
+        let mut placement = disturbed(landmarks, *start).then(fixed_to_moving);
         for level in 0..=LAST_REPEATED {
             let samples = prepared.samples_drawn(level, N_REPEATED, 2 + n as u64);
             if let Some(descent) = descend(&prepared.problem(level, &samples), placement, motion, limits(level)) {
                 placement = descent.fixed_to_moving;
             }
         }
-        distances.extend(landmarks.iter().map(|l| {
-            let p = Point::from_coords(l.at);
-            placement.apply(p).distance(fixed_to_moving.apply(p))
-        }));
-    }
-    distances
+        placement.then(moving_to_fixed)
+    };
+    OTHER_STARTS.iter().enumerate().map(from).collect()
 }
 
 /// A small motion of the fixed frame about the centre of the landmarks.

@@ -48,7 +48,13 @@ fn errors(spacing_mm: [f64; 3], n: usize, seed: u64) -> Errors {
         let pose = rotation(&mut rng);
         let mut shift = || Vector3::from_fn(|_, _| rng.random_range(-0.5..0.5));
         let (a, b) = (tumour.mask(spacing_mm, &pose, shift()), zone.mask(spacing_mm, &pose, shift()));
-        let input = MarginInput { tumour: &a, ablation: &b, organ: None, capsule_exclusion: CAPSULE_EXCLUSION };
+        let input = MarginInput {
+            tumour: &a,
+            ablation: &b,
+            ablation_to_tumour: None,
+            organ: None,
+            capsule_exclusion: CAPSULE_EXCLUSION,
+        };
         let got = ablation_margin(&input).unwrap().distribution.unwrap().min().0;
         got - minimal_margin(&tumour, &zone)
     };

@@ -156,7 +156,10 @@ pub(crate) struct Register {
     /// How likeness is measured (default: correlation; mutual information for DICOM series of two modalities).
     #[arg(long, value_enum)]
     pub(crate) metric: Option<Likeness>,
-    /// Cut the values of both images to LOW,HIGH first (default: -150,250 for DICOM CT, else 1st to 99.9th percentile).
+    /// Points of the fixed image (CSV with x_mm,y_mm,z_mm, LPS) to carry: points.csv in DIR, each with its error.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) points: Option<PathBuf>,
+    /// Cut the values of both images to LOW,HIGH first (default: -150,250 for CT, also for a file of such values that states no unit, else 1st to 99.9th percentile).
     #[arg(long, value_delimiter = ',', allow_hyphen_values = true, value_name = "LOW,HIGH")]
     pub(crate) clamp: Vec<f32>,
     /// Where the fixed image counts.

@@ -73,6 +73,7 @@ pub(crate) fn run(args: &Margin) -> Result<u8, Failure> {
     let input = MarginInput {
         tumour: &tumour,
         ablation: &ablation,
+        ablation_to_tumour: None,
         organ: organ.as_ref(),
         capsule_exclusion: CAPSULE_EXCLUSION,
     };

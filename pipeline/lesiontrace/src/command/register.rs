@@ -6,7 +6,8 @@ use std::time::Instant;
 use formats::nifti;
 use imaging::registration::deformable::{DeformableRegistration, Stretch, register_deformable};
 use imaging::registration::{
-    Metric, Quality, Registration, RegistrationOptions, TransformKind, register as register_images, warp_image,
+    Metric, Quality, Registration, RegistrationOptions, TransformKind, WITHIN_95, register as register_images,
+    warp_image,
 };
 use imaging::{Grid, GridError, Interpolation, Mask, Note, Volume};
 use oncology::Evaluable;
@@ -17,6 +18,8 @@ use crate::cli::{Likeness, Register, Transform};
 use crate::exit::{self, Failure};
 use crate::image_input::{self, InputImage, or_reason};
 use crate::out;
+
+mod points;
 
 /// CT intensities outside are clamped: table and air carry no anatomy.
 const CLAMP_HU: (f32, f32) = (-150.0, 250.0);
@@ -46,6 +49,12 @@ impl Found {
             None => transform_file::write_matrix(folder, &self.registration, kind(&self.registration)).map(|()| None),
             Some(bent) => transform_file::write_field(folder, &self.registration, &bent.deformation, fixed).map(Some),
         }
+    }
+
+    /// The whole map with its evidence.
+    fn carry(&self) -> Registration {
+        let bend = self.bent.as_ref().map(|bent| Box::new(bent.deformation.clone()));
+        Registration { bend, ..self.registration.clone() }
     }
 
     /// Volume change of tissue from the fixed to the moving image for a bent map, of the map's matrix otherwise.
@@ -91,6 +100,11 @@ struct Document<'a> {
     metric_after: Evaluable<f64>,
     overlap: Evaluable<f64>,
     estimated_error_mm: Evaluable<f64>,
+    /// Within this distance the true place of a point of the region lies in 95 of 100 cases: the middle of all points.
+    error_95_mm: Evaluable<f64>,
+    /// Standard deviation along each axis at the lesions of the fixed image, for `margin --registration-error-mm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lesion_error_sd_mm: Option<f64>,
     residual_p95_mm: Evaluable<f64>,
     matched_blocks: Evaluable<f64>,
     quality: Quality,
@@ -132,11 +146,19 @@ pub(crate) fn run(args: &Register) -> Result<u8, Failure> {
     let warped = found.warp(&moving.image, fixed.image.grid(), outside_value).map_err(Failure::internal)?;
     nifti::write_image(&args.out.join("warped.nii.gz"), &warped).map_err(Failure::io)?;
     let field_error_mm = found.write(&args.out, fixed.image.grid()).map_err(Failure::io)?;
-    let notes: Vec<Note> = fixed.notes.iter().chain(&moving.notes).cloned().collect();
+    let mut notes: Vec<Note> = fixed.notes.iter().chain(&moving.notes).cloned().collect();
+    notes.extend(taken_for_hu(args, &[("fixed", &fixed), ("moving", &moving)]));
     image_input::say(&notes);
     let registration = &found.registration;
+    let carried = found.carry();
+    let lesion_error = masks.fixed_lesion.as_ref().and_then(|lesion| carried.error_near(lesion));
+    if let Some(points) = &args.points {
+        points::carry(points, &args.out.join("points.csv"), &carried)
+            .map_err(|error| image_input::refuse(args.json, error))?;
+    }
     let document = Document {
         field_error_mm,
+        lesion_error_sd_mm: lesion_error.map(|error| error.sigma().0),
         ..document(&found, options.metric, outside_value, &notes, started.elapsed().as_secs_f64())
     };
     out::write_json(&args.out.join("quality.json"), &document).map_err(Failure::io)?;
@@ -148,6 +170,19 @@ pub(crate) fn run(args: &Register) -> Result<u8, Failure> {
         out::print(&text).map_err(Failure::io)?;
     }
     Ok(exit::DONE)
+}
+
+/// Images whose files state no unit and that were compared as CT.
+fn taken_for_hu(args: &Register, images: &[(&str, &InputImage)]) -> Vec<Note> {
+    let taken = images.iter().filter(|(_, image)| args.clamp.is_empty() && image.looks_like_hu());
+    let note = |(which, _): &(&str, &InputImage)| {
+        let message = format!(
+            "the file states no unit, but its values are those of a CT in HU: they are compared between {} and {} HU; state --clamp where that is wrong",
+            CLAMP_HU.0, CLAMP_HU.1
+        );
+        Note::info("taken_for_hu", (*which).to_owned(), message)
+    };
+    taken.map(note).collect()
 }
 
 fn read_masks(args: &Register, fixed: &InputImage, moving: &InputImage) -> anyhow::Result<Masks> {
@@ -167,7 +202,8 @@ fn options<'a>(args: &Register, fixed: &InputImage, moving: &InputImage, masks: 
         [low, high] => Some((*low, *high)),
         _ => None,
     };
-    let clamp = |image: &InputImage| stated.or_else(|| (image.unit == Some("HU")).then_some(CLAMP_HU));
+    let is_ct = |image: &InputImage| image.unit == Some("HU") || image.looks_like_hu();
+    let clamp = |image: &InputImage| stated.or_else(|| is_ct(image).then_some(CLAMP_HU));
     let two_modalities = matches!((&fixed.modality, &moving.modality), (Some(a), Some(b)) if a != b);
     let metric = match args.metric {
         Some(Likeness::MutualInformation) => Metric::MattesMutualInformation { n_bins: N_BINS },
@@ -210,6 +246,8 @@ fn document<'a>(found: &'a Found, metric: Metric, outside_value: f32, notes: &'a
         metric_after: or_reason(registration.metric_after, "not measured"),
         overlap: or_reason(registration.overlap, "not measured"),
         estimated_error_mm: or_reason(registration.estimated_error.map(|s| s.mean_mm), "not measured"),
+        error_95_mm: or_reason(error_95(registration), "the registration failed"),
+        lesion_error_sd_mm: None,
         residual_p95_mm: or_reason(registration.residual.map(|s| s.p95_mm), no_blocks),
         matched_blocks: or_reason(registration.matched_blocks, no_blocks),
         quality: registration.quality,
@@ -218,6 +256,14 @@ fn document<'a>(found: &'a Found, metric: Metric, outside_value: f32, notes: &'a
         notes,
         seconds,
     }
+}
+
+/// The middle of what is stated at the middles of the region's blocks.
+fn error_95(registration: &Registration) -> Option<f64> {
+    let at = registration.blocks.iter().filter_map(|block| registration.error_at(block.center));
+    let mut stated: Vec<f64> = at.map(|error| WITHIN_95 * error.sigma().0).collect();
+    stated.sort_by(f64::total_cmp);
+    stated.get(stated.len() / 2).copied()
 }
 
 fn kind(registration: &Registration) -> &'static str {

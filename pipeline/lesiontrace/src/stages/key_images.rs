@@ -164,7 +164,7 @@ fn place(
         return Some((mask_centroid(&zone.mask)?, None));
     }
     let last = track.sightings.range(..n).rev().find_map(|(_, s)| s.center)?;
-    Some((visit.to_baseline.moving_to_fixed.inverse()?.apply(last), None))
+    Some((visit.to_baseline.to_moving(last)?, None))
 }
 
 fn caption(series: &VisitPictures, sighting: &Sighting, cut: &Cut, window: (f32, f32)) -> String {

@@ -71,16 +71,21 @@ pub(crate) fn measure(
     let (Some(tumour), Some(zone)) = (tumour, zone) else {
         return Err(StageError::new("margin", "masks", format!("{}: tumour or zone has no mask", pair.lesion)));
     };
-    let zone = restate(&zone.mask, &after_to_before.moving_to_fixed, tumour.grid().frame().clone())?;
+    // One matrix moves the mask; a bent map carries the zone's surface point by point.
+    let straight = after_to_before.bend.is_none();
+    let restated =
+        straight.then(|| restate(&zone.mask, &after_to_before.moving_to_fixed, tumour.grid().frame().clone()));
+    let restated = restated.transpose()?;
     let input = MarginInput {
         tumour: &tumour,
-        ablation: &zone,
+        ablation: restated.as_ref().unwrap_or(&zone.mask),
+        ablation_to_tumour: Some(after_to_before).filter(|_| !straight),
         organ: visits[pair.before].organ.as_ref(),
         capsule_exclusion: CAPSULE_EXCLUSION,
     };
     match ablation_margin(&input) {
         Ok(margin) => Ok(MeasuredMargin {
-            row: row(patient_id, pair, visits, &margin, after_to_before, threshold_mm),
+            row: row(patient_id, pair, visits, &margin, (after_to_before, &tumour), threshold_mm),
             map: margin.map.as_ref().map(|map| shown(pair, map)),
         }),
         Err(error) => {
@@ -182,14 +187,16 @@ fn row(
     pair: &Pair,
     visits: &[VisitFacts],
     margin: &AblationMargin,
-    registration: &Registration,
+    (registration, tumour): (&Registration, &Mask),
     threshold_mm: f64,
 ) -> MarginRow {
+    // What is known of the error at this tumour; images of one frame of reference have none.
+    let sigma = || registration.error_near(tumour).map(|error| error.sigma()).or_else(|| position_sigma(registration));
     let evidence = Evidence {
         threshold: Mm(threshold_mm),
         registration: match registration.quality {
             Quality::Fail => RegistrationEvidence::Failed,
-            _ => position_sigma(registration).map_or(RegistrationEvidence::Unknown, RegistrationEvidence::Sigma),
+            _ => sigma().map_or(RegistrationEvidence::Unknown, RegistrationEvidence::Sigma),
         },
         measurement_sigma: measurement_sigma(margin.resolution, margin.method),
     };

@@ -38,10 +38,10 @@ pub(crate) struct Stage {
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 2 },
     Stage { name: "segment", version: 2 },
-    Stage { name: "register", version: 1 },
+    Stage { name: "register", version: 2 },
     Stage { name: "measure", version: 3 },
     Stage { name: "track", version: 4 },
-    Stage { name: "margin", version: 2 },
+    Stage { name: "margin", version: 3 },
     Stage { name: "assess", version: 3 },
     Stage { name: "report", version: 4 },
 ];

@@ -1,9 +1,12 @@
 //! Stage *register*: every follow-up is carried into the frame of reference of baseline.
 
-use imaging::registration::{Metric, Quality, Registration, RegistrationOptions, TransformKind, register};
+use imaging::registration::deformable::register_deformable;
+use imaging::registration::{
+    Metric, Quality, Registration, RegistrationError, RegistrationOptions, TransformKind, register,
+};
 use imaging::{Affine, Grid, Mask, Mm, Note, Patient, Volume, morphology};
 
-use crate::config::RegistrationKeys;
+use crate::config::{RegistrationKeys, VisitTransform};
 use crate::stages::load::LoadedSeries;
 use crate::stages::segment::{Found, StageError};
 
@@ -37,7 +40,11 @@ pub(crate) fn to_fixed(
     let same_modality = fixed.series.modality == moving.series.modality;
     let clamp = |series: &LoadedSeries| (series.unit == "HU").then_some((keys.clamp_hu[0], keys.clamp_hu[1]));
     let options = RegistrationOptions {
-        transform: if keys.transform == "affine" { TransformKind::Affine } else { TransformKind::Rigid },
+        transform: match keys.transform {
+            // The bending starts where the rigid registration ends.
+            VisitTransform::Rigid | VisitTransform::Deformable => TransformKind::Rigid,
+            VisitTransform::Affine => TransformKind::Affine,
+        },
         metric: if same_modality {
             Metric::NormalizedCorrelation
         } else {
@@ -51,12 +58,56 @@ pub(crate) fn to_fixed(
         moving_exclusion: Some(&moving_out).filter(|m| !m.is_empty_mask()),
         seed: keys.seed,
     };
-    match register(fixed_image, moving_image, &options) {
+    let found = register(fixed_image, moving_image, &options).and_then(|straight| match keys.transform {
+        VisitTransform::Deformable => {
+            bent(straight, [fixed_image, moving_image], &options, (&moving.series.role, notes))
+        }
+        VisitTransform::Rigid | VisitTransform::Affine => Ok(straight),
+    });
+    match found {
         Ok(registration) => Ok(registration),
         Err(error) => {
             notes.push(Note::error("registration_failed", moving.series.role.clone(), error.to_string()));
             Ok(failed(fixed_image, moving_image, error.to_string()))
         }
+    }
+}
+
+/// The bent map where two images of one modality are the better for it, else the straight one with a note of why.
+fn bent(
+    straight: Registration,
+    [fixed, moving]: [&Volume<f32>; 2],
+    options: &RegistrationOptions<'_>,
+    (role, notes): (&str, &mut Vec<Note>),
+) -> Result<Registration, RegistrationError> {
+    let mut kept_straight = |why: String, straight: Registration| {
+        notes.push(Note::info("registration_not_bent", role.to_owned(), why));
+        Ok(straight)
+    };
+    if straight.quality == Quality::Fail && !straight.may_be_bent() {
+        return Ok(straight);
+    }
+    if options.metric != Metric::NormalizedCorrelation {
+        let why = "two modalities are registered rigidly: bending compares images of one modality only";
+        return kept_straight(why.to_owned(), straight);
+    }
+    let found = register_deformable(fixed, moving, &straight, options)?;
+    match against_bending(&straight, found.quality(), &found.evidence) {
+        Some(why) => kept_straight(format!("the rigid registration is kept: {why}"), straight),
+        None => Ok(found.into_registration()),
+    }
+}
+
+/// What speaks for the straight map although a bent one was found.
+fn against_bending(straight: &Registration, bent: Quality, evidence: &Registration) -> Option<String> {
+    if bent > straight.quality {
+        return Some(format!("the bent one is worse, {}", evidence.reasons.join("; ")));
+    }
+    match (straight.metric_after, evidence.metric_after) {
+        (Some(before), Some(after)) if after <= before => {
+            Some(format!("bending makes the images no more alike ({before:.4} before, {after:.4} after)"))
+        }
+        _ => None,
     }
 }
 

@@ -1,9 +1,9 @@
 //! How a follow-up lies on baseline, for the page: two planes in which squares of both images take turns, and the figures.
 
 use imaging::diameter::mask_centroid;
-use imaging::registration::Registration;
-use imaging::resample::{Interpolation, resample, resample_mask};
-use imaging::{Affine, Grid, GridError, Mask, Patient, Point, Shape, Volume, contours};
+use imaging::registration::{Registration, warp_image, warp_mask};
+use imaging::resample::Interpolation;
+use imaging::{Affine, Grid, GridError, Mask, Patient, Point, Shape, contours};
 use oncology::Organ;
 use report::{Covariate, Orientation, RegistrationPicture};
 
@@ -62,8 +62,7 @@ pub(crate) fn pictures(
     follow_up: &LoadedSeries,
     follow_up_facts: &VisitFacts,
 ) -> Vec<RegistrationPicture> {
-    let Some(to_follow_up) = follow_up_facts.to_baseline.moving_to_fixed.inverse() else { return Vec::new() };
-    let pair = Pair { baseline, baseline_facts, follow_up, follow_up_facts, to_follow_up };
+    let pair = Pair { baseline, baseline_facts, follow_up, follow_up_facts };
     PLANES.iter().filter_map(|plane| pair.picture(plane).ok()).collect()
 }
 
@@ -72,22 +71,20 @@ struct Pair<'a> {
     baseline_facts: &'a VisitFacts,
     follow_up: &'a LoadedSeries,
     follow_up_facts: &'a VisitFacts,
-    /// From the baseline frame into the follow-up's.
-    to_follow_up: Affine<Patient, Patient>,
 }
 
 impl Pair<'_> {
     fn picture(&self, plane: &Plane) -> Result<RegistrationPicture, GridError> {
         let (grid, orientation) = self.plane_grid(plane)?;
-        let stay = Affine::identity();
-        let images = [grey(self.baseline, &grid, &stay), grey(self.follow_up, &grid, &self.to_follow_up)];
+        let registrations = [&self.baseline_facts.to_baseline, &self.follow_up_facts.to_baseline];
+        let images = [grey(self.baseline, &grid, registrations[0])?, grey(self.follow_up, &grid, registrations[1])?];
         let shape = grid.shape();
         let by_turns = |n: usize| {
             let (column, row) = (n % shape.ni, n / shape.ni);
             images[(column / SQUARE + row / SQUARE) % 2][n]
         };
-        let outlined = |organ: Option<&Mask>, to_organ: &Affine<Patient, Patient>| {
-            organ.map(|organ| outlines(organ, &grid, to_organ)).unwrap_or_default()
+        let outlined = |facts: &VisitFacts| {
+            facts.organ.as_ref().map_or(Ok(Vec::new()), |organ| outlines(organ, &grid, &facts.to_baseline))
         };
         let place = if self.baseline_facts.organ.is_some() { "organ" } else { "image" };
         Ok(RegistrationPicture {
@@ -97,8 +94,8 @@ impl Pair<'_> {
             pixels: (0..shape.n_voxels()).map(by_turns).collect(),
             pixel_mm: [PIXEL_MM; 2],
             square_mm: SQUARE as f64 * PIXEL_MM,
-            baseline_outlines: outlined(self.baseline_facts.organ.as_ref(), &stay),
-            follow_up_outlines: outlined(self.follow_up_facts.organ.as_ref(), &self.to_follow_up),
+            baseline_outlines: outlined(self.baseline_facts)?,
+            follow_up_outlines: outlined(self.follow_up_facts)?,
             orientation,
         })
     }
@@ -154,17 +151,18 @@ impl Pair<'_> {
 }
 
 /// The layer of a series as grey values; beyond the series black.
-fn grey(series: &LoadedSeries, grid: &Grid, to_series: &Affine<Patient, Patient>) -> Vec<u8> {
+fn grey(series: &LoadedSeries, grid: &Grid, to_baseline: &Registration) -> Result<Vec<u8>, GridError> {
     let (low, high) = grey_window(series, &Organ::Liver);
-    let layer: Volume<f32> = resample(&series.image, grid, to_series, Interpolation::Linear, low);
-    layer.values().iter().map(|v| (255.0 * ((v - low) / (high - low)).clamp(0.0, 1.0)).round() as u8).collect()
+    let layer = warp_image(to_baseline, &series.image, grid, Interpolation::Linear, low)?;
+    let grey = layer.values().iter().map(|v| (255.0 * ((v - low) / (high - low)).clamp(0.0, 1.0)).round() as u8);
+    Ok(grey.collect())
 }
 
-fn outlines(organ: &Mask, grid: &Grid, to_organ: &Affine<Patient, Patient>) -> Vec<Vec<[f64; 2]>> {
-    let layer = resample_mask(organ, grid, to_organ);
+fn outlines(organ: &Mask, grid: &Grid, to_baseline: &Registration) -> Result<Vec<Vec<[f64; 2]>>, GridError> {
+    let layer = warp_mask(to_baseline, organ, grid)?;
     let pixel = |p: &Point<Patient>| {
         let [x, y, _] = grid.patient_to_voxel().apply(*p).to_array();
         [x, y]
     };
-    contours(&layer, 0).iter().map(|contour| contour.points.iter().map(pixel).collect()).collect()
+    Ok(contours(&layer, 0).iter().map(|contour| contour.points.iter().map(pixel).collect()).collect())
 }

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formats::clinical::TreatmentRecord;
+use imaging::registration::moved_as_a_body;
 use imaging::{
     Affine, FrameId, Index3, Mask, Mm, Mm3, Note, Patient, Point, Refinement, Surface, TriangleTree,
     diameter::mask_centroid,
@@ -82,13 +83,16 @@ pub(crate) fn track(
     Ok(tracked)
 }
 
-/// From a visit's own frame into another visit's, through baseline.
-fn between(from: &VisitFacts, to: &VisitFacts) -> Result<Affine<Patient, Patient>, StageError> {
-    let to_baseline = from.to_baseline.moving_to_fixed;
-    let from_baseline = to.to_baseline.moving_to_fixed.inverse();
-    let from_baseline =
-        from_baseline.ok_or_else(|| StageError::new("track", "registration", "a registration cannot be inverted"))?;
-    Ok(to_baseline.then(&from_baseline))
+/// How a mask moves from a visit's own frame into another visit's, through baseline: by the matrices, or where one of the two maps
+/// bends, as a body.
+fn between(mask: &Mask, from: &VisitFacts, to: &VisitFacts) -> Result<Affine<Patient, Patient>, StageError> {
+    let (from, to) = (&from.to_baseline, &to.to_baseline);
+    let found = if (from.bend.is_none() && to.bend.is_none()) || mask.is_empty_mask() {
+        to.moving_to_fixed.inverse().map(|from_baseline| from.moving_to_fixed.then(&from_baseline))
+    } else {
+        moved_as_a_body(mask, |p| to.to_moving(from.to_fixed(p)))
+    };
+    found.ok_or_else(|| StageError::new("track", "registration", "a registration cannot be inverted"))
 }
 
 /// A mask of one visit in the frame of another.
@@ -97,7 +101,7 @@ pub(crate) fn carried(mask: &Mask, from: &VisitFacts, to: &VisitFacts) -> Result
     if from.measured.grid.frame() == &frame {
         return Ok(mask.clone());
     }
-    restate(mask, &between(from, to)?, frame)
+    restate(mask, &between(mask, from, to)?, frame)
 }
 
 /// The last visit before a date at which a lesion was present, with its labels there.
@@ -244,13 +248,13 @@ fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitF
         let mut covers = BTreeSet::new();
         for track in &tracked.tracks {
             if let Some(last) = track.last_center() {
-                let here = visit.to_baseline.moving_to_fixed.inverse().map(|inverse| inverse.apply(last));
+                let here = visit.to_baseline.to_moving(last);
                 if here.is_some_and(|p| contains(&lesion.mask, p)) {
                     covers.insert(track.id.clone());
                 }
             }
         }
-        let place = visit.to_baseline.moving_to_fixed.apply(center);
+        let place = visit.to_baseline.to_fixed(center);
         findings.push(Finding {
             label: lesion.label,
             center: place,

@@ -67,7 +67,13 @@ fn two_balls(balls: &Balls) -> Result<Map<String, Value>, CaseError> {
     let shifted = centre + direction * (balls.offset / direction.norm());
     let tumour = ball(balls.tumour_radius, centre).map_err(|error| fail(&error))?;
     let ablation = ball(balls.ablation_radius, shifted).map_err(|error| fail(&error))?;
-    let input = MarginInput { tumour: &tumour, ablation: &ablation, organ: None, capsule_exclusion: CAPSULE_EXCLUSION };
+    let input = MarginInput {
+        tumour: &tumour,
+        ablation: &ablation,
+        ablation_to_tumour: None,
+        organ: None,
+        capsule_exclusion: CAPSULE_EXCLUSION,
+    };
     let found = ablation_margin(&input).map_err(|error| fail(&error))?;
     let Some(distribution) = &found.distribution else {
         return Err(bad(CATEGORY, "no surface of the tumour is left"));

@@ -4,6 +4,7 @@ use nalgebra::{Matrix3, Vector3};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::kept_field;
 use super::lattice::Lattice;
 use super::solve::Displacement;
 use crate::{Affine, FrameId, Grid, GridError, Patient, Point, Shape, Vector, Voxel};
@@ -17,10 +18,29 @@ const INVERSE_STEPS: usize = 100;
 
 /// p ↦ affine(p + u(p)); u is read trilinearly from a lattice in the fixed frame and held constant beyond it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Kept")]
 pub struct Deformation {
     grid: Grid,
+    #[serde(serialize_with = "kept_field::serialize")]
     displacement_mm: Vec<[f32; 3]>,
     fixed_to_moving: Affine<Patient, Patient>,
+}
+
+/// A deformation as it was kept, before its parts are held against each other.
+#[derive(Deserialize)]
+struct Kept {
+    grid: Grid,
+    #[serde(deserialize_with = "kept_field::deserialize")]
+    displacement_mm: Vec<[f32; 3]>,
+    fixed_to_moving: Affine<Patient, Patient>,
+}
+
+impl TryFrom<Kept> for Deformation {
+    type Error = GridError;
+
+    fn try_from(kept: Kept) -> Result<Self, GridError> {
+        Self::new(kept.grid, kept.displacement_mm, kept.fixed_to_moving)
+    }
 }
 
 impl Deformation {
@@ -47,7 +67,7 @@ impl Deformation {
         let Lattice { origin, spacing_mm, n: [ni, nj, nk] } = found.lattice;
         let map = Affine::from_parts(Matrix3::identity() * spacing_mm, origin);
         let grid = Grid::new(Shape { ni, nj, nk }, map, frame).expect("a lattice has nodes and a positive spacing");
-        let displacement_mm = found.values.iter().map(|u| [u.x as f32, u.y as f32, u.z as f32]).collect();
+        let displacement_mm = found.values.iter().map(|u| [u.x, u.y, u.z].map(kept_field::rounded)).collect();
         Self { grid, displacement_mm, fixed_to_moving }
     }
 

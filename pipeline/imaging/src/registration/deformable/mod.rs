@@ -7,6 +7,7 @@
 mod bending;
 mod cells;
 mod deformation;
+mod kept_field;
 mod lattice;
 mod lesion_core;
 mod normalised;

@@ -76,6 +76,11 @@ impl DeformableRegistration {
     pub fn reasons(&self) -> &[String] {
         &self.evidence.reasons
     }
+    /// The map and its evidence as one registration.
+    #[must_use]
+    pub fn into_registration(self) -> Registration {
+        Registration { bend: Some(Box::new(self.deformation)), ..self.evidence }
+    }
 
     /// A moving image on a grid of the fixed frame, resampled once.
     pub fn warp_image(
@@ -110,18 +115,21 @@ pub(super) fn prove(
     deformation: Deformation,
 ) -> Result<DeformableRegistration, RegistrationError> {
     let points = |n: usize| known.prepared.samples_drawn(2, n, 7).into_iter().map(|s| s.at);
-    let trips: Vec<f64> = points(N_LANDMARKS)
+    let trips: Vec<(Point<Patient>, f64)> = points(N_LANDMARKS)
         .map(|p| {
-            let there = deformation.apply(Point::from_coords(p));
-            (known.back.apply(there).coords - p).norm()
+            let at = Point::from_coords(p);
+            (at, known.back.apply(deformation.apply(at)).distance(at))
         })
         .collect();
     let mut evidence = left_over(known, &deformation)?;
+    let missed: Vec<f64> = trips.iter().map(|(_, mm)| *mm).collect();
+    evidence.local.round_trips = trips;
+    evidence.local.held = known.cores.iter().filter_map(|core| core.held(&deformation)).collect();
     evidence.moving_to_fixed = known.start.moving_to_fixed;
     evidence.moving_frame = known.moving.grid().frame().clone();
     evidence.transform = Some(TransformKind::Deformable);
     evidence.metric_before = known.start.metric_after;
-    let round_trip = Spread::of(&trips);
+    let round_trip = Spread::of(&missed);
     evidence.inverse_consistency_mm = round_trip.map(|s| s.mean_mm);
     let mut registration = DeformableRegistration {
         stretch: Stretch::over(points(N_STRETCH), &deformation),
@@ -131,7 +139,7 @@ pub(super) fn prove(
         start_quality: known.start.quality,
         round_trip,
     };
-    conclude(&mut registration);
+    conclude(&mut registration, known.start.may_be_bent());
     Ok(registration)
 }
 
@@ -180,11 +188,14 @@ fn not_comparable(
     Ok(Mask::from_values(values, grid.clone())?)
 }
 
-/// Adds what only a deformation can do wrong to the verdict.
-fn conclude(r: &mut DeformableRegistration) {
+/// Adds what only a deformation can do wrong to the verdict. A start that failed and may be mended by bending is `bendable`.
+fn conclude(r: &mut DeformableRegistration, bendable: bool) {
     let mut findings = Vec::new();
-    if r.start_quality == Quality::Fail {
-        findings.push((Quality::Fail, "its rigid start failed: bending may make anything look alike".to_owned()));
+    if r.start_quality == Quality::Fail && !bendable {
+        findings.push((
+            Quality::Fail,
+            "its rigid start failed for more than want of bending, and bending may make anything look alike".to_owned(),
+        ));
     }
     if let Some(stretch) = r.stretch {
         let [low, high] = STRETCH_REVIEW;

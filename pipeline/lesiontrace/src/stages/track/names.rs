@@ -24,7 +24,7 @@ pub(super) fn finding(unmeasured: &Unmeasured, visit: &VisitFacts) -> Finding {
     let mark = &unmeasured.mark;
     Finding {
         label: unmeasured.label,
-        center: visit.to_baseline.moving_to_fixed.apply(unmeasured.point),
+        center: visit.to_baseline.to_fixed(unmeasured.point),
         volume: Mm3(0.0),
         organ: mark.organ.clone(),
         kind: if mark.is_node { LesionKind::Node } else { LesionKind::Lesion },

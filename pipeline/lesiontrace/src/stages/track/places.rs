@@ -21,8 +21,7 @@ pub(super) fn registration_error(visits: &[VisitFacts], n: usize) -> Option<Mm> 
 
 /// Whether a visit images a place of the baseline frame, and everything within `margin` of it.
 fn images(visit: &VisitFacts, place: Point<Patient>, margin: Mm) -> bool {
-    let Some(from_baseline) = visit.to_baseline.moving_to_fixed.inverse() else { return false };
-    let here = from_baseline.apply(place);
+    let Some(here) = visit.to_baseline.to_moving(place) else { return false };
     let steps = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|[x, y, z]| Vector::new(x, y, z) * margin.0);
     let round = steps.iter().flat_map(|step| [here + *step, here - *step]);
     std::iter::once(here).chain(round).all(|p| visit.measured.grid.nearest(p).is_some())
