@@ -4,7 +4,7 @@ import numpy as np
 
 COLUMNS = [
     "pair", "method", "liver_median_mm", "liver_p95_mm", "liver_z_median_mm", "near_median_mm", "near_p95_mm", "near_z_median_mm",
-    "margin_true_mm", "margin_error_mm", "estimated_error_mm", "jacobian_min", "jacobian_max", "seconds", "cpu_seconds", "margin_mm", "quality", "field_mm", "sigma_mm", "reasons",
+    "margin_true_mm", "margin_error_mm", "estimated_error_mm", "jacobian_min", "jacobian_max", "seconds", "cpu_seconds", "margin_mm", "quality", "field_mm", "sigma_mm", "within_95", "lesion_error_sd_mm", "reasons",
 ]
 LANDMARK_LIMITS_MM = {"ct": (1.0, 3.0), "phantom": (0.5, 2.0)}
 MARGIN_LIMITS_MM = (1.0, 2.5)
