@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::at_work::{self, AtWork};
 use crate::cli::Global;
+use crate::config::VisitTransform;
 use crate::exit::{self, Failure};
 use crate::ledger::{self, Roster, State};
 use crate::manifest::{Equipment, Part, equip};
@@ -86,14 +87,19 @@ impl Outcome {
 }
 
 /// Bytes a patient needs at most: baseline, present and arterial image as 32-bit floats with their label maps, and as much again
-/// for what registration and the model make of them.
-pub(crate) fn memory_need(patient: &PatientPlan) -> u64 {
+/// for what registration and the model make of them; bending takes what [`BENDING_BYTES`] says besides.
+pub(crate) fn memory_need(patient: &PatientPlan, transform: VisitTransform) -> u64 {
     let voxels = |series: &crate::plan::SeriesPlan| series.entry.n_voxels();
     let visits = patient.visits.iter().chain(&patient.history);
     let largest = visits.map(|v| voxels(&v.measure).max(v.arterial.as_ref().map_or(0, voxels))).max();
     // Three images of 4 bytes, two label maps of 2 and one mask of 1 byte each for two visits, twice over: 48 bytes a voxel.
-    largest.unwrap_or(0) * 48
+    let bending = if transform == VisitTransform::Deformable { BENDING_BYTES } else { 0 };
+    largest.unwrap_or(0) * 48 + bending
 }
+
+/// Of a deformable registration, whatever the image: 1.2 million compared points of 160 bytes, and a lattice of 6 mm over the organ
+/// with a kibibyte a cell (100,000 cells for a liver of 280 mm), there and back.
+const BENDING_BYTES: u64 = 512 << 20;
 
 /// Does the run; the caller collects.
 pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Failure> {
@@ -121,7 +127,8 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let (failed, lasting) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let worker =
         Worker { request, equipment: &equipment, roster: &roster, bar: &bar, signal, at_work, failed, lasting };
-    let jobs = todo.into_iter().map(|todo| (memory_need(&todo.patient), todo)).collect();
+    let transform = equipment.study.study.registration.transform;
+    let jobs = todo.into_iter().map(|todo| (memory_need(&todo.patient, transform), todo)).collect();
     run_within(jobs, n_threads, budget, &|| worker.is_to_stop(), &|todo| worker.work(&todo));
     bar.finish_and_clear();
     let n_failed = worker.failed.load(Ordering::SeqCst);

@@ -118,12 +118,14 @@ fn damaged(out: &Path, entry: &Entry) -> Option<String> {
 
 /// Says what would be done, and why; nothing is written.
 pub(super) fn dry_run(standing: Standing<'_>, cohort: &CohortPlan, budget: u64) -> anyhow::Result<Outcome> {
+    let transform = standing.request.study.study.registration.transform;
     let mut text = String::new();
     let mut n_todo = 0;
     for patient in &cohort.patients {
         let decision = decide(standing, patient)?;
         n_todo += usize::from(decision.is_done_now);
-        let (verb, need, n_visits) = (verb(decision.is_done_now), memory_need(patient) >> 20, patient.visits.len());
+        let (verb, need, n_visits) =
+            (verb(decision.is_done_now), memory_need(patient, transform) >> 20, patient.visits.len());
         text.push_str(&format!("{}: {verb} ({}): {n_visits} visits, about {need} MiB", patient.id, decision.why));
         for visit in &patient.visits {
             let masks = if visit.masks.is_some() { "imported masks" } else { "model" };

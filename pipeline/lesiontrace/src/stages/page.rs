@@ -247,8 +247,8 @@ fn methods(visits: &[VisitFacts], result: &PatientResult, tables: &[CriterionTab
         sentences.push(format!("Lesions that a reader marked and nobody outlined were outlined from the mark by the network {model} through ONNX Runtime; an outline that its own views did not agree on was not measured."));
     }
     if visits.len() > 1 {
-        sentences.push("Follow-ups were registered rigidly to baseline by normalised correlation, coarse to fine, with lesions and zones taken out of the metric; the error was estimated from repeated starts, from the inverse registration and from what blocks of the region still wanted to move.".to_owned());
-        sentences.push("Findings were matched one to one with known lesions in the baseline frame by optimal assignment (Kuhn 1955); a focus within 2 mm of an ablation zone, or within the largest voxel spacing if larger, belongs to the zone.".to_owned());
+        sentences.push(registration_view::method(visits));
+        sentences.push("Findings were matched with known lesions in the baseline frame by the likeliest assignment as a whole (Kuhn 1955), with distances in units of the registration's error, sizes and overlaps, lesions in pieces and lesions grown together included; a focus within 2 mm of an ablation zone, or within the largest voxel spacing if larger, belongs to the zone.".to_owned());
     }
     sentences.push("Long axis: farthest two points, in one acquired slice, of the sub-voxel outline (the smoothest surface with the mask's voxels on its sides; the anti-aliased mask where a lesion has fewer than three slices); short axis: longest chord perpendicular to it in that slice (Eisenhauer et al. 2009).".to_owned());
     if visits.iter().any(|v| v.arterial.is_some()) {

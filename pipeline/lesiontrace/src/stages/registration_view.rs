@@ -1,7 +1,7 @@
 //! How a follow-up lies on baseline, for the page: two planes in which squares of both images take turns, and the figures.
 
 use imaging::diameter::mask_centroid;
-use imaging::registration::{Registration, warp_image, warp_mask};
+use imaging::registration::{Metric, Registration, TransformKind, warp_image, warp_mask};
 use imaging::resample::Interpolation;
 use imaging::{Affine, Grid, GridError, Mask, Patient, Point, Shape, contours};
 use oncology::Organ;
@@ -52,6 +52,30 @@ pub(crate) fn figures(registration: &Registration) -> Vec<Covariate> {
     });
     add("Likeness of the images", likeness);
     figures
+}
+
+/// How follow-ups were registered, as a sentence of the methods.
+pub(crate) fn method(visits: &[VisitFacts]) -> String {
+    let kinds = [
+        (TransformKind::Rigid, "rigidly"),
+        (TransformKind::Affine, "by affine maps"),
+        (TransformKind::Deformable, "by smooth bending that leaves lesions their shape (after a rigid start)"),
+    ];
+    let of = |kind: TransformKind| visits.iter().filter(|v| v.to_baseline.transform == Some(kind)).count();
+    let used: Vec<&str> = kinds.iter().filter(|(kind, _)| of(*kind) > 0).map(|(_, words)| *words).collect();
+    if used.is_empty() {
+        return "Follow-ups lie in baseline's frame of reference, or could not be registered to it.".to_owned();
+    }
+    let is_mutual = |v: &VisitFacts| matches!(v.to_baseline.metric, Some(Metric::MattesMutualInformation { .. }));
+    let likeness = if visits.iter().any(is_mutual) {
+        "normalised correlation or, of two modalities, mutual information"
+    } else {
+        "normalised correlation"
+    };
+    format!(
+        "Follow-ups were registered to baseline {} by {likeness}, coarse to fine, with lesions and zones taken out of the metric; the error was estimated from repeated starts, from the inverse registration and from what blocks of the region still wanted to move.",
+        used.join(" or ")
+    )
 }
 
 /// The two planes through the middle of the organ at baseline (of the image, where no organ is known). None where the
