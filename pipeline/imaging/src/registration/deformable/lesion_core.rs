@@ -15,9 +15,9 @@ use crate::{Mask, Patient, Point, Volume};
 
 /// Points up to this distance from the lesion, mm, tell how it moves: a lesion of one voxel has a direction, too.
 const FIT_MM: f64 = 3.0;
-/// Over this distance from its border, mm, the lesion's motion passes into that of its surroundings. Measured on pairs with known
-/// maps (`test_data/oracles/registration`): held stiff up to 5.5 mm and over 10 mm more, margins between tumour and zone were off by
-/// 0.75 mm on average where they are by 0.30 mm now, for the zone lies in tissue that bends.
+/// Over this distance from its border, mm, the lesion's motion passes into that of its surroundings. On three synthetic pairs with
+/// known maps (phantom-00 to 02 of `scripts/make_registration_pairs.py`) margins between tumour and zone were off by 0.59 mm on
+/// average where tissue was held stiff up to 5.5 mm and over 10 mm more, and by 0.33 mm so: the zone lies in tissue that bends.
 const BLEND_MM: f64 = 6.0;
 /// Over this distance more, mm, the surroundings move on their own: there they are held against the lesion.
 const AROUND_MM: f64 = 4.0;
