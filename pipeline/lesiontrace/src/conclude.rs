@@ -161,7 +161,8 @@ fn gather(
 ) -> PatientResult {
     for visit in visits.iter().filter(|v| v.to_baseline.quality != imaging::registration::Quality::Pass) {
         let mut message = format!("{}: registration to baseline: {}", visit.id, visit.to_baseline.reasons.join("; "));
-        if visit.to_baseline.bend.is_none() && visit.to_baseline.may_be_bent() {
+        let was_tried = visit.notes.iter().any(|note| note.code == "registration_not_bent");
+        if visit.to_baseline.bend.is_none() && visit.to_baseline.may_be_bent() && !was_tried {
             message
                 .push_str("; where the organ changed its shape, [registration] transform = \"deformable\" follows it");
         }

@@ -58,14 +58,17 @@ impl PointError {
 }
 
 impl Registration {
-    /// What speaks of an error at a point of the fixed frame; `None` for a registration that failed, and for images that share a
-    /// frame of reference.
+    /// What speaks of an error at a point of the fixed frame; `None` for a registration that failed, for one of which nothing was
+    /// seen (no repetition, or no block that could tell), and for images that share a frame of reference.
     pub fn error_at(&self, p: Point<Patient>) -> Option<PointError> {
         if self.quality == Quality::Fail || self.transform.is_none() {
             return None;
         }
         let repeats = self.local.repeats.iter().map(|map| map.apply(p).distance(p));
         let told = self.blocks.iter().filter(|b| b.matched && b.n_directions >= 2);
+        if self.local.repeats.is_empty() || told.clone().next().is_none() {
+            return None;
+        }
         Some(PointError {
             repeats_mm: root_mean_square(repeats.map(|mm| (1.0, mm))),
             blocks_mm: root_mean_square(told.map(|b| (nearness(b.center, p), b.displacement.norm()))),
@@ -163,6 +166,8 @@ mod tests {
         r.local.held = vec![(Point::new(100.0, 0.0, 0.0), 2.5), (Point::new(0.0, 0.0, 0.0), 9.0)];
         let error = r.error_near(&ball).unwrap();
         assert!((error.held_mm - 2.5).abs() < 1e-12 && (error.blocks_mm - 6.0).abs() < 0.1, "{error:?}");
+        // Nothing seen is not nothing wrong.
+        assert_eq!(Registration { blocks: Vec::new(), ..r.clone() }.error_at(Point::new(0.0, 0.0, 0.0)), None);
         r.quality = Quality::Fail;
         assert_eq!(r.error_at(Point::new(0.0, 0.0, 0.0)), None);
         assert_eq!(Registration::identity_same_frame(FrameId::new("f")).error_at(Point::new(0.0, 0.0, 0.0)), None);

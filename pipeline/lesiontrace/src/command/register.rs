@@ -246,7 +246,7 @@ fn document<'a>(found: &'a Found, metric: Metric, outside_value: f32, notes: &'a
         metric_after: or_reason(registration.metric_after, "not measured"),
         overlap: or_reason(registration.overlap, "not measured"),
         estimated_error_mm: or_reason(registration.estimated_error.map(|s| s.mean_mm), "not measured"),
-        error_95_mm: or_reason(error_95(registration), "the registration failed"),
+        error_95_mm: or_reason(error_95(registration), "the registration failed, or nothing tells its error"),
         lesion_error_sd_mm: None,
         residual_p95_mm: or_reason(registration.residual.map(|s| s.p95_mm), no_blocks),
         matched_blocks: or_reason(registration.matched_blocks, no_blocks),
