@@ -16,10 +16,10 @@ const N_POINTS: usize = 300;
 const BESIDE_MM: f64 = 5.0;
 
 impl Registration {
-    /// Where a point of the moving image lies in the fixed one. Where the bend cannot be turned round (it folds: the verdict
-    /// is *fail* where one of the points it looks at lies there) the matrix alone answers.
+    /// Where a point of the moving image lies in the fixed one. Where the bend cannot be turned round (it folds: the verdict is
+    /// *fail* where it does so in the region, *review* where elsewhere) the nearest place that the search came to.
     pub fn to_fixed(&self, p: Point<Patient>) -> Point<Patient> {
-        let bent = self.bend.as_ref().and_then(|bend| bend.apply_inverse(p));
+        let bent = self.bend.as_ref().and_then(|bend| bend.apply_inverse_or_nearest(p));
         bent.unwrap_or_else(|| self.moving_to_fixed.apply(p))
     }
 

@@ -1,5 +1,7 @@
 //! Both images made ready: values cut, pyramids built, and the voxels known at which they are compared.
 
+use nalgebra::Vector3;
+
 use super::evaluate::{EXCLUDED_SHARE, Problem};
 use super::level::{Level, N_LEVELS, Resolution, SPACINGS_MM, pyramid};
 use super::options::{Metric, RegistrationError, RegistrationOptions};
@@ -94,6 +96,13 @@ impl<'a> Prepared<'a> {
     /// Voxels of a level of the fixed image in the region to compare.
     pub(super) fn region(&self, level: usize) -> &[u32] {
         &self.region[level]
+    }
+
+    /// Centres of the voxels of a level in the region to compare, in the fixed frame.
+    pub(super) fn region_centers(&self, level: usize) -> impl Iterator<Item = Vector3<f64>> + '_ {
+        let fixed = &self.fixed[level];
+        let center = |at: &u32| fixed.voxel_to_patient().apply(fixed.shape().index(*at as usize).center()).coords;
+        self.region[level].iter().map(center)
     }
 
     /// Volume of the region to compare, mm³, to the coarsest level's voxels.

@@ -121,6 +121,11 @@ impl Registration {
         Ok(InFrame::new(self.fixed_frame.clone(), self.to_fixed(*moving)))
     }
 
+    /// Whether the moving image lies where the headers put it, in the fixed image's own frame of reference.
+    pub fn is_as_placed(&self) -> bool {
+        self.bend.is_none() && self.fixed_frame == self.moving_frame && self.moving_to_fixed == Affine::identity()
+    }
+
     /// The linear part of the map from the fixed to the moving frame; refused when it cannot be inverted.
     pub fn fixed_to_moving(&self) -> Result<Affine<Patient, Patient>, GridError> {
         self.moving_to_fixed.inverse().ok_or(GridError::Singular)

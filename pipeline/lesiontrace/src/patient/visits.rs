@@ -97,11 +97,6 @@ fn registered(
     notes: &mut Vec<Note>,
 ) -> Result<Registration, StageError> {
     let keys = &setting.equipment.study.study.registration;
-    let frame = |loaded: &Loaded| loaded.measured.series.image.grid().frame().clone();
-    if frame(fixed) == frame(moving) {
-        // Nothing is costly where nothing has to be found.
-        return to_fixed(side(fixed), side(moving), keys, notes);
-    }
     let outlines = [fixed, moving].map(|loaded| Outlines::of(&loaded.found).digest());
     let parts: [&str; 6] = [
         &stages::versioned("register"),

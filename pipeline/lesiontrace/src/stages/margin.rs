@@ -8,7 +8,7 @@ use oncology::tracking::LesionTrack;
 use oncology::{Date, LesionId, MarginRow};
 
 use crate::stages::find::VisitFacts;
-use crate::stages::register::{position_sigma, restate};
+use crate::stages::register::restate;
 use crate::stages::segment::{Instance, StageError};
 use crate::stages::track::{Tracked, share_inside};
 
@@ -190,8 +190,7 @@ fn row(
     (registration, tumour): (&Registration, &Mask),
     threshold_mm: f64,
 ) -> MarginRow {
-    // What is known of the error at this tumour; images of one frame of reference have none.
-    let sigma = || registration.error_near(tumour).map(|error| error.sigma()).or_else(|| position_sigma(registration));
+    let sigma = || registration.error_near(tumour).map(|error| error.sigma());
     let evidence = Evidence {
         threshold: Mm(threshold_mm),
         registration: match registration.quality {

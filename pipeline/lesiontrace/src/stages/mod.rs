@@ -22,6 +22,7 @@ pub(crate) mod register;
 pub(crate) mod registration_view;
 pub(crate) mod review_view;
 pub(crate) mod rows;
+mod same_frame;
 pub(crate) mod segment;
 pub(crate) mod track;
 
@@ -38,10 +39,10 @@ pub(crate) struct Stage {
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 2 },
     Stage { name: "segment", version: 2 },
-    Stage { name: "register", version: 2 },
+    Stage { name: "register", version: 3 },
     Stage { name: "measure", version: 3 },
     Stage { name: "track", version: 4 },
-    Stage { name: "margin", version: 3 },
+    Stage { name: "margin", version: 4 },
     Stage { name: "assess", version: 3 },
     Stage { name: "report", version: 4 },
 ];

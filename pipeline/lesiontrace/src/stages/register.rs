@@ -8,6 +8,7 @@ use imaging::{Affine, Grid, Mask, Mm, Note, Patient, Volume, morphology};
 
 use crate::config::{RegistrationKeys, VisitTransform};
 use crate::stages::load::LoadedSeries;
+use crate::stages::same_frame;
 use crate::stages::segment::{Found, StageError};
 
 /// The organ is dilated by this much, so that its border counts. Origin: the registration's own advice (5–10 mm).
@@ -31,9 +32,6 @@ pub(crate) fn to_fixed(
     notes: &mut Vec<Note>,
 ) -> Result<Registration, StageError> {
     let (fixed_image, moving_image) = (&fixed.series.image, &moving.series.image);
-    if fixed_image.grid().frame() == moving_image.grid().frame() {
-        return Ok(Registration::identity_same_frame(fixed_image.grid().frame().clone()));
-    }
     let organ = |found: &Found| found.organ.as_ref().map(rim).transpose();
     let (fixed_organ, moving_organ) = (organ(fixed.found)?, organ(moving.found)?);
     let (fixed_out, moving_out) = (treated_or_ill(fixed.found), treated_or_ill(moving.found));
@@ -58,16 +56,20 @@ pub(crate) fn to_fixed(
         moving_exclusion: Some(&moving_out).filter(|m| !m.is_empty_mask()),
         seed: keys.seed,
     };
-    let found = register(fixed_image, moving_image, &options).and_then(|straight| match keys.transform {
-        VisitTransform::Deformable => {
-            bent(straight, [fixed_image, moving_image], &options, (&moving.series.role, notes))
-        }
+    let role = moving.series.role.as_str();
+    let straight = if fixed_image.grid().frame() == moving_image.grid().frame() {
+        Ok(same_frame::placed([fixed_image, moving_image], &options, (role, notes)))
+    } else {
+        register(fixed_image, moving_image, &options)
+    };
+    let found = straight.and_then(|straight| match keys.transform {
+        VisitTransform::Deformable => bent(straight, [fixed_image, moving_image], &options, (role, notes)),
         VisitTransform::Rigid | VisitTransform::Affine => Ok(straight),
     });
     match found {
         Ok(registration) => Ok(registration),
         Err(error) => {
-            notes.push(Note::error("registration_failed", moving.series.role.clone(), error.to_string()));
+            notes.push(Note::error("registration_failed", role.to_owned(), error.to_string()));
             Ok(failed(fixed_image, moving_image, error.to_string()))
         }
     }

@@ -61,10 +61,14 @@ pub(crate) fn method(visits: &[VisitFacts]) -> String {
         (TransformKind::Affine, "by affine maps"),
         (TransformKind::Deformable, "by smooth bending that leaves lesions their shape (after a rigid start)"),
     ];
-    let of = |kind: TransformKind| visits.iter().filter(|v| v.to_baseline.transform == Some(kind)).count();
-    let used: Vec<&str> = kinds.iter().filter(|(kind, _)| of(*kind) > 0).map(|(_, words)| *words).collect();
+    let is_moved = |r: &Registration, kind| r.transform == Some(kind) && !r.is_as_placed();
+    let of = |kind: TransformKind| visits.iter().filter(|v| is_moved(&v.to_baseline, kind)).count();
+    let mut used: Vec<&str> = kinds.iter().filter(|(kind, _)| of(*kind) > 0).map(|(_, words)| *words).collect();
     if used.is_empty() {
         return "Follow-ups lie in baseline's frame of reference, or could not be registered to it.".to_owned();
+    }
+    if visits.iter().skip(1).any(|v| v.to_baseline.is_as_placed()) {
+        used.push("(of one frame of reference) as the scanner placed them, borne out by the images,");
     }
     let is_mutual = |v: &VisitFacts| matches!(v.to_baseline.metric, Some(Metric::MattesMutualInformation { .. }));
     let likeness = if visits.iter().any(is_mutual) {

@@ -1,4 +1,4 @@
-//! A smooth map from the fixed to the moving frame that can be asked both ways, and how much it stretches tissue.
+//! A smooth map from the fixed to the moving frame, and how much it stretches tissue. Turned round in `inverse`.
 
 use nalgebra::{Matrix3, Vector3};
 use rayon::prelude::*;
@@ -9,12 +9,8 @@ use super::lattice::Lattice;
 use super::solve::Displacement;
 use crate::{Affine, FrameId, Grid, GridError, Patient, Point, Shape, Vector, Voxel};
 
-/// The inverse is found when a point comes back this close, mm.
-const INVERSE_TOLERANCE_MM: f64 = 1e-3;
 /// Half a cell, and the rounding of two affine maps.
 const RIM: f64 = 0.5 + 1e-6;
-/// Steps after which the inverse is given up; each halves the miss at least where the map stretches by less than one half.
-const INVERSE_STEPS: usize = 100;
 
 /// p ↦ affine(p + u(p)); u is read trilinearly from a lattice in the fixed frame and held constant beyond it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -94,21 +90,6 @@ impl Deformation {
         self.fixed_to_moving.apply(p + self.displacement(p))
     }
 
-    /// Where a point of the moving image lies in the fixed image; `None` where the search for it does not settle, as at a fold.
-    /// Ask [`Self::jacobian`] whether the answer is the only one.
-    pub fn apply_inverse(&self, moving: Point<Patient>) -> Option<Point<Patient>> {
-        let target = self.fixed_to_moving.inverse()?.apply(moving);
-        let mut p = target;
-        for _ in 0..INVERSE_STEPS {
-            let miss = target - (p + self.displacement(p));
-            if miss.norm() < INVERSE_TOLERANCE_MM {
-                return Some(p);
-            }
-            p = p + miss;
-        }
-        None
-    }
-
     /// Whether a point of the fixed image lies on the lattice, or within half a cell of its outermost nodes.
     pub fn reaches(&self, p: Point<Patient>) -> bool {
         let shape = self.grid.shape();
@@ -152,7 +133,7 @@ impl Deformation {
     }
 
     /// Displacement and its derivative (per mm) at a point; the derivative is that of the nearest cell.
-    fn cell(&self, p: Point<Patient>) -> (Vector3<f64>, Matrix3<f64>) {
+    pub(super) fn cell(&self, p: Point<Patient>) -> (Vector3<f64>, Matrix3<f64>) {
         let shape = self.grid.shape();
         let v = self.grid.patient_to_voxel().apply(p).coords;
         let n = [shape.ni, shape.nj, shape.nk];

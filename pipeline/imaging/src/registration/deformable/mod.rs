@@ -7,6 +7,7 @@
 mod bending;
 mod cells;
 mod deformation;
+mod inverse;
 mod kept_field;
 mod lattice;
 mod lesion_core;
@@ -14,11 +15,13 @@ mod normalised;
 mod proof;
 mod solve;
 mod step;
+mod stretch;
 #[cfg(test)]
 mod tests;
 
 pub use deformation::Deformation;
-pub use proof::{DeformableRegistration, Stretch};
+pub use proof::DeformableRegistration;
+pub use stretch::Stretch;
 
 use self::lattice::Lattice;
 use self::lesion_core::Core;

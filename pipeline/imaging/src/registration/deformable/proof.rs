@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::deformation::Deformation;
 use super::lesion_core::Core;
+use super::stretch::{Stretch, cells_of};
+use crate::registration::level::N_LEVELS;
 use crate::registration::motion::Motion;
 use crate::registration::options::{RegistrationError, RegistrationOptions, TransformKind};
 use crate::registration::prepared::Prepared;
@@ -16,8 +18,6 @@ use crate::{Affine, Grid, Mask, Patient, Point, Volume};
 
 /// Spacing of the carried image that is judged, mm: finer than the finest level of the comparison.
 const JUDGED_MM: f64 = 1.5;
-/// Points of the region at which stretch is looked at.
-const N_STRETCH: usize = 20_000;
 /// Points of the region carried there and back.
 const N_LANDMARKS: usize = 1000;
 /// A liver part whose volume changes beyond this factor between two breaths is not believed; origin: breathing changes volumes
@@ -27,26 +27,6 @@ const STRETCH_REVIEW: [f64; 2] = [0.4, 2.5];
 const ROUND_TRIP_PASS_MM: f64 = 3.0;
 /// Beyond this 95th percentile of points carried there and back, mm.
 const ROUND_TRIP_FAIL_MM: f64 = 10.0;
-
-/// How many times its volume tissue of the fixed image has in the moving one.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Stretch {
-    /// Smallest; 0 or less is a fold.
-    pub min: f64,
-    /// Largest.
-    pub max: f64,
-    /// Number of points looked at.
-    pub n: usize,
-}
-
-impl Stretch {
-    fn over(points: impl Iterator<Item = Vector3<f64>>, deformation: &Deformation) -> Option<Self> {
-        points.map(|p| deformation.jacobian(Point::from_coords(p))).fold(None, |found: Option<Self>, j| {
-            let Self { min, max, n } = found.unwrap_or(Self { min: j, max: j, n: 0 });
-            Some(Self { min: min.min(j), max: max.max(j), n: n + 1 })
-        })
-    }
-}
 
 /// A deformable map with the evidence for it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,8 +38,10 @@ pub struct DeformableRegistration {
     pub evidence: Registration,
     /// Verdict on the start.
     pub start_quality: Quality,
-    /// Stretch over the region.
+    /// Stretch over every cell of the field that the region or a lesion touches.
     pub stretch: Option<Stretch>,
+    /// Stretch over the field's other cells: beyond the region nothing but stiffness tells how tissue moves.
+    pub stretch_beyond: Option<Stretch>,
     /// Stretch inside the lesions of the fixed image: 1 where they moved as rigid bodies.
     pub lesion_stretch: Option<Stretch>,
     /// How far points miss themselves when carried to the moving image and, by a registration of its own made the other way round
@@ -131,8 +113,11 @@ pub(super) fn prove(
     evidence.metric_before = known.start.metric_after;
     let round_trip = Spread::of(&missed);
     evidence.inverse_consistency_mm = round_trip.map(|s| s.mean_mm);
+    let lesions = known.cores.iter().flat_map(|core| core.inside.iter().copied());
+    let touched = cells_of(&deformation, known.prepared.region_centers(N_LEVELS - 1).chain(lesions));
     let mut registration = DeformableRegistration {
-        stretch: Stretch::over(points(N_STRETCH), &deformation),
+        stretch: Stretch::over_cells(&deformation, |cell| touched[cell]),
+        stretch_beyond: Stretch::over_cells(&deformation, |cell| !touched[cell]),
         lesion_stretch: Stretch::over(known.cores.iter().flat_map(|c| c.inside.iter().copied()), &deformation),
         deformation,
         evidence,
@@ -221,6 +206,13 @@ fn conclude(r: &mut DeformableRegistration, bendable: bool) {
             _ => Quality::Pass,
         };
         findings.push((quality, text));
+    }
+    if let Some(beyond) = r.stretch_beyond.filter(|s| s.min <= 0.0) {
+        let text = format!(
+            "beyond the region that was compared the map folds (tissue at {:.2} times its volume): nothing carried from there is to be believed",
+            beyond.min
+        );
+        findings.push((Quality::Review, text));
     }
     for (quality, text) in findings {
         if quality > r.evidence.quality {
