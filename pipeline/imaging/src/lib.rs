@@ -26,6 +26,7 @@ pub mod note;
 pub mod portal_vein;
 pub mod registration;
 pub mod resample;
+pub mod second_look;
 pub mod smooth_diameter;
 pub mod space;
 pub mod surface;

@@ -240,6 +240,14 @@ pub(crate) struct Tracking {
     /// A reader's mark outside every outline names the nearest one within this distance.
     #[serde(default = "ten")]
     pub(crate) mark_distance_mm: f64,
+    /// Whether what would be new is looked for again on its own image and on the first that shows its place.
+    #[serde(default = "yes")]
+    pub(crate) second_look: bool,
+}
+
+/// `second_look` of study files from before this key.
+fn yes() -> bool {
+    true
 }
 
 /// `mark_distance_mm` of study files from before this key.
@@ -385,7 +393,9 @@ mod tests {
         let older = without(DEFAULT, "[structures]", "[registration]");
         let older: String = without(&older, "[timeline]", "[models]")
             .lines()
-            .filter(|line| !["nifti_frame", "mark_distance_mm", "rules"].iter().any(|key| line.starts_with(key)))
+            .filter(|line| {
+                !["nifti_frame", "mark_distance_mm", "second_look", "rules"].iter().any(|key| line.starts_with(key))
+            })
             .map(|line| format!("{line}\n"))
             .collect();
         assert_eq!(parse(&older).unwrap(), parse(DEFAULT).unwrap());

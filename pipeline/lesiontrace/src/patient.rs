@@ -17,7 +17,7 @@ use crate::plan::PatientPlan;
 use crate::reading;
 use crate::stages::segment::StageError;
 use crate::stages::track::track;
-use crate::stages::{bare_scans, history, pictures};
+use crate::stages::{bare_scans, history, pictures, second_look};
 pub(crate) use visits::write_error;
 use visits::{Setting, read_visits, register_pairs};
 
@@ -101,9 +101,12 @@ pub(crate) fn process(
     let patient = &bare_scans::leave_out(patient, equipment, &mut notes);
     let cache = Cache::of(&folder, reuse);
     let setting = Setting { equipment, cache: &cache };
-    let visits = read_visits(patient, setting, &folder, reached)?;
+    let mut visits = read_visits(patient, setting, &folder, reached)?;
     reached("track")?;
-    let tracked = track(&visits, &patient.treatments, &study.tracking)?;
+    let mut tracked = track(&visits, &patient.treatments, &study.tracking)?;
+    if study.tracking.second_look && second_look::look_again(patient, &mut visits, &tracked)? {
+        tracked = track(&visits, &patient.treatments, &study.tracking)?;
+    }
     reached("margin")?;
     let mut earlier_notes = Vec::new();
     let earlier = history::earlier_visits(&patient.history, study, &mut earlier_notes);

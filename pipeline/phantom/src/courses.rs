@@ -67,7 +67,7 @@ pub struct CourseFinding {
     pub site: Site,
     /// The lesions it holds; none where nothing is there.
     pub holds: BTreeSet<usize>,
-    /// Whether a closer look at the image says that it is no lesion: a cyst, a vessel's end, an artefact.
+    /// Whether a closer look at the image says that nothing is there.
     pub looks_benign: bool,
 }
 

@@ -19,7 +19,9 @@ const USAGE: &str = "cargo xtask <task>
   measure-phases [N_CASES]
          reads the contrast phase of synthetic abdomens and of real CTs below LESIONTRACE_DATA; prints CSV, then the counts
   measure-tracking [--patients 200] [--seed N] [--store]
-         follows synthetic courses of outlines and counts right links, new lesions and states per error of registration";
+         follows synthetic courses of outlines and counts right links, new lesions and states per error of registration
+  measure-second-look PAIRS… [--places 24] [--store]
+         puts lesions and things that are none into pairs of scripts/make_registration_pairs.py and counts what is said of them";
 
 fn main() -> ExitCode {
     let task = std::env::args().nth(1).unwrap_or_default();
@@ -39,6 +41,7 @@ fn run(task: &str) -> anyhow::Result<ExitCode> {
         "ci" => ci::run(&root),
         "validate-registration" => example(&root, "lesiontrace-phantom", "validate_registration"),
         "measure-phases" => example(&root, "lesiontrace", "measure_phases"),
+        "measure-second-look" => example(&root, "lesiontrace", "measure_second_look"),
         "measure-tracking" => example(&root, "lesiontrace-oncology", "measure_tracking"),
         "--help" | "-h" | "help" => {
             println!("{USAGE}");

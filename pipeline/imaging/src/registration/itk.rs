@@ -19,7 +19,7 @@ pub enum ItkError {
     Header(String),
     /// A kind of transform that is not one affine map.
     #[error(
-        "transform `{0}` is not supported; expected one AffineTransform, MatrixOffsetTransformBase, VersorRigid3DTransform, Euler3DTransform or TranslationTransform of dimension 3 in double or float"
+        "transform `{0}` is not supported; expected one (or a composite of some) AffineTransform, MatrixOffsetTransformBase, VersorRigid3DTransform, Euler3DTransform or TranslationTransform of dimension 3 in double or float"
     )]
     Kind(String),
     /// A line is missing or holds the wrong count of numbers.
@@ -55,16 +55,36 @@ pub fn write_itk_transform(moving_to_fixed: &Affine<Patient, Patient>) -> Result
     Ok(text)
 }
 
-/// Reads one affine, rigid or translation transform from ITK text as a map moving→fixed.
+/// Reads an affine, rigid or translation transform, or a composite of them, from ITK text as a map moving→fixed. Of a composite the
+/// last transform is the first that a point of the fixed image goes through (itk::CompositeTransform).
 pub fn read_itk_transform(text: &str) -> Result<Affine<Patient, Patient>, ItkError> {
     let first = text.lines().next().unwrap_or("").trim();
     if !first.starts_with("#Insight Transform File V1") {
         return Err(ItkError::Header(first.chars().take(60).collect()));
     }
-    let kinds: Vec<&str> = field(text, "Transform:").collect();
-    let [kind] = kinds[..] else {
-        return Err(ItkError::Kind(kinds.join(", ")));
+    let starts: Vec<usize> = text.match_indices("Transform:").map(|(at, _)| at).collect();
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let blocks: Vec<&str> = starts.iter().zip(ends).map(|(start, end)| &text[*start..end]).collect();
+    let parts = match blocks.as_slice() {
+        [composite, parts @ ..] if kind(composite).starts_with("CompositeTransform_") && !parts.is_empty() => parts,
+        [one] => std::slice::from_ref(one),
+        _ => return Err(ItkError::Kind(blocks.iter().map(|block| kind(block)).collect::<Vec<_>>().join(", "))),
     };
+    let mut moving_to_fixed = Affine::identity();
+    for part in parts {
+        moving_to_fixed = moving_to_fixed.then(&read_one(part)?);
+    }
+    Ok(moving_to_fixed)
+}
+
+/// The kind a block names.
+fn kind(block: &str) -> &str {
+    field(block, "Transform:").next().unwrap_or("")
+}
+
+/// One transform of a file.
+fn read_one(text: &str) -> Result<Affine<Patient, Patient>, ItkError> {
+    let kind = kind(text);
     let parameters = || field(text, "Parameters:").next().unwrap_or("");
     let fixed = || field(text, "FixedParameters:").next().unwrap_or("");
     let name = kind.strip_suffix("_double_3_3").or_else(|| kind.strip_suffix("_float_3_3"));
@@ -159,6 +179,27 @@ mod tests {
         ),
     ];
 
+    /// A composite written by SimpleITK 2.5.7: (10, −20, 30) goes through the affine one first.
+    const COMPOSITE: &str = "#Insight Transform File V1.0
+#Transform 0
+Transform: CompositeTransform_double_3_3
+#Transform 1
+Transform: Euler3DTransform_double_3_3
+Parameters: 0.1 0.2 0.3 5 -7 11
+FixedParameters: 100 -50 20 0
+#Transform 2
+Transform: AffineTransform_double_3_3
+Parameters: 1.01 0.02 -0.03 0.04 0.98 0.05 -0.06 0.07 1.03 5 -7 11
+FixedParameters: 100 -50 20
+";
+
+    #[test]
+    fn a_composite_of_simpleitk_carries_a_point_as_there() {
+        let moving_to_fixed = read_itk_transform(COMPOSITE).unwrap();
+        let back = moving_to_fixed.apply(Point::new(25.978_839_230_707, -66.069_511_931_61, 77.932_825_442_286));
+        assert!(back.distance(Point::new(10.0, -20.0, 30.0)) < 1e-9, "{back:?}");
+    }
+
     #[test]
     fn transforms_of_simpleitk_carry_a_point_as_there() {
         for (body, want) in CASES {
@@ -181,8 +222,12 @@ mod tests {
     #[test]
     fn other_texts_are_refused() {
         assert!(matches!(read_itk_transform("hello"), Err(ItkError::Header(_))));
-        let composite = "#Insight Transform File V1.0\nTransform: CompositeTransform_double_3_3\n";
-        assert!(matches!(read_itk_transform(composite), Err(ItkError::Kind(_))));
+        let empty = "#Insight Transform File V1.0\nTransform: CompositeTransform_double_3_3\n";
+        assert!(matches!(read_itk_transform(empty), Err(ItkError::Kind(_))));
+        let two = format!("#Insight Transform File V1.0\nTransform: {}\nTransform: {}\n", CASES[0].0, CASES[1].0);
+        assert!(matches!(read_itk_transform(&two), Err(ItkError::Kind(_))));
+        let bent = format!("{COMPOSITE}\nTransform: BSplineTransform_double_3_3\nParameters: 0\nFixedParameters: 0\n");
+        assert!(matches!(read_itk_transform(&bent), Err(ItkError::Kind(_))));
         let short = "#Insight Transform File V1.0\nTransform: AffineTransform_double_3_3\nParameters: 1 0 0\nFixedParameters: 0 0 0\n";
         assert!(matches!(read_itk_transform(short), Err(ItkError::Numbers { .. })));
     }

@@ -124,9 +124,10 @@ pub(crate) enum Between {
 pub(crate) struct Warp {
     /// Image to carry (NIfTI, or a folder with one DICOM series).
     pub(crate) image: PathBuf,
-    /// Map: moving_to_fixed.json of `register`, ITK text (.tfm, .txt), or a displacement field (.nii.gz) of ITK's programs.
-    #[arg(long)]
-    pub(crate) transform: PathBuf,
+    /// Map: moving_to_fixed.json of `register`, ITK text (.tfm, .txt), or a displacement field (.nii.gz) of ITK's programs. Several
+    /// are gone through in their order, from the fixed image on.
+    #[arg(long, required = true)]
+    pub(crate) transform: Vec<PathBuf>,
     /// Image whose grid the result has: the fixed one.
     #[arg(long)]
     pub(crate) like: PathBuf,

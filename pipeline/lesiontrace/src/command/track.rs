@@ -91,6 +91,7 @@ fn followed(args: &Track) -> anyhow::Result<Document> {
         max_distance_mm: args.max_distance_mm,
         uncertain_ratio: args.uncertain_ratio,
         mark_distance_mm: 0.0, // there are no marks
+        second_look: false,    // and no images
     };
     let clinical = match &args.clinical {
         Some(folder) => ClinicalTables::read(folder)?,
@@ -222,6 +223,7 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
         source: path.display().to_string(),
         outlined_by: BTreeMap::new(),
         marked: Marked::default(),
+        doubts: BTreeMap::new(),
         second_choice: None,
         notes: Vec::new(),
     })

@@ -41,6 +41,8 @@ pub(crate) enum FixedToMoving {
     Affine(Affine<Patient, Patient>),
     /// A displacement for each point of a grid.
     Field(Box<Deformation>),
+    /// One after the other, the first from the fixed image.
+    Chain(Vec<Self>),
 }
 
 /// A map read from a file, with the frames of reference it joins where the file states them.
@@ -54,7 +56,7 @@ impl FixedToMoving {
     pub(crate) fn warp(&self, moving: &Volume<f32>, like: &Grid, how: Interpolation, outside: f32) -> Volume<f32> {
         match self {
             Self::Affine(map) => resample(moving, like, map, how, outside),
-            Self::Field(_) => {
+            Self::Field(_) | Self::Chain(_) => {
                 // A point that is no number lies in no image.
                 let nowhere = Point::new(f64::NAN, f64::NAN, f64::NAN);
                 resample_through(moving, like, |p| self.apply(p).unwrap_or(nowhere), how, outside)
@@ -66,6 +68,7 @@ impl FixedToMoving {
         match self {
             Self::Affine(map) => Some(map.apply(p)),
             Self::Field(field) => field.reaches(p).then(|| field.apply(p)),
+            Self::Chain(maps) => maps.iter().try_fold(p, |p, map| map.apply(p)),
         }
     }
 
@@ -91,6 +94,30 @@ fn contains(grid: &Grid, p: Point<Patient>) -> bool {
 }
 
 impl TransformFile {
+    /// Reads maps to be gone through one after the other, the first from the fixed image: the image is resampled once. Where two
+    /// that follow each other state their frames of reference, the first must lead to where the second begins.
+    pub(crate) fn read_chain(paths: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut links = paths.iter().map(|path| Self::read(path)).collect::<anyhow::Result<Vec<_>>>()?;
+        if links.len() == 1 {
+            return Ok(links.swap_remove(0));
+        }
+        for (n, pair) in links.windows(2).enumerate() {
+            let (Some([_, leads_to]), Some([begins, _])) = (&pair[0].frames, &pair[1].frames) else { continue };
+            if leads_to != begins && ![leads_to, begins].iter().any(|frame| NO_FRAME.contains(&frame.as_str())) {
+                bail!(
+                    "{} leads to frame of reference {leads_to}, {} begins in {begins}: name the maps in the order from the fixed image to the moving one",
+                    paths[n].display(),
+                    paths[n + 1].display()
+                );
+            }
+        }
+        let end = |link: Option<&Self>, n: usize| link.and_then(|link| link.frames.as_ref()).map(|f| f[n].clone());
+        let frames = [end(links.first(), 0), end(links.last(), 1)];
+        let stated = |n: usize| frames[n].clone().unwrap_or_else(|| NO_FRAME[n].to_owned());
+        let frames = frames.iter().any(Option::is_some).then(|| [stated(0), stated(1)]);
+        Ok(Self { map: FixedToMoving::Chain(links.into_iter().map(|link| link.map).collect()), frames })
+    }
+
     /// Reads a map by the ending of its file's name.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();

@@ -24,7 +24,7 @@ pub(crate) fn run(args: &Warp) -> Result<u8, Failure> {
     let refused = |error| image_input::refuse(args.json, error);
     let image = image_input::read(&args.image, "moving").map_err(refused)?;
     let like = grid_of(args).map_err(refused)?;
-    let transform = TransformFile::read(&args.transform).map_err(refused)?;
+    let transform = TransformFile::read_chain(&args.transform).map_err(refused)?;
     transform.check_frames(like.frame(), image.image.grid().frame()).map_err(refused)?;
     let covered_fraction = transform.map.covered(&like, image.image.grid());
     if covered_fraction == 0.0 {

@@ -2,6 +2,7 @@
 //! cache.
 
 use std::cell::OnceCell;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use imaging::registration::Registration;
@@ -213,6 +214,7 @@ fn facts(
         outlined_by: found.outlined_by.clone(),
         marked: Marked::default(),
         side: plan.side,
+        doubts: BTreeMap::new(),
         second_choice: plan.second_choice.clone(),
         notes,
     })

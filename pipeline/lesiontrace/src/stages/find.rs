@@ -52,6 +52,9 @@ pub(crate) struct VisitFacts {
     pub(crate) outlined_by: BTreeMap<u16, String>,
     /// What a reader marked.
     pub(crate) marked: Marked,
+    /// What a second look at the images says against a lesion that would be new here, by label.
+    #[serde(default)]
+    pub(crate) doubts: BTreeMap<u16, String>,
     /// Why response cannot be judged at this visit although sizes are listed; `None` when it can.
     pub(crate) second_choice: Option<String>,
     /// Notes of this visit.

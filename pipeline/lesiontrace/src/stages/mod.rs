@@ -23,6 +23,7 @@ pub(crate) mod registration_view;
 pub(crate) mod review_view;
 pub(crate) mod rows;
 mod same_frame;
+pub(crate) mod second_look;
 pub(crate) mod segment;
 pub(crate) mod track;
 
@@ -41,10 +42,10 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "segment", version: 2 },
     Stage { name: "register", version: 3 },
     Stage { name: "measure", version: 3 },
-    Stage { name: "track", version: 4 },
+    Stage { name: "track", version: 5 },
     Stage { name: "margin", version: 4 },
     Stage { name: "assess", version: 3 },
-    Stage { name: "report", version: 4 },
+    Stage { name: "report", version: 5 },
 ];
 
 /// A stage with its version, for keys of what it made.

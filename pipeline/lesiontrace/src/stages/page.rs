@@ -50,9 +50,12 @@ pub(crate) fn page(
         visits: visits
             .iter()
             .enumerate()
-            .map(|(n, v)| Visit {
-                not_assessed: not_assessed(n, visits, tracked),
-                ..visit(v, named(n, visits, &v.label), n, day(v.date()))
+            .map(|(n, v)| {
+                let places = registration_view::places(&v.to_baseline, &visits[0], &tracked.tracks);
+                Visit {
+                    not_assessed: not_assessed(n, visits, tracked),
+                    ..visit(v, named(n, visits, &v.label), n, day(v.date()), places)
+                }
             })
             .collect(),
         earlier_visits: Vec::new(),
@@ -113,7 +116,7 @@ fn not_assessed(n: usize, visits: &[VisitFacts], tracked: &Tracked) -> String {
     if changes.is_empty() { reason.to_owned() } else { format!("{reason}; {}", changes.join("; ")) }
 }
 
-fn visit(facts: &VisitFacts, label: String, n: usize, study_day: i64) -> Visit {
+fn visit(facts: &VisitFacts, label: String, n: usize, study_day: i64, places: Vec<Covariate>) -> Visit {
     let all = [Some(&facts.measured), facts.arterial.as_ref(), facts.pet.as_ref()];
     let registration = &facts.to_baseline;
     Visit {
@@ -130,7 +133,7 @@ fn visit(facts: &VisitFacts, label: String, n: usize, study_day: i64) -> Visit {
             },
             residual_mm: registration.residual.as_ref().map(|r| r.p95_mm),
             reasons: registration.reasons.clone(),
-            figures: registration_view::figures(registration),
+            figures: [registration_view::figures(registration), places].concat(),
             pictures: Vec::new(),
         }),
     }

@@ -21,7 +21,7 @@ use crate::stages::register::restate;
 use crate::stages::segment::{Instance, StageError};
 
 mod names;
-mod places;
+pub(crate) mod places;
 
 /// A zone belongs to a lesion when it covers this share of where the lesion was before treatment. Origin: a third leaves room
 /// for a mis-registration of half a diameter and still tells neighbours apart.
@@ -266,7 +266,7 @@ fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitF
             covers,
             overlaps: places::overlaps(lesion, &known),
             unseen_before: places::unseen_before(visits, n, place),
-            doubt: None,
+            doubt: visit.doubts.get(&lesion.label).cloned(),
             reader_name: visit.marked.by_label.get(&lesion.label).map(|mark| mark.name.clone()),
         });
     }

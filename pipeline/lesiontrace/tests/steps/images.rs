@@ -175,6 +175,30 @@ fn a_map_carries_an_image_again_and_not_the_wrong_way() {
 }
 
 #[test]
+fn maps_are_gone_through_in_their_order_and_the_image_is_resampled_once() {
+    let folder = Folder::new();
+    let [fixed, moving, out, again] = ["fixed.nii.gz", "moving.nii.gz", "out", "again.nii.gz"].map(|f| folder.path(f));
+    nifti::write_image(Path::new(&fixed), &textured([0.0; 3])).unwrap();
+    nifti::write_image(Path::new(&moving), &textured([7.0, -5.0, 6.0])).unwrap();
+    json(&["register", &fixed, &moving, "--out", &out, "--json"]);
+    // A quarter turn about z does not commute with a shift.
+    let head = "#Insight Transform File V1.0\nTransform: Euler3DTransform_double_3_3\nParameters: 0 0";
+    let turn = format!("{head} 1.5707963267948966 11.3 0 0\nFixedParameters: 0 0 0 0\n");
+    let back = format!("{head} -1.5707963267948966 0 11.3 0\nFixedParameters: 0 0 0 0\n");
+    folder.write("turn.tfm", turn.as_bytes());
+    folder.write("back.tfm", back.as_bytes());
+    let [turn, back, found] = ["turn.tfm", "back.tfm", "out/moving_to_fixed.json"].map(|f| folder.path(f));
+    let through = |maps: [&str; 3]| {
+        let [a, b, c] = maps;
+        let call = ["warp", &moving, "--transform", a, "--transform", b, "--transform", c, "--like", &fixed, "--out"];
+        json(&[&call[..], &[&again, "--json"]].concat());
+        largest_difference(&again, &format!("{out}/warped.nii.gz"))
+    };
+    assert!(through([&turn, &back, &found]) < 0.01);
+    assert!(through([&turn, &found, &back]) > 20.0);
+}
+
+#[test]
 fn a_bent_image_is_carried_back_and_its_field_says_how() {
     let folder = Folder::new();
     let [fixed, moving, out, again] = ["fixed.nii.gz", "moving.nii.gz", "out", "again.nii.gz"].map(|f| folder.path(f));

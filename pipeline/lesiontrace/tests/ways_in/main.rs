@@ -12,6 +12,7 @@ mod frozen_analysis;
 mod lesion_links;
 #[path = "../files/more_dicom.rs"]
 mod more_dicom;
+mod new_lesions;
 mod readers_table;
 mod scans_of_one_day;
 

@@ -153,12 +153,12 @@ fn unseen_before(course: &Course, n: usize, center: Point<Patient>, told: Told) 
 /// What a second look at the first image that covers it shows at the finding's place.
 fn doubt(course: &Course, n: usize, found: &CourseFinding, center: Point<Patient>) -> Option<String> {
     if found.looks_benign {
-        return Some("looks like a cyst, a vessel's end or an artefact".to_owned());
+        return Some("nothing stands out in its outline".to_owned());
     }
     let before = &course.visits[first_covering(course, n, center, 0.0)?];
     let is_traced = match found.holds.last() {
         Some(lesion) => before.traces[*lesion],
         None => before.trace_of_nothing,
     };
-    is_traced.then(|| "visible before at a lower threshold".to_owned())
+    is_traced.then(|| "something stood out at its place before".to_owned())
 }

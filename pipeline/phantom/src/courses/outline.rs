@@ -140,10 +140,16 @@ fn find(root: &mut [usize], mut at: usize) -> usize {
     at
 }
 
-/// How often a second look at an image tells what it should.
-const SECOND_LOOK: f64 = 0.85;
-/// How often it tells so of a place where it should not.
-const FALSE_ALARM: f64 = 0.01;
+// How often a second look at the images speaks against a new lesion, as measured on pairs of images with things put into them
+// (`test_data/oracles/second_look`, bent maps, both kinds of images together).
+/// Of an outline of nothing, laid on the most striking of ten places.
+const OF_NOTHING: f64 = 0.97;
+/// Of a structure that looks as it did.
+const OF_LASTING: f64 = 0.95;
+/// Of a lesion that was overlooked and has grown since, by its diameter then, mm.
+const OF_OVERLOOKED: [(f64, f64); 3] = [(5.0, 0.45), (8.0, 0.65), (f64::INFINITY, 0.85)];
+/// Of a lesion that is new.
+const OF_NEW: f64 = 0.04;
 /// Outlines below this volume are not made, mm³ (a sphere of 3.5 mm).
 const LEAST_MM3: f64 = 22.0;
 
@@ -177,7 +183,7 @@ pub(super) fn visit(story: &Story, n: usize, field: &ErrorField, rng: &mut ChaCh
     let zones = zones(story, n, covered, field, rng);
     let dz = field.at(Vector3::zeros()).z;
     let covered_z_mm = (covered.0 + dz, covered.1 + dz);
-    CourseVisit { findings, states, traces, trace_of_nothing: chance(rng, FALSE_ALARM), zones, covered_z_mm }
+    CourseVisit { findings, states, traces, trace_of_nothing: chance(rng, OF_NEW), zones, covered_z_mm }
 }
 
 /// Seven scans in ten hold chest to pelvis, two the abdomen alone, one ends below the dome of the liver; at baseline nine hold all.
@@ -207,8 +213,7 @@ fn lesion_at(
     let is_covered = center.z > scan.covered.0 && center.z < scan.covered.1;
     let zone = story.zones.iter().find(|zone| zone.lesion == lesion && zone.from_visit <= n);
     // Drawn whatever happens, so that lesions do not disturb one another.
-    let (second_look, of_nothing, missed) =
-        (chance(rng, SECOND_LOOK), chance(rng, FALSE_ALARM), between(rng, 0.0, 1.0));
+    let (look, of_nothing, missed) = (between(rng, 0.0, 1.0), chance(rng, OF_NEW), between(rng, 0.0, 1.0));
     let has_begun = story.scales[lesion][..=n].iter().any(|scale| *scale > 0.0);
     if let Some(zone) = zone {
         let Some((_, direction, radius)) = zone.recurs.filter(|(from, ..)| *from <= n) else {
@@ -218,7 +223,7 @@ fn lesion_at(
         let cells = scan.cells_of(at, Vector3::repeat(radius));
         let state = if cells.is_empty() { TrueState::NotCovered } else { TrueState::Outlined };
         scan.paint(cells, lesion);
-        return (state, second_look);
+        return (state, look < shown_again(2.0 * radius, false));
     }
     if !has_begun {
         return (TrueState::NotYet, of_nothing);
@@ -232,7 +237,7 @@ fn lesion_at(
     let diameter = 2.0 * scale * body.radius_mm;
     let is_missed = if body.is_benign { 0.65 } else { 0.03 + 0.15 * (-(diameter - 5.0).max(0.0) / 4.0).exp() };
     if missed < is_missed {
-        return (TrueState::Missed, second_look && diameter >= 4.0);
+        return (TrueState::Missed, look < shown_again(diameter, body.is_benign));
     }
     let mut cells: Vec<[i32; 3]> = Vec::new();
     let rim = rim_of_visit + 0.35 * normal(rng);
@@ -243,7 +248,13 @@ fn lesion_at(
     }
     faults(&mut cells, center, scale * body.radius_mm, scan, rng);
     scan.paint(cells, lesion);
-    (TrueState::Outlined, second_look)
+    (TrueState::Outlined, look < shown_again(diameter, body.is_benign))
+}
+
+/// How often a later look back shows a lesion, or a benign structure, of a diameter, mm.
+fn shown_again(diameter: f64, is_benign: bool) -> f64 {
+    let of_size = OF_OVERLOOKED.iter().find(|(below, _)| diameter < *below);
+    if is_benign { OF_LASTING } else { of_size.map_or(0.0, |(_, share)| *share) }
 }
 
 /// A leak along a vessel, or a cut through the lesion.
@@ -309,8 +320,8 @@ fn findings(story: &Story, scan: &Scan, field: &ErrorField, rng: &mut ChaCha8Rng
         outline.shift = field.at(outline.center().coords);
         let site = holds.first().map_or(Site::Liver, |lesion| story.lesions[*lesion].site);
         let site = if chance(rng, 0.02) && site == Site::Liver { Site::Untold } else { site };
-        let is_lesion = holds.iter().any(|lesion| !story.lesions[*lesion].is_benign);
-        let looks_benign = chance(rng, if is_lesion { FALSE_ALARM } else { SECOND_LOOK });
+        // What a lasting structure is told by is that it was there before.
+        let looks_benign = chance(rng, if holds.is_empty() { OF_NOTHING } else { 0.0 });
         findings.push(CourseFinding { outline, site, holds, looks_benign });
     }
     findings

@@ -12,7 +12,7 @@ use crate::stages::register::position_sigma;
 use crate::stages::segment::{Instance, StageError};
 
 /// Error of a visit's registration to baseline, per axis; `None` where it tells none (it failed, or none was made).
-pub(super) fn registration_error(visits: &[VisitFacts], n: usize) -> Option<Mm> {
+pub(crate) fn registration_error(visits: &[VisitFacts], n: usize) -> Option<Mm> {
     match n {
         0 => Some(Mm(0.0)),
         _ => visits[n].to_baseline.transform.and_then(|_| position_sigma(&visits[n].to_baseline)),
@@ -20,7 +20,7 @@ pub(super) fn registration_error(visits: &[VisitFacts], n: usize) -> Option<Mm> 
 }
 
 /// Whether a visit images a place of the baseline frame, and everything within `margin` of it.
-fn images(visit: &VisitFacts, place: Point<Patient>, margin: Mm) -> bool {
+pub(crate) fn images(visit: &VisitFacts, place: Point<Patient>, margin: Mm) -> bool {
     let Some(here) = visit.to_baseline.to_moving(place) else { return false };
     let steps = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|[x, y, z]| Vector::new(x, y, z) * margin.0);
     let round = steps.iter().flat_map(|step| [here + *step, here - *step]);
