@@ -289,6 +289,21 @@ mod tests {
     }
 
     #[test]
+    fn an_image_turned_a_little_from_the_axes_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.nii");
+        // Against RAS this is half a turn but for 0.0003 radians, which a quaternion of single precision cannot hold.
+        let rotation = *nalgebra::Rotation3::from_axis_angle(&nalgebra::Vector3::z_axis(), 3e-4).matrix();
+        let origin = Point::new(-150.0, -110.0, -100.0);
+        let shape = Shape { ni: 180, nj: 140, nk: 3 };
+        let grid = Grid::from_directions(shape, origin, [2.8, 2.8, 60.0], rotation, FrameId::new("f")).unwrap();
+        let image = Volume::from_fn(grid, |at| at.i as f32);
+        write_image(&path, &image).unwrap();
+        let back = read_image(&path, FrameId::new("f")).unwrap();
+        assert!(image.grid().max_distance_mm(back.grid()) < 1e-3);
+    }
+
+    #[test]
     fn left_stays_left() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.nii");

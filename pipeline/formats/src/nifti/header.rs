@@ -216,9 +216,27 @@ impl Header {
             let voxel = nalgebra::Vector4::new(at(0), at(1), at(2), 1.0);
             worst = worst.max((s * voxel - q * voxel).norm());
         }
-        if worst <= FORMS_TOLERANCE_MM { Ok(Some(*s)) } else { Err(worst) }
+        let reach = (q * nalgebra::Vector4::new(last(0), last(1), last(2), 0.0)).norm();
+        let allowed = FORMS_TOLERANCE_MM + reach * half_turn_radians(q);
+        if worst <= allowed { Ok(Some(*s)) } else { Err(worst) }
     }
 }
+
+/// How far a quaternion may turn an image against its sform, radians: next to nothing, but for rotations within
+/// [`HALF_TURN_RADIANS`] of half a turn, where single precision cannot tell its first component from 0 (nifti1.h takes it for 0).
+/// Images along the axes of LPS are such: against RAS they are turned by half.
+fn half_turn_radians(qform: &Matrix4<f64>) -> f64 {
+    let linear = qform.fixed_view::<3, 3>(0, 0).into_owned();
+    let mut rotation = Matrix3::from_columns(&[0, 1, 2].map(|axis| linear.column(axis).normalize()));
+    if rotation.determinant() < 0.0 {
+        rotation.set_column(2, &(-rotation.column(2)));
+    }
+    let a = 0.5 * (1.0 + rotation.trace()).max(0.0).sqrt();
+    if 2.0 * a < HALF_TURN_RADIANS { HALF_TURN_RADIANS } else { 0.0 }
+}
+
+/// Twice the first component that is read as 0: 2 · √1e-7, rounded up.
+const HALF_TURN_RADIANS: f64 = 6.5e-4;
 
 /// sform and qform may place a corner this far apart: both are written in single precision, the one as a quaternion.
 const FORMS_TOLERANCE_MM: f64 = 0.1;
