@@ -8,7 +8,7 @@ use super::non_target::{NonTargetGrowth, NonTargets, non_target_response};
 use super::patient::{ChosenRole, ProgressionPart, ReaderCall, ResponseInput, TrackedLesion};
 use super::response::{NewLesionResponse, NonTargetResponse, OverallResponse, TargetResponse};
 use super::size::{SizedLesion, counted};
-use super::table::{AblatedTarget, CriterionTable, Quantity};
+use super::table::{AblatedTarget, CriterionTable, PdComparison, Quantity};
 use super::treated::{effective_size, first_treated_visit};
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
@@ -170,13 +170,18 @@ pub(super) fn progressed_lesions(
     if verdict.overall != OverallResponse::Progressive {
         return Vec::new();
     }
+    let by_itself = |lesion: &TrackedLesion| has_progressed(lesion, input, at, table);
+    let targets = of_role(input, roles, LesionRole::Target);
+    // Where targets make the progression by themselves, the others, larger by a hair, have no part in it.
+    let some_by_themselves = targets.iter().any(|lesion| by_itself(lesion));
     let mut progressed = Vec::new();
     for ((lesion, chosen), course) in input.lesions.iter().zip(roles).zip(new_lesions) {
         let called = lesion.visits[at].reader == Some(ReaderCall::Progression);
         let part = match chosen.role {
             LesionRole::New if course[at] == NewLesionResponse::Yes => ProgressionPart::New,
             LesionRole::Target
-                if verdict.target == TargetResponse::Progressive && has_grown(lesion, input, at, table) =>
+                if verdict.target == TargetResponse::Progressive
+                    && if some_by_themselves { by_itself(lesion) } else { has_grown(lesion, input, at, table) } =>
             {
                 ProgressionPart::Target
             }
@@ -192,6 +197,19 @@ pub(super) fn progressed_lesions(
     }
     progressed.sort();
     progressed
+}
+
+/// Whether a lesion has grown over its own smallest size by what the criterion asks of a sum.
+fn has_progressed(lesion: &TrackedLesion, input: &ResponseInput, at: usize, table: &CriterionTable) -> bool {
+    let size = |at: usize| counted(&effective_size(lesion, at, &input.visits, table), &table.thresholds).ok();
+    let smallest = (0..at).filter_map(size).min();
+    let kept = 100 + i64::from(table.thresholds.pd_increase_percent.value);
+    let is_inclusive = table.options.pd_comparison.value == PdComparison::AtLeast;
+    size(at).zip(smallest).is_some_and(|(now, smallest)| {
+        let by_share = now.cmp_scaled(100, smallest, kept);
+        let enough = by_share.is_gt() || (by_share.is_eq() && is_inclusive);
+        enough && now - smallest >= table.thresholds.pd_abs_mm.value
+    })
 }
 
 /// Whether a lesion is larger than it ever was since it was first measured.
