@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use oncology::{EndpointRow, Evaluable, MeasurementRow, VisitId};
 use report::{EndpointCurves, HazardRow, HazardTable, IncidenceCurve, IncidenceCurves, KmCurve, LandmarkRate};
 use survival::{
-    Convention, CoxSubject, CumulativeIncidence, Estimate, KaplanMeier, Ties, TimeToState, cox, cumulative_incidence,
-    landmarks, median,
+    CoxSubject, CumulativeIncidence, Estimate, KaplanMeier, Ties, TimeToState, cox, cumulative_incidence, landmarks,
+    median,
 };
 
 use crate::collect::Curve;
@@ -39,24 +39,32 @@ fn landmark_rates(estimate: &KaplanMeier) -> Vec<LandmarkRate> {
     landmarks(estimate, &times).into_iter().map(rate).collect()
 }
 
-/// The Kaplan–Meier figure of one endpoint; `None` where nothing could be estimated.
+/// The Kaplan–Meier figure of one endpoint, a curve for each group that is compared; `None` where nothing could be estimated.
 pub(crate) fn endpoint_curves(curve: &Curve) -> Option<EndpointCurves> {
-    let estimate = curve.estimate.as_ref().ok()?;
-    let risk_times = risk_times(estimate.last_time());
-    let found = median(estimate, Convention::R);
-    let value = found.median.map_or_else(|| Evaluable::not("median not reached"), Evaluable::Value);
+    let everybody = curve.estimate.as_ref().ok()?;
+    let risk_times = risk_times(everybody.last_time());
+    let of_group = |name: &str, estimate: &KaplanMeier| {
+        let found = median(estimate, curve.convention);
+        let value = found.median.map_or_else(|| Evaluable::not("median not reached"), Evaluable::Value);
+        KmCurve {
+            landmarks: landmark_rates(estimate),
+            ..KmCurve::from_estimate(name, estimate, &risk_times).with_median(value, found.median_ci)
+        }
+    };
+    let estimated = curve.groups.iter().filter_map(|(name, estimate)| Some((name, estimate.as_ref().ok()?)));
+    let mut curves: Vec<KmCurve> = estimated.map(|(name, estimate)| of_group(name, estimate)).collect();
+    if curves.len() < 2 {
+        curves = vec![of_group("", everybody)];
+    }
     let (title, definition) = wording(&curve.endpoint);
     Some(EndpointCurves {
         endpoint: curve.endpoint.clone(),
         title: title.to_owned(),
         definition: definition.to_owned(),
         time_unit: "months".to_owned(),
-        curves: vec![KmCurve {
-            landmarks: landmark_rates(estimate),
-            ..KmCurve::from_estimate("", estimate, &risk_times).with_median(value, found.median_ci)
-        }],
+        curves,
         risk_times,
-        comparison: String::new(),
+        comparison: curve.comparison.clone(),
     })
 }
 

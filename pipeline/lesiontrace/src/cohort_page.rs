@@ -45,6 +45,7 @@ pub(crate) fn page(
             .flat_map(|t| results.iter().map(|r| sums(&t.id, r)))
             .filter(|s| !s.points.is_empty())
             .collect(),
+        study_tables: Vec::new(),
         endpoints: curves.iter().filter_map(endpoint_curves).collect(),
         incidences: incidences(results),
         hazards: hazards(results),
@@ -64,7 +65,7 @@ pub(crate) fn page(
 fn methods(how: &HowDone) -> Vec<String> {
     let mut methods = vec![
         "Patients were read, segmented, registered, measured and assessed one by one; each patient's page names the methods that ran.",
-        "Survival by Kaplan and Meier (1958), Greenwood variance, 95 % interval on the log scale; times in months of the preset's length.",
+        "Survival by Kaplan and Meier (1958), Greenwood variance; length of the month, scale of the 95 % interval and definition of the median as the preset's study has them, named below the tables; groups compared by the log-rank test (Mantel 1966).",
     ];
     if how.is_frozen {
         methods.push(

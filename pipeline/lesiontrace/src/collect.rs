@@ -1,6 +1,5 @@
 //! What the patients' folders hold becomes the cohort: tables, survival estimates and the cohort's page. Idempotent.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,21 +7,27 @@ use anyhow::Context as _;
 use formats::parquet_table::{columns, to_parquet};
 use formats::tables::{headers, to_csv};
 use imaging::Note;
-use oncology::EndpointRow;
 use oncology::criteria::CriterionTable;
+use oncology::endpoint::Preset;
 use oncology::reads::ReadRow;
+use oncology::study::time_to_event::{comparison, endpoint_names, times};
+use oncology::study::{StudyGroup, groups};
+use report::CohortPage;
 use serde::{Deserialize, Serialize};
-use survival::{Convention, IntervalScale, KaplanMeier, TimeToEvent, kaplan_meier, median};
+use survival::{Convention, KaplanMeier, Profile, kaplan_meier, median};
 
 use crate::artifacts::{self, RESULT};
 use crate::cohort_page;
+use crate::config::Study;
 use crate::frozen;
 use crate::ledger::{self, Entry, Ledger, State};
 use crate::lock;
 use crate::manifest::Part;
 use crate::out;
 use crate::patient::PatientResult;
+use crate::study_tables::{StudyTables, study_patients};
 use crate::submission_tables;
+use crate::{study_print, study_tables};
 
 /// How the patients were done, as the run wrote it.
 #[derive(Debug, Deserialize)]
@@ -36,6 +41,9 @@ pub(crate) struct HowDone {
     /// Margin wanted around an ablated lesion, mm.
     #[serde(default)]
     pub(crate) margin_threshold_mm: Option<f64>,
+    /// The study; runs of older versions did not keep it.
+    #[serde(default)]
+    study: Option<Study>,
     /// Whether the analysis is frozen.
     #[serde(skip)]
     pub(crate) is_frozen: bool,
@@ -71,12 +79,21 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
     how.is_frozen = frozen::is_frozen(folder);
     write_tables(folder, &results)?;
     submission_tables::write(folder, &how.cohort, &results)?;
-    let curves = curves(&results);
+    let preset = preset(&how)?;
+    let threshold_mm = how.margin_threshold_mm.unwrap_or(USUAL_MARGIN_MM);
+    let rows = StudyTables::of(&results, &preset, &how.criteria, threshold_mm);
+    rows.write(folder)?;
+    let printed = study_print::printed(&rows, &preset);
+    study_tables::write_printed(folder, &printed)?;
+    let curves = curves(&results, preset.reporting.statistics);
     out::write_json(&folder.join("cohort/survival.json"), &survival_json(&curves))?;
     let archive_notes: Vec<Note> = read_json(&folder.join("notes.json"))?;
     let tables: Vec<CriterionTable> =
         how.criteria.iter().map(|id| CriterionTable::built_in(id)).collect::<Result<_, _>>()?;
-    let page = cohort_page::page(&ledger, &results, &curves, &how, &tables, archive_notes);
+    let page = CohortPage {
+        study_tables: printed,
+        ..cohort_page::page(&ledger, &results, &curves, &how, &tables, archive_notes)
+    };
     let html = report::render_cohort(&page).context("making the cohort's page")?;
     out::write_atomic(&folder.join("cohort/report.html"), html.as_bytes())?;
     Ok(Collected { ledger, results })
@@ -134,33 +151,65 @@ fn write_tables(folder: &Path, results: &[PatientResult]) -> anyhow::Result<()> 
     write(folder, "endpoints", headers::ENDPOINTS, results, |r| &r.endpoints)
 }
 
-/// One endpoint's curve.
+/// Margin wanted where a run of an older version kept none, mm: the default of the study file.
+const USUAL_MARGIN_MM: f64 = 5.0;
+
+/// The preset the run named; the default one for runs that did not keep their study.
+fn preset(how: &HowDone) -> anyhow::Result<Preset> {
+    let id = how.study.as_ref().map_or("default", |study| study.endpoints.preset.as_str());
+    Preset::built_in(id).context("[endpoints] preset")
+}
+
+/// One endpoint's curves.
 pub(crate) struct Curve {
     /// Its code.
     pub(crate) endpoint: String,
-    /// The estimate, or why there is none.
+    /// Of everybody: the estimate, or why there is none.
     pub(crate) estimate: Result<KaplanMeier, String>,
+    /// Of each diagnosis that is compared, with its name.
+    pub(crate) groups: Vec<(String, Result<KaplanMeier, String>)>,
+    /// The log-rank test over them, as a sentence; empty without groups.
+    pub(crate) comparison: String,
+    /// Whose definition of medians.
+    pub(crate) convention: Convention,
 }
 
-/// Kaplan–Meier of every endpoint, over all its units, in months.
-fn curves(results: &[PatientResult]) -> Vec<Curve> {
-    let mut by_endpoint: BTreeMap<&str, Vec<&EndpointRow>> = BTreeMap::new();
-    for row in results.iter().flat_map(|r| &r.endpoints) {
-        by_endpoint.entry(&row.endpoint).or_default().push(row);
-    }
-    let estimate = |rows: &[&EndpointRow]| {
-        let times: Vec<TimeToEvent> =
-            rows.iter().map(|r| TimeToEvent { time: r.months, event: r.event == 1 }).collect();
-        kaplan_meier(&times, IntervalScale::Log).map_err(|error| error.to_string())
+/// Kaplan–Meier of every endpoint, over all its units and by diagnosis, in months, with the preset's conventions.
+fn curves(results: &[PatientResult], statistics: Profile) -> Vec<Curve> {
+    let patients = study_patients(results);
+    let groups = groups(&patients);
+    let mut names = endpoint_names(&groups);
+    names.sort();
+    let estimate = |group: &StudyGroup<'_>, endpoint: &str| {
+        kaplan_meier(&times(group, endpoint), statistics.interval_scale()).map_err(|error| error.to_string())
     };
-    by_endpoint.into_iter().map(|(name, rows)| Curve { endpoint: name.to_owned(), estimate: estimate(&rows) }).collect()
+    let one = |endpoint: String| Curve {
+        estimate: estimate(&groups[0], &endpoint),
+        groups: groups[1..].iter().map(|group| (group.name.clone(), estimate(group, &endpoint))).collect(),
+        comparison: match comparison(&groups, &endpoint) {
+            Ok(Some(p)) => format!("Log-rank test: p = {}.", study_print::cells::p_value(Some(p))).replace("= <", "< "),
+            Ok(None) => String::new(),
+            Err(reason) => format!("Log-rank test: not evaluable, {reason}."),
+        },
+        convention: statistics.convention(),
+        endpoint,
+    };
+    names.into_iter().map(one).collect()
 }
 
 fn survival_json(curves: &[Curve]) -> serde_json::Value {
     let one = |curve: &Curve| match &curve.estimate {
         Ok(estimate) => {
-            let median = median(estimate, Convention::R);
-            serde_json::json!({"time_unit": "months", "km": {"all": estimate}, "median": median})
+            let median_of = |estimate: &KaplanMeier| serde_json::json!(median(estimate, curve.convention));
+            let mut km = serde_json::Map::from_iter([("all".to_owned(), serde_json::json!(estimate))]);
+            let mut medians = serde_json::Map::new();
+            for (name, group) in &curve.groups {
+                if let Ok(group) = group {
+                    km.insert(name.clone(), serde_json::json!(group));
+                    medians.insert(name.clone(), median_of(group));
+                }
+            }
+            serde_json::json!({"time_unit": "months", "km": km, "median": median_of(estimate), "group_median": medians})
         }
         Err(reason) => serde_json::json!({"not_evaluable": reason}),
     };

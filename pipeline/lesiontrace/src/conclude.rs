@@ -210,6 +210,7 @@ fn gather(
             .map(|v| VisitRegistration { visit: v.id, to_baseline: v.to_baseline.without_bend() })
             .collect(),
         reads: Vec::new(),
+        study: Some(assessed.study),
         notes: kept,
     }
 }

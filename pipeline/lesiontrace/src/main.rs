@@ -38,6 +38,8 @@ mod session;
 mod shard;
 mod source_record;
 mod stages;
+mod study_print;
+mod study_tables;
 mod submission_tables;
 mod survival_table;
 mod triage;

@@ -5,6 +5,7 @@ use std::path::Path;
 use imaging::Note;
 use imaging::registration::Registration;
 use oncology::reads::ReadRow;
+use oncology::study::StudyFacts;
 use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, VisitId};
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +78,9 @@ pub(crate) struct PatientResult {
     /// What readers decided, with what became of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) reads: Vec<ReadRow>,
+    /// What the tables of the cohort need besides; results of earlier versions did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) study: Option<StudyFacts>,
     /// What to doubt.
     pub(crate) notes: Vec<Note>,
 }

@@ -20,6 +20,7 @@ pub mod oligometastatic;
 pub mod progression;
 pub mod reads;
 pub mod sdtm;
+pub mod study;
 pub mod time;
 pub mod tracking;
 pub mod treatment;

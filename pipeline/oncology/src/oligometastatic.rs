@@ -3,7 +3,7 @@
 //! Source: Guckenberger et al. 2020 (ESTRO and EORTC) and Lievens et al. 2020 (ESTRO and ASTRO) for one to five metastases;
 //! abscopal: Mole 1953, shrinkage of a lesion that was not treated, without systemic therapy.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::criteria::size::counted;
 use crate::criteria::table::CriterionTable;
@@ -26,7 +26,7 @@ pub struct OligometastaticRule {
 pub const ESTRO_ASTRO_2020: OligometastaticRule = OligometastaticRule { max_lesions: 5, max_organs: None };
 
 /// Tumour burden at one visit by count.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Burden {
     /// No lesion is seen.
@@ -83,7 +83,7 @@ pub fn burden(input: &ResponseInput, at: usize, rule: OligometastaticRule) -> Bu
 }
 
 /// An untreated lesion that shrank.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AbscopalCandidate {
     /// Which lesion.
     pub lesion: LesionId,

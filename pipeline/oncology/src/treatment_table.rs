@@ -71,6 +71,21 @@ pub fn is_major(grade: &str) -> Option<bool> {
     }
 }
 
+/// Scale and grade of a recorded complication, as [`is_major`] reads them; a word of no scale is of an unknown one.
+pub fn grade_of(recorded: &str) -> (&'static str, String) {
+    let text = recorded.trim();
+    if is_major(text).is_none() {
+        return ("unknown scale", text.to_owned());
+    }
+    let (scale, grade) = text.split_once([' ', ':']).unwrap_or(("CTCAE", text));
+    let scale = match scale.to_uppercase().as_str() {
+        "CTCAE" => "CTCAE",
+        "SIR" => "SIR",
+        _ => "Clavien–Dindo",
+    };
+    (scale, grade.trim().to_owned())
+}
+
 /// Technique efficacy over the treated tumours of a cohort, judged at a visit named beforehand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EfficacyTable {
@@ -180,6 +195,8 @@ mod tests {
     fn grades_of_three_scales_and_what_is_not_recorded() {
         let verdicts = ["2", "CTCAE 3", "CD II", "CD IIIa", "SIR B", "SIR C", "bad"].map(is_major);
         assert_eq!(verdicts, [Some(false), Some(true), Some(false), Some(true), Some(false), Some(true), None]);
+        assert_eq!(grade_of("clavien-dindo IIIa"), ("Clavien–Dindo", "IIIa".to_owned()));
+        assert_eq!((grade_of("3"), grade_of("bad")), (("CTCAE", "3".to_owned()), ("unknown scale", "bad".to_owned())));
         let patient = ClinicalFacts {
             patient_id: "P1".to_owned(),
             death_date: None,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::cohort_overview::{FlowStep, HazardTable, IncidenceCurves, MarginOutcome, QualityOverview};
 use crate::patient_page::CriterionInfo;
 use crate::provenance::{Provenance, RunBlock};
+use crate::study_table::StudyTable;
 
 /// The cohort's page.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,8 @@ pub struct CohortPage {
     pub best_responses: Vec<BestResponse>,
     /// Sum of diameters over time, one line per patient, for the spider plot.
     pub sums: Vec<SumOverTime>,
+    /// Tables as a study prints them, in order.
+    pub study_tables: Vec<StudyTable>,
     /// Kaplan–Meier curves, one figure per endpoint.
     pub endpoints: Vec<EndpointCurves>,
     /// Cumulative incidences, one figure per endpoint.

@@ -14,6 +14,7 @@ use crate::figure::{SpiderLine, SpiderPlot, kaplan_meier, spider, swimmer, water
 use crate::numerals::{fixed, share};
 use crate::overview_view::{Overview, overview};
 use crate::provenance::{Provenance, RunBlock};
+use crate::study_table::StudyTable;
 use crate::wording::{badge, response, tone};
 
 /// What the template `cohort.html` reads.
@@ -25,6 +26,7 @@ pub(crate) struct CohortView<'a> {
     doubts: Vec<Doubt>,
     n_more_doubts: usize,
     responses: Vec<ResponseView>,
+    study_tables: &'a [StudyTable],
     endpoints: Vec<EndpointView>,
     overview: Overview<'a>,
     swimmer_svg: Option<String>,
@@ -126,6 +128,7 @@ pub(crate) fn cohort_view(page: &CohortPage) -> Result<CohortView<'_>, ReportErr
         doubts,
         n_more_doubts,
         responses: page.responses.iter().map(|table| response_view(page, table)).collect::<Result<_, _>>()?,
+        study_tables: &page.study_tables,
         endpoints: page.endpoints.iter().map(endpoint_view).collect::<Result<_, _>>()?,
         overview: overview(page)?,
         n_lanes: page.swimmer.len(),

@@ -8,18 +8,19 @@ use oncology::criteria::patient::{LesionVisit, TrackedLesion, VisitInfo};
 use oncology::criteria::{CriterionResult, CriterionTable, ResponseInput, assess};
 use oncology::endpoint::{EndpointInput, ImagingVisit, Preset, endpoints};
 use oncology::event::{CompleteAblation, EventInput, events};
+use oncology::oligometastatic::{ESTRO_ASTRO_2020, abscopal_candidates, burden};
 use oncology::progression::{FocusFacts, ProgressionCause, ZoneRelation};
 use oncology::reads::{ReaderAxes, Reviewed};
+use oncology::study::StudyFacts;
 use oncology::tracking::{LesionTrack, Sighting};
 use oncology::treatment::{ClinicalFacts, DeathCause, Treatment, cycles_of};
-use oncology::{
-    Date, EndpointRow, Evaluable, EventRow, Exact, LesionId, LesionKind, LesionRole, LesionState, Organ, Size,
-};
+use oncology::{Date, EndpointRow, Evaluable, EventRow, Exact, LesionId, LesionKind, LesionRole, LesionState, Size};
 
 use crate::observed::PatientFacts;
 use crate::stages::find::{VisitFacts, controls};
 use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
+use crate::stages::treated;
 
 /// Everything assessed of one patient.
 #[derive(Debug, Clone)]
@@ -30,6 +31,8 @@ pub(crate) struct Assessed {
     pub(crate) events: Vec<EventRow>,
     /// Times to event.
     pub(crate) endpoints: Vec<EndpointRow>,
+    /// What the tables of the cohort need besides.
+    pub(crate) study: StudyFacts,
     /// What to doubt.
     pub(crate) notes: Vec<Note>,
 }
@@ -55,7 +58,9 @@ pub(crate) fn assess_patient(
         tracked.tracks.iter().map(|t| (t.id.clone(), visits[t.first_visit].date())).collect();
     let (_, cycles) = cycles_of(&clinical, &first_seen, preset.cycle_rule);
     let complete_ablations = complete_ablations(visits, tracked);
-    let foci = foci(visits, tracked, criteria.first());
+    let treated = treated::dates(&clinical, tracked);
+    let foci = foci(visits, tracked, &treated, criteria.first());
+    let study = study_facts(patient, &clinical, &input, tables.first());
     let input =
         EventInput { clinical: &clinical, cycles: &cycles, complete_ablations: &complete_ablations, foci: &foci };
     let events = events(&input, preset.local_rule);
@@ -63,7 +68,7 @@ pub(crate) fn assess_patient(
         &EndpointInput {
             clinical,
             baseline_date: visits.first().map(VisitFacts::date),
-            imaging: imaging_visits(visits, tracked, criteria.first()),
+            imaging: imaging_visits(visits, tracked, &treated, criteria.first()),
             first_seen,
             events: events.clone(),
             first_response: criteria.first().and_then(CriterionResult::first_response),
@@ -71,7 +76,24 @@ pub(crate) fn assess_patient(
         preset,
     )
     .note_into(&mut notes);
-    Ok(Assessed { criteria, events, endpoints, notes })
+    Ok(Assessed { criteria, events, endpoints, study, notes })
+}
+
+/// Covariates, markers, tumour burden and abscopal candidates, for the tables of the cohort.
+fn study_facts(
+    patient: &PatientFacts,
+    clinical: &ClinicalFacts,
+    input: &ResponseInput,
+    leading: Option<&CriterionTable>,
+) -> StudyFacts {
+    let burden_at = |at: usize| (input.visits[at].visit, burden(input, at, ESTRO_ASTRO_2020));
+    StudyFacts {
+        clinical: clinical.clone(),
+        covariates: patient.record.as_ref().map(|record| record.covariates.clone()).unwrap_or_default(),
+        markers: patient.markers.clone(),
+        burdens: (0..input.visits.len()).map(burden_at).collect(),
+        abscopal: leading.map(|table| abscopal_candidates(input, clinical, table)).unwrap_or_default(),
+    }
 }
 
 /// Sizes and states of every lesion at every visit, coded as the criteria want them.
@@ -231,12 +253,7 @@ fn joined_or_none(names: &BTreeSet<&str>) -> String {
 /// for the program's.
 fn clinical_facts(patient: &PatientFacts, tracked: &Tracked, notes: &mut Vec<Note>) -> ClinicalFacts {
     let treatments = patient.treatments.iter().map(|record| {
-        let targets: Vec<LesionId> = tracked
-            .treated
-            .iter()
-            .filter(|(_, dates)| dates.contains(&record.date))
-            .map(|(id, _)| id.clone())
-            .collect();
+        let targets = treated::targets(record, tracked);
         notes.extend(differing_targets(record, &targets, tracked));
         Treatment {
             date: record.date,
@@ -279,13 +296,23 @@ fn complete_ablations(visits: &[VisitFacts], tracked: &Tracked) -> Vec<CompleteA
 
 /// Every focus of progression or residual tumour at its first sight: foci at zones by their state, the rest by the leading
 /// criterion.
-fn foci(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&CriterionResult>) -> Vec<FocusFacts> {
+fn foci(
+    visits: &[VisitFacts],
+    tracked: &Tracked,
+    treated: &BTreeMap<LesionId, Vec<Date>>,
+    leading: Option<&CriterionResult>,
+) -> Vec<FocusFacts> {
+    let treated_organ = tracked.tracks.iter().find(|t| treated.contains_key(&t.id)).map(|t| t.organ.clone());
+    let focus = |track, n, cause| FocusFacts {
+        treated_organ: treated_organ.clone(),
+        ..focus(track, n, cause, visits, tracked)
+    };
     let mut foci = Vec::new();
     let judged = response_visits(visits);
     for track in &tracked.tracks {
         for pair in judged.windows(2) {
             if at_zone(track.state_at(pair[1])) && !at_zone(track.state_at(pair[0])) {
-                foci.push(focus(track, pair[1], ProgressionCause::New, visits, tracked));
+                foci.push(focus(track, pair[1], ProgressionCause::New));
             }
         }
     }
@@ -297,13 +324,13 @@ fn foci(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&CriterionResu
             if at_zone(track.state_at(at)) || !seen.insert(lesion.clone()) {
                 continue;
             }
-            let treated = tracked.treated.get(lesion).is_some_and(|dates| dates.iter().any(|d| *d < visit.date));
+            let was_treated = treated.get(lesion).is_some_and(|dates| dates.iter().any(|d| *d < visit.date));
             let cause = match part {
                 oncology::criteria::patient::ProgressionPart::New => ProgressionCause::New,
-                _ if treated => ProgressionCause::GrowthOfTreated,
+                _ if was_treated => ProgressionCause::GrowthOfTreated,
                 _ => ProgressionCause::GrowthOfKnownUntreated,
             };
-            foci.push(focus(track, at, cause, visits, tracked));
+            foci.push(focus(track, at, cause));
         }
     }
     foci
@@ -336,8 +363,6 @@ fn focus(
             complete_ablation: complete.map(|m| visits[m].date()),
         }
     });
-    let treated_organ: Option<Organ> =
-        tracked.tracks.iter().find(|t| tracked.treated.contains_key(&t.id)).map(|t| t.organ.clone());
     FocusFacts {
         lesion: track.id.clone(),
         organ: track.organ.clone(),
@@ -345,11 +370,16 @@ fn focus(
         last_negative_date: negative.map(|m| visits[m].date()),
         cause,
         zone,
-        treated_organ,
+        treated_organ: None,
     }
 }
 
-fn imaging_visits(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&CriterionResult>) -> Vec<ImagingVisit> {
+fn imaging_visits(
+    visits: &[VisitFacts],
+    tracked: &Tracked,
+    treated: &BTreeMap<LesionId, Vec<Date>>,
+    leading: Option<&CriterionResult>,
+) -> Vec<ImagingVisit> {
     let targets: Vec<&LesionId> = leading.map_or_else(Vec::new, |result| {
         result.roles.iter().filter(|r| r.role == LesionRole::Target).map(|r| &r.lesion).collect()
     });
@@ -362,8 +392,8 @@ fn imaging_visits(visits: &[VisitFacts], tracked: &Tracked, leading: Option<&Cri
         .map(|n| {
             let unseen = not_evaluable(n);
             let adequate = is_adequate(&visits[n]) && !targets.iter().any(|id| unseen.contains(*id));
-            let treated = unseen.into_iter().filter(|id| tracked.treated.contains_key(id)).collect();
-            ImagingVisit { date: visits[n].date(), adequate, not_evaluable: treated }
+            let not_evaluable = unseen.into_iter().filter(|id| treated.contains_key(id)).collect();
+            ImagingVisit { date: visits[n].date(), adequate, not_evaluable }
         })
         .collect()
 }

@@ -5,7 +5,7 @@ use imaging::margin::{AblationMargin, CAPSULE_EXCLUSION, MarginInput, ablation_m
 use imaging::registration::{Quality, Registration};
 use imaging::{Mask, Mm, Note};
 use oncology::tracking::LesionTrack;
-use oncology::{Date, LesionId, MarginRow};
+use oncology::{Date, LesionId, LesionKind, MarginRow};
 
 use crate::stages::find::VisitFacts;
 use crate::stages::register::restate;
@@ -76,11 +76,13 @@ pub(crate) fn measure(
     let restated =
         straight.then(|| restate(&zone.mask, &after_to_before.moving_to_fixed, tumour.grid().frame().clone()));
     let restated = restated.transpose()?;
+    // A lymph node lies in no organ: there is no capsule that ends its zone.
+    let is_node = tracked.tracks.iter().any(|track| track.id == pair.lesion && track.kind == LesionKind::Node);
     let input = MarginInput {
         tumour: &tumour,
         ablation: restated.as_ref().unwrap_or(&zone.mask),
         ablation_to_tumour: Some(after_to_before).filter(|_| !straight),
-        organ: visits[pair.before].organ.as_ref(),
+        organ: visits[pair.before].organ.as_ref().filter(|_| !is_node),
         capsule_exclusion: CAPSULE_EXCLUSION,
     };
     match ablation_margin(&input) {

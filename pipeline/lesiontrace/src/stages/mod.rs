@@ -26,6 +26,7 @@ mod same_frame;
 pub(crate) mod second_look;
 pub(crate) mod segment;
 pub(crate) mod track;
+pub(crate) mod treated;
 
 /// A stage's name, version and the sentence it adds to a report's methods section.
 #[derive(Debug, Clone, Copy)]
@@ -43,8 +44,8 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "register", version: 3 },
     Stage { name: "measure", version: 3 },
     Stage { name: "track", version: 5 },
-    Stage { name: "margin", version: 4 },
-    Stage { name: "assess", version: 3 },
+    Stage { name: "margin", version: 5 },
+    Stage { name: "assess", version: 4 },
     Stage { name: "report", version: 5 },
 ];
 

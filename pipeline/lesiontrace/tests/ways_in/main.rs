@@ -15,6 +15,7 @@ mod more_dicom;
 mod new_lesions;
 mod readers_table;
 mod scans_of_one_day;
+mod study_tables;
 
 use std::collections::BTreeMap;
 

@@ -55,6 +55,8 @@ pub(super) fn table(id: &str, category: &'static str, options: &Value) -> Result
             "strict_gt" if value == &Value::Bool(true) => {
                 table.options.pd_comparison.value = crate::criteria::table::PdComparison::MoreThan;
             }
+            // Names the table itself.
+            "criterion" => {}
             "confirmation_required" | "strict_gt" if value == &Value::Bool(false) => {}
             other => return Err(bad(category, &format!("unknown option {other:?} = {value}"))),
         }
@@ -104,7 +106,7 @@ fn coded_row(category: &'static str, kinds: &[LesionKind], row: &[Value]) -> Res
 pub(super) fn target(case: &CaseInput<'_>) -> Result<Map<String, Value>, CaseError> {
     const CATEGORY: &str = "recist_target";
     let input: TargetCase = read(CATEGORY, case.input)?;
-    let table = table("recist_1_1", CATEGORY, case.options)?;
+    let table = table(case.options["criterion"].as_str().unwrap_or("recist_1_1"), CATEGORY, case.options)?;
     let at_baseline = coded_row(CATEGORY, &input.kinds, &input.baseline)?;
     let sizes: Result<Vec<Exact>, &str> =
         at_baseline.iter().map(|lesion| counted(&lesion.size, &table.thresholds)).collect();

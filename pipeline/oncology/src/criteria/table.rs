@@ -17,6 +17,7 @@ pub use super::settings::{
 /// The built-in criteria: identifier and text.
 pub const BUILT_IN: &[(&str, &str)] = &[
     ("recist_1_1", include_str!("../../../../configs/criteria/recist_1_1.toml")),
+    ("xu2021_recist", include_str!("../../../../configs/criteria/xu2021_recist.toml")),
     ("mrecist", include_str!("../../../../configs/criteria/mrecist.toml")),
     ("irecist", include_str!("../../../../configs/criteria/irecist.toml")),
 ];

@@ -9,6 +9,8 @@ use super::rule::{EndpointRule, MissedVisits};
 use super::window::ResponseWindow;
 use crate::criteria::table::Sourced;
 use crate::progression::LocalRule;
+use crate::study::Reporting;
+use crate::study::reporting::TablesFile;
 use crate::time::Date;
 use crate::treatment::{CycleRule, NewCycle};
 
@@ -81,6 +83,7 @@ struct PresetFile {
     endpoint: Vec<EndpointRule>,
     #[serde(default)]
     response_window: Vec<ResponseWindow>,
+    tables: Option<TablesFile>,
 }
 
 /// One preset, checked.
@@ -110,6 +113,8 @@ pub struct Preset {
     pub endpoints: Vec<EndpointRule>,
     /// Times at which responses are tabulated.
     pub response_windows: Vec<ResponseWindow>,
+    /// How its tables are printed.
+    pub reporting: Reporting,
     text: String,
 }
 
@@ -131,6 +136,7 @@ impl Preset {
             missed_visits: file.missed_visits.map(|missed| missed.value),
             endpoints: file.endpoint,
             response_windows: file.response_window,
+            reporting: file.tables.map(Reporting::from).unwrap_or_default(),
             text: text.to_owned(),
         })
     }
@@ -169,7 +175,8 @@ fn check(file: &PresetFile) -> Result<(), PresetError> {
     let settings = settings.chain(file.missed_visits.iter().map(|missed| ("missed_visits", &missed.source)));
     let endpoints = file.endpoint.iter().map(|endpoint| (endpoint.name.as_str(), &endpoint.source));
     let windows = file.response_window.iter().map(|window| (window.name.as_str(), &window.source));
-    for (name, source) in settings.chain(endpoints).chain(windows) {
+    let tables = file.tables.iter().flat_map(TablesFile::sources).map(|(name, source)| (name as &str, source));
+    for (name, source) in settings.chain(endpoints).chain(windows).chain(tables) {
         if source.trim().is_empty() {
             return Err(PresetError::MissingSource(name.to_owned()));
         }

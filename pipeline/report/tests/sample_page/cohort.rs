@@ -4,8 +4,8 @@ use imaging::{Note, Severity};
 use lesiontrace_report::{
     BestResponse, CohortPage, Component, Count, EndpointCurves, Flag, FlowStep, HazardRow, HazardTable, IncidenceCurve,
     IncidenceCurves, KmCurve, LandmarkRate, Leaving, LedgerRow, LocalOutcome, MarginOutcome, PatientLine, Provenance,
-    QualityOverview, ResponseCount, ResponseTable, RunBlock, SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark,
-    SwimmerSegment,
+    QualityOverview, ResponseCount, ResponseTable, RunBlock, StudyTable, SumOverTime, SwimmerEnd, SwimmerLane,
+    SwimmerMark, SwimmerSegment,
 };
 use oncology::Evaluable;
 
@@ -324,6 +324,17 @@ fn quality() -> QualityOverview {
     }
 }
 
+fn characteristics() -> StudyTable {
+    let head = ["Characteristic", "all (n = 6)"].map(str::to_owned).to_vec();
+    let mut table = StudyTable::new("baseline", "Characteristics at baseline", head);
+    table.heading("Patients");
+    table.line("age (years), median (range)", [text("66.0 (51.0–79.0)")]);
+    table.line("sex: M, n (%)", [text("4 (80.0 %)")]);
+    table.line("sex: not evaluable, n", [text("1")]);
+    table.note("Sex, not evaluable: 1 not recorded.");
+    table
+}
+
 pub(crate) fn page() -> CohortPage {
     let count = |label: &str, value: &str| Count { label: text(label), value: text(value) };
     let known = || PATIENTS.iter().filter(|patient| patient.end.0 > 0);
@@ -363,6 +374,7 @@ pub(crate) fn page() -> CohortPage {
                 points: patient.points.to_vec(),
             })
             .collect(),
+        study_tables: vec![characteristics()],
         endpoints: curves(),
         incidences: vec![incidence()],
         hazards: vec![hazards()],
