@@ -24,15 +24,33 @@ const TUBE_VOLTAGE_KV: f64 = 120.0;
 ///
 /// The folder must be new or empty, or hold the same cohort: left-over images of another one would be taken for patients.
 pub(crate) fn write(spec: &CohortSpec, out: &Path, progress: &ProgressBar) -> anyhow::Result<CohortTruth> {
-    let patients = phantom::cohort(spec);
-    let truth = phantom::cohort_truth(&patients);
+    write_patients(&phantom::cohort(spec), None, out, progress)
+}
+
+/// The same of patients planned elsewhere; `study_file` is written as `study.toml`.
+pub(crate) fn write_patients(
+    patients: &[PatientPlan],
+    study_file: Option<&str>,
+    out: &Path,
+    progress: &ProgressBar,
+) -> anyhow::Result<CohortTruth> {
+    let truth = phantom::cohort_truth(patients);
     let mut truth_bytes = serde_json::to_vec_pretty(&truth).context("turning the truth into JSON")?;
     truth_bytes.push(b'\n');
     check_folder(out, &truth_bytes)?;
     out::write_atomic(&out.join("truth.json"), &truth_bytes)?;
-    let tables = phantom::clinical_tables(&patients);
-    out::write_atomic(&out.join("clinical/patients.csv"), tables.patients_csv.as_bytes())?;
-    out::write_atomic(&out.join("clinical/treatments.csv"), tables.treatments_csv.as_bytes())?;
+    let tables = phantom::clinical_tables(patients);
+    for (name, text) in [
+        ("clinical/patients.csv", tables.patients_csv.as_str()),
+        ("clinical/treatments.csv", &tables.treatments_csv),
+        ("clinical/markers.csv", &tables.markers_csv),
+        ("clinical/lesions.csv", &tables.lesions_csv),
+        ("study.toml", study_file.unwrap_or_default()),
+    ] {
+        if !text.is_empty() {
+            out::write_atomic(&out.join(name), text.as_bytes())?;
+        }
+    }
     progress.set_length(patients.iter().map(PatientPlan::n_visits).sum::<usize>() as u64);
     for (patient, known) in patients.iter().zip(&truth.patients) {
         for (n, visit_truth) in known.visits.iter().enumerate() {

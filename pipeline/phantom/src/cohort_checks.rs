@@ -65,7 +65,7 @@ fn responses(truth: &PatientTruth) -> Vec<Response> {
 fn planned_responses(scenario: Scenario) -> Vec<Response> {
     use Response::{Complete as C, Partial as P, Progressive as D, Stable as S};
     match scenario {
-        Scenario::CompleteAblation => vec![C, C, C, C],
+        Scenario::CompleteAblation | Scenario::Study => vec![C, C, C, C],
         Scenario::Death | Scenario::LostToFollowUp => vec![C, C, C],
         Scenario::LocalProgression => vec![C, C, D, C, C],
         Scenario::DistantIntrahepatic | Scenario::ExtrahepaticLung | Scenario::ExtrahepaticNode => vec![C, C, D, D],

@@ -2,6 +2,7 @@
 
 use rand_chacha::ChaCha8Rng;
 
+use crate::lesions::ZonePlan;
 use crate::plan::PatientPlan;
 use crate::random;
 use crate::scenario::FocusStory;
@@ -37,9 +38,14 @@ impl PatientPlan {
         }
     }
 
-    /// The living focus of an ablated lesion, if this is the visit that shows it.
+    /// The living focus of an ablated lesion, from the visit that first shows it until it is ablated again.
     fn focus_at(&self, lesion: usize, visit: usize) -> Option<(FocusStory, Star)> {
-        let told = self.story.focus.filter(|f| f.lesion == lesion && f.visit == visit)?;
+        let told = self.story.focus.filter(|f| f.lesion == lesion && f.visit <= visit)?;
+        let ablated_again =
+            |zone: &&ZonePlan| zone.lesion == lesion && (told.visit + 1..=visit).contains(&zone.first_visit);
+        if self.zones.iter().any(|zone| ablated_again(&zone)) {
+            return None;
+        }
         self.focus.map(|star| (told, star))
     }
 
@@ -79,7 +85,8 @@ impl PatientPlan {
     /// The zones a visit shows, oldest first.
     pub(crate) fn zones_at(&self, visit: usize) -> Vec<ZoneShape> {
         let shown = self.zones.iter().enumerate().filter(|(_, z)| z.first_visit <= visit);
-        shown.map(|(zone, z)| ZoneShape { zone, shape: z.at_visit(visit) }).collect()
+        let in_liver = |z: &ZonePlan| self.lesions[z.lesion].story.organ == Organ::Liver;
+        shown.map(|(zone, z)| ZoneShape { zone, shape: z.at_visit(visit), in_liver: in_liver(z) }).collect()
     }
 
     /// The scene of a visit.

@@ -103,6 +103,7 @@ fn draw_places(rng: &mut ChaCha8Rng, anatomy: &Anatomy, story: &Story) -> Places
         let lesion = &story.lesions[n];
         let radius_mm = reserved_mm(story, n);
         let (room, centre) = match lesion.organ {
+            _ if lesion.centre.is_some() => (0.0, lesion.centre.map_or_else(V3::zeros, V3::from)),
             Organ::Liver => placement::in_liver(rng, anatomy, radius_mm, &taken, apart_mm),
             Organ::Lung => placement::in_lung(rng, anatomy, radius_mm, &taken),
             Organ::LymphNode => placement::retroperitoneal(rng, anatomy, radius_mm, &taken),
@@ -129,7 +130,9 @@ fn draw_places(rng: &mut ChaCha8Rng, anatomy: &Anatomy, story: &Story) -> Places
 fn reserved_mm(story: &Story, lesion: usize) -> f64 {
     let own = &story.lesions[lesion];
     let largest = own.scale.iter().copied().fold(0.0, f64::max);
-    let covers = |t: &crate::scenario::TreatmentStory| t.targets.iter().any(|(l, _)| *l == lesion);
+    let covers = |t: &crate::scenario::TreatmentStory| {
+        t.targets.iter().any(|(l, coverage)| *l == lesion && *coverage != Coverage::NoZone)
+    };
     let zone = if story.treatments.iter().any(covers) { ZONE_ROOM_MM } else { 0.0 };
     0.5 * own.diameter_mm * largest * 1.08 + zone
 }
@@ -160,7 +163,7 @@ fn shape_zones(
     let mut zones: Vec<ZonePlan> = Vec::new();
     let mut focus = None;
     for (treatment, session) in story.treatments.iter().enumerate() {
-        for (lesion, coverage) in &session.targets {
+        for (lesion, coverage) in session.targets.iter().filter(|(_, coverage)| *coverage != Coverage::NoZone) {
             let earlier = zones.iter().find(|z| z.lesion == *lesion);
             let tumour = match (earlier, &story.focus) {
                 (Some(zone), Some(told)) => *focus.insert(shape_focus(rng, told, zone, focus_direction)),
@@ -169,6 +172,11 @@ fn shape_zones(
             let shape = shape_zone(rng, &tumour, *coverage, focus_direction);
             zones.push(ZonePlan { lesion: *lesion, treatment, first_visit: session.after_visit + 1, shape });
         }
+    }
+    // A focus that is not ablated again is shaped after all zones.
+    if let (None, Some(told)) = (&focus, &story.focus) {
+        let zone = zones.iter().find(|zone| zone.lesion == told.lesion);
+        focus = zone.map(|zone| shape_focus(rng, told, zone, focus_direction));
     }
     (zones, focus)
 }
@@ -187,6 +195,7 @@ fn shape_zone(rng: &mut ChaCha8Rng, tumour: &Star, coverage: Coverage, thin_dire
         Coverage::Adequate => (between(rng, 7.4, 8.4), between(rng, 1.0, 2.5)),
         Coverage::Narrow => (between(rng, 1.3, 1.8), between(rng, 6.0, 8.0)),
         Coverage::Missed => (between(rng, -1.2, -0.8), between(rng, 6.0, 8.0)),
+        Coverage::NoZone => (0.0, 0.0),
     };
     let mut shell = Shell { thin_mm: wanted_mm, extra_mm, thin_direction };
     for _ in 0..4 {

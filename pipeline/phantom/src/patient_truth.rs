@@ -35,7 +35,7 @@ impl PatientPlan {
         let recist = assess(&readings(&at_judged, |s| Some(s.long_axis_mm)), RECIST_1_1);
         let mrecist =
             self.has_arterial_targets().then(|| assess(&readings(&at_judged, |s| s.viable_long_axis_mm), MRECIST));
-        let events = self.events(&lesions, &recist);
+        let events = self.extra.events.clone().unwrap_or_else(|| self.events(&lesions, &recist));
         let not_evaluable = |why: &str| Assessment::NotEvaluable { not_evaluable: why.to_owned() };
         let of = |rows: Option<&Vec<Expected>>, n: usize, otherwise: &str| {
             let Some(at) = judged.iter().position(|judged| *judged == n) else {
@@ -195,6 +195,7 @@ impl PatientPlan {
                 let before = (n > 0).then(|| lesions[n - 1][lesion].state);
                 let appears = l.role == Role::New && l.state == State::Present && before == Some(State::NotYet);
                 let class = match (l.state, l.organ) {
+                    (State::LocalProgression, _) if before == Some(State::LocalProgression) => continue,
                     (State::LocalProgression, _) => EventClass::Local,
                     (_, Organ::Liver) if appears => EventClass::DistantIntrahepatic,
                     _ if appears => EventClass::Extrahepatic,

@@ -9,7 +9,7 @@ use crate::anatomy::Anatomy;
 use crate::ct::{CtDraw, ct};
 use crate::pose::{Motion, Pose};
 use crate::random::{self, between, chance};
-use crate::scanner::ct_grid;
+use crate::scanner::{Detail, ct_grid};
 use crate::scene::{Content, Scene};
 use crate::tissue::{Look, Looks, Phase, Tissue};
 
@@ -37,7 +37,7 @@ pub fn phase_case(seed: u64) -> PhaseCase {
     let pose = Pose::random(rng, Motion::Ordinary);
     let table_y_mm = pose.middle().y + between(rng, 98.0, 125.0);
     let scene = Scene { anatomy: &anatomy, pose: &pose, findings: &[], zones: &[], table_y_mm };
-    let grid = ct_grid(rng, pose.middle(), "phase case");
+    let grid = ct_grid(rng, pose.middle(), "phase case", Detail::Full);
     let content = scene.content(&grid);
     let mut looks = Looks::random(rng, 1.0).enhanced(between(rng, STRENGTH[0], STRENGTH[1]));
     let excreted = between(rng, EXCRETED_HU[0], EXCRETED_HU[1]) as f32;

@@ -10,9 +10,11 @@ use crate::anatomy::Anatomy;
 use crate::lesions::{LesionPlan, ZonePlan, place};
 use crate::pose::{Motion, Pose};
 use crate::random::{self, between, whole};
-use crate::scanner;
+use crate::scanner::{self, Detail};
 use crate::scenario::{Diagnosis, Scenario, Story};
 use crate::star::Star;
+use crate::study::Course;
+use crate::truth::EventTruth;
 
 /// What a cohort is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +43,34 @@ pub struct PatientPlan {
     pub(crate) visits: Vec<VisitPlan>,
     pub(crate) death_date: Option<Date>,
     pub(crate) last_contact_date: Date,
+    pub(crate) extra: Extra,
+}
+
+/// What a study's cohort states besides.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Extra {
+    /// Further columns of `patients.csv`.
+    pub(crate) covariates: Vec<(&'static str, String)>,
+    /// What happened, where the course was drawn and not told by a scenario.
+    pub(crate) events: Option<Vec<EventTruth>>,
+    /// Rows of `markers.csv`.
+    pub(crate) markers: Vec<MarkerRow>,
+    /// Grade of complications of each treatment.
+    pub(crate) grades: Vec<String>,
+    /// Whether a reader marked every lesion at its first sight (`lesions.csv`).
+    pub(crate) with_marks: bool,
+    /// Whether images are coarse and of one phase.
+    pub(crate) coarse: bool,
+}
+
+/// One row of `markers.csv`.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct MarkerRow {
+    pub(crate) date: Date,
+    pub(crate) marker: &'static str,
+    pub(crate) value: f64,
+    pub(crate) unit: &'static str,
+    pub(crate) upper_limit: f64,
 }
 
 /// Who the patient is, as far as images and tables tell.
@@ -83,7 +113,8 @@ impl PatientPlan {
         let anatomy = Anatomy::random(&mut random::stream(seed, "anatomy"), 1.0);
         let placed = place(&mut random::stream(seed, "lesions"), &anatomy, &story);
         let dates = Dates::random(&mut random::stream(seed, "dates"), &story);
-        let visits = dates.visits.iter().enumerate().map(|(n, date)| visit_plan(seed, &story, n, *date)).collect();
+        let at = |(n, date): (usize, &Date)| visit_plan(seed, story.motion, n, *date, Detail::Full);
+        let visits = dates.visits.iter().enumerate().map(at).collect();
         Self {
             patient_id,
             scenario,
@@ -97,6 +128,32 @@ impl PatientPlan {
             visits,
             death_date: dates.death,
             last_contact_date: dates.last_contact,
+            extra: Extra::default(),
+            story,
+        }
+    }
+
+    /// A patient whose course was drawn for a study's cohort.
+    pub(crate) fn of_course(course: Course) -> Self {
+        let Course { patient_id, seed, person, story, visits, treatments, death, last_contact, extra } = course;
+        let anatomy = Anatomy::random(&mut random::stream(seed, "anatomy"), 1.0);
+        let placed = place(&mut random::stream(seed, "lesions"), &anatomy, &story);
+        let detail = if extra.coarse { Detail::Coarse } else { Detail::Full };
+        let at = |(n, date): (usize, &Date)| visit_plan(seed, story.motion, n, *date, detail);
+        Self {
+            patient_id,
+            scenario: Scenario::Study,
+            seed,
+            person,
+            anatomy,
+            lesions: placed.lesions,
+            zones: placed.zones,
+            focus: placed.focus,
+            treatment_dates: treatments,
+            visits: visits.iter().enumerate().map(at).collect(),
+            death_date: death,
+            last_contact_date: last_contact,
+            extra,
             story,
         }
     }
@@ -151,13 +208,13 @@ fn person(rng: &mut ChaCha8Rng) -> Person {
     Person { sex, age_years: whole(rng, 45, 82), weight_kg, height_m }
 }
 
-fn visit_plan(seed: u64, story: &Story, n: usize, date: Date) -> VisitPlan {
+fn visit_plan(seed: u64, motion: Motion, n: usize, date: Date, detail: Detail) -> VisitPlan {
     let rng = &mut random::stream(seed, &format!("visit {n}"));
     // A large deformation is one between baseline and every later visit.
-    let motion = if n == 0 { Motion::Ordinary } else { story.motion };
+    let motion = if n == 0 { Motion::Ordinary } else { motion };
     let pose = Pose::random(rng, motion);
     let frame = random::uid(seed, &format!("frame of reference {n}"));
-    let grid = scanner::ct_grid(rng, pose.middle(), &frame);
+    let grid = scanner::ct_grid(rng, pose.middle(), &frame, detail);
     let table_y_mm = pose.middle().y + between(rng, 99.0, 104.0);
     VisitPlan { date, pose, grid, table_y_mm }
 }

@@ -9,10 +9,21 @@ use crate::random::{between, jitter, whole};
 /// Extent of the CT along i, j, k, mm.
 const FIELD_MM: [f64; 3] = [300.0, 222.0, 204.0];
 
-/// A CT grid round the middle of the body: 1.3–1.7 mm in-plane, 2, 2.5 or 3 mm slices, turned by at most 3° about z.
-pub(crate) fn ct_grid(rng: &mut ChaCha8Rng, middle: Vector3<f64>, frame: &str) -> Grid {
-    let in_plane = (between(rng, 1.3, 1.7) * 1000.0).round() / 1000.0;
+/// How fine a CT is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// 1.3–1.7 mm in-plane, slices of 2, 2.5 or 3 mm.
+    Full,
+    /// 2.6–3.0 mm in-plane, slices of 4 mm: a sixth of the voxels, for cohorts of hundreds.
+    Coarse,
+}
+
+/// A CT grid round the middle of the body, turned by at most 3° about z.
+pub(crate) fn ct_grid(rng: &mut ChaCha8Rng, middle: Vector3<f64>, frame: &str, detail: Detail) -> Grid {
+    let (finest, coarsest) = if detail == Detail::Full { (1.3, 1.7) } else { (2.6, 3.0) };
+    let in_plane = (between(rng, finest, coarsest) * 1000.0).round() / 1000.0;
     let slice = [2.0, 2.5, 3.0][whole(rng, 0, 2) as usize];
+    let slice = if detail == Detail::Full { slice } else { 4.0 };
     let directions = *Rotation3::from_axis_angle(&Vector3::z_axis(), jitter(rng, 3.0_f64.to_radians())).matrix();
     let middle = middle + Vector3::new(jitter(rng, 3.0), jitter(rng, 3.0), jitter(rng, 3.0));
     covering(middle, [in_plane, in_plane, slice], directions, frame)

@@ -35,6 +35,8 @@ pub enum Scenario {
     RepeatTreatment,
     /// One of three tumours ablated; after baseline the liver is deformed by up to 15 mm.
     LargeDeformation,
+    /// A patient of a study's cohort: the course is drawn, not told here.
+    Study,
     /// One of two tumours ablated between a planning and a control scan of one day; ablation holds, the other one shrinks.
     PlanningAndControl,
 }
@@ -88,6 +90,7 @@ impl Scenario {
             Self::LostToFollowUp => "lost_to_follow_up",
             Self::RepeatTreatment => "repeat_treatment",
             Self::LargeDeformation => "large_deformation",
+            Self::Study => "study",
             Self::PlanningAndControl => "planning_and_control",
         }
     }
@@ -125,6 +128,8 @@ pub(crate) struct LesionStory {
     pub(crate) diameter_mm: f64,
     /// Diameter relative to `diameter_mm` at each visit; 0 where it is not there. After ablation it no longer counts.
     pub(crate) scale: Vec<f64>,
+    /// Its middle in the reference anatomy, LPS mm, where the story fixes it.
+    pub(crate) centre: Option<[f64; 3]>,
 }
 
 /// How well a zone covers its tumour.
@@ -136,6 +141,8 @@ pub(crate) enum Coverage {
     Narrow,
     /// About −1 mm.
     Missed,
+    /// The treatment leaves no zone: the tumour stays as it is seen.
+    NoZone,
 }
 
 /// A treatment of a story.
@@ -153,7 +160,7 @@ pub(crate) struct TreatmentStory {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct FocusStory {
     pub(crate) lesion: usize,
-    /// The one visit that shows it.
+    /// The first visit that shows it; it stays until it is ablated.
     pub(crate) visit: usize,
     pub(crate) diameter_mm: f64,
 }
@@ -199,6 +206,7 @@ impl Story {
                     &[&[1.0, 0.93, 0.90, 0.97, 1.34], &[1.0, 0.92, 0.88, 0.95, 1.30], &[1.0, 1.0, 0.98, 1.0, 1.02]],
                 )
             },
+            S::Study => quiet,
             S::Death => Self { dies: true, ..ablation_that_holds(4) },
             S::LostToFollowUp => Self { lost: true, ..ablation_that_holds(4) },
             S::RepeatTreatment => repeat_treatment(),
@@ -208,8 +216,21 @@ impl Story {
     }
 }
 
+impl Story {
+    /// A course that was drawn for a study's cohort.
+    pub(crate) fn of_study(
+        diagnosis: Diagnosis,
+        n_visits: usize,
+        lesions: Vec<LesionStory>,
+        treatments: Vec<TreatmentStory>,
+        focus: Option<FocusStory>,
+    ) -> Self {
+        Self { diagnosis, lesions, treatments, focus, ..ablation_that_holds(n_visits) }
+    }
+}
+
 fn liver_lesion(diameter_mm: f64, scale: Vec<f64>) -> LesionStory {
-    LesionStory { organ: Organ::Liver, kind: Kind::Lesion, diameter_mm, scale }
+    LesionStory { organ: Organ::Liver, kind: Kind::Lesion, diameter_mm, scale, centre: None }
 }
 
 fn ablation(after_visit: usize, modality: &'static str, targets: &[(usize, Coverage)]) -> TreatmentStory {
@@ -233,7 +254,7 @@ fn ablation_that_holds(n_visits: usize) -> Story {
 
 fn with_new(story: Story, organ: Organ, kind: Kind, diameter_mm: f64) -> Story {
     let mut lesions = story.lesions;
-    lesions.push(LesionStory { organ, kind, diameter_mm, scale: vec![0.0, 0.0, 0.0, 1.0, 1.35] });
+    lesions.push(LesionStory { organ, kind, diameter_mm, scale: vec![0.0, 0.0, 0.0, 1.0, 1.35], centre: None });
     Story { lesions, ..story }
 }
 

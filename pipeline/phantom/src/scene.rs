@@ -28,6 +28,8 @@ pub(crate) struct ZoneShape {
     /// Position in the patient's list of zones.
     pub(crate) zone: usize,
     pub(crate) shape: Star,
+    /// Whether the lesion it was made for lies in the liver.
+    pub(crate) in_liver: bool,
 }
 
 /// Everything that decides what a voxel holds.
@@ -123,7 +125,8 @@ impl Scene<'_> {
     pub(crate) fn is_organ(&self, code: u8) -> bool {
         match finding_of(code) {
             Some(f) => self.findings[f].in_liver,
-            None => code >= FIRST_ZONE || Tissue::is_liver(code),
+            None if code >= FIRST_ZONE => self.zones[usize::from(code - FIRST_ZONE)].in_liver,
+            None => Tissue::is_liver(code),
         }
     }
 }

@@ -260,13 +260,13 @@ mod tests {
     use super::*;
     use crate::pose::Motion;
     use crate::random;
-    use crate::scanner::ct_grid;
+    use crate::scanner::{Detail, ct_grid};
     use crate::star::StarDraw;
 
     fn oblique(seed: u64) -> (Pose, Grid) {
         let rng = &mut random::stream(seed, "section");
         let pose = Pose::random(rng, Motion::Large);
-        let grid = ct_grid(rng, pose.middle(), "section");
+        let grid = ct_grid(rng, pose.middle(), "section", Detail::Full);
         (pose, grid)
     }
 

@@ -83,7 +83,7 @@ impl Draft<'_> {
         let towards = self.room(rng, centre, 2.0 * radius_mm);
         let zone = shell(rng, &tumour, towards).scaled(shrunk);
         self.take(zone.centre, zone.reach_mm());
-        self.zones.push(ZoneShape { zone: self.zones.len(), shape: zone });
+        self.zones.push(ZoneShape { zone: self.zones.len(), shape: zone, in_liver: true });
         if !chance(rng, 0.5) {
             return;
         }
@@ -95,7 +95,7 @@ impl Draft<'_> {
         if chance(rng, 0.3) {
             let again = shell(rng, &focus, towards);
             self.take(again.centre, again.reach_mm());
-            self.zones.push(ZoneShape { zone: self.zones.len(), shape: again });
+            self.zones.push(ZoneShape { zone: self.zones.len(), shape: again, in_liver: true });
         } else {
             self.take(focus.centre, radius_mm);
             self.finding(focus, None, self.appearance);

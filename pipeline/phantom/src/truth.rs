@@ -327,6 +327,8 @@ pub enum EventCause {
     New,
     /// A known lesion without local treatment has grown.
     GrowthOfKnownUntreated,
+    /// A lesion that was treated and stayed visible has grown.
+    GrowthOfTreated,
     /// The patient died.
     Death,
 }

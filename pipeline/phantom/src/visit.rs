@@ -202,6 +202,7 @@ impl PatientPlan {
     /// Contrast phases of every visit, in order of time.
     fn phases(&self) -> &'static [Phase] {
         match self.story.diagnosis {
+            _ if self.extra.coarse => &[Phase::PortalVenous],
             Diagnosis::HepatocellularCarcinoma => {
                 &[Phase::Native, Phase::Arterial, Phase::PortalVenous, Phase::Delayed]
             }

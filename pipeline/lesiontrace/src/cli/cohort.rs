@@ -117,13 +117,16 @@ pub(crate) struct Phantom {
     /// Folder to write the archive into.
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// Number of patients.
-    #[arg(long, default_value_t = 6)]
-    pub(crate) patients: usize,
+    /// Number of patients; 6 when not given, of a study's cohort all.
+    #[arg(long)]
+    pub(crate) patients: Option<usize>,
     /// Seed.
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// One scenario for every patient; a mixture when not given.
     #[arg(long)]
     pub(crate) scenario: Option<String>,
+    /// The cohort of a published study, with known hazards: xu2021 or narayanan2024. Writes `study.toml` for its preset, too.
+    #[arg(long, conflicts_with = "scenario")]
+    pub(crate) study: Option<String>,
 }

@@ -9,6 +9,7 @@ mod calls;
 #[path = "../files/cohort.rs"]
 mod cohort;
 mod frozen_analysis;
+mod known_studies;
 mod lesion_links;
 #[path = "../files/more_dicom.rs"]
 mod more_dicom;
