@@ -12,6 +12,7 @@
 pub mod chi_squared;
 pub mod estimate;
 pub mod observation;
+mod tally;
 
 pub mod kaplan_meier;
 

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::chi_squared::chi_squared_p;
 use crate::observation::{Group, InputError, TimeToEvent, check_times, time_key};
+use crate::tally::{Tally, tallies};
 
 /// The weight that each event time gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,19 +97,10 @@ pub fn log_rank_tests<const N: usize>(
     let mut sums = weightings.map(|weighting| Sums::new(weighting, n_groups));
     let mut any_event = false;
     for groups in strata {
-        let mut pooled = pooled(groups);
-        pooled.sort_unstable_by_key(|seen| seen.key);
-        let mut now = EventTime::new(groups);
-        for tied in pooled.chunk_by(|a, b| a.key == b.key) {
-            if now.happen(tied) {
-                any_event = true;
-                for sums in &mut sums {
-                    sums.add(&now);
-                }
-                now.surv_before *= (now.n - now.d) / now.n;
-            }
-            now.leave(tied);
-        }
+        any_event |= match counted(groups) {
+            Some(counted) => walk(groups, &counted, &mut sums, |one| (one.group, one.tally.n, one.tally.n_event)),
+            None => walk(groups, &pooled(groups), &mut sums, |one| (one.group, 1, usize::from(one.event))),
+        };
     }
     if !any_event {
         return Err(LogRankError::NoEvents);
@@ -132,6 +124,34 @@ fn check(strata: &[&[Group<'_>]]) -> Result<usize, LogRankError> {
     }
 }
 
+/// Whatever leaves at one time.
+trait AtTime {
+    fn key(&self) -> u64;
+}
+
+/// Subjects of one group that leave at one time.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    tally: Tally,
+    group: u32,
+}
+
+impl AtTime for Counted {
+    fn key(&self) -> u64 {
+        self.tally.key
+    }
+}
+
+/// All groups counted by their times, in order; `None` where sorting the subjects is as fast.
+fn counted(groups: &[Group<'_>]) -> Option<Vec<Counted>> {
+    let each: Option<Vec<Vec<Tally>>> = groups.iter().map(|group| tallies(group.observations)).collect();
+    let of_group = |(group, found): (u32, Vec<Tally>)| found.into_iter().map(move |tally| Counted { tally, group });
+    let mut all: Vec<Counted> = (0..).zip(each?).flat_map(of_group).collect();
+    // A stable sort merges the groups, each of which is sorted already.
+    all.sort_by_key(|counted| counted.tally.key);
+    Some(all)
+}
+
 /// One subject of the pooled groups.
 #[derive(Debug, Clone, Copy)]
 struct Pooled {
@@ -140,13 +160,43 @@ struct Pooled {
     event: bool,
 }
 
+impl AtTime for Pooled {
+    fn key(&self) -> u64 {
+        self.key
+    }
+}
+
+/// All subjects by time.
 fn pooled(groups: &[Group<'_>]) -> Vec<Pooled> {
     let mut pooled = Vec::with_capacity(groups.iter().map(|group| group.observations.len()).sum());
     for (group, members) in (0..).zip(groups) {
         let one = |seen: &TimeToEvent| Pooled { key: time_key(seen.time), group, event: seen.event };
         pooled.extend(members.observations.iter().map(one));
     }
+    pooled.sort_unstable_by_key(|seen| seen.key);
     pooled
+}
+
+/// Goes through the times of one stratum; `read` gives group, subjects and events of an entry. False when there is no event.
+fn walk<T: AtTime, const N: usize>(
+    groups: &[Group<'_>],
+    entries: &[T],
+    sums: &mut [Sums; N],
+    read: impl Fn(&T) -> (u32, usize, usize),
+) -> bool {
+    let mut any_event = false;
+    let mut now = EventTime::new(groups);
+    for tied in entries.chunk_by(|a, b| a.key() == b.key()) {
+        if now.happen(tied.iter().map(&read)) {
+            any_event = true;
+            for sums in sums.iter_mut() {
+                sums.add(&now);
+            }
+            now.surv_before *= (now.n - now.d) / now.n;
+        }
+        now.leave(tied.iter().map(&read));
+    }
+    any_event
 }
 
 /// At risk and events of every group at one time, and the pooled survival before it.
@@ -168,22 +218,22 @@ impl EventTime {
     }
 
     /// Counts the events among those of one time; false when there are none.
-    fn happen(&mut self, tied: &[Pooled]) -> bool {
+    fn happen(&mut self, tied: impl Iterator<Item = (u32, usize, usize)>) -> bool {
         self.n_event.fill(0.0);
         self.d = 0.0;
-        for seen in tied.iter().filter(|seen| seen.event) {
-            self.n_event[seen.group as usize] += 1.0;
-            self.d += 1.0;
+        for (group, _, n_event) in tied {
+            self.n_event[group as usize] += n_event as f64;
+            self.d += n_event as f64;
         }
         self.surv_modified *= 1.0 - self.d / (self.n + 1.0);
         self.d > 0.0
     }
 
-    fn leave(&mut self, tied: &[Pooled]) {
-        for seen in tied {
-            self.n_risk[seen.group as usize] -= 1.0;
+    fn leave(&mut self, tied: impl Iterator<Item = (u32, usize, usize)>) {
+        for (group, n, _) in tied {
+            self.n_risk[group as usize] -= n as f64;
+            self.n -= n as f64;
         }
-        self.n -= tied.len() as f64;
     }
 }
 

@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::tally::{Tally, tallies};
+
 /// The unit of all times of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -111,16 +113,27 @@ pub(crate) struct Step {
 /// The distinct times in ascending order, with the number at risk just before each and the events at it.
 pub(crate) fn steps(observations: &[TimeToEvent]) -> Result<Vec<Step>, InputError> {
     check_times(observations.iter().map(|observation| observation.time))?;
-    let mut sorted: Vec<(u64, bool)> = observations.iter().map(|seen| (time_key(seen.time), seen.event)).collect();
-    sorted.sort_unstable_by_key(|(key, _)| *key);
-    let mut steps = Vec::new();
-    let mut n_risk = sorted.len();
-    for tied in sorted.chunk_by(|a, b| a.0 == b.0) {
-        let n_event = tied.iter().filter(|(_, event)| *event).count();
-        steps.push(Step { time: time_of(tied[0].0), n_risk, n_event });
-        n_risk -= tied.len();
-    }
-    Ok(steps)
+    let found = tallies(observations).unwrap_or_else(|| sorted_tallies(observations));
+    let mut n_risk = observations.len();
+    let step = |tally: Tally| {
+        let step = Step { time: time_of(tally.key), n_risk, n_event: tally.n_event };
+        n_risk -= tally.n;
+        step
+    };
+    Ok(found.into_iter().map(step).collect())
+}
+
+/// The same counts by sorting. The sign of a time is always 0: its place holds the event.
+fn sorted_tallies(observations: &[TimeToEvent]) -> Vec<Tally> {
+    let mut sorted: Vec<u64> =
+        observations.iter().map(|seen| (time_key(seen.time) << 1) | u64::from(seen.event)).collect();
+    sorted.sort_unstable();
+    let tally = |tied: &[u64]| Tally {
+        key: tied[0] >> 1,
+        n: tied.len(),
+        n_event: tied.iter().filter(|key| *key & 1 == 1).count(),
+    };
+    sorted.chunk_by(|a, b| a >> 1 == b >> 1).map(tally).collect()
 }
 
 #[cfg(test)]
