@@ -75,9 +75,10 @@ fn wording(endpoint: &str) -> (&'static str, &'static str) {
         "PFS_local" => {
             ("Local progression-free survival", "Event: local progression; death and other progression do not count.")
         }
-        "PFS_distant" => {
-            ("Distant progression-free survival", "Event: distant intrahepatic or extrahepatic progression.")
-        }
+        "PFS_distant" => (
+            "Distant progression-free survival",
+            "Event: distant progression, with or without that outside the liver as the preset has it.",
+        ),
         "TTP" => ("Time to progression", "Event: progression of any kind; death is censored."),
         "LTPFS" => (
             "Local tumour progression-free survival, per treated lesion",

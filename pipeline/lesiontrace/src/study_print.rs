@@ -64,9 +64,9 @@ fn time_conventions(preset: &Preset) -> String {
     let months = if (days - 30.4375).abs() < 1e-9 { "365.25 / 12 days".to_owned() } else { format!("{days} days") };
     let convention = convention_name(preset.reporting.statistics);
     let interval = match convention {
-        "SPSS" => "median ± 1.96 standard errors (SPSS), cut at 0; bounds of survival on the plain scale",
+        "SPSS" => "the median ± 1.96 standard errors (SPSS), cut at 0; bounds of survival on the plain scale",
         "R" => "by inverting the bounds of the curve (Brookmeyer and Crowley), which are on the log scale (R survival)",
         _ => "by inverting the bounds of the curve, which are on the log-log scale (lifelines)",
     };
-    format!("Preset {}: months of {months}; 95 % interval of a median {interval}.", preset.id)
+    format!("Preset {}: months of {months}; 95 % interval of a median: {interval}.", preset.id)
 }

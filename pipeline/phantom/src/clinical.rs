@@ -42,6 +42,7 @@ pub fn clinical_tables(patients: &[PatientPlan]) -> ClinicalTables {
             Diagnosis::HepatocellularCarcinoma => "HCC",
             Diagnosis::ColorectalLiverMetastases => "CRLM",
         };
+        let diagnosis = p.extra.diagnosis.unwrap_or(diagnosis);
         let who = p.person;
         let death = p.death_date.map_or(String::new(), |d| d.to_string());
         let row = format!(

@@ -49,6 +49,8 @@ pub struct PatientPlan {
 /// What a study's cohort states besides.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Extra {
+    /// Diagnosis in words, where it is not that of the liver tumours.
+    pub(crate) diagnosis: Option<&'static str>,
     /// Further columns of `patients.csv`.
     pub(crate) covariates: Vec<(&'static str, String)>,
     /// What happened, where the course was drawn and not told by a scenario.

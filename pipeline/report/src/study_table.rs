@@ -24,7 +24,7 @@ pub struct StudyTable {
 pub struct StudyLine {
     /// Whether it heads the rows below it.
     pub heading: bool,
-    /// Cells, the row's name first; the rest of a shorter row is empty.
+    /// Cells, the row's name first; of a heading the name alone.
     pub cells: Vec<String>,
 }
 
@@ -42,7 +42,9 @@ impl StudyTable {
 
     /// Adds a row.
     pub fn line(&mut self, name: impl Into<String>, cells: impl IntoIterator<Item = String>) {
-        self.rows.push(StudyLine { heading: false, cells: std::iter::once(name.into()).chain(cells).collect() });
+        let mut cells: Vec<String> = std::iter::once(name.into()).chain(cells).collect();
+        cells.resize(self.columns.len(), String::new());
+        self.rows.push(StudyLine { heading: false, cells });
     }
 
     /// Adds a sentence below, once.

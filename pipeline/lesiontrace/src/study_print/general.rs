@@ -1,5 +1,6 @@
 //! Characteristics, treatments, complications, efficacy, responses, patterns and burden as printed tables.
 
+use oncology::criteria::CriterionTable;
 use oncology::endpoint::Preset;
 use oncology::study::ALL;
 use oncology::study::characteristics::CharacteristicRow;
@@ -226,7 +227,8 @@ pub(super) fn responses(tables: &StudyTables) -> StudyTable {
         with_first("Response", columns.iter().map(head).collect()),
     );
     for criterion in &criteria {
-        table.heading(*criterion);
+        let known = CriterionTable::built_in(criterion);
+        table.heading(known.map_or_else(|_| (*criterion).to_owned(), |known| known.title));
         let mut words: Vec<&str> = Vec::new();
         for row in rows.iter().filter(|row| row.criterion == *criterion) {
             if !words.contains(&row.response.as_str()) && row.response != NOT_EVALUABLE {

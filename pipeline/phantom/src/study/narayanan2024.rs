@@ -64,6 +64,7 @@ pub(super) fn course(n: usize, seed: u64) -> Course {
         death: died.then_some(death),
         last_contact: if died { death } else { lost },
         extra: Extra {
+            diagnosis: Some("lymph node metastasis"),
             covariates,
             events: Some(events),
             markers: Vec::new(),

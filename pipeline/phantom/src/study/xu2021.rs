@@ -75,6 +75,7 @@ pub(super) fn course(n: usize, seed: u64) -> Course {
     let dates = Dates::draw(rng, kind, diameters.len(), age, largest);
     let told = tell(rng, kind, &diameters, &dates);
     let extra = Extra {
+        diagnosis: None,
         covariates: covariates(rng, kind),
         events: Some(told.1.events),
         markers: markers(rng, kind, dates.sessions[0]),
