@@ -26,9 +26,11 @@ pub(crate) fn places<'a>(
 }
 
 fn rectangle(visits: &[VisitFacts], n: usize, track: &LesionTrack, tracked: &Tracked, field_mm: f64) -> Option<Cut> {
-    let sighting = track.sightings.get(&n)?;
     let grid = &visits[n].measured.grid;
-    let (center, slice_k) = place(visits, n, track, sighting, tracked)?;
+    let (center, slice_k) = match track.sightings.get(&n) {
+        Some(sighting) => place(visits, n, track, sighting, tracked)?,
+        None => (place_before(visits, n, track)?, None),
+    };
     let voxel = grid.patient_to_voxel().apply(center).coords;
     let k = slice_k.map_or(voxel.z.round(), |k| k as f64);
     if k < 0.0 || k >= grid.shape().nk as f64 {
@@ -71,7 +73,7 @@ impl Shown<'_> {
     }
 
     fn key_image(&self, n: usize, track: &LesionTrack, pictures: &VisitPictures) -> Option<KeyImage> {
-        let sighting = track.sightings.get(&n)?;
+        let sighting = track.sightings.get(&n);
         let KeptCut { cut, window, pixels } = self.picture(n, track, pictures)?;
         let visit = &self.visits[n];
         let grid = &visit.measured.grid;
@@ -91,7 +93,8 @@ impl Shown<'_> {
             calipers,
             scale_bar_mm: SCALE_BAR_MM,
             orientation: Orientation { left, right, top, bottom },
-            pixel_to_patient: Some(cut.pixel_to_patient(grid, &display)),
+            // Nothing is measured where the lesion was not seen yet.
+            pixel_to_patient: sighting.map(|_| cut.pixel_to_patient(grid, &display)),
         })
     }
 
@@ -99,7 +102,7 @@ impl Shown<'_> {
         &self,
         n: usize,
         track: &LesionTrack,
-        sighting: &Sighting,
+        sighting: Option<&Sighting>,
         cut: &Cut,
         display: &Display,
     ) -> (Vec<Outline>, Vec<[[f64; 2]; 2]>) {
@@ -123,7 +126,7 @@ impl Shown<'_> {
         let is_here = |chord: &Chord| grid.patient_to_voxel().apply(chord.start).coords.z.round() == cut.k as f64;
         let mut drawn = [drawn.long, drawn.short].map(|chord| chord.filter(is_here));
         let mut calipers = Vec::new();
-        for label in &sighting.labels {
+        for label in sighting.iter().flat_map(|sighting| &sighting.labels) {
             if let Some(lesion) = visit.lesion(*label) {
                 draw(&lesion.mask, OutlineRole::Lesion);
             }
@@ -167,16 +170,23 @@ fn place(
     Some((visit.to_baseline.to_moving(last)?, None))
 }
 
-fn caption(series: &VisitPictures, sighting: &Sighting, cut: &Cut, window: (f32, f32)) -> String {
-    let what = match sighting.state {
-        LesionState::Absent => "absent; last place shown",
-        LesionState::Ablated => "ablated; zone shown",
-        LesionState::Residual => "residual at the zone",
-        LesionState::LocalProgression => "local progression at the zone",
-        LesionState::Merged => "merged",
-        LesionState::Uncertain => "identity uncertain",
-        LesionState::NotEvaluable => "not evaluable",
-        LesionState::Present => "present",
+/// Where a lesion was first seen, carried to a visit before; `None` where the visit lies on baseline in no known way.
+fn place_before(visits: &[VisitFacts], n: usize, track: &LesionTrack) -> Option<Point<Patient>> {
+    let first = track.sightings.get(&track.first_visit).filter(|_| n < track.first_visit)?;
+    visits[n].not_evaluable().is_none().then(|| visits[n].to_baseline.to_moving(first.center?))?
+}
+
+fn caption(series: &VisitPictures, sighting: Option<&Sighting>, cut: &Cut, window: (f32, f32)) -> String {
+    let what = match sighting.map(|sighting| sighting.state) {
+        None => "not yet seen; its later place shown",
+        Some(LesionState::Absent) => "absent; last place shown",
+        Some(LesionState::Ablated) => "ablated; zone shown",
+        Some(LesionState::Residual) => "residual at the zone",
+        Some(LesionState::LocalProgression) => "local progression at the zone",
+        Some(LesionState::Merged) => "merged",
+        Some(LesionState::Uncertain) => "identity uncertain",
+        Some(LesionState::NotEvaluable) => "not evaluable",
+        Some(LesionState::Present) => "present",
     };
     format!(
         "{what} · {} · slice {} · window {} to {} {}",

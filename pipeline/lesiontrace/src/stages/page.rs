@@ -215,6 +215,9 @@ fn changes([before, now]: [usize; 2], tracked: &Tracked) -> Vec<String> {
     for track in &tracked.tracks {
         let (before, now) = (track.state_at(before), track.state_at(now));
         let phrase = match (before, now) {
+            (None, Some(LesionState::Uncertain)) => {
+                format!("{} is first outlined, perhaps not new ({})", track.id, track.organ)
+            }
             (None, Some(_)) => format!("{} is new ({})", track.id, track.organ),
             (a, b) if a == b => continue,
             (_, Some(LesionState::Absent)) => format!("{} is no longer seen", track.id),

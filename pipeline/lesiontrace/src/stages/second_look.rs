@@ -85,7 +85,10 @@ impl Against {
     ) -> Result<(), StageError> {
         match found {
             Ok(Some(doubt)) => {
-                self.doubts.insert(*label, words(&doubt, unit, before));
+                let why = words(&doubt, unit, before);
+                let message = format!("{now}: {} is perhaps not new: {why}", track.id);
+                self.notes.push(Note::warning("perhaps_not_new", track.id.as_str(), message));
+                self.doubts.insert(*label, why);
             }
             Ok(None) => {}
             Err(Unlooked::NotSeen(why)) => {
