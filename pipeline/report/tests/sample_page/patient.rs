@@ -1,14 +1,18 @@
 //! Five visits, three lesions, one ablation, one local progression, and notes.
 
-use imaging::Note;
 use lesiontrace_report::{
-    Component, Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, MarginMap, PatientPage, Provenance, Quality,
-    RegistrationQuality, Review, ReviewLesion, ReviewVisit, RunBlock, SeriesUsed, Treatment, Verdict, Visit,
+    Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, MarginMap, PatientPage, Quality, RegistrationQuality,
+    Review, ReviewLesion, ReviewVisit, SeriesUsed, Treatment, Verdict, Visit,
 };
 use oncology::reads::{Outcome, ReadRow};
-use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
+use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow};
 
 use crate::image::{Scene, chequered, key_image};
+
+#[path = "made.rs"]
+mod made;
+#[path = "sizes.rs"]
+mod sizes;
 
 const ID: &str = "HCC-0042";
 const DATES: [(&str, i64, &str); 5] = [
@@ -98,81 +102,6 @@ fn lesion(id: &str, role: &str, first: usize, state: &str) -> LesionRow {
         source: text("reader"),
         first_seen_visit: DATES[first].0.parse().unwrap(),
     }
-}
-
-struct Measured<'a> {
-    lesion_id: &'a str,
-    visit: usize,
-    quantity: &'a str,
-    value: Option<f64>,
-    unit: &'a str,
-    state: &'a str,
-    reason: &'a str,
-}
-
-fn row(value: &Measured<'_>) -> MeasurementRow {
-    let (date, study_day, _) = DATES[value.visit];
-    MeasurementRow {
-        patient_id: text(ID),
-        lesion_id: text(value.lesion_id),
-        date: date.parse().unwrap(),
-        study_day,
-        series_role: text("ct_portal_venous"),
-        quantity: text(value.quantity),
-        value: value.value,
-        unit: text(value.unit),
-        low: None,
-        high: None,
-        method: text("contour"),
-        evaluable: value.value.is_some(),
-        reason: text(value.reason),
-        state: text(value.state),
-        caliper_lps_mm: String::new(),
-        sop_instance_uid: String::new(),
-        visit: date.parse().unwrap(),
-    }
-}
-
-/// `(lesion, visit, long, short, mL, state, viable)`.
-type Size = (&'static str, usize, f64, f64, f64, &'static str, Option<f64>);
-const SIZES: [Size; 11] = [
-    ("L1", 0, 28.4, 23.1, 9.31, "present", None),
-    ("L1", 1, 44.2, 38.0, 33.8, "ablated", Some(0.0)),
-    ("L1", 2, 40.1, 34.4, 25.2, "ablated", Some(0.0)),
-    ("L1", 3, 36.6, 31.0, 18.7, "ablated", Some(0.0)),
-    ("L1", 4, 38.9, 31.5, 20.4, "local_progression", Some(13.8)),
-    ("L2", 0, 19.6, 15.2, 2.85, "present", None),
-    ("L2", 1, 18.9, 15.0, 2.70, "present", None),
-    ("L2", 2, 16.2, 12.9, 1.76, "present", None),
-    ("L2", 4, 21.3, 17.4, 4.02, "present", None),
-    ("L3", 3, 9.2, 7.7, 0.36, "present", None),
-    ("L3", 4, 14.1, 11.8, 1.25, "present", None),
-];
-
-fn measurements() -> Vec<MeasurementRow> {
-    let mut rows = Vec::new();
-    for (lesion_id, visit, long, short, ml, state, viable) in SIZES {
-        let mut push = |quantity, value, unit| {
-            rows.push(row(&Measured { lesion_id, visit, quantity, value: Some(value), unit, state, reason: "" }));
-        };
-        push("long_axis", long, "mm");
-        push("short_axis", short, "mm");
-        push("volume", 1000.0 * ml, "mm3");
-        if let Some(viable) = viable {
-            push("viable_long_axis", viable, "mm");
-        }
-    }
-    let reason = "motion: breathing doubled the lesion's border in both phases";
-    rows.push(row(&Measured {
-        lesion_id: "L2",
-        visit: 3,
-        quantity: "long_axis",
-        value: None,
-        unit: "mm",
-        state: "not_evaluable",
-        reason,
-    }));
-    rows
 }
 
 struct Said<'a> {
@@ -353,7 +282,7 @@ fn endpoint(name: &str, unit: &str, end: &str, days: i64, cause: &str, censored:
 }
 
 fn images() -> Vec<lesiontrace_report::KeyImage> {
-    SIZES
+    sizes::SIZES
         .iter()
         .enumerate()
         .map(|(index, &(lesion_id, visit, long_mm, short_mm, _, state, viable))| {
@@ -447,7 +376,7 @@ pub(crate) fn page() -> PatientPage {
             lesion("L2", "target", 0, "present"),
             lesion("L3", "new", 3, "present"),
         ],
-        measurements: measurements(),
+        measurements: sizes::measurements(),
         margins: vec![margin()],
         margin_maps: vec![margin_map()],
         margin_threshold_mm: Some(5.0),
@@ -459,45 +388,9 @@ pub(crate) fn page() -> PatientPage {
         ],
         key_images: images(),
         review: Some(review()),
-        notes: vec![
-            Note::error(
-                "target_not_measured",
-                "L2, 2024-08-21",
-                "The longest diameter could not be measured because of motion, so the sum of this visit is incomplete. Repeat the reading or confirm NE.",
-            ),
-            Note::warning(
-                "mask_touches_border",
-                "L1, 2024-02-28",
-                "The ablation zone touches the liver capsule along 6 % of its surface; the margin there was left out.",
-            ),
-            Note::info(
-                "series_chosen",
-                "2024-05-22",
-                "Two portal venous series were usable; the thinner one (2 mm) was measured.",
-            ),
-        ],
-        methods: vec![
-            text("Follow-up images were carried onto baseline by an affine, then a deformable registration."),
-            text(
-                "Diameters are the longest in-plane chords of the 0.5 contour of one acquired slice (Eisenhauer 2009).",
-            ),
-            text("Margins are signed surface distances from tumour to ablation zone, area-weighted."),
-        ],
-        provenance: Provenance {
-            components: vec![
-                Component { what: text("lesiontrace"), version: text("0.1.0"), digest: String::new() },
-                Component {
-                    what: text("criterion recist_1_1"),
-                    version: text("1"),
-                    digest: text("sha256:6b51d431df5d7f141cbececcf79edf3dd861c3b4069f0b11661a3eefacbba918"),
-                },
-            ],
-        },
-        run: RunBlock {
-            generated_at: Some(text("2025-02-01T09:30:00Z")),
-            command_line: Some(text("lesiontrace run study.toml --archive ARCHIVE --out OUT")),
-            hardware: Some(text("16 threads")),
-            duration: Some(text("41.8 s")),
-        },
+        notes: made::notes(),
+        methods: made::methods(),
+        provenance: made::provenance(),
+        run: made::run(),
     }
 }
