@@ -146,9 +146,11 @@ pub(crate) fn restate(
 }
 
 /// Standard deviation of the position error, mm, from the registration's own figures: how far points move when it is started
-/// again from elsewhere, and half of what blocks of the region still want to move. `None` for a registration that failed.
+/// again from elsewhere, and half of what blocks of the region still want to move. `None` for a registration that failed or of
+/// which neither is known.
 pub(crate) fn position_sigma(registration: &Registration) -> Option<Mm> {
-    if registration.quality == Quality::Fail {
+    let is_silent = registration.estimated_error.is_none() && registration.residual.is_none();
+    if registration.quality == Quality::Fail || is_silent {
         return None;
     }
     let spread = registration.estimated_error.as_ref().map_or(0.0, |s| s.mean_mm);

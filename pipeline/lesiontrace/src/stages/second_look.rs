@@ -183,9 +183,9 @@ fn looked(
     let Some(lesion) = visits[n].lesion(label) else { return Err(no_organ()) };
     let outline: &Mask = &lesion.mask;
     let there = carried(outline, &visits[n], &visits[k]).map_err(Unlooked::Stage)?;
-    let slack = [n, k].map(|visit| places::registration_error(visits, visit).map(|sigma| sigma.0));
-    let [Some(a), Some(b)] = slack else {
-        return Err(Unlooked::NotSeen("the error of the registration is unknown".to_owned()));
+    let [Some(a), Some(b)] = [n, k].map(|visit| error_there(visits, visit, (n, outline))) else {
+        let why = "nothing there tells the error of the registration: look at the place by eye";
+        return Err(Unlooked::NotSeen(why.to_owned()));
     };
     let seen: Now = look(scene, outline)?;
     let pair = Pair {
@@ -197,6 +197,16 @@ fn looked(
     };
     let back: Before = look_back(&pair, &seen)?;
     Ok(doubt(&seen, Some(&back), now.unit == "HU"))
+}
+
+/// Error, mm per axis, of a visit's way to baseline at the place of an outline of visit `n`; `None` where nothing tells it.
+fn error_there(visits: &[VisitFacts], visit: usize, (n, outline): (usize, &Mask)) -> Option<f64> {
+    if visit == 0 {
+        return Some(0.0);
+    }
+    let center = imaging::diameter::mask_centroid(outline)?;
+    let place = visits[n].to_baseline.to_fixed(center);
+    Some(visits[visit].to_baseline.error_at(place)?.sigma().0)
 }
 
 /// A doubt in words; values in the image's unit, `before` is the earlier visit.

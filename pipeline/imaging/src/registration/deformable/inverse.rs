@@ -103,11 +103,14 @@ mod tests {
     }
 
     #[test]
-    fn beyond_a_gap_that_nothing_is_carried_to_the_nearest_answers() {
-        // 2 -> 2 and 3 -> 0: folded, but everything has an answer; a point far off along y has one, too.
+    fn in_a_fold_one_of_the_answers_is_found() {
+        // 2 -> 2, 3 -> 0, 4 -> 1: three places are carried to each point between 0 and 2.
         let map = along_x(&[0.0, 0.0, 0.0, -3.0, -3.0, -3.0]);
-        let there = Point::new(1.5, 7.5, 0.5);
-        let near = map.apply_inverse_or_nearest(there).unwrap();
-        assert!(map.apply(near).distance(there) <= there.distance(map.apply(Point::new(1.5, 0.5, 0.5))) + 1e-9);
+        for x in [0.2, 1.5, 2.5, 3.2] {
+            let there = Point::new(x, 7.5, 0.5);
+            let near = map.apply_inverse_or_nearest(there).unwrap();
+            assert!(map.apply(near).distance(there) < 2e-3, "{x}: {near:?}");
+            assert_eq!(map.apply_inverse(there), Some(near));
+        }
     }
 }

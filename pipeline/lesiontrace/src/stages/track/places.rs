@@ -12,7 +12,7 @@ use crate::stages::register::position_sigma;
 use crate::stages::segment::{Instance, StageError};
 
 /// Error of a visit's registration to baseline, per axis; `None` where it tells none (it failed, or none was made).
-pub(crate) fn registration_error(visits: &[VisitFacts], n: usize) -> Option<Mm> {
+pub(super) fn registration_error(visits: &[VisitFacts], n: usize) -> Option<Mm> {
     match n {
         0 => Some(Mm(0.0)),
         _ => visits[n].to_baseline.transform.and_then(|_| position_sigma(&visits[n].to_baseline)),
