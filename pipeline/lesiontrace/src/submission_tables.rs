@@ -27,6 +27,7 @@ pub(crate) fn write(folder: &Path, study: &str, results: &[PatientResult]) -> an
         out::write_atomic(&folder.join(format!("cohort/{name}.csv")), &csv)?;
     }
     let endpoints: Vec<_> = results.iter().flat_map(|r| r.endpoints.clone()).collect();
-    let csv = to_csv(ADTTE_COLUMNS, &adtte_rows(&endpoints, DayCount::Difference)).context("making adtte.csv")?;
+    let csv = to_csv(ADTTE_COLUMNS, &adtte_rows(study, &endpoints, DayCount::Difference, &|_| None))
+        .context("making adtte.csv")?;
     out::write_atomic(&folder.join("cohort/adtte.csv"), &csv)
 }

@@ -190,12 +190,18 @@ mod tests {
     fn read(reader: &str, visit: i32, target: &str, new_lesion: &str, overall: &str) -> SdtmAssessment {
         SdtmAssessment {
             subject: "S1".to_owned(),
+            criterion: "recist_1_1".to_owned(),
             evaluator: "INDEPENDENT ASSESSOR".to_owned(),
             evaluator_id: reader.to_owned(),
+            sequence: reader.to_owned(),
+            accepted: false,
             visit: format!("WEEK {visit}"),
             visit_num: Exact::whole(visit),
-            study_day: i64::from(visit) * 7,
+            link_group: String::new(),
+            study_day: Evaluable::Value(i64::from(visit) * 7),
+            study_day_range: None,
             date: String::new(),
+            origin_date: String::new(),
             sum_mm: Evaluable::not("not needed"),
             baseline_mm: Evaluable::not("not needed"),
             nadir_mm: Evaluable::not("not needed"),
@@ -205,6 +211,7 @@ mod tests {
             overall: overall.to_owned(),
             why: String::new(),
             flips_if: String::new(),
+            notes: Vec::new(),
         }
     }
 

@@ -17,6 +17,7 @@ pub mod marker;
 pub mod measure;
 pub mod modality;
 pub mod oligometastatic;
+pub mod partial_date;
 pub mod progression;
 pub mod reads;
 pub mod sdtm;

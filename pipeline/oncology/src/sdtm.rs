@@ -1,168 +1,65 @@
 //! SDTM tumour tables in, responses out: TU and TR rows become visits, visits become responses, responses become RS rows.
 //!
-//! Source: CDISC SDTM-IG 3.4, domains TU, TR and RS. Each evaluator is assessed alone; missing rows are "not evaluable".
+//! Source: CDISC SDTM-IG 3.4, domains TU, TR and RS. Each evaluator is assessed alone; missing rows are "not evaluable". The order of
+//! the rows plays no part.
 
+mod acceptance;
 pub mod cohort_tables;
 mod immune;
+mod new_lesions;
+mod reading;
+mod reported_sums;
+pub mod responses;
+mod rows;
+mod sizes;
 mod visits;
 
-use serde::{Deserialize, Serialize};
-use thiserror::Error;
+use serde::Serialize;
 
-use crate::criteria::course::{VisitVerdict, follow};
+use crate::criteria::course::{VisitVerdict, follow_spaced};
+use crate::criteria::response::OverallResponse;
 use crate::criteria::table::CriterionTable;
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
+use crate::partial_date::{DayRange, Period, days_between};
+use reading::{Course, Reading};
+use reported_sums::differing_sums;
+use visits::Visit;
 
-/// One row of TU.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TuRow {
-    /// USUBJID.
-    pub subject: String,
-    /// VISITNUM.
-    pub visit_num: Exact,
-    /// VISIT.
-    pub visit: String,
-    /// TULNKID.
-    pub link: String,
-    /// TUSTRESC or TUORRES: TARGET, NON-TARGET or NEW.
-    pub role: String,
-    /// TULOC.
-    pub location: String,
-    /// TUEVAL.
-    pub evaluator: String,
-    /// TUEVALID.
-    pub evaluator_id: String,
-    /// TUACPTFL: `Y` where this evaluator's reading is the accepted one.
-    pub accepted: String,
-}
-
-/// One row of TR.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrRow {
-    /// USUBJID.
-    pub subject: String,
-    /// VISITNUM.
-    pub visit_num: Exact,
-    /// VISIT.
-    pub visit: String,
-    /// TRLNKID.
-    pub link: String,
-    /// TRTESTCD: LDIAM, LPERP, DIAMETER, TUMSTATE, …
-    pub test: String,
-    /// TRSTRESC or TRORRES.
-    pub result: String,
-    /// TRORRESU or TRSTRESU; empty for a state.
-    pub unit: String,
-    /// TRSTAT.
-    pub status: String,
-    /// TRREASND.
-    pub reason_not_done: String,
-    /// TREVAL.
-    pub evaluator: String,
-    /// TREVALID.
-    pub evaluator_id: String,
-    /// TRDTC as written; may be partial.
-    pub date: String,
-}
-
-/// A row that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{domain}: expected {expected} in {column}, found {found:?}")]
-pub struct RowError {
-    /// TU or TR.
-    pub domain: &'static str,
-    /// Which column.
-    pub column: &'static str,
-    /// What would do.
-    pub expected: &'static str,
-    /// What stood there.
-    pub found: String,
-}
-
-impl TuRow {
-    /// From a row given by column name; a column that is not there gives `None`.
-    pub fn from_columns<'a>(column: impl Fn(&str) -> Option<&'a str>) -> Result<Self, RowError> {
-        let read = Columns { domain: "TU", column };
-        Ok(Self {
-            subject: read.required("USUBJID")?,
-            visit_num: read.visit_num()?,
-            visit: read.optional("VISIT"),
-            link: read.required("TULNKID")?,
-            role: read.first_of(&["TUSTRESC", "TUORRES"]).to_uppercase(),
-            location: read.optional("TULOC"),
-            evaluator: read.optional("TUEVAL"),
-            evaluator_id: read.optional("TUEVALID"),
-            accepted: read.optional("TUACPTFL").to_uppercase(),
-        })
-    }
-}
-
-impl TrRow {
-    /// From a row given by column name; a column that is not there gives `None`.
-    pub fn from_columns<'a>(column: impl Fn(&str) -> Option<&'a str>) -> Result<Self, RowError> {
-        let read = Columns { domain: "TR", column };
-        Ok(Self {
-            subject: read.required("USUBJID")?,
-            visit_num: read.visit_num()?,
-            visit: read.optional("VISIT"),
-            link: read.required("TRLNKID")?,
-            test: read.required("TRTESTCD")?.to_uppercase(),
-            result: read.first_of(&["TRORRES", "TRSTRESC"]),
-            unit: read.first_of(&["TRORRESU", "TRSTRESU"]),
-            status: read.optional("TRSTAT"),
-            reason_not_done: read.optional("TRREASND"),
-            evaluator: read.optional("TREVAL"),
-            evaluator_id: read.optional("TREVALID"),
-            date: read.optional("TRDTC"),
-        })
-    }
-}
-
-struct Columns<F> {
-    domain: &'static str,
-    column: F,
-}
-
-impl<'a, F: Fn(&str) -> Option<&'a str>> Columns<F> {
-    fn optional(&self, name: &str) -> String {
-        (self.column)(name).unwrap_or_default().trim().to_owned()
-    }
-
-    fn first_of(&self, names: &[&str]) -> String {
-        names.iter().map(|name| self.optional(name)).find(|text| !text.is_empty()).unwrap_or_default()
-    }
-
-    fn required(&self, name: &'static str) -> Result<String, RowError> {
-        let text = self.optional(name);
-        let missing = RowError { domain: self.domain, column: name, expected: "a value", found: String::new() };
-        if text.is_empty() { Err(missing) } else { Ok(text) }
-    }
-
-    fn visit_num(&self) -> Result<Exact, RowError> {
-        let text = self.required("VISITNUM")?;
-        let wrong = |_| RowError { domain: self.domain, column: "VISITNUM", expected: "a number", found: text.clone() };
-        text.parse().map_err(wrong)
-    }
-}
+pub use acceptance::{NotAccepted, accepted_only};
+pub use responses::{RsRow, rs_rows};
+pub use rows::{RowError, TrRow, TuRow};
 
 /// The response of one subject at one visit by one evaluator.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SdtmAssessment {
     /// USUBJID.
     pub subject: String,
+    /// Criterion, such as `recist_1_1`.
+    pub criterion: String,
     /// Role of the evaluator, such as INVESTIGATOR.
     pub evaluator: String,
     /// Which of several; empty where there is one.
     pub evaluator_id: String,
+    /// Whose assessments it follows: `evaluator_id`, or empty where the accepted readings of several evaluators are one sequence.
+    #[serde(skip)]
+    pub sequence: String,
+    /// Whether this reading of this visit is the accepted one.
+    pub accepted: bool,
     /// VISIT.
     pub visit: String,
     /// VISITNUM.
     pub visit_num: Exact,
+    /// TRLNKGRP of the visit; empty where TR has none.
+    pub link_group: String,
     /// Date of the visit as written; may be partial or empty.
     pub date: String,
-    /// Days since the first visit; that of the visit before where the date is not complete.
-    pub study_day: i64,
+    /// Date from which the best response counts its days, as written: that of the baseline visit.
+    pub origin_date: String,
+    /// Days since baseline; not evaluable where one of the two dates is not complete.
+    pub study_day: Evaluable<i64>,
+    /// The least and the most days since baseline; `None` without a date.
+    pub study_day_range: Option<DayRange>,
     /// Sum of diameters.
     pub sum_mm: Evaluable<f64>,
     /// Sum at baseline.
@@ -181,45 +78,125 @@ pub struct SdtmAssessment {
     pub why: String,
     /// What would change the overall response.
     pub flips_if: String,
+    /// What to doubt: visits whose numbers contradict their dates, reported sums that are not ours.
+    pub notes: Vec<String>,
 }
 
-/// Assesses every subject by every evaluator, in order of subject, evaluator and visit. The first visit of each is baseline
-/// and has no row of its own, as in RS.
+/// Assesses every subject by every evaluator, in order of subject, evaluator and date of the visit. Baseline, the first visit at which
+/// targets or non-targets were identified, has no row of its own, as in RS.
 pub fn assess_sdtm(tu: &[TuRow], tr: &[TrRow], table: &CriterionTable) -> Vec<SdtmAssessment> {
-    let mut assessments = Vec::new();
-    for reading in visits::readings(tu, tr) {
-        let (baseline, course) = reading.course(table);
-        let verdicts = follow(baseline.value().copied(), &course, table);
-        let immune = immune::immune_verdicts(&reading, &course, &verdicts, table);
-        for (at, (visit, verdict)) in reading.visits.iter().skip(1).zip(verdicts).enumerate() {
-            let mut assessment =
-                SdtmAssessment { study_day: course[at].day, ..row(&reading, visit, verdict, &baseline) };
-            if let Some(immune) = &immune {
-                immune::write_over(&mut assessment, immune.get(at));
-            }
-            assessments.push(assessment);
+    reading::readings(tu, tr).iter().flat_map(|reading| assess_reading(reading, table)).collect()
+}
+
+/// Rules that count days are asked twice, with the shortest and the longest distances partial dates allow.
+fn assess_reading(reading: &Reading<'_>, table: &CriterionTable) -> Vec<SdtmAssessment> {
+    let course = reading.course(table);
+    let followed = |pick: &dyn Fn(DayRange) -> i64| follow_reading(reading, &course, pick, table);
+    let mut assessments = followed(&|days| days.shortest);
+    let is_partial = |visit: &Visit| Period::read(&visit.date).and_then(Period::known).is_none();
+    if reading.visits.iter().any(is_partial) {
+        for (shortest, longest) in assessments.iter_mut().zip(followed(&|days| days.longest)) {
+            settle(shortest, &longest);
         }
+    }
+    let early = reading.too_early().map(|visit| not_assessed(reading, visit, table));
+    let mut all: Vec<SdtmAssessment> = early.chain(assessments).collect();
+    // Notes of baseline stand at the first assessment, for baseline has none.
+    if let Some((visit, first)) = reading.first().zip(all.first_mut()) {
+        let own = (!visit.note.is_empty()).then(|| visit.note.clone());
+        let of_baseline = own.into_iter().chain(differing_sums(reading, visit, &course.baseline));
+        first.notes.splice(0..0, of_baseline);
+    }
+    all
+}
+
+fn follow_reading(
+    reading: &Reading<'_>,
+    course: &Course<'_>,
+    pick: &dyn Fn(DayRange) -> i64,
+    table: &CriterionTable,
+) -> Vec<SdtmAssessment> {
+    let later = reading.later();
+    let days = |from: usize, to: usize| pick(days_between(&later[from].date, &later[to].date));
+    let verdicts = follow_spaced(course.baseline.value().copied(), &course.visits, &days, table);
+    let immune = immune::immune_verdicts(reading, course, &verdicts, &days, table);
+    let mut assessments = Vec::with_capacity(later.len());
+    for (at, (visit, verdict)) in later.iter().zip(verdicts).enumerate() {
+        let notes = differing_sums(reading, visit, &verdict.sum);
+        let mut assessment = assessed(blank(reading, visit, table), verdict, &course.baseline);
+        assessment.notes.extend(notes);
+        if let Some(immune) = &immune {
+            immune::write_over(&mut assessment, immune.get(at));
+        }
+        assessments.push(assessment);
     }
     assessments
 }
 
-fn row(
-    reading: &visits::Reading<'_>,
-    visit: &visits::Visit,
-    verdict: VisitVerdict,
-    baseline: &Evaluable<Exact>,
-) -> SdtmAssessment {
+/// What both ends of the partial dates agree on stays; the rest is not evaluable.
+fn settle(shortest: &mut SdtmAssessment, longest: &SdtmAssessment) {
+    if shortest.overall != longest.overall {
+        shortest.why = format!(
+            "not evaluable: the partial dates leave {} or {} open; {}",
+            shortest.overall, longest.overall, shortest.why
+        );
+        shortest.overall = OverallResponse::NotEvaluable.to_string();
+        shortest.flips_if = String::new();
+    }
+    if shortest.target != longest.target {
+        shortest.target = OverallResponse::NotEvaluable.to_string();
+    }
+}
+
+/// A visit before anything is said of its lesions.
+fn blank(reading: &Reading<'_>, visit: &Visit, table: &CriterionTable) -> SdtmAssessment {
+    let origin_date = reading.first().map(|visit| visit.date.clone()).unwrap_or_default();
+    let range = Period::read(&origin_date).zip(Period::read(&visit.date)).map(|(origin, here)| origin.days_to(here));
+    let study_day = match range {
+        Some(range) => range.known().map_or_else(
+            || Evaluable::not(format!("partial date: day {} to {}", range.shortest, range.longest)),
+            Evaluable::Value,
+        ),
+        None => Evaluable::not("no date of the visit or of baseline"),
+    };
+    let not = |reason: &str| Evaluable::not(reason);
+    SdtmAssessment {
+        subject: reading.subject.to_owned(),
+        criterion: table.id.clone(),
+        evaluator: reading.evaluator.to_owned(),
+        evaluator_id: reading.evaluator_id.to_owned(),
+        sequence: reading.evaluator_id.to_owned(),
+        accepted: reading.accepted_at(visit),
+        visit: visit.name.clone(),
+        visit_num: visit.number,
+        link_group: reading.link_group_at(visit),
+        date: visit.date.clone(),
+        origin_date,
+        study_day,
+        study_day_range: range,
+        sum_mm: not("not assessed"),
+        baseline_mm: not("not assessed"),
+        nadir_mm: not("not assessed"),
+        target: "NE".to_owned(),
+        non_target: "NE".to_owned(),
+        new_lesion: "N".to_owned(),
+        overall: OverallResponse::NotEvaluable.to_string(),
+        why: String::new(),
+        flips_if: String::new(),
+        notes: if visit.note.is_empty() { Vec::new() } else { vec![visit.note.clone()] },
+    }
+}
+
+/// A visit numbered after baseline whose date lies before it.
+fn not_assessed(reading: &Reading<'_>, visit: &Visit, table: &CriterionTable) -> SdtmAssessment {
+    SdtmAssessment { why: "dated before the baseline visit: not assessed".to_owned(), ..blank(reading, visit, table) }
+}
+
+fn assessed(blank: SdtmAssessment, verdict: VisitVerdict, baseline: &Evaluable<Exact>) -> SdtmAssessment {
     let millimetres = |value: Option<Exact>, reason: &str| {
         value.map_or_else(|| Evaluable::not(reason), |value| Evaluable::Value(value.to_f64()))
     };
     SdtmAssessment {
-        subject: reading.subject.to_owned(),
-        evaluator: reading.evaluator.to_owned(),
-        evaluator_id: reading.evaluator_id.to_owned(),
-        visit: visit.name.clone(),
-        visit_num: visit.number,
-        date: visit.date.clone(),
-        study_day: 0,
         sum_mm: verdict.sum.map(Exact::to_f64),
         baseline_mm: millimetres(verdict.baseline, baseline.reason().unwrap_or("no target lesion")),
         nadir_mm: millimetres(verdict.nadir, "no complete sum before this visit"),
@@ -229,53 +206,9 @@ fn row(
         overall: verdict.overall.to_string(),
         why: verdict.why,
         flips_if: verdict.flips_if,
+        ..blank
     }
 }
 
-/// One row of RS.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RsRow {
-    /// USUBJID.
-    pub subject: String,
-    /// VISITNUM.
-    pub visit_num: Exact,
-    /// VISIT.
-    pub visit: String,
-    /// RSTESTCD: TRGRESP, NTRGRESP, NEWLPROG or OVRLRESP.
-    pub test: &'static str,
-    /// RSTEST.
-    pub test_name: &'static str,
-    /// RSORRES and RSSTRESC.
-    pub result: String,
-    /// RSEVAL.
-    pub evaluator: String,
-    /// RSEVALID.
-    pub evaluator_id: String,
-    /// RSDTC.
-    pub date: String,
-}
-
-/// The four responses of every assessment as RS rows; a category the subject does not have gives no row.
-pub fn rs_rows(assessments: &[SdtmAssessment]) -> Vec<RsRow> {
-    let of = |one: &SdtmAssessment| {
-        let tests = [
-            ("TRGRESP", "Target Response", &one.target),
-            ("NTRGRESP", "Non-target Response", &one.non_target),
-            ("NEWLPROG", "New Lesion Progression", &one.new_lesion),
-            ("OVRLRESP", "Overall Response", &one.overall),
-        ];
-        let row = |(test, test_name, result): (&'static str, &'static str, &String)| RsRow {
-            subject: one.subject.clone(),
-            visit_num: one.visit_num,
-            visit: one.visit.clone(),
-            test,
-            test_name,
-            result: result.clone(),
-            evaluator: one.evaluator.clone(),
-            evaluator_id: one.evaluator_id.clone(),
-            date: one.date.clone(),
-        };
-        tests.into_iter().filter(|(_, _, result)| *result != "NA").map(row).collect::<Vec<RsRow>>()
-    };
-    assessments.iter().flat_map(of).collect()
-}
+#[cfg(test)]
+pub(crate) mod tests;

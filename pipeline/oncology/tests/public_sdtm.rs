@@ -8,7 +8,7 @@ use std::path::Path;
 
 use lesiontrace_oncology::criteria::CriterionTable;
 use lesiontrace_oncology::criteria::table::PostCrReappearance;
-use lesiontrace_oncology::sdtm::{SdtmAssessment, TrRow, TuRow, assess_sdtm, rs_rows};
+use lesiontrace_oncology::sdtm::{RsRow, SdtmAssessment, TrRow, TuRow, assess_sdtm, rs_rows};
 
 /// Rows of a CSV file without quoted commas, by column.
 fn rows(folder: &Path, name: &str) -> Vec<BTreeMap<String, String>> {
@@ -35,7 +35,7 @@ fn assessed(folder: &Path, table: &CriterionTable) -> Vec<SdtmAssessment> {
 /// The rows of RS whose overall response is another one by our rules.
 fn differing(folder: &Path, table: &CriterionTable) -> Vec<String> {
     let assessed = assessed(folder, table);
-    assert!(rs_rows(&assessed).iter().all(|row| !row.result.is_empty()));
+    assert!(rs_rows(&assessed, table).iter().all(|row| !row.result.is_empty()));
     let expected = rows(folder, "rs_onco_recist");
     assert_eq!(expected.len(), 66);
     let mut differing = Vec::new();
@@ -82,4 +82,25 @@ fn by_the_sum_after_complete_response_all_sixty_six_agree() {
     let mut table = CriterionTable::built_in("recist_1_1").unwrap();
     table.options.post_cr_reappearance.value = PostCrReappearance::Sum;
     assert_eq!(differing(&folder, &table), Vec::<String>::new());
+}
+
+/// RSACPTFL of every row of the example, from the acceptance of visits in TR.
+#[test]
+fn the_accepted_readings_are_those_of_the_example() {
+    let Some(folder) = testkit::real_data("sdtm") else { return };
+    let table = CriterionTable::built_in("recist_1_1").unwrap();
+    let own = rs_rows(&assessed(&folder, &table), &table);
+    for rs in rows(&folder, "rs_onco_recist") {
+        let [subject, visit, evaluator, id, accepted] = ["USUBJID", "VISIT", "RSEVAL", "RSEVALID", "RSACPTFL"]
+            .map(|name| rs.get(name).cloned().unwrap_or_default());
+        let same = |row: &&RsRow| {
+            row.test == "OVRLRESP"
+                && (&row.subject, &row.visit, &row.evaluator, &row.evaluator_id) == (&subject, &visit, &evaluator, &id)
+        };
+        assert_eq!(
+            own.iter().find(same).map(|row| row.accepted.as_str()),
+            Some(accepted.as_str()),
+            "{subject} {id} {visit}"
+        );
+    }
 }

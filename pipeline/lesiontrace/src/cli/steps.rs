@@ -244,6 +244,9 @@ pub(crate) struct Assess {
     /// Write ADaM sums of diameters (ADTR) to this file.
     #[arg(long)]
     pub(crate) adtr: Option<PathBuf>,
+    /// Only the accepted readings (TRACPTFL of each visit, else TUACPTFL of the reader); those of one role are one sequence.
+    #[arg(long)]
+    pub(crate) accepted_only: bool,
     /// Write the agreement of two readers, and who decides where they differ, to this file (JSON).
     #[arg(long)]
     pub(crate) agreement: Option<PathBuf>,

@@ -7,18 +7,19 @@ use std::path::Path;
 use anyhow::Context as _;
 use formats::tables::{cells_to_csv, to_csv_by_field};
 use oncology::Evaluable;
-use oncology::adam::{adrs_rows, adtr_rows};
+use oncology::adam::{AdrsRow, AdtrRow, adrs_rows, adtr_rows};
 use oncology::adjudication::reader_agreement;
-use oncology::sdtm::{RowError, SdtmAssessment, TrRow, TuRow, assess_sdtm, rs_rows};
+use oncology::criteria::CriterionTable;
+use oncology::sdtm::{RowError, SdtmAssessment, TrRow, TuRow, accepted_only, assess_sdtm, rs_rows};
 
 use crate::cli::Assess;
 use crate::command::criterion;
 use crate::exit::{self, Failure};
 use crate::out;
 
-const RS_COLUMNS: [&str; 13] = [
+const RS_COLUMNS: [&str; 16] = [
     "STUDYID", "DOMAIN", "USUBJID", "RSSEQ", "RSTESTCD", "RSTEST", "RSORRES", "RSSTRESC", "RSEVAL", "RSEVALID",
-    "VISITNUM", "VISIT", "RSDTC",
+    "VISITNUM", "VISIT", "RSDTC", "RSCAT", "RSLNKGRP", "RSACPTFL",
 ];
 
 /// Reads TU and TR, assesses, writes RS.
@@ -34,21 +35,26 @@ pub(crate) fn run(args: &Assess) -> Result<u8, Failure> {
     let tr = Columns::read(&args.tr).map_err(Failure::io)?;
     let tu_rows = tu.rows(|column| TuRow::from_columns(column)).map_err(Failure::bad_input)?;
     let tr_rows = tr.rows(|column| TrRow::from_columns(column)).map_err(Failure::bad_input)?;
-    let assessments = assess_sdtm(&tu_rows, &tr_rows, &table);
+    let all = assess_sdtm(&tu_rows, &tr_rows, &table);
+    let assessments = if args.accepted_only { accepted_only(&all).map_err(Failure::bad_input)? } else { all.clone() };
+    let trials = tu.trials();
     if let Some(path) = &args.out {
-        let bytes = rs_table(&assessments, &tu.trials()).map_err(Failure::internal)?;
+        let bytes = rs_table(&assessments, &table, &trials).map_err(Failure::internal)?;
         out::write_atomic(path, &bytes).map_err(Failure::io)?;
     }
+    let trial_of = |subject: &String| trials.get(subject).cloned().unwrap_or_default();
     if let Some(path) = &args.adrs {
-        out::write_atomic(path, &to_csv_by_field(&adrs_rows(&assessments, &table)).map_err(Failure::internal)?)
-            .map_err(Failure::io)?;
+        let of_trial = |row: AdrsRow| AdrsRow { studyid: trial_of(&row.usubjid), ..row };
+        let rows: Vec<AdrsRow> = adrs_rows(&assessments, &table).into_iter().map(of_trial).collect();
+        out::write_atomic(path, &to_csv_by_field(&rows).map_err(Failure::internal)?).map_err(Failure::io)?;
     }
     if let Some(path) = &args.adtr {
-        out::write_atomic(path, &to_csv_by_field(&adtr_rows(&assessments)).map_err(Failure::internal)?)
-            .map_err(Failure::io)?;
+        let of_trial = |row: AdtrRow| AdtrRow { studyid: trial_of(&row.usubjid), ..row };
+        let rows: Vec<AdtrRow> = adtr_rows(&assessments).into_iter().map(of_trial).collect();
+        out::write_atomic(path, &to_csv_by_field(&rows).map_err(Failure::internal)?).map_err(Failure::io)?;
     }
     if let Some(path) = &args.agreement {
-        let document = reader_agreement(&assessments, &tu_rows, &args.readers);
+        let document = reader_agreement(&all, &tu_rows, &args.readers);
         let bytes = serde_json::to_vec_pretty(&document).map_err(Failure::internal)?;
         out::write_atomic(path, &bytes).map_err(Failure::io)?;
     }
@@ -107,9 +113,13 @@ impl Columns {
     }
 }
 
-fn rs_table(assessments: &[SdtmAssessment], trials: &BTreeMap<String, String>) -> anyhow::Result<Vec<u8>> {
+fn rs_table(
+    assessments: &[SdtmAssessment],
+    table: &CriterionTable,
+    trials: &BTreeMap<String, String>,
+) -> anyhow::Result<Vec<u8>> {
     let mut sequence: BTreeMap<String, usize> = BTreeMap::new();
-    let rows = rs_rows(assessments).into_iter().map(|row| {
+    let rows = rs_rows(assessments, table).into_iter().map(|row| {
         let number = sequence.entry(row.subject.clone()).or_default();
         *number += 1;
         let trial = trials.get(&row.subject).cloned().unwrap_or_default();
@@ -124,9 +134,12 @@ fn rs_table(assessments: &[SdtmAssessment], trials: &BTreeMap<String, String>) -
             row.result,
             row.evaluator,
             row.evaluator_id,
-            row.visit_num.to_string(),
+            row.visit_num.map(|number| number.to_string()).unwrap_or_default(),
             row.visit,
             row.date,
+            row.category,
+            row.link_group,
+            row.accepted,
         ]
     });
     Ok(cells_to_csv(&RS_COLUMNS, rows)?)
@@ -152,6 +165,9 @@ fn as_text(assessments: &[SdtmAssessment]) -> String {
             one.new_lesion,
             one.overall
         );
+        for note in &one.notes {
+            let _ = writeln!(text, "    note: {note}");
+        }
     }
     text
 }

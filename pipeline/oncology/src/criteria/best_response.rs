@@ -39,51 +39,88 @@ impl BestResponseRules {
     }
 }
 
+/// The best overall response, and the assessment it dates from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BestResponse {
+    /// The response.
+    pub response: OverallResponse,
+    /// Position in the sequence: of the first complete or partial response, of the first of the two that confirm each other, of the
+    /// first stable disease that lasted long enough, of the progression. `None` in an empty sequence.
+    pub at: Option<usize>,
+}
+
 /// The best overall response of a chronological sequence of (day since origin, response).
 pub fn best_response(sequence: &[(i64, OverallResponse)], rules: &BestResponseRules) -> OverallResponse {
-    let sequence = until_progression(&after_complete(sequence, rules.post_cr));
+    let responses: Vec<OverallResponse> = sequence.iter().map(|(_, response)| *response).collect();
+    let days = |from: Option<usize>, to: usize| sequence[to].0 - from.map_or(0, |from| sequence[from].0);
+    best_response_spaced(&responses, &days, rules).response
+}
+
+/// The same, with the days from one assessment (`None`: from the origin) to another one from outside: where dates are not complete,
+/// the least or the most they may be. More days never make the best response a lesser one.
+pub fn best_response_spaced(
+    responses: &[OverallResponse],
+    days: &dyn Fn(Option<usize>, usize) -> i64,
+    rules: &BestResponseRules,
+) -> BestResponse {
+    let sequence = until_progression(after_complete(responses, rules.post_cr));
     let responds = |wanted: OverallResponse| match rules.confirm_days {
-        Some(apart) => is_confirmed(&sequence, wanted, apart, rules),
-        None => sequence.iter().any(|(_, response)| *response == wanted),
+        Some(apart) => first_confirmed(&sequence, wanted, apart, days, rules),
+        None => sequence.iter().position(|response| *response == wanted),
     };
     let late_enough = |wanted: &[OverallResponse]| {
-        sequence.iter().any(|(day, response)| wanted.contains(response) && *day >= rules.min_sd_days)
+        (0..sequence.len()).find(|at| wanted.contains(&sequence[*at]) && days(None, *at) >= rules.min_sd_days)
     };
-    if responds(Complete) {
-        Complete
-    } else if responds(Partial) {
-        Partial
-    } else if late_enough(&[Complete, Partial, Stable]) {
-        Stable
-    } else if late_enough(&[NonTargetPersistent]) {
-        NonTargetPersistent
-    } else if sequence.iter().any(|(_, response)| *response == Progressive) {
-        Progressive
-    } else if !sequence.is_empty() && sequence.iter().all(|(_, response)| *response == NoDisease) {
-        NoDisease
+    let found = |response, at: usize| BestResponse { response, at: Some(at) };
+    if let Some(at) = responds(Complete) {
+        found(Complete, at)
+    } else if let Some(at) = responds(Partial) {
+        found(Partial, at)
+    } else if let Some(at) = late_enough(&[Complete, Partial, Stable]) {
+        found(Stable, at)
+    } else if let Some(at) = late_enough(&[NonTargetPersistent]) {
+        found(NonTargetPersistent, at)
+    } else if let Some(at) = sequence.iter().position(|response| *response == Progressive) {
+        found(Progressive, at)
+    } else if !sequence.is_empty() && sequence.iter().all(|response| *response == NoDisease) {
+        found(NoDisease, 0)
     } else {
-        NotEvaluable
+        let at = sequence.iter().position(|response| *response == NotEvaluable);
+        BestResponse { response: NotEvaluable, at: at.or(if sequence.is_empty() { None } else { Some(0) }) }
     }
 }
 
+/// The first complete or partial response that a later one confirms, by its position; `None` for none. Days as in
+/// [`best_response_spaced`].
+pub fn confirmed_response_spaced(
+    responses: &[OverallResponse],
+    days: &dyn Fn(Option<usize>, usize) -> i64,
+    rules: &BestResponseRules,
+) -> Option<usize> {
+    let sequence = until_progression(after_complete(responses, rules.post_cr));
+    let apart = rules.confirm_days?;
+    let first = |wanted| first_confirmed(&sequence, wanted, apart, days, rules);
+    [first(Complete), first(Partial)].into_iter().flatten().min()
+}
+
 /// Applies the rule on disease seen after a complete response.
-fn after_complete(sequence: &[(i64, OverallResponse)], rule: PostCr) -> Vec<(i64, OverallResponse)> {
+fn after_complete(sequence: &[OverallResponse], rule: PostCr) -> Vec<OverallResponse> {
     let is_disease = |response: OverallResponse| matches!(response, Partial | Stable | NonTargetPersistent);
     let mut result = sequence.to_vec();
-    let Some(first_complete) = sequence.iter().position(|(_, response)| *response == Complete) else {
+    let Some(first_complete) = sequence.iter().position(|response| *response == Complete) else {
         return result;
     };
     match rule {
         PostCr::Pd => {
-            for (_, response) in &mut result[first_complete..] {
+            for response in &mut result[first_complete..] {
                 if is_disease(*response) {
                     *response = Progressive;
                 }
             }
         }
         PostCr::Downgrade => {
-            let last_disease = sequence.iter().rposition(|(_, response)| is_disease(*response)).unwrap_or(0);
-            for (_, response) in &mut result[..last_disease] {
+            let last_disease = sequence.iter().rposition(|response| is_disease(*response)).unwrap_or(0);
+            for response in &mut result[..last_disease] {
                 if *response == Complete {
                     *response = Partial;
                 }
@@ -93,23 +130,27 @@ fn after_complete(sequence: &[(i64, OverallResponse)], rule: PostCr) -> Vec<(i64
     result
 }
 
-fn until_progression(sequence: &[(i64, OverallResponse)]) -> Vec<(i64, OverallResponse)> {
-    let end = sequence.iter().position(|(_, response)| *response == Progressive).map_or(sequence.len(), |at| at + 1);
-    sequence[..end].to_vec()
+fn until_progression(mut sequence: Vec<OverallResponse>) -> Vec<OverallResponse> {
+    if let Some(at) = sequence.iter().position(|response| *response == Progressive) {
+        sequence.truncate(at + 1);
+    }
+    sequence
 }
 
-fn is_confirmed(
-    sequence: &[(i64, OverallResponse)],
+/// The first of two responses that confirm each other.
+fn first_confirmed(
+    sequence: &[OverallResponse],
     wanted: OverallResponse,
     apart: i64,
+    days: &dyn Fn(Option<usize>, usize) -> i64,
     rules: &BestResponseRules,
-) -> bool {
+) -> Option<usize> {
     let confirms = |response: OverallResponse| response == Complete || (wanted == Partial && response == Partial);
-    sequence.iter().enumerate().filter(|(_, (_, response))| *response == wanted).any(|(first, (first_day, _))| {
+    let is_confirmed = |first: usize| {
         let mut not_evaluable = 0;
         let mut stable = 0;
-        for (day, response) in &sequence[first + 1..] {
-            if confirms(*response) && day - first_day >= apart {
+        for (later, response) in sequence.iter().enumerate().skip(first + 1) {
+            if confirms(*response) && days(Some(first), later) >= apart {
                 return true;
             }
             match response {
@@ -123,7 +164,8 @@ fn is_confirmed(
             }
         }
         false
-    })
+    };
+    (0..sequence.len()).find(|first| sequence[*first] == wanted && is_confirmed(*first))
 }
 
 #[cfg(test)]

@@ -58,12 +58,23 @@ pub struct VisitVerdict {
 
 /// Follows a patient from the baseline sum over the visits, in the order given (chronological).
 pub fn follow(baseline: Option<Exact>, visits: &[CourseVisit], table: &CriterionTable) -> Vec<VisitVerdict> {
+    follow_spaced(baseline, visits, &|from, to| visits[to].day - visits[from].day, table)
+}
+
+/// The same, with the days between two visits (by their position) from outside: where dates are not complete, the least or the most
+/// they may be.
+pub fn follow_spaced(
+    baseline: Option<Exact>,
+    visits: &[CourseVisit],
+    days: &dyn Fn(usize, usize) -> i64,
+    table: &CriterionTable,
+) -> Vec<VisitVerdict> {
     let mut baseline = baseline;
     let mut nadir = baseline;
-    let mut responses: Vec<(i64, TargetResponse)> = Vec::new();
+    let mut responses: Vec<(usize, TargetResponse)> = Vec::new();
     let mut complete_reached = false;
     let mut verdicts = Vec::with_capacity(visits.len());
-    for visit in visits {
+    for (at, visit) in visits.iter().enumerate() {
         if let Some(restart) = &visit.restart {
             baseline = restart.value().copied();
             nadir = baseline;
@@ -74,11 +85,11 @@ pub fn follow(baseline: Option<Exact>, visits: &[CourseVisit], table: &Criterion
         let history = TargetHistory {
             baseline,
             nadir,
-            partial_established: is_established(&responses, table),
+            partial_established: is_established(&responses, days, table),
             overall_complete_reached: complete_reached,
         };
         let verdict = judge(visit, &history, table);
-        responses.push((visit.day, verdict.target));
+        responses.push((at, verdict.target));
         if let Some(sum) = verdict.sum.value() {
             nadir = Some(nadir.map_or(*sum, |nadir| nadir.min(*sum)));
         }
@@ -117,18 +128,22 @@ fn sticky_or_not(history: &TargetHistory, table: &CriterionTable) -> TargetHisto
 }
 
 /// A partial response is established once assigned or, where confirmation is required, once seen twice far enough apart.
-fn is_established(responses: &[(i64, TargetResponse)], table: &CriterionTable) -> bool {
+fn is_established(
+    responses: &[(usize, TargetResponse)],
+    days: &dyn Fn(usize, usize) -> i64,
+    table: &CriterionTable,
+) -> bool {
     let responds = |response: TargetResponse| matches!(response, TargetResponse::Partial | TargetResponse::Complete);
     if table.options.confirmation.value == Confirmation::NotRequired {
         return responses.iter().any(|(_, response)| *response == TargetResponse::Partial);
     }
     let apart = i64::from(table.thresholds.confirm_days.value);
-    responses.iter().enumerate().any(|(index, (first_day, first))| {
+    responses.iter().enumerate().any(|(index, (first_visit, first))| {
         *first == TargetResponse::Partial
             && responses[index + 1..]
                 .iter()
                 .take_while(|(_, later)| responds(*later) || *later == TargetResponse::NotEvaluable)
-                .any(|(day, later)| responds(*later) && day - first_day >= apart)
+                .any(|(visit, later)| responds(*later) && days(*first_visit, *visit) >= apart)
     })
 }
 

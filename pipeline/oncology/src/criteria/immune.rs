@@ -102,6 +102,16 @@ struct Pending {
 
 /// Follows a patient over the visits. Fails where the criterion has no `[immune]` section.
 pub fn follow_immune(visits: &[ImmuneVisit], table: &CriterionTable) -> Result<ImmuneCourse, TableError> {
+    follow_immune_spaced(visits, &|from, to| visits[to].day - visits[from].day, table)
+}
+
+/// The same, with the days between two visits (by their position) from outside: where dates are not complete, the least or the most
+/// they may be.
+pub fn follow_immune_spaced(
+    visits: &[ImmuneVisit],
+    days: &dyn Fn(usize, usize) -> i64,
+    table: &CriterionTable,
+) -> Result<ImmuneCourse, TableError> {
     let rules = table.immune.as_ref().ok_or_else(|| TableError::Gap("immune".to_owned()))?;
     let mut pending: Option<Pending> = None;
     let mut was_reset = false;
@@ -114,11 +124,12 @@ pub fn follow_immune(visits: &[ImmuneVisit], table: &CriterionTable) -> Result<I
             pending = triggers.any().then_some(Pending { at, triggers });
             continue;
         };
-        if let Some(reason) = confirmation(&visits[open.at], visit, open.triggers, triggers, rules) {
+        if let Some(reason) = confirmation(&visits[open.at], visit, days(open.at, at), [open.triggers, triggers], rules)
+        {
             let why = format!(
                 "{reason}: iCPD, dated by the first iUPD (day {}){}",
                 visits[open.at].day,
-                late(visits[open.at].day, visit.day, rules)
+                late(days(open.at, at), rules)
             );
             verdicts.push(ImmuneVerdict {
                 response: ImmuneResponse::Confirmed,
@@ -231,13 +242,13 @@ fn grew_as_targets(nadir: Exact, now: Exact, table: &CriterionTable) -> bool {
 fn confirmation(
     first: &ImmuneVisit,
     now: &ImmuneVisit,
-    open: Triggers,
-    triggers: Triggers,
+    days: i64,
+    [open, triggers]: [Triggers; 2],
     rules: &Immune,
 ) -> Option<String> {
     let n_new = now.new_lesions.n_first_seen;
     let earliest = i64::from(rules.confirm_min_days.value) - i64::from(rules.confirm_tolerance_days.value);
-    if now.day - first.day < earliest {
+    if days < earliest {
         let confirmed = now.new_symptoms && n_new > 0;
         return confirmed.then(|| format!("before {earliest} days, but new symptoms and {n_new} more new lesions"));
     }
@@ -272,9 +283,9 @@ fn confirmation(
     })
 }
 
-fn late(first_day: i64, day: i64, rules: &Immune) -> String {
+fn late(days: i64, rules: &Immune) -> String {
     let usual = i64::from(rules.confirm_max_days.value);
-    if day - first_day > usual { format!("; outside_window: more than {usual} days later") } else { String::new() }
+    if days > usual { format!("; outside_window: more than {usual} days later") } else { String::new() }
 }
 
 fn nothing_evaluable(visit: &ImmuneVisit) -> bool {

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cohort::{AssessmentRow, LesionRow, MeasurementRow};
 use crate::exact::Exact;
+use crate::sdtm::responses::category;
 use crate::visit_id::VisitId;
 
 /// Who measured: the word in TUEVAL, TREVAL and RSEVAL.
@@ -227,20 +228,6 @@ pub fn rs_table(study: &str, measurements: &[MeasurementRow], assessments: &[Ass
         }
     }
     Writer::new(study, measurements, assessments).table("RS", RS_COLUMNS, rows)
-}
-
-/// RSCAT: the criterion's name, numbers with their points (`recist_1_1` is `RECIST 1.1`).
-fn category(criterion: &str) -> String {
-    let mut name = String::new();
-    for word in criterion.split('_') {
-        let is_number = |text: &str| text.chars().all(|c| c.is_ascii_digit());
-        let follows_number = name.ends_with(|c: char| c.is_ascii_digit());
-        if !name.is_empty() {
-            name.push(if follows_number && is_number(word) { '.' } else { ' ' });
-        }
-        name.push_str(&word.to_uppercase());
-    }
-    name
 }
 
 #[cfg(test)]

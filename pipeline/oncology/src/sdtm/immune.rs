@@ -4,12 +4,15 @@
 
 use std::collections::BTreeMap;
 
-use super::visits::{Reading, Visit, kind_of, state};
+use super::new_lesions::NewLesionCourse;
+use super::reading::{Course, Reading};
+use super::sizes::{kind_of, state};
+use super::visits::Visit;
 use super::{SdtmAssessment, TuRow};
-use crate::criteria::course::{CourseVisit, VisitVerdict};
-use crate::criteria::immune::{ImmuneVerdict, ImmuneVisit, NewLesions, follow_immune};
+use crate::criteria::course::VisitVerdict;
+use crate::criteria::immune::{ImmuneVerdict, ImmuneVisit, NewLesions, follow_immune_spaced};
 use crate::criteria::immune_response::ImmuneResponse;
-use crate::criteria::response::NonTargetResponse;
+use crate::criteria::response::{NewLesionResponse, NonTargetResponse};
 use crate::criteria::size::counted;
 use crate::criteria::table::CriterionTable;
 use crate::exact::Exact;
@@ -18,46 +21,41 @@ use crate::lesion::LesionKind;
 /// The verdicts by iRECIST, up to the visit that confirms progression; `None` where the criterion has no rules for it.
 pub(super) fn immune_verdicts(
     reading: &Reading<'_>,
-    course: &[CourseVisit],
+    course: &Course<'_>,
     verdicts: &[VisitVerdict],
+    days: &dyn Fn(usize, usize) -> i64,
     table: &CriterionTable,
 ) -> Option<Vec<ImmuneVerdict>> {
     table.immune.as_ref()?;
-    let new = reading.of_role("NEW");
-    let measured = measured(reading, &new, table);
-    let later = reading.visits.iter().skip(1);
-    let visits: Vec<ImmuneVisit> = later
-        .zip(course)
-        .zip(verdicts)
-        .enumerate()
-        .map(|(at, ((visit, course), verdict))| ImmuneVisit {
-            day: course.day,
-            target: verdict.target,
-            target_sum: verdict.sum.value().copied(),
-            non_target: verdict.non_target,
-            // TR says anew at each visit whether a non-target progresses: said again, it grew further.
-            non_target_grew: at > 0
-                && [verdicts[at - 1].non_target, verdict.non_target] == [NonTargetResponse::Progressive; 2],
-            new_lesions: new_lesions(reading, &new, &measured, visit, table),
-            new_symptoms: false,
-        })
-        .collect();
-    follow_immune(&visits, table).ok().map(|course| course.verdicts)
+    let measured = measured(reading, &course.new_lesions, table);
+    let visit = |(at, verdict): (usize, &VisitVerdict)| ImmuneVisit {
+        day: days(0, at),
+        target: verdict.target,
+        target_sum: verdict.sum.value().copied(),
+        non_target: verdict.non_target,
+        // TR says anew at each visit whether a non-target progresses: said again, it grew further.
+        non_target_grew: at > 0
+            && [verdicts[at - 1].non_target, verdict.non_target] == [NonTargetResponse::Progressive; 2],
+        new_lesions: new_lesions(reading, &course.new_lesions, &measured, reading.baseline + 1 + at, table),
+        new_symptoms: false,
+    };
+    let visits: Vec<ImmuneVisit> = verdicts.iter().enumerate().map(visit).collect();
+    follow_immune_spaced(&visits, days, table).ok().map(|course| course.verdicts)
 }
 
 /// The new lesions that are measured: large enough at first sight, within the limits of number and organ.
-fn measured<'a>(reading: &Reading<'_>, new: &[&'a TuRow], table: &CriterionTable) -> Vec<&'a str> {
+fn measured<'a>(reading: &Reading<'_>, new: &[NewLesionCourse<'a>], table: &CriterionTable) -> Vec<&'a str> {
     let Some(rules) = &table.immune else { return Vec::new() };
-    let first_size = |row: &TuRow| {
-        let visit = reading.visits.iter().find(|visit| visit.number == row.visit_num)?;
-        counted(&reading.size(row, visit), &table.thresholds).ok()
-    };
     let limit = |row: &TuRow| match kind_of(row) {
         LesionKind::Node => table.thresholds.node_measurable_mm.value,
         LesionKind::Lesion => table.thresholds.lesion_measurable_mm.value,
     };
-    let mut sized: Vec<(Exact, Exact, &TuRow)> =
-        new.iter().filter_map(|row| Some((row.visit_num, first_size(row)?, *row))).collect();
+    let first_sight = |one: &NewLesionCourse<'a>| {
+        let from = one.from()?;
+        let size = counted(&reading.size(one.row, &reading.visits[from]), &table.thresholds).ok()?;
+        Some((from, size, one.row))
+    };
+    let mut sized: Vec<(usize, Exact, &'a TuRow)> = new.iter().filter_map(first_sight).collect();
     sized.sort_by(|a, b| (a.0, b.1, &a.2.link).cmp(&(b.0, a.1, &b.2.link)));
     let mut per_organ: BTreeMap<&str, u32> = BTreeMap::new();
     let mut picked = Vec::new();
@@ -74,31 +72,34 @@ fn measured<'a>(reading: &Reading<'_>, new: &[&'a TuRow], table: &CriterionTable
     picked
 }
 
+/// The new lesions at the visit of a position among all visits; equivocal ones do not count.
 fn new_lesions(
     reading: &Reading<'_>,
-    new: &[&TuRow],
+    new: &[NewLesionCourse<'_>],
     measured: &[&str],
-    visit: &Visit,
+    at: usize,
     table: &CriterionTable,
 ) -> NewLesions {
-    let there: Vec<&&TuRow> = new.iter().filter(|row| row.visit_num <= visit.number).collect();
-    let is_measured = |row: &&&TuRow| measured.contains(&row.link.as_str());
+    let visit: &Visit = &reading.visits[at];
+    let there: Vec<(&NewLesionCourse<'_>, usize)> =
+        new.iter().filter_map(|one| Some((one, one.from()?))).filter(|(_, from)| *from <= at).collect();
+    let is_measured = |one: &NewLesionCourse<'_>| measured.contains(&one.row.link.as_str());
     let sizes: Option<Vec<Exact>> = there
         .iter()
-        .copied()
-        .filter(is_measured)
-        .map(|row| counted(&reading.size(row, visit), &table.thresholds).ok())
+        .filter(|(one, _)| is_measured(one))
+        .map(|(one, _)| counted(&reading.size(one.row, visit), &table.thresholds).ok())
         .collect();
-    let says =
-        |row: &TuRow, word: &str| reading.results_of(&row.link, visit).any(|result| state(result).contains(word));
-    let others = || there.iter().filter(|row| !measured.contains(&row.link.as_str()) && row.visit_num < visit.number);
-    let first_seen = new.iter().filter(|row| row.visit_num == visit.number).count();
+    let others = || there.iter().filter(|(one, from)| !is_measured(one) && *from < at);
+    let says = |one: &NewLesionCourse<'_>, word: &str| {
+        reading.results_of(&one.row.link, visit).any(|result| state(result).contains(word))
+    };
+    let first_seen = there.iter().filter(|(_, from)| *from == at).count();
     NewLesions {
         n_first_seen: u32::try_from(first_seen).unwrap_or(u32::MAX),
         target_sum: sizes.filter(|sizes| !sizes.is_empty()).map(|sizes| sizes.into_iter().sum()),
-        others_grew: others().any(|row| says(row, "INCREAS") || says(row, "PROGRESS")),
-        others_unequivocal: others().any(|row| says(row, "PROGRESS")),
-        resolved: !there.is_empty() && there.iter().all(|row| says(row, "ABSENT")),
+        others_grew: others().any(|(one, _)| says(one, "INCREAS") || says(one, "PROGRESS")),
+        others_unequivocal: others().any(|(one, _)| says(one, "PROGRESS")),
+        resolved: !there.is_empty() && there.iter().all(|(one, _)| one.states[at] == NewLesionResponse::No),
     }
 }
 

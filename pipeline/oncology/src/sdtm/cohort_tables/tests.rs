@@ -90,8 +90,10 @@ fn what_is_written_is_assessed_as_the_images_were() {
     let tu = read(&tu, |column| TuRow::from_columns(|name| column(name)).unwrap());
     let tr = read(&tr, |column| TrRow::from_columns(|name| column(name)).unwrap());
     let found = assess_sdtm(&tu, &tr, &CriterionTable::built_in("recist_1_1").unwrap());
-    let told: Vec<(&str, i64, Option<f64>, &str)> =
-        found.iter().map(|a| (a.visit.as_str(), a.study_day, a.sum_mm.value().copied(), a.overall.as_str())).collect();
+    let told: Vec<(&str, i64, Option<f64>, &str)> = found
+        .iter()
+        .map(|a| (a.visit.as_str(), *a.study_day.value().unwrap(), a.sum_mm.value().copied(), a.overall.as_str()))
+        .collect();
     assert_eq!(told, [("DAY 60", 60, Some(31.5), "PR"), ("DAY 90", 90, None, "NE"), ("DAY 120", 120, Some(9.0), "PD")]);
     assert_eq!(found[0].baseline_mm.value(), Some(&48.0));
     assert!(found[1].why.contains("the place was not imaged"), "{}", found[1].why);
