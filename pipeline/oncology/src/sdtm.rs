@@ -1,11 +1,13 @@
-//! SDTM tumour tables in, responses out: TU and TR rows become visits, visits become responses, responses become RS rows.
+//! SDTM tumour tables in, responses out: TU and TR rows become visits, visits become responses, responses become RS
+//! rows.
 //!
-//! Source: CDISC SDTM-IG 3.4, domains TU, TR and RS. Each evaluator is assessed alone; missing rows are "not evaluable". The order of
-//! the rows plays no part.
+//! Source: CDISC SDTM-IG 3.4, domains TU, TR and RS. Each evaluator is assessed alone; missing rows are "not
+//! evaluable". The order of the rows plays no part.
 
 mod acceptance;
 pub mod cohort_tables;
 mod immune;
+mod markers;
 mod new_lesions;
 mod reading;
 mod reported_sums;
@@ -27,6 +29,7 @@ use reported_sums::differing_sums;
 use visits::Visit;
 
 pub use acceptance::{NotAccepted, accepted_only};
+pub use markers::{Markers, marker_row};
 pub use responses::{RsRow, rs_rows};
 pub use rows::{RowError, TrRow, TuRow};
 
@@ -41,7 +44,8 @@ pub struct SdtmAssessment {
     pub evaluator: String,
     /// Which of several; empty where there is one.
     pub evaluator_id: String,
-    /// Whose assessments it follows: `evaluator_id`, or empty where the accepted readings of several evaluators are one sequence.
+    /// Whose assessments it follows: `evaluator_id`, or empty where the accepted readings of several evaluators are one
+    /// sequence.
     #[serde(skip)]
     pub sequence: String,
     /// Whether this reading of this visit is the accepted one.
@@ -82,10 +86,15 @@ pub struct SdtmAssessment {
     pub notes: Vec<String>,
 }
 
-/// Assesses every subject by every evaluator, in order of subject, evaluator and date of the visit. Baseline, the first visit at which
-/// targets or non-targets were identified, has no row of its own, as in RS.
+/// Assesses every subject by every evaluator, in order of subject, evaluator and date of the visit. Baseline, the first
+/// visit at which targets or non-targets were identified, has no row of its own, as in RS.
 pub fn assess_sdtm(tu: &[TuRow], tr: &[TrRow], table: &CriterionTable) -> Vec<SdtmAssessment> {
-    reading::readings(tu, tr).iter().flat_map(|reading| assess_reading(reading, table)).collect()
+    assess_sdtm_with(tu, tr, &Markers::new(), table)
+}
+
+/// The same with the tumour markers of the subjects.
+pub fn assess_sdtm_with(tu: &[TuRow], tr: &[TrRow], markers: &Markers, table: &CriterionTable) -> Vec<SdtmAssessment> {
+    reading::readings(tu, tr, markers).iter().flat_map(|reading| assess_reading(reading, table)).collect()
 }
 
 /// Rules that count days are asked twice, with the shortest and the longest distances partial dates allow.

@@ -229,6 +229,9 @@ pub(crate) struct Assess {
     /// SDTM tumour results (TR).
     #[arg(long)]
     pub(crate) tr: PathBuf,
+    /// SDTM laboratory results (LB); its tumour markers enter the rule of complete response.
+    #[arg(long)]
+    pub(crate) lb: Option<PathBuf>,
     /// Criterion.
     #[arg(long, default_value = "recist_1_1")]
     pub(crate) criterion: String,

@@ -10,7 +10,9 @@ use oncology::Evaluable;
 use oncology::adam::{AdrsRow, AdtrRow, adrs_rows, adtr_rows};
 use oncology::adjudication::reader_agreement;
 use oncology::criteria::CriterionTable;
-use oncology::sdtm::{RowError, SdtmAssessment, TrRow, TuRow, accepted_only, assess_sdtm, rs_rows};
+use oncology::sdtm::{
+    Markers, RowError, SdtmAssessment, TrRow, TuRow, accepted_only, assess_sdtm_with, marker_row, rs_rows,
+};
 
 use crate::cli::Assess;
 use crate::command::criterion;
@@ -35,22 +37,24 @@ pub(crate) fn run(args: &Assess) -> Result<u8, Failure> {
     let tr = Columns::read(&args.tr).map_err(Failure::io)?;
     let tu_rows = tu.rows(|column| TuRow::from_columns(column)).map_err(Failure::bad_input)?;
     let tr_rows = tr.rows(|column| TrRow::from_columns(column)).map_err(Failure::bad_input)?;
-    let all = assess_sdtm(&tu_rows, &tr_rows, &table);
-    let assessments = if args.accepted_only { accepted_only(&all).map_err(Failure::bad_input)? } else { all.clone() };
+    let markers = args.lb.as_deref().map(read_markers).transpose()?.unwrap_or_default();
+    let all = assess_sdtm_with(&tu_rows, &tr_rows, &markers, &table);
+    let accepted = args.accepted_only.then(|| accepted_only(&all)).transpose().map_err(Failure::bad_input)?;
+    let assessments = accepted.as_ref().unwrap_or(&all);
     let trials = tu.trials();
     if let Some(path) = &args.out {
-        let bytes = rs_table(&assessments, &table, &trials).map_err(Failure::internal)?;
+        let bytes = rs_table(assessments, &table, &trials).map_err(Failure::internal)?;
         out::write_atomic(path, &bytes).map_err(Failure::io)?;
     }
     let trial_of = |subject: &String| trials.get(subject).cloned().unwrap_or_default();
     if let Some(path) = &args.adrs {
         let of_trial = |row: AdrsRow| AdrsRow { studyid: trial_of(&row.usubjid), ..row };
-        let rows: Vec<AdrsRow> = adrs_rows(&assessments, &table).into_iter().map(of_trial).collect();
+        let rows: Vec<AdrsRow> = adrs_rows(assessments, &table).into_iter().map(of_trial).collect();
         out::write_atomic(path, &to_csv_by_field(&rows).map_err(Failure::internal)?).map_err(Failure::io)?;
     }
     if let Some(path) = &args.adtr {
         let of_trial = |row: AdtrRow| AdtrRow { studyid: trial_of(&row.usubjid), ..row };
-        let rows: Vec<AdtrRow> = adtr_rows(&assessments).into_iter().map(of_trial).collect();
+        let rows: Vec<AdtrRow> = adtr_rows(assessments).into_iter().map(of_trial).collect();
         out::write_atomic(path, &to_csv_by_field(&rows).map_err(Failure::internal)?).map_err(Failure::io)?;
     }
     if let Some(path) = &args.agreement {
@@ -59,11 +63,21 @@ pub(crate) fn run(args: &Assess) -> Result<u8, Failure> {
         out::write_atomic(path, &bytes).map_err(Failure::io)?;
     }
     if args.json {
-        out::print_json(&assessments).map_err(Failure::io)?;
+        out::print_json(assessments).map_err(Failure::io)?;
     } else {
-        out::print(&as_text(&assessments)).map_err(Failure::io)?;
+        out::print(&as_text(assessments)).map_err(Failure::io)?;
     }
     Ok(exit::DONE)
+}
+
+/// Tumour markers of LB, by subject.
+fn read_markers(path: &Path) -> Result<Markers, Failure> {
+    let lb = Columns::read(path).map_err(Failure::io)?;
+    let mut markers = Markers::new();
+    for (subject, reading) in lb.rows(|column| marker_row(column)).map_err(Failure::bad_input)?.into_iter().flatten() {
+        markers.entry(subject).or_default().push(reading);
+    }
+    Ok(markers)
 }
 
 /// A table by column name.

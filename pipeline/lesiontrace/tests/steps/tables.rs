@@ -108,6 +108,45 @@ fn sdtm_tables_become_responses() {
     assert!(written.contains("T1,RS,S1,") && written.contains("OVRLRESP,Overall Response,PR,PR"), "{written}");
 }
 
+/// An unscheduled scan, a reported sum, centimetres, an equivocal new lesion and the best response, from files as they come.
+#[test]
+fn sdtm_as_it_is_recorded_is_read() {
+    let folder = Folder::new();
+    let tu = "STUDYID,USUBJID,VISITNUM,VISIT,TULNKID,TUSTRESC,TUACPTFL\n\
+              T1,S1,1,BASELINE,T01,TARGET,Y\nT1,S1,3,WEEK 16,N01,NEW,Y\n";
+    folder.write("tu.csv", tu.as_bytes());
+    let tr = "USUBJID,VISITNUM,VISIT,TRLNKID,TRLNKGRP,TRTESTCD,TRORRES,TRORRESU,TRDTC\n\
+              S1,1,BASELINE,T01,A1,LDIAM,5,cm,2024-01-01\nS1,2,WEEK 8,T01,A2,LDIAM,30,mm,2024-03-01\n\
+              S1,2,WEEK 8,,A2,SUMDIAM,31,mm,2024-03-01\nS1,99,UNSCHEDULED,T01,A3,LDIAM,60,mm,2024-02-01\n\
+              S1,3,WEEK 16,T01,A4,LDIAM,30,mm,2024-05-01\nS1,3,WEEK 16,N01,A4,TUMSTATE,EQUIVOCAL,,2024-05-01\n";
+    folder.write("tr.csv", tr.as_bytes());
+    let [tu, tr, rs, adrs] = ["tu.csv", "tr.csv", "rs.csv", "adrs.csv"].map(|name| folder.path(name));
+    let rows = json(&["assess", "--tu", &tu, "--tr", &tr, "--out", &rs, "--adrs", &adrs, "--accepted-only", "--json"]);
+    let told: Vec<String> = rows
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| ["visit", "new_lesion", "overall"].map(|name| row[name].as_str().unwrap()).join(" "))
+        .collect();
+    assert_eq!(told, ["UNSCHEDULED N PD", "WEEK 8 N PR", "WEEK 16 E PR"]);
+    assert!(rows[1]["notes"][1].as_str().unwrap().contains("31 mm reported, 30 mm"), "{}", rows[1]["notes"]);
+    let rs = std::fs::read_to_string(rs).unwrap();
+    assert!(rs.lines().next().unwrap().ends_with("RSDTC,RSCAT,RSLNKGRP,RSACPTFL"), "{rs}");
+    assert!(rs.contains("BESTRESP,Best Overall Response,PD,PD,,,,,2024-02-01,RECIST 1.1,,"), "{rs}");
+    assert!(rs.contains(",99,UNSCHEDULED,2024-02-01,RECIST 1.1,A3,Y"), "{rs}");
+    let adrs = std::fs::read_to_string(adrs).unwrap();
+    assert!(adrs.contains("S1,RSP,Response,,,N,0,") && adrs.contains(",T1,"), "{adrs}");
+    folder.write("unmarked.csv", b"USUBJID,VISITNUM,TULNKID,TUSTRESC\nS1,1,T01,TARGET\n");
+    let (code, _, stderr) = failing(&["assess", "--tu", &folder.path("unmarked.csv"), "--tr", &tr, "--accepted-only"]);
+    assert_eq!(code, BAD_INPUT);
+    assert!(stderr.contains("no reading is marked as accepted"), "{stderr}");
+    folder
+        .write("lb.csv", b"USUBJID,LBTESTCD,LBSTRESN,LBSTNRHI,LBDTC\nS1,ALB,40,,2024-01-01\nS1,AFP,400,,2024-01-01\n");
+    let (code, _, stderr) = failing(&["assess", "--tu", &tu, "--tr", &tr, "--lb", &folder.path("lb.csv")]);
+    assert_eq!(code, BAD_INPUT);
+    assert!(stderr.contains("lb.csv line 3") && stderr.contains("LBSTNRHI"), "{stderr}");
+}
+
 #[test]
 fn worked_cases_pass_and_a_wrong_one_ends_with_1() {
     let cases = json(&["case", &test_data("criteria/recist_target.json"), "--json"]);

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::markers::{Markers, state_at};
 use super::new_lesions::{NewLesionCourse, new_lesion_courses, new_lesion_response};
 use super::sizes::{coded, diameters_of, kind_of, state};
 use super::visits::{Visit, visits_of};
@@ -15,7 +16,7 @@ use crate::criteria::table::CriterionTable;
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
 use crate::lesion::{LesionId, LesionKind, Size};
-use crate::marker::MarkerState;
+use crate::marker::MarkerReading;
 
 /// TRTESTCD of the sum of diameters, a result of all targets together.
 const SUM: &str = "SUMDIAM";
@@ -31,6 +32,8 @@ pub(super) struct Reading<'a> {
     pub(super) baseline: usize,
     lesions: Vec<&'a TuRow>,
     results: Vec<&'a TrRow>,
+    /// Tumour markers of the subject.
+    markers: &'a [MarkerReading],
     /// Whether TR says of any visit of the subject whose reading is accepted.
     accepts_visits: bool,
 }
@@ -49,9 +52,9 @@ struct OfSubject<'a> {
     tr: Vec<&'a TrRow>,
 }
 
-/// One reading per subject and evaluator, in that order, whatever the order of the rows. The visits are those of the subject, so that
-/// a visit one evaluator left out is not evaluable for that evaluator.
-pub(super) fn readings<'a>(tu: &'a [TuRow], tr: &'a [TrRow]) -> Vec<Reading<'a>> {
+/// One reading per subject and evaluator, in that order, whatever the order of the rows. The visits are those of the
+/// subject, so that a visit one evaluator left out is not evaluable for that evaluator.
+pub(super) fn readings<'a>(tu: &'a [TuRow], tr: &'a [TrRow], markers: &'a Markers) -> Vec<Reading<'a>> {
     let mut subjects: BTreeMap<&str, OfSubject<'a>> = BTreeMap::new();
     for row in tu {
         subjects.entry(row.subject.as_str()).or_default().tu.push(row);
@@ -65,12 +68,12 @@ pub(super) fn readings<'a>(tu: &'a [TuRow], tr: &'a [TrRow]) -> Vec<Reading<'a>>
     let of_subject = |(subject, mut rows): (&'a str, OfSubject<'a>)| {
         rows.tu.sort_unstable();
         rows.tr.sort_unstable();
-        readings_of(subject, &rows)
+        readings_of(subject, &rows, markers.get(subject).map(Vec::as_slice).unwrap_or_default())
     };
     subjects.into_iter().flat_map(of_subject).collect()
 }
 
-fn readings_of<'a>(subject: &'a str, rows: &OfSubject<'a>) -> Vec<Reading<'a>> {
+fn readings_of<'a>(subject: &'a str, rows: &OfSubject<'a>, markers: &'a [MarkerReading]) -> Vec<Reading<'a>> {
     let evaluators: BTreeSet<(&'a str, &'a str)> =
         rows.tu.iter().map(|row| (row.evaluator.as_str(), row.evaluator_id.as_str())).collect();
     let visits = visits_of(&rows.tu, &rows.tr);
@@ -89,6 +92,7 @@ fn readings_of<'a>(subject: &'a str, rows: &OfSubject<'a>) -> Vec<Reading<'a>> {
             baseline,
             lesions: lesions.copied().collect(),
             results: results.copied().collect(),
+            markers,
             accepts_visits: rows.tr.iter().any(|row| !row.accepted.is_empty()),
         }
     };
@@ -188,7 +192,8 @@ impl<'a> Reading<'a> {
         self.results.iter().filter(|row| row.visit_num == visit.number).copied()
     }
 
-    /// `Y` where this reading of a visit is the accepted one: TR says it of a visit; where it never does, TU says it of the reading.
+    /// `Y` where this reading of a visit is the accepted one: TR says it of a visit; where it never does, TU says it of
+    /// the reading.
     pub(super) fn accepted_at(&self, visit: &Visit) -> bool {
         if self.accepts_visits {
             self.at(visit).any(|row| row.accepted == "Y")
@@ -248,7 +253,7 @@ impl<'a> Reading<'a> {
             called_stable: Vec::new(),
             growth: None,
             with_targets,
-            markers: MarkerState::NotFollowed,
+            markers: state_at(self.markers, &visit.date),
         }
     }
 }

@@ -67,7 +67,7 @@ pub struct TrRow {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("{domain}: expected {expected} in {column}, found {found:?}")]
 pub struct RowError {
-    /// TU or TR.
+    /// TU, TR or LB.
     pub domain: &'static str,
     /// Which column.
     pub column: &'static str,
@@ -119,13 +119,14 @@ impl TrRow {
     }
 }
 
-struct Columns<F> {
-    domain: &'static str,
-    column: F,
+/// A row by column name.
+pub(super) struct Columns<F> {
+    pub(super) domain: &'static str,
+    pub(super) column: F,
 }
 
 impl<'a, F: Fn(&str) -> Option<&'a str>> Columns<F> {
-    fn optional(&self, name: &str) -> String {
+    pub(super) fn optional(&self, name: &str) -> String {
         (self.column)(name).unwrap_or_default().trim().to_owned()
     }
 
@@ -133,8 +134,8 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Columns<F> {
         names.iter().map(|name| self.optional(name)).find(|text| !text.is_empty()).unwrap_or_default()
     }
 
-    /// Result and unit of TR, both as collected or both as standardised: a number of one with the unit of the other would be a
-    /// length nobody recorded.
+    /// Result and unit of TR, both as collected or both as standardised: a number of one with the unit of the other
+    /// would be a length nobody recorded.
     fn result(&self) -> (String, String) {
         let collected = (self.optional("TRORRES"), self.optional("TRORRESU"));
         let standard = (self.first_of(&["TRSTRESC", "TRSTRESN"]), self.optional("TRSTRESU"));
@@ -144,7 +145,7 @@ impl<'a, F: Fn(&str) -> Option<&'a str>> Columns<F> {
         if collected.0.is_empty() || has_better { standard } else { collected }
     }
 
-    fn required(&self, name: &'static str) -> Result<String, RowError> {
+    pub(super) fn required(&self, name: &'static str) -> Result<String, RowError> {
         let text = self.optional(name);
         let missing = RowError { domain: self.domain, column: name, expected: "a value", found: String::new() };
         if text.is_empty() { Err(missing) } else { Ok(text) }

@@ -41,7 +41,7 @@ pub(crate) fn one_target(visits: &[(i32, &str, &str)], table: &CriterionTable) -
 }
 
 fn recist() -> CriterionTable {
-    CriterionTable::built_in("recist_1_1").unwrap()
+    CriterionTable::built_in("recist_1_1").expect("a built-in criterion")
 }
 
 fn told(assessments: &[SdtmAssessment]) -> Vec<(&str, &str)> {
@@ -84,7 +84,7 @@ fn a_confirmation_that_hangs_on_a_missing_day_is_not_evaluable() {
     table.options.confirmation.value = Confirmation::Required;
     let last = |second: &str| {
         let visits = [(1, "100", "2024-01-01"), (2, "70", "2024-03-10"), (3, "70", second), (4, "83", "2024-07-01")];
-        one_target(&visits, &table).pop().unwrap()
+        one_target(&visits, &table).pop().expect("three visits after baseline")
     };
     assert_eq!(last("2024-05").overall, "PR");
     assert_eq!(last("2024-03-20").overall, "SD");
