@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use formats::parquet_table::{columns, to_parquet};
 use formats::tables::{headers, to_csv};
 use imaging::Note;
+use oncology::adam::DayCount;
 use oncology::criteria::CriterionTable;
 use oncology::endpoint::Preset;
 use oncology::reads::ReadRow;
@@ -26,7 +27,7 @@ use crate::manifest::Part;
 use crate::out;
 use crate::patient::PatientResult;
 use crate::study_tables::{StudyTables, study_patients};
-use crate::submission_tables;
+use crate::submission_tables::{self, Submission};
 use crate::{study_print, study_tables};
 
 /// How the patients were done, as the run wrote it.
@@ -78,7 +79,10 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
     let mut how: HowDone = read_json(&folder.join("equipment.json"))?;
     how.is_frozen = frozen::is_frozen(folder);
     write_tables(folder, &results)?;
-    submission_tables::write(folder, &how.cohort, &results)?;
+    let tables: Vec<CriterionTable> =
+        how.criteria.iter().map(|id| CriterionTable::built_in(id)).collect::<Result<_, _>>()?;
+    let days = how.study.as_ref().map_or(DayCount::Difference, |study| study.outputs.adam_days);
+    submission_tables::write(folder, &results, &Submission { study: &how.cohort, tables: &tables, days })?;
     let preset = preset(&how)?;
     let threshold_mm = how.margin_threshold_mm.unwrap_or(USUAL_MARGIN_MM);
     let rows = StudyTables::of(&results, &preset, &how.criteria, threshold_mm);
@@ -88,8 +92,6 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
     let curves = curves(&results, preset.reporting.statistics);
     out::write_json(&folder.join("cohort/survival.json"), &survival_json(&curves))?;
     let archive_notes: Vec<Note> = read_json(&folder.join("notes.json"))?;
-    let tables: Vec<CriterionTable> =
-        how.criteria.iter().map(|id| CriterionTable::built_in(id)).collect::<Result<_, _>>()?;
     let page = CohortPage {
         study_tables: printed,
         ..cohort_page::page(&ledger, &results, &curves, &how, &tables, archive_notes)

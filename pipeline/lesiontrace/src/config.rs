@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use formats::dicom::SeriesRules;
+use oncology::adam::DayCount;
 use oncology::visit_window::VisitWindows;
 use serde::{Deserialize, Serialize};
 
@@ -287,6 +288,9 @@ pub(crate) struct Reports {
 pub(crate) struct Outputs {
     /// Of `image`, `lesions`, `organ`, `ablation_zone`, `overlay`.
     pub(crate) keep: Vec<String>,
+    /// How ADTTE counts days; runs of older versions did not say.
+    #[serde(default)]
+    pub(crate) adam_days: DayCount,
 }
 
 /// A study with the text it came from.

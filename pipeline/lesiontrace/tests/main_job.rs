@@ -98,6 +98,42 @@ fn the_tumour_tables_give_the_responses_again() {
     assert!(cohort.read("out/cohort/adtte.csv").starts_with("USUBJID,PARAMCD,PARAM,STARTDT,ADT,AVAL,AVALU,CNSR"));
 }
 
+/// ADaM beside SDTM: best responses as the run has them, days counted as asked, and where each date comes from.
+#[test]
+fn the_analysis_tables_say_what_the_run_found() {
+    let cohort = Cohort::new(&["A-1", "B-2"]);
+    let study = cohort.read("study.toml").replace("adam_days = \"difference\"", "adam_days = \"plus1\"");
+    cohort.write("study.toml", &study);
+    assert_eq!(run(&cohort, "out", &[]).0, DONE);
+    let cells = |table: &str| -> Vec<Vec<String>> {
+        let text = cohort.read(&format!("out/cohort/{table}.csv"));
+        text.lines().map(|line| line.split(',').map(str::to_owned).collect()).collect()
+    };
+    let (adrs, adtr, adtte) = (cells("adrs"), cells("adtr"), cells("adtte"));
+    for id in ["A-1", "B-2"] {
+        let result: serde_json::Value =
+            serde_json::from_str(&cohort.read(&format!("out/patients/{id}/result.json"))).unwrap();
+        for (code, key) in [("BOR", "unconfirmed"), ("CBOR", "confirmed")] {
+            let row = adrs.iter().find(|row| row[0] == id && row[1] == code && row[10] == "RECIST 1.1").unwrap();
+            let best =
+                result["best"].as_array().unwrap().iter().find(|best| best["criterion"] == "recist_1_1").unwrap();
+            assert_eq!(best[key], row[5].as_str(), "{id} {code}");
+        }
+    }
+    assert!(adtr.iter().any(|row| row[0] == "A-1" && row[1] == "SDIAM" && row[3] == BASELINE && row[13] == "Y"));
+    let endpoints = cells("endpoints");
+    assert_eq!(adtte.len(), endpoints.len());
+    for (row, endpoint) in adtte[1..].iter().zip(&endpoints[1..]) {
+        assert_eq!(row[5].parse::<i64>().unwrap(), endpoint[5].parse::<i64>().unwrap() + 1, "{row:?}");
+        if row[14] == "ADRS" {
+            let source = adrs.iter().find(|other| other[0] == row[0] && other[17] == row[16]).unwrap();
+            assert_eq!(source[3], row[4], "the row ADT comes from");
+        }
+    }
+    let progression = adtte.iter().find(|row| row[0] == "A-1" && row[1] == "PFS").unwrap();
+    assert_eq!(progression[14..16], ["ADRS", "ADT"]);
+}
+
 /// A-1 failed because of its portal venous series, and says so; B-2 is in the tables.
 fn only_b_is_done(cohort: &Cohort, code_and_stderr: &(i32, String)) -> String {
     assert_eq!(code_and_stderr.0, SOME_FAILED, "{}", code_and_stderr.1);

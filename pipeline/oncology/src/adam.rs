@@ -1,7 +1,7 @@
 //! ADaM views of responses and times to event: ADRS, ADTR and ADTTE, in the words and codes that admiralonco reads.
 //!
-//! Source: CDISC ADaM-IG 1.3; parameter codes and the numeric coding of responses as in pharmaverse admiralonco. A date that
-//! is not complete stays empty, never imputed.
+//! Source: CDISC ADaM-IG 1.3; parameter codes and the numeric coding of responses as in pharmaverse admiralonco. A date
+//! that is not complete stays empty, never imputed.
 
 mod adrs;
 mod adtr;

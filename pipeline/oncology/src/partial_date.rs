@@ -1,7 +1,7 @@
 //! Dates that are not complete: the days they may stand for, and how many days lie between two of them.
 //!
-//! Source: ISO 8601 and CDISC SDTM-IG 3.4 §4.4.2 for what may be left out from the right. Nothing is ever imputed: a rule that counts
-//! days holds where it holds for the shortest and the longest distance.
+//! Source: ISO 8601 and CDISC SDTM-IG 3.4 §4.4.2 for what may be left out from the right. Nothing is ever imputed: a
+//! rule that counts days holds where it holds for the shortest and the longest distance.
 
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! ADRS: the responses of every visit and what follows from them.
 //!
-//! Source: CDISC ADaM-IG 1.3; pharmaverse admiralonco: response, clinical benefit and best response count up to the first progression,
-//! a confirmed response is dated by its first assessment.
+//! Source: CDISC ADaM-IG 1.3; pharmaverse admiralonco: response, clinical benefit and best response count up to the
+//! first progression, a confirmed response is dated by its first assessment.
 
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 //!
 //! Source: CDISC ADaM-IG 1.3, BDS for time-to-event analysis; SRCDOM, SRCVAR and SRCSEQ as in pharmaverse admiralonco.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cohort::EndpointRow;
 use crate::time::Date;
@@ -45,14 +45,19 @@ pub struct AdtteRow {
     pub srcvar: &'static str,
     /// Its row (--SEQ or ASEQ).
     pub srcseq: Option<u32>,
+    /// Diagnosis, by which the cohort is grouped; empty where not recorded.
+    pub diag: String,
 }
 
 /// How days are counted in ADTTE.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DayCount {
     /// `ADT − STARTDT`.
+    #[default]
+    #[serde(rename = "difference")]
     Difference,
     /// `ADT − STARTDT + 1`, as in many submissions.
+    #[serde(rename = "plus1")]
     PlusOne,
 }
 
@@ -84,10 +89,11 @@ pub fn adtte_rows(
             parameters.len() - 1
         });
         let unit = if one.unit_id == one.patient_id { String::new() } else { one.unit_id.clone() };
-        let cnsr = match (one.event, one.competing.is_empty()) {
+        let competing = competing_event(one);
+        let cnsr = match (one.event, competing) {
             (1, _) => 0,
-            (_, true) => 1,
-            (_, false) => 2,
+            (_, None) => 1,
+            (_, Some(_)) => 2,
         };
         let found = source(one);
         rows.push(AdtteRow {
@@ -99,7 +105,7 @@ pub fn adtte_rows(
             aval: one.days + plus,
             avalu: "DAYS",
             cnsr,
-            evntdesc: if cnsr == 2 { one.competing.clone() } else { one.cause.clone() },
+            evntdesc: competing.filter(|_| cnsr == 2).unwrap_or(&one.cause).to_owned(),
             cnsdtdsc: one.censor_reason.clone(),
             unitid: unit,
             studyid: study.to_owned(),
@@ -108,9 +114,19 @@ pub fn adtte_rows(
             srcdom: found.map_or("", |found| found.domain),
             srcvar: found.map_or("", |found| found.variable),
             srcseq: found.map(|found| found.sequence),
+            diag: String::new(),
         });
     }
     rows
+}
+
+/// The event that ended follow-up in place of the one looked for: as the endpoint names it, or a death it censors at.
+fn competing_event(one: &EndpointRow) -> Option<&str> {
+    [one.competing.as_str(), one.censor_reason.as_str()]
+        .into_iter()
+        .enumerate()
+        .find(|(at, word)| !word.is_empty() && (*at == 0 || *word == "death"))
+        .map(|(_, word)| word)
 }
 
 /// Upper case, without marks, at most eight letters: `PFS_distant` is `PFSDISTA`.
@@ -141,13 +157,16 @@ mod tests {
         };
         let death = Source { domain: "ADRS", variable: "ADT", sequence: 9 };
         let other = EndpointRow { endpoint: "OS".to_owned(), event: 1, competing: String::new(), ..endpoint.clone() };
-        let rows = adtte_rows("trial", &[endpoint.clone(), other, endpoint], DayCount::PlusOne, &|one| {
+        let dead = EndpointRow { competing: String::new(), ..endpoint.clone() };
+        let lost = EndpointRow { censor_reason: "last_follow_up".to_owned(), ..dead.clone() };
+        let rows = adtte_rows("trial", &[endpoint, other, dead, lost], DayCount::PlusOne, &|one| {
             (one.endpoint == "OS").then_some(death)
         });
         assert_eq!((rows[0].cnsr, rows[0].aval, rows[0].param.as_str()), (2, 31, "LTPFS of L1"));
         assert_eq!((rows[0].evntdesc.as_str(), rows[0].studyid.as_str(), rows[0].srcseq), ("death", "trial", None));
         assert_eq!((rows[1].cnsr, rows[1].srcdom, rows[1].srcvar, rows[1].srcseq), (0, "ADRS", "ADT", Some(9)));
-        assert_eq!(rows.iter().map(|row| row.paramn).collect::<Vec<_>>(), [1, 2, 1]);
+        assert_eq!(rows.iter().map(|row| row.paramn).collect::<Vec<_>>(), [1, 2, 1, 1]);
+        assert_eq!([&rows[2], &rows[3]].map(|row| (row.cnsr, row.evntdesc.as_str())), [(2, "death"), (1, "")]);
         assert_eq!(parameter_code("PFS_distant"), "PFSDISTA");
     }
 }

@@ -1,7 +1,7 @@
 //! The best overall response of every reading, once seen and confirmed, with the assessment it dates from.
 //!
-//! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.4 and §4.6. Where a date is not complete, the response is decided if the shortest and
-//! the longest distances it allows agree; else it is not evaluable, with the reason.
+//! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.4 and §4.6. Where a date is not complete, the response is decided if
+//! the shortest and the longest distances it allows agree; else it is not evaluable, with the reason.
 
 use std::collections::BTreeMap;
 

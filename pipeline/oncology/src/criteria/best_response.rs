@@ -44,8 +44,9 @@ impl BestResponseRules {
 pub struct BestResponse {
     /// The response.
     pub response: OverallResponse,
-    /// Position in the sequence: of the first complete or partial response, of the first of the two that confirm each other, of the
-    /// first stable disease that lasted long enough, of the progression. `None` in an empty sequence.
+    /// Position in the sequence: of the first complete or partial response, of the first of the two that confirm each
+    /// other, of the first stable disease that lasted long enough, of the progression, of the first assessment where
+    /// none counts. `None` in an empty sequence.
     pub at: Option<usize>,
 }
 
@@ -56,8 +57,8 @@ pub fn best_response(sequence: &[(i64, OverallResponse)], rules: &BestResponseRu
     best_response_spaced(&responses, &days, rules).response
 }
 
-/// The same, with the days from one assessment (`None`: from the origin) to another one from outside: where dates are not complete,
-/// the least or the most they may be. More days never make the best response a lesser one.
+/// The same, with the days from one assessment (`None`: from the origin) to another one from outside: where dates are
+/// not complete, the least or the most they may be. More days never make the best response a lesser one.
 pub fn best_response_spaced(
     responses: &[OverallResponse],
     days: &dyn Fn(Option<usize>, usize) -> i64,
@@ -85,8 +86,7 @@ pub fn best_response_spaced(
     } else if !sequence.is_empty() && sequence.iter().all(|response| *response == NoDisease) {
         found(NoDisease, 0)
     } else {
-        let at = sequence.iter().position(|response| *response == NotEvaluable);
-        BestResponse { response: NotEvaluable, at: at.or(if sequence.is_empty() { None } else { Some(0) }) }
+        BestResponse { response: NotEvaluable, at: (!sequence.is_empty()).then_some(0) }
     }
 }
 
@@ -209,5 +209,48 @@ mod tests {
     fn early_progression_is_progression() {
         assert_eq!(best_response(&[(30, Stable), (40, Progressive)], &rules(None)), Progressive);
         assert_eq!(best_response(&[], &rules(None)), NotEvaluable);
+    }
+
+    /// Days from the start of treatment and responses of subjects with the confirmed best response and the assessment
+    /// it is dated by, as admiralonco's own tests state them (`test-derive_param_confirmed_bor.R`, test 1: window 28
+    /// days, confirmation 28 days). What follows a CR is data to clean there; here subject 1 is so by `pd`, subject 3
+    /// by `downgrade`, and subject 6 (PR after CR) by neither.
+    #[test]
+    fn confirmed_responses_are_those_of_admiralonco() {
+        type Sequence = &'static [(i64, OverallResponse)];
+        let by = |post_cr| BestResponseRules { min_sd_days: 28, post_cr, ..rules(Some(28)) };
+        let subjects: [(u32, Sequence, PostCr, OverallResponse, usize); 7] = [
+            (
+                1,
+                &[(0, Partial), (31, Complete), (46, NotEvaluable), (60, Complete), (91, Stable)],
+                PostCr::Pd,
+                Complete,
+                1,
+            ),
+            (2, &[(20, Stable), (51, Partial), (80, Stable), (92, Complete)], PostCr::Pd, Stable, 1),
+            (3, &[(1, Complete), (21, Complete), (51, Stable)], PostCr::Downgrade, Stable, 2),
+            (
+                4,
+                &[(2, Partial), (62, Stable), (93, Stable), (123, Partial), (137, NonTargetPersistent)],
+                PostCr::Pd,
+                Stable,
+                1,
+            ),
+            (
+                5,
+                &[(0, Partial), (9, Stable), (19, Partial), (135, NonTargetPersistent)],
+                PostCr::Pd,
+                NonTargetPersistent,
+                3,
+            ),
+            (7, &[(4, Partial), (14, Complete), (59, NotEvaluable)], PostCr::Pd, NotEvaluable, 0),
+            (9, &[(15, Progressive), (34, Stable)], PostCr::Pd, Progressive, 0),
+        ];
+        for (number, sequence, post_cr, response, at) in subjects {
+            let responses: Vec<OverallResponse> = sequence.iter().map(|(_, response)| *response).collect();
+            let days = |from: Option<usize>, to: usize| sequence[to].0 - from.map_or(0, |from| sequence[from].0);
+            let found = best_response_spaced(&responses, &days, &by(post_cr));
+            assert_eq!((found.response, found.at), (response, Some(at)), "subject {number}");
+        }
     }
 }

@@ -61,8 +61,8 @@ pub fn follow(baseline: Option<Exact>, visits: &[CourseVisit], table: &Criterion
     follow_spaced(baseline, visits, &|from, to| visits[to].day - visits[from].day, table)
 }
 
-/// The same, with the days between two visits (by their position) from outside: where dates are not complete, the least or the most
-/// they may be.
+/// The same, with the days between two visits (by their position) from outside: where dates are not complete, the least
+/// or the most they may be.
 pub fn follow_spaced(
     baseline: Option<Exact>,
     visits: &[CourseVisit],
@@ -127,7 +127,8 @@ fn sticky_or_not(history: &TargetHistory, table: &CriterionTable) -> TargetHisto
     TargetHistory { partial_established: history.partial_established && sticky, ..*history }
 }
 
-/// A partial response is established once assigned or, where confirmation is required, once seen twice far enough apart.
+/// A partial response is established once assigned or, where confirmation is required, once seen twice far enough
+/// apart.
 fn is_established(
     responses: &[(usize, TargetResponse)],
     days: &dyn Fn(usize, usize) -> i64,

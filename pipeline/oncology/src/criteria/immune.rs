@@ -1,6 +1,7 @@
 //! iRECIST as a state machine: progression is unconfirmed until it is confirmed, or the bar is reset.
 //!
-//! Source: Seymour et al. 2017 Table 2; EORTC iRECIST FAQ (cumulative growth, visits before four weeks, what confirms what).
+//! Source: Seymour et al. 2017 Table 2; EORTC iRECIST FAQ (cumulative growth, visits before four weeks, what confirms
+//! what).
 
 use std::cmp::Ordering;
 
@@ -65,8 +66,9 @@ pub struct ImmuneCourse {
     pub best: ImmuneResponse,
     /// The visit confirmed progression is dated by: the first unconfirmed one of the run that was confirmed.
     pub progression: Option<usize>,
-    /// The first visit of an unconfirmed progression that was still open at the end and was never confirmed. It counts as
-    /// event where therapy ended for it, no assessment followed, or all later visits stayed unconfirmed (Seymour 2017).
+    /// The first visit of an unconfirmed progression that was still open at the end and was never confirmed. It counts
+    /// as event where therapy ended for it, no assessment followed, or all later visits stayed unconfirmed (Seymour
+    /// 2017).
     pub unconfirmed: Option<usize>,
 }
 
@@ -105,8 +107,8 @@ pub fn follow_immune(visits: &[ImmuneVisit], table: &CriterionTable) -> Result<I
     follow_immune_spaced(visits, &|from, to| visits[to].day - visits[from].day, table)
 }
 
-/// The same, with the days between two visits (by their position) from outside: where dates are not complete, the least or the most
-/// they may be.
+/// The same, with the days between two visits (by their position) from outside: where dates are not complete, the least
+/// or the most they may be.
 pub fn follow_immune_spaced(
     visits: &[ImmuneVisit],
     days: &dyn Fn(usize, usize) -> i64,

@@ -1,6 +1,7 @@
 //! The accepted readings of several evaluators as one sequence.
 //!
-//! Source: CDISC SDTM-IG 3.4 (TRACPTFL, RSACPTFL); FDA 2018, independent review: where readers differ an adjudicator accepts one.
+//! Source: CDISC SDTM-IG 3.4 (TRACPTFL, RSACPTFL); FDA 2018, independent review: where readers differ an adjudicator
+//! accepts one.
 
 use std::collections::BTreeMap;
 
@@ -26,8 +27,8 @@ pub enum NotAccepted {
     },
 }
 
-/// The accepted readings alone, in the order of [`super::assess_sdtm`]. Those of one role form one sequence, whoever read each visit;
-/// each row keeps its evaluator.
+/// The accepted readings alone, in the order of [`super::assess_sdtm`]. Those of one role form one sequence, whoever
+/// read each visit; each row keeps its evaluator.
 pub fn accepted_only(assessments: &[SdtmAssessment]) -> Result<Vec<SdtmAssessment>, NotAccepted> {
     let mut roles: BTreeMap<(&str, &str), BTreeMap<&str, Vec<&SdtmAssessment>>> = BTreeMap::new();
     for one in assessments {

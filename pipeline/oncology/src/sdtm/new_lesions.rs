@@ -1,7 +1,7 @@
 //! New lesions as TU identifies them and TR follows them: no, perhaps, or unequivocally, visit by visit.
 //!
-//! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.3.5: an equivocal new lesion counts once it is confirmed, from its first sight on;
-//! CDISC controlled terminology TUMSTATE (EQUIVOCAL, UNEQUIVOCAL, PRESENT, ABSENT).
+//! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.3.5: an equivocal new lesion counts once it is confirmed, from its
+//! first sight on; CDISC controlled terminology TUMSTATE (EQUIVOCAL, UNEQUIVOCAL, PRESENT, ABSENT).
 
 use super::TuRow;
 use super::reading::Reading;

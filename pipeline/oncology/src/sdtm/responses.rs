@@ -38,8 +38,9 @@ pub struct RsRow {
     pub date: String,
 }
 
-/// The four responses of every assessment as RS rows, a category the subject does not have left out, and after the visits of each
-/// reading its best overall response, confirmed where the criterion asks for it, dated by the visit it rests on.
+/// The four responses of every assessment as RS rows, a category the subject does not have left out, and after the
+/// visits of each reading its best overall response, confirmed where the criterion asks for it, dated by the visit it
+/// rests on.
 pub fn rs_rows(assessments: &[SdtmAssessment], table: &CriterionTable) -> Vec<RsRow> {
     let mut rows: Vec<RsRow> = Vec::new();
     for (visits, best) in best_of_readings(assessments, table) {

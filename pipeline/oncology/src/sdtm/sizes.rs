@@ -1,6 +1,7 @@
 //! What one row of TR says of a lesion: a length, a state, or why there is neither.
 //!
-//! Source: CDISC SDTM-IG 3.4, domain TR; RECIST 1.1 for which diameter counts (short axis of nodes, longest diameter of the rest).
+//! Source: CDISC SDTM-IG 3.4, domain TR; RECIST 1.1 for which diameter counts (short axis of nodes, longest diameter of
+//! the rest).
 
 use super::{TrRow, TuRow};
 use crate::exact::Exact;

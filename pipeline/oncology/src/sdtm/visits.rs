@@ -1,7 +1,7 @@
 //! The visits of one subject in order of time.
 //!
-//! Source: criteria conventions §1.9: unscheduled scans count in chronological order. VISITNUM decides between visits of one day and
-//! where a date is not complete.
+//! Source: criteria conventions §1.9: unscheduled scans count in chronological order. VISITNUM decides between visits
+//! of one day and where a date is not complete.
 
 use std::collections::BTreeMap;
 
@@ -48,8 +48,8 @@ pub(super) fn visits_of(tu: &[&TuRow], tr: &[&TrRow]) -> Vec<Visit> {
     in_order_of_time(visits.into_values().collect())
 }
 
-/// Visits in order of number become visits in order of date. A visit whose date is not complete keeps its place by number among those
-/// it cannot be told from.
+/// Visits in order of number become visits in order of date. A visit whose date is not complete keeps its place by
+/// number among those it cannot be told from.
 fn in_order_of_time(by_number: Vec<Visit>) -> Vec<Visit> {
     let day = |visit: &Visit| visit.period().and_then(Period::known);
     let (mut placed, others): (Vec<Visit>, Vec<Visit>) = by_number.into_iter().partition(|visit| day(visit).is_some());
@@ -68,7 +68,8 @@ fn in_order_of_time(by_number: Vec<Visit>) -> Vec<Visit> {
     placed
 }
 
-/// Where a visit without a complete date belongs: behind what is surely earlier, before what is surely later, in between by number.
+/// Where a visit without a complete date belongs: behind what is surely earlier, before what is surely later, in
+/// between by number.
 fn place(placed: &[Visit], visit: &Visit) -> usize {
     let period = visit.period();
     let surely = |earlier: Option<Period>, later: Option<Period>| {

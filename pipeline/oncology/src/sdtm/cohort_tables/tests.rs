@@ -1,8 +1,12 @@
+use std::collections::BTreeSet;
+
 use jiff::civil::{Date, date};
 
 use super::*;
+use crate::cohort::{AssessmentRow, MeasurementRow};
 use crate::criteria::table::CriterionTable;
 use crate::sdtm::{TrRow, TuRow, assess_sdtm};
+use crate::visit_id::VisitId;
 
 fn lesion(id: &str, kind: &str, role: &str, first_seen: Date) -> LesionRow {
     LesionRow {
@@ -125,8 +129,8 @@ fn response(visit: VisitId, day: i64, target: &str, overall: &str) -> Assessment
     }
 }
 
-/// Planning (baseline) and control scan of day 0, a control visit at day 60: same date, another VISITNUM, and who assesses the
-/// tables again finds no response at the control.
+/// Planning (baseline) and control scan of day 0, a control visit at day 60: same date, another VISITNUM, and who
+/// assesses the tables again finds no response at the control.
 #[test]
 fn two_visits_of_a_day_share_the_date_and_not_the_number() {
     let (planning, later) = (VisitId::first(on(0)), VisitId::first(on(60)));
@@ -152,13 +156,13 @@ fn two_visits_of_a_day_share_the_date_and_not_the_number() {
     ];
     let responses = [response(planning, 0, "BASELINE", ""), response(later, 60, "PR", "PD")];
     let tr = tr_table("trial", &lesions, &rows, &responses);
-    let visits: BTreeSet<String> = tr.rows.iter().map(|row| row[12..].join("|")).collect();
+    let visits: BTreeSet<String> = tr.rows.iter().map(|row| row[12..15].join("|")).collect();
     let expected = ["1|BASELINE|2024-01-10", "2|DAY 0-2|2024-01-10", "3|DAY 60|2024-03-10"];
     assert_eq!(visits.iter().map(String::as_str).collect::<Vec<_>>(), expected);
     let of_control: Vec<&str> = tr.rows.iter().filter(|row| row[12] == "2").map(|row| row[7].as_str()).collect();
     assert_eq!(of_control, ["", "", "ABSENT", "", "", "PRESENT", "", "", "PRESENT"], "states, and no diameter");
     let tu = tu_table("trial", &lesions, &rows, &responses);
-    assert_eq!(tu.rows[2][11..], ["3", "DAY 60", "2024-03-10"], "new at the first response time point that shows it");
+    assert_eq!(tu.rows[2][11..14], ["3", "DAY 60", "2024-03-10"], "new at the first response time point that shows it");
     let tu = read(&tu, |column| TuRow::from_columns(|name| column(name)).unwrap());
     let tr = read(&tr, |column| TrRow::from_columns(|name| column(name)).unwrap());
     let found = assess_sdtm(&tu, &tr, &CriterionTable::built_in("recist_1_1").unwrap());
@@ -175,9 +179,56 @@ fn responses_are_rows_by_criterion_without_baseline() {
     assert_eq!(
         told,
         [
-            "trial|RS|P1|1|RECIST 1.1|TRGRESP|Target Response|PR|PR|ALGORITHM|2|DAY 60|2024-03-10",
-            "trial|RS|P1|2|RECIST 1.1|NEWLPROG|New Lesion Progression|N|N|ALGORITHM|2|DAY 60|2024-03-10",
-            "trial|RS|P1|3|RECIST 1.1|OVRLRESP|Overall Response|PR|PR|ALGORITHM|2|DAY 60|2024-03-10",
+            "trial|RS|P1|1|RECIST 1.1|TRGRESP|Target Response|PR|PR|ALGORITHM|2|DAY 60|2024-03-10|A2|61",
+            "trial|RS|P1|2|RECIST 1.1|NEWLPROG|New Lesion Progression|N|N|ALGORITHM|2|DAY 60|2024-03-10|A2|61",
+            "trial|RS|P1|3|RECIST 1.1|OVRLRESP|Overall Response|PR|PR|ALGORITHM|2|DAY 60|2024-03-10|A2|61",
         ]
     );
+}
+
+/// What a submission wants besides: method, groups, standard results, study day, and the sum; none of it changes what
+/// is read back.
+#[test]
+fn rows_say_how_and_for_which_assessment_they_were_measured() {
+    let lesions = [lesion("L1", "lesion", "target", on(0)), lesion("L2", "lesion", "target", on(0))];
+    let rows = [
+        measured("L1", 0, "long_axis", Some(30.0), "present", ""),
+        measured("L2", 0, "long_axis", Some(20.5), "present", ""),
+        measured("L1", 60, "long_axis", Some(9.0), "present", ""),
+        measured("L2", 60, "long_axis", None, "not_evaluable", "cut off"),
+    ];
+    let assessed = |day: i64, sum_mm, target: &str| AssessmentRow {
+        sum_mm,
+        ..response(VisitId::first(on(day)), day, target, target)
+    };
+    let assessments = [assessed(0, Some(50.5), "BASELINE"), assessed(60, None, "NE")];
+    let tu = tu_table("trial", &lesions, &rows, &assessments);
+    assert_eq!(["TUMETHOD", "TUDY"].map(|name| tu.cell(&tu.rows[0], name)), ["CT SCAN", "1"]);
+    let tr = tr_table("trial", &lesions, &rows, &assessments);
+    let columns =
+        ["TRLNKID", "TRTESTCD", "TRSTRESC", "TRSTRESN", "TRSTRESU", "TRGRPID", "TRLNKGRP", "TRMETHOD", "TRDY", "TRSEQ"];
+    let told: Vec<String> = tr.rows.iter().map(|row| columns.map(|name| tr.cell(row, name)).join("|")).collect();
+    assert_eq!(
+        told,
+        [
+            "L1|LDIAM|30|30|mm|TARGET|A1|CT SCAN|1|1",
+            "L1|TUMSTATE|PRESENT|||TARGET|A1|CT SCAN|1|2",
+            "L2|LDIAM|20.5|20.5|mm|TARGET|A1|CT SCAN|1|3",
+            "L2|TUMSTATE|PRESENT|||TARGET|A1|CT SCAN|1|4",
+            "|SUMDIAM|50.5|50.5|mm|TARGET|A1||1|5",
+            "L1|LDIAM|9|9|mm|TARGET|A2|CT SCAN|61|6",
+            "L1|TUMSTATE|PRESENT|||TARGET|A2|CT SCAN|61|7",
+            "L2|LDIAM||||TARGET|A2|CT SCAN|61|8",
+            "L2|LPERP||||TARGET|A2|CT SCAN|61|9",
+            "L2|TUMSTATE||||TARGET|A2|CT SCAN|61|10",
+        ]
+    );
+    let rs = rs_table("trial", &rows, &assessments);
+    assert_eq!(["RSLNKGRP", "RSDY"].map(|name| rs.cell(&rs.rows[0], name)), ["A2", "61"]);
+    let read_tu = read(&tu, |column| TuRow::from_columns(|name| column(name)).unwrap());
+    let read_tr = read(&tr, |column| TrRow::from_columns(|name| column(name)).unwrap());
+    let found = assess_sdtm(&read_tu, &read_tr, &CriterionTable::built_in("recist_1_1").unwrap());
+    assert_eq!((found[0].overall.as_str(), found[0].notes.len(), found[0].link_group.as_str()), ("NE", 0, "A2"));
+    let own = assessments_of("recist_1_1", &rows, &assessments, &|_| Some(on(10)));
+    assert_eq!((own.len(), own[0].visit.as_str(), own[0].origin_date.as_str()), (1, "DAY 60", "2024-01-20"));
 }
