@@ -1,0 +1,187 @@
+#!/usr/bin/env Rscript
+# Reads a run's submission tables in R, unchanged, and holds them against each other and the run's own estimates.
+#
+# Counts, medians and log-rank tests of every endpoint: survfit and survdiff of the package survival on adtte.csv beside
+# table_survival.csv; Cox models of the diagnosis: coxph beside the rows of table_cox.csv that have it. Best responses:
+# derived here from the OVR rows by the rules of RECIST 1.1 (minimum 42 days, confirmation 28 days, one NE between,
+# disease after CR is PD), beside BOR and CBOR. Sums, responses and sources: adtr.csv beside tr.csv, adrs.csv beside
+# rs.csv, SRCDOM/SRCSEQ of adtte.csv beside the rows they name.
+#
+# Where admiralonco is installed it derives BOR and CBOR from the same OVR rows; elsewhere that line says NOT RUN.
+# admiralonco is on CRAN alone and was not at hand where this was written: that part has not been run.
+#
+# Needs: Rscript with the package survival. Ends with 1 where anything differs.
+#
+#     scripts/read_in_r.R OUT/cohort
+
+suppressMessages(library(survival))
+folder <- commandArgs(TRUE)[1]
+if (is.na(folder)) stop("expected the folder with adtte.csv: scripts/read_in_r.R OUT/cohort")
+TOLERANCE <- 1e-9 # relative: medians are observed times divided by the length of a month
+P_TOLERANCE <- 1e-8 # relative: sums of hypergeometric terms in another order
+read_table <- function(name) {
+  read.csv(file.path(folder, paste0(name, ".csv")), stringsAsFactors = FALSE, na.strings = "", check.names = FALSE)
+}
+failed <- 0
+say <- function(what, compared, differing) {
+  cat(sprintf("%-58s %6d compared %5d differ%s\n", what, compared, differing, if (differing > 0) "  <--" else ""))
+  failed <<- failed + differing
+}
+differ <- function(a, b, tolerance) {
+  both_missing <- is.na(a) & is.na(b)
+  !(both_missing | (!is.na(a) & !is.na(b) & abs(a - b) <= tolerance * pmax(abs(a), abs(b), 1e-300)))
+}
+
+tables <- sapply(c("adrs", "adtr", "adtte", "rs", "tu", "tr"), read_table, simplify = FALSE)
+for (name in names(tables)) {
+  cat(sprintf("%-6s %7d rows %3d columns\n", name, nrow(tables[[name]]), ncol(tables[[name]])))
+}
+adrs <- tables$adrs; adtr <- tables$adtr; adtte <- tables$adtte
+adrs$ADT <- as.Date(adrs$ADT)
+
+# ---- times to event
+code_of <- function(endpoint) toupper(substr(gsub("[^A-Za-z0-9]", "", endpoint), 1, 8))
+plus <- unique(adtte$AVAL - as.numeric(as.Date(adtte$ADT) - as.Date(adtte$STARTDT)))
+say("AVAL is ADT - STARTDT, or one day more, everywhere", nrow(adtte), as.integer(length(plus) != 1 || !plus %in% 0:1))
+endpoints <- read_table("endpoints")
+month <- median(endpoints$days[endpoints$days > 0] / endpoints$months[endpoints$days > 0])
+adtte$time <- adtte$AVAL - plus[1]
+adtte$group <- ifelse(is.na(adtte$DIAG), "diagnosis not recorded", adtte$DIAG)
+table <- read_table("table_survival")
+in_group <- function(endpoint, group) {
+  adtte[adtte$PARAMCD == code_of(endpoint) & adtte$ANL01FL %in% "Y" & (group == "all" | adtte$group == group), ]
+}
+# R takes the middle of a plateau at 0.5, SPSS its beginning.
+median_of <- function(fit, convention) {
+  if (identical(convention, "SPSS")) return(fit$time[fit$surv <= 0.5 + 1e-12][1])
+  unname(quantile(fit, 0.5, conf.int = FALSE))
+}
+medians <- vapply(seq_len(nrow(table)), function(i) {
+  rows <- in_group(table$endpoint[i], table$group[i])
+  if (nrow(rows) == 0) return(NA_real_)
+  median_of(survfit(Surv(time, CNSR == 0) ~ 1, data = rows), table$median_convention[i]) / month
+}, 0)
+counts <- vapply(seq_len(nrow(table)), function(i) {
+  rows <- in_group(table$endpoint[i], table$group[i])
+  c(nrow(rows), sum(rows$CNSR == 0))
+}, c(0, 0))
+say("numbers at risk and of events (table_survival.csv)", length(counts), sum(counts != rbind(table$n, table$events)))
+say("medians by survfit(Surv(AVAL, CNSR == 0))", nrow(table), sum(differ(medians, table$median_months, TOLERANCE)))
+tested <- table[table$group == "all" & !is.na(table$log_rank_p), ]
+p_of <- function(endpoint) {
+  test <- survdiff(Surv(time, CNSR == 0) ~ group, data = in_group(endpoint, "all"))
+  pchisq(test$chisq, length(test$n) - 1, lower.tail = FALSE)
+}
+p <- vapply(tested$endpoint, p_of, 0)
+say("log-rank tests by survdiff over the diagnoses", nrow(tested), sum(differ(p, tested$log_rank_p, P_TOLERANCE)))
+print(data.frame(endpoint = tested$endpoint, R = signif(p, 10), here = signif(tested$log_rank_p, 10), row.names = NULL))
+cox <- if (file.exists(file.path(folder, "table_cox.csv"))) read_table("table_cox") else NULL
+cox <- cox[cox$model == "univariable" & cox$variable == "diagnosis" & !is.na(cox$hazard_ratio), ]
+ratio_of <- function(i, ties) {
+  rows <- in_group(cox$endpoint[i], "all")
+  rows <- rows[rows$group %in% c(cox$level[i], cox$reference[i]), ]
+  exp(unname(coef(coxph(Surv(time, CNSR == 0) ~ I(group == cox$level[i]), data = rows, ties = ties))))
+}
+if (NROW(cox) > 0 && length(unique(adtte$group)) == 2) {
+  ratios <- sapply(c("breslow", "efron"), function(ties) vapply(seq_len(nrow(cox)), ratio_of, 0, ties = ties))
+  ratios <- matrix(ratios, ncol = 2)
+  # The preset names the ties; one of the two must fit.
+  off <- differ(ratios[, 1], cox$hazard_ratio, 1e-7) & differ(ratios[, 2], cox$hazard_ratio, 1e-7)
+  say("hazard ratios of the diagnosis by coxph", nrow(cox), sum(off))
+} else {
+  cat("hazard ratios of the diagnosis by coxph: NOT RUN, table_cox.csv has none of two diagnoses\n")
+}
+
+# ---- sources
+of_adrs <- adtte[adtte$SRCDOM %in% "ADRS", ]
+from <- adrs[match(paste(of_adrs$USUBJID, of_adrs$SRCSEQ), paste(adrs$USUBJID, adrs$ASEQ)), ]
+wrong <- is.na(from$ADT) | from$ADT != as.Date(of_adrs$ADT)
+say("dates of adtte.csv that name a row of adrs.csv", nrow(of_adrs), sum(wrong))
+of_tr <- adtte[adtte$SRCDOM %in% "TR", ]
+from <- tables$tr[match(paste(of_tr$USUBJID, of_tr$SRCSEQ), paste(tables$tr$USUBJID, tables$tr$TRSEQ)), ]
+say("dates of adtte.csv that name a row of tr.csv", nrow(of_tr), sum(is.na(from$TRDTC) | from$TRDTC != of_tr$ADT))
+nowhere <- sum(is.na(adtte$SRCDOM))
+cat(sprintf("dates of adtte.csv from no table (last contact, cut-off): %d of %d\n", nowhere, nrow(adtte)))
+
+# ---- responses and sums
+overall <- adrs[adrs$PARAMCD == "OVR", ]
+rs <- tables$rs[tables$rs$RSTESTCD == "OVRLRESP", ]
+key <- paste(overall$USUBJID, overall$PARCAT1, overall$AVISITN)
+found <- rs$RSORRES[match(key, paste(rs$USUBJID, rs$RSCAT, rs$VISITNUM))]
+wrong <- sum(is.na(found) | found != overall$AVALC) + abs(nrow(rs) - nrow(overall))
+say("OVR of adrs.csv beside OVRLRESP of rs.csv", nrow(overall), wrong)
+sums <- tables$tr[tables$tr$TRTESTCD == "SUMDIAM", ]
+own <- adtr[adtr$PARAMCD == "SDIAM" & is.na(adtr$ABLFL) & !is.na(adtr$AVAL), ]
+first <- if (any(own$PARCAT1 == "RECIST 1.1")) "RECIST 1.1" else own$PARCAT1[1]
+own <- own[own$PARCAT1 %in% first, ]
+found <- sums$TRSTRESN[match(paste(own$USUBJID, own$AVISITN), paste(sums$USUBJID, sums$VISITNUM))]
+say("SDIAM of adtr.csv beside SUMDIAM of tr.csv", nrow(own), sum(differ(own$AVAL, found, 1e-6)))
+
+# ---- best responses
+until_progression <- function(words) {
+  seen <- which(words == "CR")
+  if (length(seen) > 0) {
+    after <- seq_along(words) > seen[1] & words %in% c("PR", "SD", "NON-CR/NON-PD")
+    words[after] <- "PD"
+  }
+  end <- which(words == "PD")
+  if (length(end) > 0) words[seq_len(end[1])] else words
+}
+is_confirmed <- function(words, day, wanted) {
+  good <- if (wanted == "CR") "CR" else c("CR", "PR")
+  any(vapply(which(words == wanted), function(i) {
+    later <- which(seq_along(words) > i & words %in% good & day - day[i] >= 28)
+    any(vapply(later, function(j) {
+      between <- words[setdiff(seq_len(j), c(seq_len(i), j))]
+      all(between %in% c(good, "NE")) && sum(between == "NE") <= 1
+    }, TRUE))
+  }, TRUE))
+}
+best_of <- function(words, day, confirmed) {
+  words <- until_progression(words); day <- day[seq_along(words)]
+  has <- function(wanted) if (confirmed) is_confirmed(words, day, wanted) else wanted %in% words
+  late <- function(wanted) any(words %in% wanted & day >= 42)
+  if (has("CR")) "CR" else if (has("PR")) "PR" else if (late(c("CR", "PR", "SD"))) "SD" else if (late("NON-CR/NON-PD"))
+    "NON-CR/NON-PD" else if ("PD" %in% words) "PD" else if (length(words) > 0 && all(words == "NED")) "NED" else "NE"
+}
+immune <- grepl("^i", overall$AVALC) | grepl("IRECIST", overall$PARCAT1)
+key <- paste(overall$USUBJID, overall$PARCAT1, overall$RSEVALID, sep = "\r")
+for (parameter in c("BOR", "CBOR")) {
+  readings <- split(overall[!immune, ], key[!immune])
+  derived <- vapply(readings, function(one) {
+    # ADY has no day 0.
+    day <- ifelse(one$ADY > 0, one$ADY - 1, one$ADY)
+    best_of(one$AVALC, day, parameter == "CBOR")
+  }, "")
+  rows <- adrs[adrs$PARAMCD == parameter, ]
+  given <- rows$AVALC[match(names(readings), paste(rows$USUBJID, rows$PARCAT1, rows$RSEVALID, sep = "\r"))]
+  say(paste(parameter, "derived from OVR in R"), length(derived), sum(is.na(given) | derived != given))
+  print(table(derived, dnn = parameter))
+}
+if (requireNamespace("admiralonco", quietly = TRUE) && requireNamespace("admiral", quietly = TRUE)) {
+  suppressMessages({library(admiral); library(admiralonco); library(dplyr)})
+  for (category in unique(overall$PARCAT1[!immune])) {
+    own <- adrs %>% filter(PARCAT1 == category)
+    start <- own %>% filter(!is.na(ADY)) %>% group_by(STUDYID, USUBJID) %>%
+      summarise(TRTSDT = min(ADT - ifelse(ADY > 0, ADY - 1, ADY)), .groups = "drop")
+    input <- own %>% filter(PARAMCD == "OVR" | (PARAMCD == "PD" & AVALC == "Y")) %>%
+      inner_join(start, by = c("STUDYID", "USUBJID"))
+    shared <- list(dataset = input, dataset_adsl = start, filter_source = rlang::expr(PARAMCD == "OVR"),
+                   source_pd = date_source(dataset_name = "adrs", date = ADT, filter = PARAMCD == "PD"),
+                   source_datasets = list(adrs = input), reference_date = rlang::expr(TRTSDT), ref_start_window = 42)
+    once <- list(aval_fun = aval_resp, set_values_to = exprs(PARAMCD = "BOR"))
+    twice <- list(aval_fun = aval_resp, ref_confirm = 28, set_values_to = exprs(PARAMCD = "CBOR"))
+    derived <- list(BOR = do.call(derive_param_bor, c(shared, once)),
+                    CBOR = do.call(derive_param_confirmed_bor, c(shared, twice)))
+    for (parameter in names(derived)) {
+      rows <- derived[[parameter]] %>% filter(PARAMCD == parameter)
+      given <- own %>% filter(PARAMCD == parameter)
+      expected <- given$AVALC[match(rows$USUBJID, given$USUBJID)]
+      say(paste(parameter, "by admiralonco,", category), nrow(rows), sum(is.na(expected) | expected != rows$AVALC))
+    }
+  }
+} else {
+  cat("BOR and CBOR by admiralonco: NOT RUN, the package is not installed\n")
+}
+cat(if (failed == 0) "all agree\n" else sprintf("%d differ\n", failed))
+quit(status = if (failed == 0) 0 else 1)
