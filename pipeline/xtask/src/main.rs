@@ -4,6 +4,7 @@ mod ci;
 mod repository;
 mod rust_text;
 mod tidy;
+mod worked_cases;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -13,6 +14,7 @@ use anyhow::Context as _;
 const USAGE: &str = "cargo xtask <task>
 
   tidy   checks the rules of this repository (pipeline/xtask/src/tidy)
+  cases  writes test_data/criteria/CASES.md from the worked cases
   ci     formatting, clippy, tests, documentation, tidy
   validate-registration [FIRST_SEED N_SEEDS]
          registers follow-ups of synthetic patients and prints pass, review, fail and the true errors (about 2 min a seed)
@@ -39,6 +41,7 @@ fn run(task: &str) -> anyhow::Result<ExitCode> {
     match task {
         "tidy" => tidy::run(&root),
         "ci" => ci::run(&root),
+        "cases" => worked_cases::run(&root),
         "validate-registration" => example(&root, "lesiontrace-phantom", "validate_registration"),
         "measure-phases" => example(&root, "lesiontrace", "measure_phases"),
         "measure-second-look" => example(&root, "lesiontrace", "measure_second_look"),

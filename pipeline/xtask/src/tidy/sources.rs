@@ -1,10 +1,13 @@
 //! Criteria and presets: every number with its source, and at least one worked case each.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::Violation;
 use crate::repository::Repository;
+use crate::worked_cases::{FOLDER, PAGE, page};
 
 const FOLDERS: [&str; 2] = ["configs/criteria/", "configs/presets/"];
 
@@ -48,6 +51,20 @@ fn unsourced(value: &Value, key: &str, has_source: bool, without: &mut Vec<Strin
             }
         }
         _ => {}
+    }
+}
+
+/// `CASES.md` is what `cargo xtask cases` writes.
+pub(super) fn page_of_cases(repository: &Repository) -> Vec<Violation> {
+    let files: BTreeMap<String, String> = repository
+        .texts(".json")
+        .filter_map(|(path, text)| Some((path.strip_prefix(FOLDER)?.to_owned(), text.to_owned())))
+        .filter(|(name, _)| !name.contains('/'))
+        .collect();
+    match page(&files) {
+        Ok(page) if repository.text(PAGE) == Some(page.as_str()) || files.is_empty() => Vec::new(),
+        Ok(_) => vec![Violation::file(PAGE, "is not what the cases beside it say: run cargo xtask cases")],
+        Err(error) => vec![Violation::file(FOLDER, format!("{error:#}"))],
     }
 }
 
