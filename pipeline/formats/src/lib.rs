@@ -17,3 +17,4 @@ mod pages;
 pub mod parquet_table;
 pub mod stored;
 pub mod tables;
+pub mod workbook;

@@ -65,10 +65,32 @@ pub fn columns(table: &str, names: &[&'static str]) -> Vec<Column> {
 }
 
 /// Columns of numbers whose name has no unit.
-const REAL: [&str; 6] = ["value", "low", "high", "months", "excluded_capsule_fraction", "tumour_coverage"];
+const REAL: [&str; 20] = [
+    "percent_low",
+    "percent_high",
+    "best_change_percent",
+    "value",
+    "low",
+    "high",
+    "months",
+    "excluded_capsule_fraction",
+    "tumour_coverage",
+    "percent",
+    "mean",
+    "sd",
+    "median",
+    "min",
+    "max",
+    "hazard_ratio",
+    "p",
+    "p_variable",
+    "log_rank_p",
+    "survival",
+];
 
 /// Columns of whole numbers.
-const WHOLE: [&str; 4] = ["study_day", "days", "cycle", "n_selections"];
+const WHOLE: [&str; 9] =
+    ["events_other", "study_day", "days", "days_after_treatment", "cycle", "n", "events", "from_day", "to_day"];
 
 fn kind_of(table: &str, name: &str) -> Kind {
     match name {
@@ -76,10 +98,11 @@ fn kind_of(table: &str, name: &str) -> Kind {
         // A word in `events`.
         "event" if table == "endpoints" => Kind::Whole,
         "date" => Kind::Day,
-        "evaluable" | "needs_review" | "within_error" => Kind::YesNo,
+        "evaluable" | "needs_review" | "within_error" | "disease_control" => Kind::YesNo,
         name if name.ends_with("_date") => Kind::Day,
-        name if WHOLE.contains(&name) => Kind::Whole,
+        name if WHOLE.contains(&name) || name.starts_with("n_") => Kind::Whole,
         name if REAL.contains(&name) || name.ends_with("_mm") || name.starts_with("frac_") => Kind::Real,
+        name if name.ends_with("_months") => Kind::Real,
         _ => Kind::Text,
     }
 }

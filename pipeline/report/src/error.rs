@@ -48,6 +48,12 @@ pub enum ReportError {
         /// What the encoder said.
         source: image::ImageError,
     },
+    /// A drawing could not be turned into pixels.
+    #[error("figure as PNG: {message}; this is a fault of the program")]
+    Raster {
+        /// What the library said.
+        message: String,
+    },
     /// Lists that belong together have different lengths.
     #[error("{subject}: expected {expected} values of {quantity}, found {found}")]
     Length {

@@ -34,6 +34,7 @@ pub mod fine_gray;
 
 pub mod bias;
 pub mod profile;
+pub mod proportion;
 pub mod record;
 pub mod screen;
 pub mod summary;
@@ -53,6 +54,7 @@ pub use log_rank::{LogRank, LogRankError, Weighting, log_rank, log_rank_tests};
 pub use median::{Convention, Median, median, quantile};
 pub use observation::{Group, InputError, TimeToEvent, TimeToState, TimeUnit};
 pub use profile::Profile;
+pub use proportion::exact_interval;
 pub use record::Record;
 pub use restricted_mean::{RestrictedMean, RestrictedMeanError, restricted_mean};
 pub use screen::{Screen, ScreenVariable, Univariable, screen};

@@ -30,9 +30,12 @@ impl Svg {
         let _ = write!(self.body, r#"<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" {attributes}/>"#);
     }
 
-    /// A rectangle with its upper left corner at `at`; `attributes` are trusted.
+    /// A rectangle with its upper left corner at `at`, nothing where it has no extent; `attributes` are trusted.
     pub(crate) fn rect(&mut self, at: [f64; 2], size: [f64; 2], attributes: &str) {
-        let [x, y, width, height] = [at[0], at[1], size[0].max(0.0), size[1].max(0.0)].map(coordinate);
+        if size[0] <= 0.0 || size[1] <= 0.0 {
+            return;
+        }
+        let [x, y, width, height] = [at[0], at[1], size[0], size[1]].map(coordinate);
         let _ = write!(self.body, r#"<rect x="{x}" y="{y}" width="{width}" height="{height}" {attributes}/>"#);
     }
 
@@ -100,7 +103,7 @@ pub(crate) fn path_data(points: &[[f64; 2]]) -> String {
     data
 }
 
-/// Text that stays text in HTML and SVG.
+/// Text that stays text in HTML and SVG. Characters that XML does not know (1.0, section 2.2) become U+FFFD.
 pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
@@ -110,6 +113,9 @@ pub(crate) fn escape(text: &str) -> String {
             '>' => escaped.push_str("&gt;"),
             '"' => escaped.push_str("&quot;"),
             '\'' => escaped.push_str("&#39;"),
+            '\t' | '\n' | '\r' => escaped.push(character),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            other if other.is_control() => escaped.push('\u{fffd}'),
             other => escaped.push(other),
         }
     }
@@ -152,5 +158,6 @@ mod tests {
         let drawing = svg.finish();
         assert!(!drawing.contains("<script>"), "{drawing}");
         assert!(drawing.contains("&lt;script&gt;"));
+        assert_eq!(escape("a\u{1b}[2J\u{7}\u{ffff}\tb"), "a\u{fffd}[2J\u{fffd}\u{fffd}\tb");
     }
 }
