@@ -2,7 +2,7 @@
 # Reads a run's submission tables in R, unchanged, and holds them against each other and the run's own estimates.
 #
 # Counts, medians and log-rank tests of every endpoint: survfit and survdiff of the package survival on adtte.csv beside
-# table_survival.csv; Cox models of the diagnosis: coxph beside the rows of table_cox.csv that have it. Best responses:
+# table_survival.csv; every Cox model of table_cox.csv, by coxph on adtte.csv and covariates.csv. Best responses:
 # derived here from the OVR rows by the rules of RECIST 1.1 (minimum 42 days, confirmation 28 days, one NE between,
 # disease after CR is PD), beside BOR and CBOR. Sums, responses and sources: adtr.csv beside tr.csv, adrs.csv beside
 # rs.csv, SRCDOM/SRCSEQ of adtte.csv beside the rows they name.
@@ -76,20 +76,47 @@ p <- vapply(tested$endpoint, p_of, 0)
 say("log-rank tests by survdiff over the diagnoses", nrow(tested), sum(differ(p, tested$log_rank_p, P_TOLERANCE)))
 print(data.frame(endpoint = tested$endpoint, R = signif(p, 10), here = signif(tested$log_rank_p, 10), row.names = NULL))
 cox <- if (file.exists(file.path(folder, "table_cox.csv"))) read_table("table_cox") else NULL
-cox <- cox[cox$model == "univariable" & cox$variable == "diagnosis" & !is.na(cox$hazard_ratio), ]
-ratio_of <- function(i, ties) {
-  rows <- in_group(cox$endpoint[i], "all")
-  rows <- rows[rows$group %in% c(cox$level[i], cox$reference[i]), ]
-  exp(unname(coef(coxph(Surv(time, CNSR == 0) ~ I(group == cox$level[i]), data = rows, ties = ties))))
+cox <- cox[!is.na(cox$hazard_ratio), ]
+covariates <- if (NROW(cox) > 0) read_table("covariates") else NULL
+# Every model of the table, fitted anew on adtte.csv and covariates.csv; rows of one patient are a cluster.
+model_of <- function(rows, ties) {
+  data <- in_group(rows$endpoint[1], "all")
+  own <- covariates[match(data$USUBJID, covariates$patient_id), , drop = FALSE]
+  variables <- unique(rows$variable)
+  frame <- data.frame(row.names = seq_len(nrow(data)))
+  for (n in seq_along(variables)) {
+    values <- own[[variables[n]]]
+    reference <- rows$reference[rows$variable == variables[n]][1]
+    if (!is.na(reference)) values <- relevel(factor(as.character(values)), ref = reference)
+    frame[[paste0("v", n, "_")]] <- values
+  }
+  frame$time <- data$time; frame$event <- data$CNSR == 0; frame$patient <- data$USUBJID
+  formula <- as.formula(paste("Surv(time, event) ~", paste0("v", seq_along(variables), "_", collapse = " + ")))
+  fit <- if (anyDuplicated(data$USUBJID)) {
+    coxph(formula, data = frame, ties = ties, cluster = patient, control = coxph.control(eps = 1e-12, iter.max = 100))
+  } else {
+    coxph(formula, data = frame, ties = ties, control = coxph.control(eps = 1e-12, iter.max = 100))
+  }
+  found <- summary(fit)
+  name <- paste0("v", match(rows$variable, variables), "_", ifelse(is.na(rows$level), "", rows$level))
+  at <- match(name, rownames(found$coefficients))
+  p_column <- ncol(found$coefficients)
+  cbind(found$conf.int[at, c(1, 3, 4), drop = FALSE], found$coefficients[at, p_column])
 }
-if (NROW(cox) > 0 && length(unique(adtte$group)) == 2) {
-  ratios <- sapply(c("breslow", "efron"), function(ties) vapply(seq_len(nrow(cox)), ratio_of, 0, ties = ties))
-  ratios <- matrix(ratios, ncol = 2)
-  # The preset names the ties; one of the two must fit.
-  off <- differ(ratios[, 1], cox$hazard_ratio, 1e-7) & differ(ratios[, 2], cox$hazard_ratio, 1e-7)
-  say("hazard ratios of the diagnosis by coxph", nrow(cox), sum(off))
+if (NROW(cox) > 0) {
+  key <- ifelse(cox$model == "univariable", paste(cox$endpoint, cox$variable), paste(cox$endpoint, "together"))
+  off <- sapply(c("breslow", "efron"), function(ties) {
+    sum(sapply(split(cox, key), function(rows) {
+      own <- suppressWarnings(model_of(rows, ties))
+      here <- as.matrix(rows[, c("hazard_ratio", "low", "high", "p")])
+      # Estimates to 1e-6; p to 1e-5, or both below 1e-12, where digits are lost.
+      sum(differ(own[, 1:3], here[, 1:3], 1e-6)) + sum(differ(own[, 4], here[, 4], 1e-5) & pmax(own[, 4], here[, 4]) > 1e-12)
+    }))
+  })
+  # The preset names the ties; one of the two must fit everywhere.
+  say(sprintf("Cox models by coxph (%s): ratios, intervals, p", names(off)[which.min(off)]), 4 * nrow(cox), min(off))
 } else {
-  cat("hazard ratios of the diagnosis by coxph: NOT RUN, table_cox.csv has none of two diagnoses\n")
+  cat("Cox models by coxph: NOT RUN, table_cox.csv has none\n")
 }
 
 # ---- sources

@@ -215,6 +215,11 @@ pub mod headers {
         "interval_low_date",
         "needs_review",
         "why",
+        "distance_mm",
+        "distance_low_mm",
+        "distance_high_mm",
+        "rule_mm",
+        "other_class",
     ];
     /// `endpoints.csv`
     pub const ENDPOINTS: &[&str] = &[
@@ -251,6 +256,11 @@ mod tests {
             interval_low_date: None,
             needs_review: false,
             why: "a \"quoted\", comma".to_owned(),
+            distance_mm: None,
+            distance_low_mm: None,
+            distance_high_mm: None,
+            rule_mm: None,
+            other_class: String::new(),
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.csv");

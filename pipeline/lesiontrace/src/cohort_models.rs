@@ -1,15 +1,12 @@
-//! Estimates over the cohort as the page's figures want them: survival with landmark rates, cumulative incidences, hazard ratios.
+//! Estimates over the cohort as the page's figures want them: survival with landmark rates, cumulative incidences.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oncology::{EndpointRow, Evaluable, MeasurementRow, VisitId};
-use report::{EndpointCurves, HazardRow, HazardTable, IncidenceCurve, IncidenceCurves, KmCurve, LandmarkRate};
-use survival::{
-    CoxSubject, CumulativeIncidence, Estimate, KaplanMeier, Ties, TimeToState, cox, cumulative_incidence, landmarks,
-    median,
-};
+use oncology::{EndpointRow, Evaluable};
+use report::{EndpointCurves, IncidenceCurve, IncidenceCurves, KmCurve, LandmarkRate};
+use survival::{CumulativeIncidence, Estimate, KaplanMeier, TimeToState, cumulative_incidence, landmarks, median};
 
-use crate::collect::Curve;
+use crate::cohort_survival::Curve;
 use crate::patient::PatientResult;
 
 /// Times at which survival is stated, in months, as far as anybody was observed.
@@ -65,6 +62,7 @@ pub(crate) fn endpoint_curves(curve: &Curve) -> Option<EndpointCurves> {
         curves,
         risk_times,
         comparison: curve.comparison.clone(),
+        cautions: curve.cautions(),
     })
 }
 
@@ -163,93 +161,6 @@ fn incidence_curve(cause: &str, events: usize, estimate: &CumulativeIncidence) -
     }
 }
 
-/// One treated lesion with what may bear on its local progression.
-struct TreatedLesion {
-    months: f64,
-    event: bool,
-    patient: usize,
-    margin_mm: Option<f64>,
-    long_axis_mm: Option<f64>,
-}
-
-/// Hazard ratios of local progression per treated lesion, each term alone; empty without a treated lesion.
-pub(crate) fn hazards(results: &[PatientResult]) -> Vec<HazardTable> {
-    let lesions: Vec<TreatedLesion> =
-        results.iter().enumerate().flat_map(|(n, result)| treated_lesions(n, result)).collect();
-    if lesions.is_empty() {
-        return Vec::new();
-    }
-    let mut cautions = BTreeSet::new();
-    let rows = vec![
-        hazard_row("smallest margin, per mm", &lesions, |l| l.margin_mm, &mut cautions),
-        hazard_row("longest diameter before, per 10 mm", &lesions, |l| l.long_axis_mm.map(|v| v / 10.0), &mut cautions),
-    ];
-    let mut note = "Cox model of each term alone, per treated lesion, Efron's ties, errors clustered by patient; \
-                    lesions without the term are left out."
-        .to_owned();
-    for caution in cautions {
-        note.push(' ');
-        note.push_str(&caution);
-        if !caution.ends_with('.') {
-            note.push('.');
-        }
-    }
-    vec![HazardTable { title: "Local progression of treated lesions (LTPFS)".to_owned(), note, rows }]
-}
-
-fn treated_lesions(patient: usize, result: &PatientResult) -> Vec<TreatedLesion> {
-    let rows = result.endpoints.iter().filter(|row| row.endpoint == "LTPFS");
-    let long_axis = |row: &EndpointRow| {
-        // A further time point of the treatment's day is a control after it.
-        let is_before = |m: &MeasurementRow| m.visit <= VisitId::first(row.origin_date);
-        let before = |m: &&MeasurementRow| {
-            m.lesion_id == row.unit_id && is_before(m) && m.quantity == "long_axis" && m.evaluable
-        };
-        result.measurements.iter().filter(before).max_by_key(|m| m.visit).and_then(|m| m.value)
-    };
-    let margin = |row: &EndpointRow| {
-        let own = result.margins.iter().filter(|m| m.lesion_id == row.unit_id && m.treatment_date >= row.origin_date);
-        own.min_by_key(|m| m.treatment_date).and_then(|m| m.min_margin_mm)
-    };
-    rows.map(|row| TreatedLesion {
-        months: row.months,
-        event: row.event == 1,
-        patient,
-        margin_mm: margin(row),
-        long_axis_mm: long_axis(row),
-    })
-    .collect()
-}
-
-fn hazard_row(
-    term: &str,
-    lesions: &[TreatedLesion],
-    value: impl Fn(&TreatedLesion) -> Option<f64>,
-    cautions: &mut BTreeSet<String>,
-) -> HazardRow {
-    let subject = |lesion: &TreatedLesion| {
-        let covariates = vec![value(lesion)?];
-        Some(CoxSubject {
-            time: lesion.months,
-            event: lesion.event,
-            covariates,
-            cluster: Some(lesion.patient),
-            stratum: None,
-        })
-    };
-    let subjects: Vec<CoxSubject> = lesions.iter().filter_map(subject).collect();
-    let (n, events) = (subjects.len() as u64, subjects.iter().filter(|s| s.event).count() as u64);
-    let (ratio, p) = match cox(&[term], &subjects, Ties::Efron) {
-        Ok(fit) if [fit.hr[0], fit.lower[0], fit.upper[0]].iter().all(|v| v.is_finite() && *v > 0.0) => {
-            cautions.extend(fit.cautions.iter().cloned());
-            (Evaluable::Value([fit.hr[0], fit.lower[0], fit.upper[0]]), Some(fit.p[0]))
-        }
-        Ok(_) => (Evaluable::not("the interval has no finite ends"), None),
-        Err(error) => (Evaluable::not(error.to_string()), None),
-    };
-    HazardRow { term: term.to_owned(), n, events, ratio, p }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -295,23 +206,5 @@ mod tests {
         assert_eq!((curves.n_risk[0], curves.n), (3, 3));
         let without = [row("L1", 2.0, 1, ""), row("L3", 6.0, 0, "")];
         assert!(incidence_curves("LTPFS", &without.iter().collect::<Vec<_>>()).is_none());
-    }
-
-    #[test]
-    fn a_hazard_ratio_that_cannot_be_had_says_why() {
-        let lesion = |months, event, patient, margin| TreatedLesion {
-            months,
-            event,
-            patient,
-            margin_mm: Some(margin),
-            long_axis_mm: None,
-        };
-        let lesions = [lesion(3.0, false, 0, 6.0), lesion(5.0, false, 1, 4.0)];
-        let mut cautions = BTreeSet::new();
-        let margin = hazard_row("margin", &lesions, |l| l.margin_mm, &mut cautions);
-        assert_eq!((margin.n, margin.events, margin.p), (2, 0, None));
-        assert_eq!(margin.ratio.reason(), Some("no events: there is nothing to model"));
-        let axis = hazard_row("axis", &lesions, |l| l.long_axis_mm, &mut cautions);
-        assert_eq!((axis.n, axis.ratio.value()), (0, None));
     }
 }

@@ -10,9 +10,10 @@ use report::{
     SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment,
 };
 
-use crate::cohort_models::{endpoint_curves, hazards, incidences};
+use crate::cohort_models::{endpoint_curves, incidences};
 use crate::cohort_overview::{flow, margin_outcomes, quality};
-use crate::collect::{Curve, HowDone};
+use crate::cohort_survival::Curve;
+use crate::collect::HowDone;
 use crate::ledger::{self, Ledger, State};
 use crate::out;
 use crate::patient::PatientResult;
@@ -48,7 +49,7 @@ pub(crate) fn page(
         study_tables: Vec::new(),
         endpoints: curves.iter().filter_map(endpoint_curves).collect(),
         incidences: incidences(results),
-        hazards: hazards(results),
+        hazards: Vec::new(),
         margin_outcomes: results.iter().flat_map(margin_outcomes).collect(),
         margin_threshold_mm: how.margin_threshold_mm,
         quality: quality(results),
@@ -56,23 +57,11 @@ pub(crate) fn page(
         patients: results.iter().map(|r| line(r, tables)).collect(),
         ledger: ledger.patients.iter().map(ledger_row).collect(),
         notes,
-        methods: methods(how),
+        methods: Vec::new(),
+        references: Vec::new(),
         provenance: provenance(&how.parts),
         run: RunBlock { generated_at: None, command_line: None, hardware: None, duration: None },
     }
-}
-
-fn methods(how: &HowDone) -> Vec<String> {
-    let mut methods = vec![
-        "Patients were read, segmented, registered, measured and assessed one by one; each patient's page names the methods that ran.",
-        "Survival by Kaplan and Meier (1958), Greenwood variance; length of the month, scale of the 95 % interval and definition of the median as the preset's study has them, named below the tables; groups compared by the log-rank test (Mantel 1966).",
-    ];
-    if how.is_frozen {
-        methods.push(
-            "The analysis is frozen: runs with another program, study file, criterion, preset or model are refused.",
-        );
-    }
-    methods.into_iter().map(str::to_owned).collect()
 }
 
 fn counts(ledger: &Ledger, results: &[PatientResult]) -> Vec<Count> {

@@ -4,21 +4,21 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use formats::parquet_table::{columns, to_parquet};
 use formats::tables::{headers, to_csv};
 use imaging::Note;
 use oncology::adam::DayCount;
 use oncology::criteria::CriterionTable;
 use oncology::endpoint::Preset;
-use oncology::reads::ReadRow;
-use oncology::study::time_to_event::{comparison, endpoint_names, times};
-use oncology::study::{StudyGroup, groups};
 use report::CohortPage;
-use serde::{Deserialize, Serialize};
-use survival::{Convention, KaplanMeier, Profile, kaplan_meier, median};
+use serde::Deserialize;
 
 use crate::artifacts::{self, RESULT};
+use crate::cohort_figures;
+use crate::cohort_hazards;
+use crate::cohort_methods::{Made, cohort_methods};
 use crate::cohort_page;
+use crate::cohort_survival::{curves, survival_json};
+use crate::cohort_tables::CohortTables;
 use crate::config::Study;
 use crate::frozen;
 use crate::ledger::{self, Entry, Ledger, State};
@@ -26,7 +26,8 @@ use crate::lock;
 use crate::manifest::Part;
 use crate::out;
 use crate::patient::PatientResult;
-use crate::study_tables::{StudyTables, study_patients};
+use crate::rules::{RuleTexts, Rules};
+use crate::study_tables::StudyTables;
 use crate::submission_tables::{self, Submission};
 use crate::{study_print, study_tables};
 
@@ -45,6 +46,9 @@ pub(crate) struct HowDone {
     /// The study; runs of older versions did not keep it.
     #[serde(default)]
     study: Option<Study>,
+    /// The texts of criteria and preset; runs of older versions knew built-in ones only.
+    #[serde(default)]
+    rules: Option<RuleTexts>,
     /// Whether the analysis is frozen.
     #[serde(skip)]
     pub(crate) is_frozen: bool,
@@ -78,24 +82,39 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
     ledger.recount();
     let mut how: HowDone = read_json(&folder.join("equipment.json"))?;
     how.is_frozen = frozen::is_frozen(folder);
-    write_tables(folder, &results)?;
-    let tables: Vec<CriterionTable> =
-        how.criteria.iter().map(|id| CriterionTable::built_in(id)).collect::<Result<_, _>>()?;
+    let Rules { tables, preset, .. } = rules(&how)?;
     let days = how.study.as_ref().map_or(DayCount::Difference, |study| study.outputs.adam_days);
     submission_tables::write(folder, &results, &Submission { study: &how.cohort, tables: &tables, days })?;
-    let preset = preset(&how)?;
     let threshold_mm = how.margin_threshold_mm.unwrap_or(USUAL_MARGIN_MM);
-    let rows = StudyTables::of(&results, &preset, &how.criteria, threshold_mm);
-    rows.write(folder)?;
+    let rows = StudyTables::of(&results, &preset, &tables, threshold_mm);
     let printed = study_print::printed(&rows, &preset);
     study_tables::write_printed(folder, &printed)?;
-    let curves = curves(&results, preset.reporting.statistics);
+    let mut to = CohortTables::new(folder, &how.cohort, &printed)?;
+    rows.write(&mut to)?;
+    write_tables(folder, &results, &mut to)?;
+    to.finish()?;
+    let curves = curves(&results, preset.reporting.statistics, &rows.summaries);
     out::write_json(&folder.join("cohort/survival.json"), &survival_json(&curves))?;
-    let archive_notes: Vec<Note> = read_json(&folder.join("notes.json"))?;
+    let mut archive_notes: Vec<Note> = read_json(&folder.join("notes.json"))?;
+    archive_notes.extend(after_cutoff(&preset, &results));
+    let made = Made {
+        how: &how,
+        tables: &tables,
+        preset: &preset,
+        results: &results,
+        rows: &rows,
+        margin_threshold_mm: threshold_mm,
+    };
+    let methods = cohort_methods(&made);
+    out::write_atomic(&folder.join("cohort/methods.md"), methods.markdown(&how.cohort).as_bytes())?;
     let page = CohortPage {
         study_tables: printed,
+        methods: methods.sentences,
+        references: methods.references,
+        hazards: cohort_hazards::hazards(&results, &preset, &rows.cox),
         ..cohort_page::page(&ledger, &results, &curves, &how, &tables, archive_notes)
     };
+    cohort_figures::write(folder, &page)?;
     let html = report::render_cohort(&page).context("making the cohort's page")?;
     out::write_atomic(&folder.join("cohort/report.html"), html.as_bytes())?;
     Ok(Collected { ledger, results })
@@ -128,94 +147,57 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
         .with_context(|| format!("{} is not a result of this version; run again with --force", path.display()))
 }
 
-fn write_tables(folder: &Path, results: &[PatientResult]) -> anyhow::Result<()> {
-    fn write<T: Serialize + Clone>(
-        folder: &Path,
-        name: &str,
-        names: &[&'static str],
-        results: &[PatientResult],
-        rows: impl Fn(&PatientResult) -> &Vec<T>,
-    ) -> anyhow::Result<()> {
-        let rows: Vec<T> = results.iter().flat_map(|r| rows(r).iter().cloned()).collect();
-        let csv = to_csv(names, &rows).with_context(|| format!("making {name}.csv"))?;
-        out::write_atomic(&folder.join(format!("cohort/{name}.csv")), &csv)?;
-        let parquet = to_parquet(&columns(name, names), &rows).with_context(|| format!("making {name}.parquet"))?;
-        out::write_atomic(&folder.join(format!("cohort/{name}.parquet")), &parquet)
+fn write_tables(folder: &Path, results: &[PatientResult], to: &mut CohortTables<'_>) -> anyhow::Result<()> {
+    fn all<T: Clone>(results: &[PatientResult], rows: impl Fn(&PatientResult) -> &Vec<T>) -> Vec<T> {
+        results.iter().flat_map(|result| rows(result).iter().cloned()).collect()
     }
-    let reads: Vec<ReadRow> = results.iter().flat_map(|r| r.reads.iter().cloned()).collect();
-    let csv = to_csv(headers::READS, &reads).context("making reads.csv")?;
+    let csv = to_csv(headers::READS, &all(results, |r| &r.reads)).context("making reads.csv")?;
     out::write_atomic(&folder.join("cohort/reads.csv"), &csv)?;
-    write(folder, "lesions", headers::LESIONS, results, |r| &r.lesions)?;
-    write(folder, "measurements", headers::MEASUREMENTS, results, |r| &r.measurements)?;
-    write(folder, "margins", headers::MARGINS, results, |r| &r.margins)?;
-    write(folder, "assessments", headers::ASSESSMENTS, results, |r| &r.assessments)?;
-    write(folder, "events", headers::EVENTS, results, |r| &r.events)?;
-    write(folder, "endpoints", headers::ENDPOINTS, results, |r| &r.endpoints)
+    to.write("lesions", "one lesion", headers::LESIONS, &all(results, |r| &r.lesions))?;
+    let about = "one quantity of one lesion at one visit";
+    to.write("measurements", about, headers::MEASUREMENTS, &all(results, |r| &r.measurements))?;
+    to.write("margins", "one ablation of one lesion", headers::MARGINS, &all(results, |r| &r.margins))?;
+    let mut assessments = Vec::new();
+    for result in results {
+        assessments.extend(result.assessments.iter().chain(&result.further_assessments).cloned());
+    }
+    to.write("assessments", "one visit by one criterion", headers::ASSESSMENTS, &assessments)?;
+    to.write("events", "one event", headers::EVENTS, &all(results, |r| &r.events))?;
+    let about = "one endpoint of one patient, lesion or cycle";
+    to.write("endpoints", about, headers::ENDPOINTS, &all(results, |r| &r.endpoints))
 }
 
 /// Margin wanted where a run of an older version kept none, mm: the default of the study file.
 const USUAL_MARGIN_MM: f64 = 5.0;
 
-/// The preset the run named; the default one for runs that did not keep their study.
-fn preset(how: &HowDone) -> anyhow::Result<Preset> {
-    let id = how.study.as_ref().map_or("default", |study| study.endpoints.preset.as_str());
-    Preset::built_in(id).context("[endpoints] preset")
+/// What a cut-off takes away must be seen: a published preset carries that of its own study.
+fn after_cutoff(preset: &Preset, results: &[PatientResult]) -> Option<Note> {
+    let cutoff = preset.cutoff?;
+    let late = |result: &&PatientResult| result.visits.iter().filter(|visit| visit.date() > cutoff).count();
+    let n_patients = results.iter().filter(|result| late(result) > 0).count();
+    let n_visits: usize = results.iter().map(|result| late(&result)).sum();
+    (n_visits > 0).then(|| {
+        Note::warning(
+            "after_cutoff",
+            format!("preset {}", preset.id),
+            format!(
+                "{n_visits} visits of {n_patients} patients lie after the preset's cut-off {cutoff} and count for no \
+                 endpoint; set [endpoints.options] cutoff to the date of your own data, or to \"none\""
+            ),
+        )
+    })
 }
 
-/// One endpoint's curves.
-pub(crate) struct Curve {
-    /// Its code.
-    pub(crate) endpoint: String,
-    /// Of everybody: the estimate, or why there is none.
-    pub(crate) estimate: Result<KaplanMeier, String>,
-    /// Of each diagnosis that is compared, with its name.
-    pub(crate) groups: Vec<(String, Result<KaplanMeier, String>)>,
-    /// The log-rank test over them, as a sentence; empty without groups.
-    pub(crate) comparison: String,
-    /// Whose definition of medians.
-    pub(crate) convention: Convention,
-}
-
-/// Kaplan–Meier of every endpoint, over all its units and by diagnosis, in months, with the preset's conventions.
-fn curves(results: &[PatientResult], statistics: Profile) -> Vec<Curve> {
-    let patients = study_patients(results);
-    let groups = groups(&patients);
-    let mut names = endpoint_names(&groups);
-    names.sort();
-    let estimate = |group: &StudyGroup<'_>, endpoint: &str| {
-        kaplan_meier(&times(group, endpoint), statistics.interval_scale()).map_err(|error| error.to_string())
-    };
-    let one = |endpoint: String| Curve {
-        estimate: estimate(&groups[0], &endpoint),
-        groups: groups[1..].iter().map(|group| (group.name.clone(), estimate(group, &endpoint))).collect(),
-        comparison: match comparison(&groups, &endpoint) {
-            Ok(Some(p)) => format!("Log-rank test: p = {}.", study_print::cells::p_value(Some(p))).replace("= <", "< "),
-            Ok(None) => String::new(),
-            Err(reason) => format!("Log-rank test: not evaluable, {reason}."),
-        },
-        convention: statistics.convention(),
-        endpoint,
-    };
-    names.into_iter().map(one).collect()
-}
-
-fn survival_json(curves: &[Curve]) -> serde_json::Value {
-    let one = |curve: &Curve| match &curve.estimate {
-        Ok(estimate) => {
-            let median_of = |estimate: &KaplanMeier| serde_json::json!(median(estimate, curve.convention));
-            let mut km = serde_json::Map::from_iter([("all".to_owned(), serde_json::json!(estimate))]);
-            let mut medians = serde_json::Map::new();
-            for (name, group) in &curve.groups {
-                if let Ok(group) = group {
-                    km.insert(name.clone(), serde_json::json!(group));
-                    medians.insert(name.clone(), median_of(group));
-                }
-            }
-            serde_json::json!({"time_unit": "months", "km": km, "median": median_of(estimate), "group_median": medians})
-        }
-        Err(reason) => serde_json::json!({"not_evaluable": reason}),
-    };
-    let endpoints: serde_json::Map<String, serde_json::Value> =
-        curves.iter().map(|curve| (curve.endpoint.clone(), one(curve))).collect();
-    serde_json::json!({"schema_version": 1, "endpoints": endpoints})
+/// The rules the run kept; of an older run, the built-in ones it named.
+fn rules(how: &HowDone) -> anyhow::Result<Rules> {
+    if let Some(texts) = &how.rules {
+        return Rules::from_texts(texts);
+    }
+    let criterion = |id: &String| Ok(CriterionTable::built_in(id)?.text().to_owned());
+    let preset = how.study.as_ref().map_or("default", |study| study.endpoints.preset.as_str());
+    Rules::from_texts(&RuleTexts {
+        criteria: how.criteria.iter().map(criterion).collect::<anyhow::Result<_>>()?,
+        preset: Preset::built_in(preset).context("[endpoints] preset")?.text().to_owned(),
+        further: Vec::new(),
+    })
 }

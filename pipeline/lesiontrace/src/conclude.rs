@@ -4,17 +4,19 @@
 use std::path::Path;
 
 use imaging::Note;
-use oncology::MarginRow;
 use oncology::criteria::CriterionTable;
+use oncology::criteria::further::{Further, FurtherInput, further_rows};
 use oncology::endpoint::Preset;
 use oncology::reads::ReadRow;
+use oncology::study::BestOf;
+use oncology::{AssessmentRow, Date, MarginRow};
 use report::PatientPage;
 
 use crate::config::Study;
 use crate::manifest::{Equipment, Part};
 use crate::observed::{Observed, PatientFacts};
 use crate::out;
-use crate::patient::{Best, PatientResult, Reached, VisitRegistration, write_error};
+use crate::patient::{PatientResult, Reached, VisitRegistration, write_error};
 use crate::reading::{self, Reviewed, review};
 use crate::source_record::{self, SourceRecord};
 use crate::stages::find::VisitFacts;
@@ -31,6 +33,8 @@ pub(crate) struct Means<'a> {
     pub(crate) study: &'a Study,
     /// Criteria, the leading one first.
     pub(crate) tables: &'a [CriterionTable],
+    /// Criteria judged beside them.
+    pub(crate) further: &'a [Further],
     /// Endpoint definitions.
     pub(crate) preset: &'a Preset,
     /// What had a part in the results.
@@ -42,8 +46,9 @@ impl<'a> Means<'a> {
     pub(crate) fn of(equipment: &'a Equipment) -> Self {
         Self {
             study: &equipment.study.study,
-            tables: &equipment.tables,
-            preset: &equipment.preset,
+            tables: &equipment.rules.tables,
+            further: &equipment.rules.further,
+            preset: &equipment.rules.preset,
             parts: &equipment.parts,
         }
     }
@@ -106,6 +111,7 @@ pub(crate) fn conclude(
     };
     notes.extend(assessed.notes.iter().cloned());
     let result = PatientResult { reads, ..gather(patient, visits, &tracked, assessed, margins, notes) };
+    let result = PatientResult { further_assessments: further(&result, means), ..result };
     reached("report")?;
     let threshold_mm = means.study.endpoints.margin_threshold_mm;
     let mut page = PatientPage {
@@ -125,6 +131,20 @@ pub(crate) fn conclude(
     }
     let sources = source_record::record(visits, &tracked);
     Ok(Concluded { result, page, sources })
+}
+
+/// Rows by the criteria beside the leading one, on its targets.
+fn further(result: &PatientResult, means: Means<'_>) -> Vec<AssessmentRow> {
+    let Some(leading) = means.tables.first() else { return Vec::new() };
+    let rows: Vec<AssessmentRow> =
+        result.assessments.iter().filter(|row| row.criterion == leading.id).cloned().collect();
+    let targets = result.lesions.iter().filter(|lesion| lesion.role == "target").map(|lesion| lesion.lesion_id.clone());
+    let treatments = result.study.iter().flat_map(|study| &study.clinical.treatments);
+    let systemic: Vec<Date> = treatments.filter(|one| !one.modality.is_locoregional()).map(|one| one.date).collect();
+    let targets: Vec<String> = targets.collect();
+    let input =
+        FurtherInput { targets: &targets, measurements: &result.measurements, leading: &rows, systemic: &systemic };
+    means.further.iter().flat_map(|further| further_rows(&input, further)).collect()
 }
 
 /// The margin of every treated lesion, from registrations made before.
@@ -191,14 +211,16 @@ fn gather(
         measurements: rows::measurements(&patient.id, visits, tracked),
         margins,
         assessments: assessed.criteria.iter().flat_map(|c| c.rows.iter().cloned()).collect(),
+        further_assessments: Vec::new(),
         events: assessed.events,
         endpoints: assessed.endpoints,
+        other_endpoints: assessed.other_endpoints,
         best: assessed
             .criteria
             .iter()
             .map(|c| {
                 let (unconfirmed, confirmed) = c.best_words();
-                Best {
+                BestOf {
                     criterion: c.criterion.clone(),
                     unconfirmed: unconfirmed.to_owned(),
                     confirmed: confirmed.to_owned(),

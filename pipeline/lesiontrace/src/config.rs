@@ -10,6 +10,11 @@ use oncology::visit_window::VisitWindows;
 use serde::{Deserialize, Serialize};
 
 use crate::out;
+use judging::own_files;
+pub(crate) use judging::{Criteria, Endpoints, OwnFiles};
+
+#[path = "config/judging.rs"]
+mod judging;
 
 /// The built-in study file, used when none is given.
 pub(crate) const DEFAULT: &str = include_str!("../../../configs/study/default.toml");
@@ -256,24 +261,6 @@ fn ten() -> f64 {
     10.0
 }
 
-/// By which criteria response is assessed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Criteria {
-    /// Criteria, the first one leading.
-    pub(crate) ids: Vec<String>,
-}
-
-/// Which endpoints are dated.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Endpoints {
-    /// Frozen option set.
-    pub(crate) preset: String,
-    /// Margin wanted, mm (strictly more).
-    pub(crate) margin_threshold_mm: f64,
-}
-
 /// What the reports show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -304,6 +291,8 @@ pub(crate) struct LoadedStudy {
     pub(crate) rules: SeriesRules,
     /// The file of own rules, if there is one.
     pub(crate) rules_file: Option<RulesFile>,
+    /// The study's own criteria and preset.
+    pub(crate) own_rules: OwnFiles,
 }
 
 /// A file of own series rules.
@@ -329,7 +318,8 @@ pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<LoadedStudy> {
         format!("{name} is not a study file; `lesiontrace init` writes a commented one to compare with")
     })?;
     let (rules, rules_file) = series_rules(path, &study.series.rules)?;
-    Ok(LoadedStudy { study, digest: out::sha256_hex(text.as_bytes()), rules, rules_file })
+    let own_rules = own_files(path, &study)?;
+    Ok(LoadedStudy { study, digest: out::sha256_hex(text.as_bytes()), rules, rules_file, own_rules })
 }
 
 /// The rules of `[series] rules`, a path relative to the study file, before the built-in ones.

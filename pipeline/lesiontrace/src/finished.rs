@@ -7,12 +7,13 @@ use anyhow::Context as _;
 use oncology::reads::ReadRow;
 
 use crate::conclude::{Concluded, Means, conclude};
-use crate::config::Study;
+use crate::config::{OwnFiles, Study};
 use crate::ledger::{Entry, State};
-use crate::manifest::{Part, Rules, rules};
+use crate::manifest::Part;
 use crate::observed::Observed;
 use crate::out;
 use crate::reading;
+use crate::rules::Rules;
 use crate::run::Settings;
 use crate::stages;
 use crate::stages::track::track;
@@ -37,7 +38,10 @@ impl Finished {
         let study = settings.study.with_context(|| {
             format!("{} was written by an older version, which did not keep its study; {again}", folder.display())
         })?;
-        let rules = rules(&study)?;
+        let rules = match &settings.rules {
+            Some(texts) => Rules::from_texts(texts)?,
+            None => Rules::of(&study, &OwnFiles::default())?,
+        };
         let now = Part { what: "lesiontrace".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned(), sha256: None };
         for part in std::iter::once(&now).chain(&rules.parts) {
             anyhow::ensure!(
@@ -61,7 +65,13 @@ impl Finished {
 
     /// What is needed besides what was seen of a patient.
     pub(crate) fn means(&self) -> Means<'_> {
-        Means { study: &self.study, tables: &self.rules.tables, preset: &self.rules.preset, parts: &self.parts }
+        Means {
+            study: &self.study,
+            tables: &self.rules.tables,
+            further: &self.rules.further,
+            preset: &self.rules.preset,
+            parts: &self.parts,
+        }
     }
 
     /// Tables and page of a patient from what the run stored, with the reads in force and those given. `Err` is a reason for a message.

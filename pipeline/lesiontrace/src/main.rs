@@ -3,14 +3,20 @@
 //! Research use only. This crate holds the order of the stages, the ledger and the command line; what is computed lives in
 //! `imaging`, `oncology` and `survival`, and files are read and written by `formats`.
 
+mod altered;
 mod artifacts;
 mod at_work;
 mod browser;
 mod cache;
 mod cli;
+mod cohort_figures;
+mod cohort_hazards;
+mod cohort_methods;
 mod cohort_models;
 mod cohort_overview;
 mod cohort_page;
+mod cohort_survival;
+mod cohort_tables;
 mod collect;
 mod command;
 mod conclude;
@@ -32,6 +38,7 @@ mod phantom_archive;
 mod plan;
 mod process_memory;
 mod reading;
+mod rules;
 mod run;
 mod schedule;
 mod session;

@@ -4,14 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use anyhow::Context as _;
-use oncology::criteria::CriterionTable;
-use oncology::endpoint::Preset;
 use serde::{Deserialize, Serialize};
 
-use crate::config::{LoadedStudy, Modality, Study};
+use crate::config::{LoadedStudy, Modality};
 use crate::models::{self, Needs, Networks, Opened};
 use crate::out;
+use crate::rules::Rules;
 use crate::stages;
 
 /// One thing that decides what comes out.
@@ -29,10 +27,8 @@ pub(crate) struct Part {
 pub(crate) struct Equipment {
     /// The study.
     pub(crate) study: LoadedStudy,
-    /// Criteria, the leading one first.
-    pub(crate) tables: Vec<CriterionTable>,
-    /// Endpoint definitions.
-    pub(crate) preset: Preset,
+    /// By what it judges.
+    pub(crate) rules: Rules,
     /// The model, where the study may need one.
     pub(crate) segmenter: Option<Opened>,
     /// Why there is no model, for patients that turn out to need one.
@@ -66,37 +62,10 @@ pub(crate) fn equip(
         let what = format!("series rules {} and the built-in ones", rules.name);
         parts.push(Part { what, version: String::new(), sha256: Some(rules.digest.clone()) });
     }
-    let Rules { tables, preset, parts: of_rules } = rules(&study.study)?;
-    parts.extend(of_rules);
+    let rules = Rules::of(&study.study, &study.own_rules)?;
+    parts.extend(rules.parts.iter().cloned());
     let Networks { finder: segmenter, no_finder: no_model, prompted, parts: of_networks } =
         models::open(&study, runtime, n_threads, needs)?;
     parts.extend(of_networks);
-    Ok(Equipment { study, tables, preset, segmenter, no_model, prompted, parts })
-}
-
-/// By what a study judges.
-pub(crate) struct Rules {
-    /// Criteria, the leading one first.
-    pub(crate) tables: Vec<CriterionTable>,
-    /// Endpoint definitions.
-    pub(crate) preset: Preset,
-    /// Their versions and digests.
-    pub(crate) parts: Vec<Part>,
-}
-
-/// The criteria and the preset a study names.
-pub(crate) fn rules(study: &Study) -> anyhow::Result<Rules> {
-    let (mut tables, mut parts) = (Vec::new(), Vec::new());
-    for id in &study.criteria.ids {
-        let table = CriterionTable::built_in(id).with_context(|| format!("[criteria] ids names {id:?}"))?;
-        parts.push(part(&format!("criterion {id}"), &table.version.to_string(), table.text()));
-        tables.push(table);
-    }
-    let preset = Preset::built_in(&study.endpoints.preset).context("[endpoints] preset")?;
-    parts.push(part(&format!("preset {}", preset.id), &preset.version.to_string(), preset.text()));
-    Ok(Rules { tables, preset, parts })
-}
-
-fn part(what: &str, version: &str, text: &str) -> Part {
-    Part { what: what.to_owned(), version: version.to_owned(), sha256: Some(out::sha256_hex(text.as_bytes())) }
+    Ok(Equipment { study, rules, segmenter, no_model, prompted, parts })
 }

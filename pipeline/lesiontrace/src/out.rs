@@ -21,6 +21,21 @@ pub(crate) fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<
     write_atomic(path, &bytes)
 }
 
+/// Removes the files of a folder that `keep` does not want; a folder that is not there has none.
+pub(crate) fn keep_only(folder: &Path, keep: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    let entries = match std::fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| format!("reading {}", folder.display()))?,
+    };
+    for entry in entries {
+        let path = entry.with_context(|| format!("reading {}", folder.display()))?.path();
+        if !keep(&path.file_name().unwrap_or_default().to_string_lossy()) {
+            std::fs::remove_file(&path).with_context(|| format!("removing {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Characters that are not seen and change what is: marks that turn the direction of writing, and spaces of no width.
 ///
 /// Source: Unicode Technical Report 36, section 3.

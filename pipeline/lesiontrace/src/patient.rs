@@ -5,7 +5,7 @@ use std::path::Path;
 use imaging::Note;
 use imaging::registration::Registration;
 use oncology::reads::ReadRow;
-use oncology::study::StudyFacts;
+use oncology::study::{BestOf, StudyFacts};
 use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, VisitId};
 use serde::{Deserialize, Serialize};
 
@@ -23,17 +23,6 @@ pub(crate) use visits::write_error;
 use visits::{Setting, read_visits, register_pairs};
 
 mod visits;
-
-/// The best responses of one patient by one criterion.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Best {
-    /// Criterion.
-    pub(crate) criterion: String,
-    /// Best overall response, not confirmed.
-    pub(crate) unconfirmed: String,
-    /// Best overall response where it must be seen twice.
-    pub(crate) confirmed: String,
-}
 
 /// How one visit lies on baseline.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -67,12 +56,18 @@ pub(crate) struct PatientResult {
     pub(crate) margins: Vec<MarginRow>,
     /// Rows of `assessments.csv`.
     pub(crate) assessments: Vec<AssessmentRow>,
+    /// Rows of `assessments.csv` by the criteria beside the leading ones.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) further_assessments: Vec<AssessmentRow>,
     /// Rows of `events.csv`.
     pub(crate) events: Vec<EventRow>,
     /// Rows of `endpoints.csv`.
     pub(crate) endpoints: Vec<EndpointRow>,
     /// Best overall responses.
-    pub(crate) best: Vec<Best>,
+    pub(crate) best: Vec<BestOf>,
+    /// Rows of `endpoints` as the other class of an unsure distance would have them; only those that differ.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) other_endpoints: Vec<EndpointRow>,
     /// How each follow-up lies on baseline.
     pub(crate) registrations: Vec<VisitRegistration>,
     /// What readers decided, with what became of it.

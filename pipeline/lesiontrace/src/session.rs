@@ -4,6 +4,7 @@ use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
 use indicatif::{ProgressBar, ProgressStyle};
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::{Global, LogFormat};
@@ -17,8 +18,11 @@ pub(crate) fn start_log(global: &Global) {
         (false, 1) => LevelFilter::INFO,
         (false, _) => LevelFilter::DEBUG,
     };
+    // What the library of figures thinks of a drawing is of no use to who runs a cohort; its errors come back as errors.
+    let libraries = ["usvg", "resvg", "tiny_skia", "tiny_skia_path", "fontdb"].map(|name| format!(",{name}=off"));
+    let filter = EnvFilter::new(format!("{level}{}", libraries.concat()));
     let builder = tracing_subscriber::fmt()
-        .with_max_level(level)
+        .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false);

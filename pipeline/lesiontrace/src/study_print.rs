@@ -1,9 +1,10 @@
 //! The computed tables as a study prints them: in the layout of the preset's study, or all of the program's own.
 
 pub(crate) mod cells;
+mod disease;
 mod general;
 mod narayanan2024;
-mod outcome;
+pub(crate) mod outcome;
 mod xu2021;
 
 use oncology::endpoint::Preset;
@@ -28,9 +29,11 @@ pub(crate) fn printed(tables: &StudyTables, preset: &Preset) -> Vec<StudyTable> 
         Layout::Xu2021 => xu2021::printed(tables, preset),
         Layout::Narayanan2024 => narayanan2024::printed(tables, preset),
     };
-    printed.push(general::lesion_responses(tables));
-    printed.push(general::patterns(tables));
-    printed.push(general::burdens(tables));
+    printed.push(disease::best_responses(tables));
+    printed.push(disease::lesion_responses(tables));
+    printed.push(disease::patterns(tables));
+    printed.push(disease::sensitivity(tables));
+    printed.push(disease::burdens(tables));
     printed.retain(|table| !table.rows.is_empty());
     let mut seen: Vec<String> = Vec::new();
     printed.retain(|table| {

@@ -196,6 +196,21 @@ pub struct EventRow {
     pub needs_review: bool,
     /// The rule and the distance, as a sentence.
     pub why: String,
+    /// Distance of the focus from the nearest ablation zone, edge to edge, mm; empty where there is no zone.
+    #[serde(default)]
+    pub distance_mm: Option<f64>,
+    /// Lower end of its 95 % interval; empty where its error is not known.
+    #[serde(default)]
+    pub distance_low_mm: Option<f64>,
+    /// Upper end.
+    #[serde(default)]
+    pub distance_high_mm: Option<f64>,
+    /// The largest distance that is local.
+    #[serde(default)]
+    pub rule_mm: Option<f64>,
+    /// The class on the other side of the rule, where the interval crosses it.
+    #[serde(default)]
+    pub other_class: String,
 }
 
 /// One time to event (`endpoints.csv`).

@@ -7,11 +7,13 @@
 pub mod best_response;
 mod change;
 pub mod course;
+pub mod cycle;
 pub mod deauville;
 pub mod enhancement;
 pub mod eortc;
 pub mod extent;
 pub mod family;
+pub mod further;
 pub mod immune;
 pub mod immune_patient;
 pub mod immune_response;

@@ -31,15 +31,29 @@ pub struct EventInput<'a> {
     pub foci: &'a [FocusFacts],
 }
 
+/// On which side of the rule a focus counts whose distance is not sure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// That of the distance as measured.
+    Measured,
+    /// The other one, where the distance's interval crosses the rule.
+    Other,
+}
+
 /// All events of a patient, by date, then kind, then lesion.
 pub fn events(input: &EventInput<'_>, rule: LocalRule) -> Vec<EventRow> {
+    events_on(input, rule, Side::Measured)
+}
+
+/// The same with unsure foci on a side of the rule: what an endpoint would be by the other class.
+pub fn events_on(input: &EventInput<'_>, rule: LocalRule, side: Side) -> Vec<EventRow> {
     let mut rows = treatment_rows(input);
     rows.extend(input.complete_ablations.iter().map(|complete| EventRow {
         lesion_id: complete.lesion.to_string(),
         why: "first study that shows the zone without viable tumour".to_owned(),
         ..row(input, complete.date, "complete_ablation")
     }));
-    rows.extend(input.foci.iter().map(|focus| focus_row(input, focus, rule)));
+    rows.extend(input.foci.iter().map(|focus| focus_row(input, focus, rule, side)));
     rows.extend(input.clinical.death_date.map(|date| row(input, date, "death")));
     rows.sort_by(|a, b| key(a).cmp(&key(b)));
     rows.dedup();
@@ -65,6 +79,11 @@ fn row(input: &EventInput<'_>, date: Date, event: &str) -> EventRow {
         interval_low_date: None,
         needs_review: false,
         why: String::new(),
+        distance_mm: None,
+        distance_low_mm: None,
+        distance_high_mm: None,
+        rule_mm: None,
+        other_class: String::new(),
     }
 }
 
@@ -84,22 +103,33 @@ fn treatment_rows(input: &EventInput<'_>) -> Vec<EventRow> {
 }
 
 /// A focus at a zone is booked on the lesion treated there, so that its local control can be followed.
-fn focus_row(input: &EventInput<'_>, focus: &FocusFacts, rule: LocalRule) -> EventRow {
+fn focus_row(input: &EventInput<'_>, focus: &FocusFacts, rule: LocalRule, side: Side) -> EventRow {
     let call = classify(focus, rule);
-    let is_residual = call.class == ProgressionClass::Residual;
-    let at_zone = matches!(call.class, ProgressionClass::Residual | ProgressionClass::Local);
+    let class = call.other_class.filter(|_| side == Side::Other).unwrap_or(call.class);
+    let is_residual = class == ProgressionClass::Residual;
+    let at_zone = matches!(class, ProgressionClass::Residual | ProgressionClass::Local);
     let booked_on = focus.zone.as_ref().filter(|_| at_zone).map_or(&focus.lesion, |zone| &zone.treated);
     let prefix = if booked_on == &focus.lesion { String::new() } else { format!("focus {}: ", focus.lesion) };
     let other = call.other_class.map(|other| format!("; {} on the other side of the rule", other.as_str()));
     EventRow {
         lesion_id: booked_on.to_string(),
-        class: call.class.to_string(),
+        class: class.to_string(),
         cause: focus.cause.as_str().to_owned(),
         interval_low_date: focus.last_negative_date,
         needs_review: call.needs_review,
         why: format!("{prefix}{}{}", call.why, other.unwrap_or_default()),
+        distance_mm: call.distance.map(|distance| hundredth(distance.distance_mm)),
+        distance_low_mm: call.distance.and_then(|distance| distance.interval_mm).map(|(low, _)| hundredth(low)),
+        distance_high_mm: call.distance.and_then(|distance| distance.interval_mm).map(|(_, high)| hundredth(high)),
+        rule_mm: call.distance.map(|distance| hundredth(distance.rule_mm)),
+        other_class: call.other_class.map_or_else(String::new, |other| other.to_string()),
         ..row(input, focus.date, if is_residual { "residual" } else { "progression" })
     }
+}
+
+/// As tables state lengths, mm.
+fn hundredth(mm: f64) -> f64 {
+    (mm * 100.0).round() / 100.0
 }
 
 #[cfg(test)]
@@ -140,6 +170,7 @@ mod tests {
                 treated: LesionId::new("L1"),
                 distance_mm: Evaluable::Value(0.0),
                 interval_mm: None,
+                error_unknown: false,
                 largest_spacing_mm: 2.5,
                 complete_ablation: Some(date(2024, 2, 10)),
             }),

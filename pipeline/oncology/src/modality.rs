@@ -66,6 +66,10 @@ impl Modality {
     pub fn leaves_ablation_zone(self) -> bool {
         matches!(self, Self::Ire | Self::Mwa | Self::Rfa | Self::Cryoablation | Self::Hifu | Self::Laser)
     }
+    /// Whether it irradiates: its sites are read on the radiation pathway (LI-RADS treatment response v2024).
+    pub fn is_radiation(self) -> bool {
+        matches!(self, Self::HdrBrachytherapy | Self::Sbrt | Self::Tare)
+    }
     /// Whether it acts on single lesions rather than on the whole body.
     pub fn is_locoregional(self) -> bool {
         self != Self::Systemic

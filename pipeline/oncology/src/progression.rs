@@ -109,6 +109,9 @@ pub struct ZoneRelation {
     pub distance_mm: Evaluable<f64>,
     /// 95 % interval of the distance, mm, where the registration error is known.
     pub interval_mm: Option<(f64, f64)>,
+    /// Whether the zone was carried from another visit with an error that is not known.
+    #[serde(default)]
+    pub error_unknown: bool,
     /// Largest voxel spacing of the image that shows the focus, mm.
     pub largest_spacing_mm: f64,
     /// Date on which complete ablation was first documented before this focus; `None` if never.
@@ -144,10 +147,23 @@ pub struct ProgressionCall {
     pub other_class: Option<ProgressionClass>,
     /// `distant_same_organ` or `distant_other_organ`, where the treated organ is not the liver.
     pub organ_relation: Option<&'static str>,
+    /// The distance that decided, its 95 % interval and the rule, mm; `None` where no distance did.
+    pub distance: Option<RuledDistance>,
     /// Whether a reader should look.
     pub needs_review: bool,
     /// The rule and the distance, as a sentence.
     pub why: String,
+}
+
+/// A distance and the rule it was held against, mm.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct RuledDistance {
+    /// Edge to edge.
+    pub distance_mm: f64,
+    /// Its 95 % interval, where the error is known.
+    pub interval_mm: Option<(f64, f64)>,
+    /// The largest distance that is local.
+    pub rule_mm: f64,
 }
 
 /// Classifies one focus.
@@ -175,7 +191,7 @@ pub fn classify(focus: &FocusFacts, rule: LocalRule) -> ProgressionCall {
         }
     };
     let is_local = distance <= limit;
-    let crosses = zone.interval_mm.is_some_and(|(low, high)| low <= limit && high > limit);
+    let crosses = zone.error_unknown || zone.interval_mm.is_some_and(|(low, high)| low <= limit && high > limit);
     let sign = if is_local { "≤" } else { ">" };
     let mut why = format!("{distance:.1} mm from the zone of {} ({sign} {limit:.1} mm)", zone.treated);
     if is_local {
@@ -184,12 +200,20 @@ pub fn classify(focus: &FocusFacts, rule: LocalRule) -> ProgressionCall {
             None => ", complete ablation never documented",
         };
     }
-    if crosses {
+    if zone.error_unknown {
+        why += "; the zone was carried from another visit with an error that is not known";
+    } else if crosses {
         why += "; the 95 % interval of the distance crosses the rule";
     }
     let other = if is_local { elsewhere } else { at_zone(zone) };
     let call = if is_local { call(at_zone(zone), why) } else { by_organ(focus, elsewhere, &why) };
-    ProgressionCall { needs_review: call.needs_review || crosses, other_class: crosses.then_some(other), ..call }
+    let distance = RuledDistance { distance_mm: distance, interval_mm: zone.interval_mm, rule_mm: limit };
+    ProgressionCall {
+        needs_review: call.needs_review || crosses,
+        other_class: crosses.then_some(other),
+        distance: Some(distance),
+        ..call
+    }
 }
 
 fn class_of_organ(organ: &Organ) -> ProgressionClass {
@@ -214,7 +238,7 @@ fn by_organ(focus: &FocusFacts, class: ProgressionClass, why: &str) -> Progressi
 }
 
 fn call(class: ProgressionClass, why: String) -> ProgressionCall {
-    ProgressionCall { class, other_class: None, organ_relation: None, needs_review: false, why }
+    ProgressionCall { class, other_class: None, organ_relation: None, distance: None, needs_review: false, why }
 }
 
 #[cfg(test)]
@@ -233,6 +257,7 @@ mod tests {
                 treated: LesionId::new("L1"),
                 distance_mm: Evaluable::Value(distance),
                 interval_mm: interval,
+                error_unknown: false,
                 largest_spacing_mm: 1.0,
                 complete_ablation: complete.then(|| date(2024, 3, 1)),
             }),

@@ -6,6 +6,7 @@
 
 mod apply;
 mod check;
+mod coded;
 mod decision;
 mod links;
 mod row;
@@ -14,6 +15,7 @@ mod state;
 
 pub use apply::{Applied, Followed, ReaderAxes, Reviewed, apply};
 pub use check::{Read, check};
+pub use coded::Coded;
 pub use decision::{Axis, Decision};
 pub use row::{Outcome, ReadRow, ReadsFile, SCHEMA_VERSION};
 pub use state::{ReadState, ReadableLesion, ReadableSight, part_name};

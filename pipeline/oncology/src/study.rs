@@ -3,13 +3,17 @@
 //! Source: the tables of Xu et al. 2021 and Narayanan et al. 2024, and what STROBE (von Elm 2007) asks of them: every unit that
 //! is not in a number is counted beside it, with the reason.
 
+pub mod best;
 pub mod characteristics;
 pub mod column;
 pub mod node_response;
 pub mod patterns;
 pub mod predictors;
+pub mod readings;
 pub mod reporting;
 pub mod response;
+pub mod sensitivity;
+pub mod summaries;
 pub mod therapy;
 pub mod time_to_event;
 
@@ -18,13 +22,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
+use crate::criteria::cycle::CycleResponse;
 use crate::lesion::LesionId;
 use crate::marker::MarkerReading;
 use crate::oligometastatic::{AbscopalCandidate, Burden};
+use crate::reads::ReadRow;
 use crate::time::Date;
 use crate::treatment::{ClinicalFacts, Cycle, CycleRule, Treatment, cycles_of};
 use crate::visit_id::VisitId;
 
+pub use best::BestOf;
 pub use reporting::{Layout, Reporting, Success, Summary};
 
 /// What the clinic and the reading of the images add to a patient's rows.
@@ -40,6 +47,9 @@ pub struct StudyFacts {
     pub burdens: Vec<(VisitId, Burden)>,
     /// Untreated lesions that shrank.
     pub abscopal: Vec<AbscopalCandidate>,
+    /// Responses of treatment cycles after the first, each by every criterion.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later_cycles: Vec<CycleResponse>,
 }
 
 /// One patient as the tables need it.
@@ -53,6 +63,8 @@ pub struct StudyPatient<'a> {
     pub facts: Option<&'a StudyFacts>,
     /// Imaging visits, baseline first.
     pub visits: &'a [VisitId],
+    /// What readers decided.
+    pub reads: &'a [ReadRow],
     /// Rows of `lesions.csv`.
     pub lesions: &'a [LesionRow],
     /// Rows of `measurements.csv`.
@@ -65,6 +77,10 @@ pub struct StudyPatient<'a> {
     pub events: &'a [EventRow],
     /// Rows of `endpoints.csv`.
     pub endpoints: &'a [EndpointRow],
+    /// Rows that the other class of an unsure distance would change.
+    pub other_endpoints: &'a [EndpointRow],
+    /// Best overall responses.
+    pub best: &'a [BestOf],
 }
 
 /// Why nothing clinical is known of a patient.
@@ -169,6 +185,8 @@ impl LeftOut {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::modality::Modality;
+    use crate::treatment::DeathCause;
 
     /// A patient without anything but a name.
     pub(crate) fn patient<'a>(id: &'a str, diagnosis: &'a str) -> StudyPatient<'a> {
@@ -177,12 +195,45 @@ pub(crate) mod tests {
             diagnosis,
             facts: None,
             visits: &[],
+            reads: &[],
             lesions: &[],
             measurements: &[],
             margins: &[],
             assessments: &[],
             events: &[],
             endpoints: &[],
+            other_endpoints: &[],
+            best: &[],
+        }
+    }
+
+    /// A treatment of one lesion.
+    pub(crate) fn treated(date: Date, modality: Modality, lesion: &str) -> Treatment {
+        Treatment {
+            date,
+            session: String::new(),
+            cycle: None,
+            modality,
+            target_lesions: vec![LesionId::new(lesion)],
+            complication_grade: String::new(),
+        }
+    }
+
+    /// What the clinic knows of a patient with these treatments.
+    pub(crate) fn facts_with(treatments: Vec<Treatment>) -> StudyFacts {
+        StudyFacts {
+            clinical: ClinicalFacts {
+                patient_id: "1".to_owned(),
+                death_date: None,
+                death_cause: DeathCause::Unknown,
+                last_contact_date: None,
+                treatments,
+            },
+            covariates: BTreeMap::new(),
+            markers: Vec::new(),
+            burdens: Vec::new(),
+            abscopal: Vec::new(),
+            later_cycles: Vec::new(),
         }
     }
 

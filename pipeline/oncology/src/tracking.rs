@@ -293,7 +293,12 @@ mod tests {
     fn a_focus_at_a_zone_is_residual_first_and_local_progression_after_complete_ablation() {
         let l1 = LesionId::new("L1");
         let focus = |distance| Finding {
-            contact: Some(ZoneContact { treated: LesionId::new("L1"), distance: Mm(distance), contiguous: Mm(2.5) }),
+            contact: Some(ZoneContact {
+                treated: LesionId::new("L1"),
+                distance: Mm(distance),
+                contiguous: Mm(2.5),
+                sigma: Some(Mm(0.0)),
+            }),
             ..finding(1, 14.0)
         };
         let with_zone =

@@ -225,6 +225,11 @@ mod tests {
             interval_low_date: None,
             needs_review: false,
             why: String::new(),
+            distance_mm: None,
+            distance_low_mm: None,
+            distance_high_mm: None,
+            rule_mm: None,
+            other_class: String::new(),
         };
         let imaging = [date(2024, 2, 1), date(2024, 3, 20)];
         let events = [residual];

@@ -212,9 +212,9 @@ proptest! {
 
     #[test]
     fn a_new_lesion_never_improves_a_response(
-        input in any_patient(), size in any_size(), at in 1_usize..4, mrecist in any::<bool>()
+        input in any_patient(), size in any_size(), at in 1_usize..4,
+        criterion in prop::sample::select(vec!["recist_1_1", "mrecist", "xu2021_recist"])
     ) {
-        let criterion = if mrecist { "mrecist" } else { "recist_1_1" };
         let before = by(criterion, &input);
         let mut worse = input;
         let seen = |visit_index: usize| if visit_index < at { Size::Absent } else { size.clone() };
@@ -223,6 +223,27 @@ proptest! {
         let after = by(criterion, &worse);
         for (before, after) in before.visits.iter().zip(&after.visits) {
             prop_assert!(badness(after.verdict.overall) >= badness(before.verdict.overall));
+        }
+    }
+
+    /// Until the first visit that shows it nothing changes; there it is at least an unconfirmed progression, unless nobody could see.
+    #[test]
+    fn by_irecist_a_new_lesion_never_improves_the_visit_that_first_shows_it(
+        input in any_patient(), size in 1_i64..90_000, at in 1_usize..4
+    ) {
+        let before = by("irecist", &input);
+        let mut worse = input;
+        let new = Size::Measured(Exact::from_millionths(size * 1000));
+        let seen = |visit_index: usize| if visit_index < at { Size::Absent } else { new.clone() };
+        let visits = (0..4).map(|index| visit(&seen(index), &seen(index), Present)).collect();
+        worse.lesions.push(TrackedLesion::new(LesionId::new("new"), Organ::Liver, LesionKind::Lesion, at, visits));
+        let after = by("irecist", &worse);
+        let words = |result: &CriterionResult| result.rows.iter().map(|row| row.overall.clone()).collect::<Vec<_>>();
+        let (before, after) = (words(&before), words(&after));
+        prop_assert_eq!(&before[..at], &after[..at]);
+        if !before[at].is_empty() {
+            prop_assert!(["iUPD", "iCPD"].contains(&after[at].as_str()), "{before:?} {after:?}");
+            prop_assert!(before[at] != "iCPD" || after[at] == "iCPD", "{before:?} {after:?}");
         }
     }
 

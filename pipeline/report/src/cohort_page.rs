@@ -51,6 +51,9 @@ pub struct CohortPage {
     pub notes: Vec<Note>,
     /// One sentence per stage that ran.
     pub methods: Vec<String>,
+    /// Publications that numbers in brackets among the methods stand for, from 1.
+    #[serde(default)]
+    pub references: Vec<String>,
     /// Versions and digests.
     pub provenance: Provenance,
     /// What differs between runs.
@@ -135,6 +138,9 @@ pub struct EndpointCurves {
     pub curves: Vec<KmCurve>,
     /// Comparison of the groups in a sentence; empty for one group.
     pub comparison: String,
+    /// What biases the curves or their comparison.
+    #[serde(default)]
+    pub cautions: Vec<String>,
 }
 
 /// One Kaplan–Meier curve.

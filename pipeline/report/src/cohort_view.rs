@@ -40,6 +40,7 @@ pub(crate) struct CohortView<'a> {
     done: Vec<&'a str>,
     notes: Vec<NoteGroup>,
     methods: &'a [String],
+    references: &'a [String],
     provenance: &'a Provenance,
     run: &'a RunBlock,
 }
@@ -73,6 +74,7 @@ struct EndpointView {
     svg: String,
     groups: Vec<GroupLine>,
     comparison: String,
+    cautions: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -146,6 +148,7 @@ pub(crate) fn cohort_view(page: &CohortPage) -> Result<CohortView<'_>, ReportErr
         done: page.ledger.iter().filter(|row| row.state == "done").map(|row| row.patient_id.as_str()).collect(),
         notes: note_groups(&page.notes),
         methods: &page.methods,
+        references: &page.references,
         provenance: &page.provenance,
         run: &page.run,
     })
@@ -164,22 +167,25 @@ fn response_view(page: &CohortPage, table: &ResponseTable) -> Result<ResponseVie
             bar: fixed(100.0 * fraction.clamp(0.0, 1.0), 1),
         }
     };
-    let has_bars = page.best_responses.iter().any(|best| best.criterion == table.criterion);
-    let waterfall_svg = match criterion.filter(|_| has_bars) {
-        Some(criterion) => Some(waterfall(criterion, &page.best_responses)?),
-        None => None,
-    };
     Ok(ResponseView {
         title: criterion.map_or_else(|| table.criterion.clone(), |criterion| criterion.title.clone()),
         n: table.n,
         rows: table.rows.iter().map(line).collect(),
         summary: table.summary.clone(),
-        waterfall_svg,
+        waterfall_svg: waterfall_of(page, table)?,
         spider_svg: sums(page, table)?,
     })
 }
 
-fn sums(page: &CohortPage, table: &ResponseTable) -> Result<Option<String>, ReportError> {
+/// Best changes by one criterion; `None` where nobody has one.
+pub(crate) fn waterfall_of(page: &CohortPage, table: &ResponseTable) -> Result<Option<String>, ReportError> {
+    let has_bars = page.best_responses.iter().any(|best| best.criterion == table.criterion);
+    let criterion = page.criteria.iter().find(|criterion| criterion.id == table.criterion);
+    criterion.filter(|_| has_bars).map(|criterion| waterfall(criterion, &page.best_responses)).transpose()
+}
+
+/// Sums of diameters over time by one criterion; `None` where nobody has one.
+pub(crate) fn sums(page: &CohortPage, table: &ResponseTable) -> Result<Option<String>, ReportError> {
     let mut lines = Vec::new();
     for sum in page.sums.iter().filter(|sum| sum.criterion == table.criterion) {
         for value in sum.points.iter().flatten() {
@@ -209,6 +215,7 @@ fn endpoint_view(endpoint: &EndpointCurves) -> Result<EndpointView, ReportError>
         svg: kaplan_meier(endpoint)?,
         groups,
         comparison: endpoint.comparison.clone(),
+        cautions: endpoint.cautions.clone(),
     })
 }
 

@@ -14,6 +14,7 @@ mod doubts;
 pub mod earlier_visit;
 mod error;
 pub mod figure;
+mod figure_files;
 pub mod key_image;
 mod lesion_table;
 pub mod margin_map;
@@ -45,6 +46,7 @@ pub use cohort_page::{
 pub use contact_sheet::{Tile, contact_sheet};
 pub use earlier_visit::{EarlierFinding, EarlierVisit};
 pub use error::ReportError;
+pub use figure_files::{FigureFile, cohort_figures};
 pub use key_image::{KeyImage, Orientation, Outline, OutlineRole, PixelToPatient};
 pub use margin_map::MarginMap;
 pub use patient_page::{

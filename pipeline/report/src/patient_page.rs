@@ -3,6 +3,7 @@
 //! Rows are those of the cohort tables ([`oncology::cohort`]); they are matched by lesion identifier and visit.
 
 use imaging::Note;
+use oncology::marker::MarkerReading;
 use oncology::{AssessmentRow, Date, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, VisitId};
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,9 @@ pub struct PatientPage {
     pub earlier_visits: Vec<EarlierVisit>,
     /// Local and systemic treatments by date.
     pub treatments: Vec<Treatment>,
+    /// Readings of tumour markers, drawn on the timeline.
+    #[serde(default)]
+    pub markers: Vec<MarkerReading>,
     /// How observation ended; `None` when not stated.
     pub follow_up_end: Option<FollowUpEnd>,
     /// Responses, one per criterion and visit.

@@ -72,7 +72,7 @@ fn options(args: &Survival) -> SummaryOptions {
     }
 }
 
-/// The Kaplan–Meier figure as an SVG file.
+/// The Kaplan–Meier figure as an SVG file, or as PNG where the name says so.
 fn plot(path: &Path, args: &Survival, summary: &SurvivalSummary) -> Result<(), Failure> {
     let last = summary.km.values().map(|group| group.curve.last_time()).fold(0.0, f64::max);
     let risk_times = ticks(last);
@@ -97,9 +97,14 @@ fn plot(path: &Path, args: &Survival, summary: &SurvivalSummary) -> Result<(), F
         curves: curves.collect(),
         risk_times: risk_times.clone(),
         comparison,
+        cautions: Vec::new(),
     };
-    let svg = figure::kaplan_meier(&endpoint).map_err(Failure::internal)?;
-    out::write_atomic(path, figure::standalone(&svg).as_bytes()).map_err(Failure::io)
+    let svg = figure::standalone(&figure::kaplan_meier(&endpoint).map_err(Failure::internal)?);
+    let bytes = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("png") => figure::png(&svg, figure::PRINT_SCALE).map_err(Failure::internal)?,
+        _ => svg.into_bytes(),
+    };
+    out::write_atomic(path, &bytes).map_err(Failure::io)
 }
 
 /// From 0 in five to ten round steps (1, 2 or 5 times a power of ten).

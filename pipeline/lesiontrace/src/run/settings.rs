@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Study;
 use crate::manifest::{Equipment, Part};
+use crate::rules::RuleTexts;
 use crate::stages;
 
 /// Program, study, criteria, models and stages of a run.
@@ -25,6 +26,9 @@ pub(crate) struct Settings {
     /// The study itself; runs of older versions did not keep it.
     #[serde(default)]
     pub(crate) study: Option<Study>,
+    /// The texts of its criteria and preset; runs of older versions knew built-in ones only.
+    #[serde(default)]
+    pub(crate) rules: Option<RuleTexts>,
 }
 
 /// Name of the file in an output folder.
@@ -39,10 +43,11 @@ impl Settings {
             digest: equipment.digest()[..32].to_owned(),
             parts: equipment.parts.clone(),
             stages: stages::ALL.iter().map(|stage| (stage.name.to_owned(), stage.version)).collect(),
-            criteria: study.criteria.ids.clone(),
+            criteria: equipment.rules.tables.iter().map(|table| table.id.clone()).collect(),
             cohort: study.cohort.name.clone(),
             margin_threshold_mm: study.endpoints.margin_threshold_mm,
             study: Some(study.clone()),
+            rules: Some(equipment.rules.texts()),
         }
     }
 
@@ -103,6 +108,7 @@ mod tests {
             cohort: String::new(),
             margin_threshold_mm: 5.0,
             study: None,
+            rules: None,
         }
     }
 

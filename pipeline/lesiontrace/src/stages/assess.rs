@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use formats::clinical::TreatmentRecord;
 use imaging::Note;
+use oncology::criteria::cycle::{CycleResponse, assess_cycle};
 use oncology::criteria::patient::{LesionVisit, TrackedLesion, VisitInfo};
 use oncology::criteria::{CriterionResult, CriterionTable, ResponseInput, assess};
-use oncology::endpoint::{EndpointInput, ImagingVisit, Preset, endpoints};
-use oncology::event::{CompleteAblation, EventInput, events};
+use oncology::endpoint::preset::Origin;
+use oncology::endpoint::{EndpointInput, ImagingVisit, Preset, endpoints as endpoints_of};
+use oncology::event::{CompleteAblation, EventInput, Side, events_on};
 use oncology::oligometastatic::{ESTRO_ASTRO_2020, abscopal_candidates, burden};
-use oncology::progression::{FocusFacts, ProgressionCause, ZoneRelation};
 use oncology::reads::{ReaderAxes, Reviewed};
 use oncology::study::StudyFacts;
 use oncology::tracking::{LesionTrack, Sighting};
-use oncology::treatment::{ClinicalFacts, DeathCause, Treatment, cycles_of};
+use oncology::treatment::{ClinicalFacts, Cycle, DeathCause, Treatment, cycles_of};
 use oncology::{Date, EndpointRow, Evaluable, EventRow, Exact, LesionId, LesionKind, LesionRole, LesionState, Size};
 
 use crate::observed::PatientFacts;
@@ -21,6 +22,10 @@ use crate::stages::find::{VisitFacts, controls};
 use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
 use crate::stages::treated;
+
+mod foci;
+
+use foci::{foci, foci_of_later_cycles};
 
 /// Everything assessed of one patient.
 #[derive(Debug, Clone)]
@@ -31,6 +36,8 @@ pub(crate) struct Assessed {
     pub(crate) events: Vec<EventRow>,
     /// Times to event.
     pub(crate) endpoints: Vec<EndpointRow>,
+    /// Those that the other class of an unsure distance changes.
+    pub(crate) other_endpoints: Vec<EndpointRow>,
     /// What the tables of the cohort need besides.
     pub(crate) study: StudyFacts,
     /// What to doubt.
@@ -56,27 +63,33 @@ pub(crate) fn assess_patient(
     let clinical = clinical_facts(patient, tracked, &mut notes);
     let first_seen: BTreeMap<LesionId, Date> =
         tracked.tracks.iter().map(|t| (t.id.clone(), visits[t.first_visit].date())).collect();
-    let (_, cycles) = cycles_of(&clinical, &first_seen, preset.cycle_rule);
+    let (sessions, cycles) = cycles_of(&clinical, &first_seen, preset.cycle_rule);
+    let later_cycles = later_cycles(&input, tables, &sessions, &cycles, preset)?;
     let complete_ablations = complete_ablations(visits, tracked);
     let treated = treated::dates(&clinical, tracked);
-    let foci = foci(visits, tracked, &treated, criteria.first());
-    let study = study_facts(patient, &clinical, &input, tables.first());
+    let mut foci = foci(visits, tracked, &treated, criteria.first());
+    foci.extend(foci_of_later_cycles(visits, tracked, tables.first(), &later_cycles));
+    let study = StudyFacts { later_cycles, ..study_facts(patient, &clinical, &input, tables.first()) };
     let input =
         EventInput { clinical: &clinical, cycles: &cycles, complete_ablations: &complete_ablations, foci: &foci };
-    let events = events(&input, preset.local_rule);
-    let endpoints = endpoints(
-        &EndpointInput {
-            clinical,
-            baseline_date: visits.first().map(VisitFacts::date),
-            imaging: imaging_visits(visits, tracked, &treated, criteria.first()),
-            first_seen,
-            events: events.clone(),
-            first_response: criteria.first().and_then(CriterionResult::first_response),
-        },
-        preset,
-    )
-    .note_into(&mut notes);
-    Ok(Assessed { criteria, events, endpoints, study, notes })
+    let events = events_on(&input, preset.local_rule, Side::Measured);
+    let other_events = events_on(&input, preset.local_rule, Side::Other);
+    let mut timed = EndpointInput {
+        clinical: clinical.clone(),
+        baseline_date: visits.first().map(VisitFacts::date),
+        imaging: imaging_visits(visits, tracked, &treated, criteria.first()),
+        first_seen,
+        events: events.clone(),
+        first_response: criteria.first().and_then(CriterionResult::first_response),
+    };
+    let endpoints = endpoints_of(&timed, preset).note_into(&mut notes);
+    let mut other_endpoints = Vec::new();
+    if events.iter().any(|event| !event.other_class.is_empty()) {
+        timed.events = other_events;
+        other_endpoints = endpoints_of(&timed, preset).value;
+        other_endpoints.retain(|row| !endpoints.contains(row));
+    }
+    Ok(Assessed { criteria, events, endpoints, other_endpoints, study, notes })
 }
 
 /// Covariates, markers, tumour burden and abscopal candidates, for the tables of the cohort.
@@ -93,7 +106,31 @@ fn study_facts(
         markers: patient.markers.clone(),
         burdens: (0..input.visits.len()).map(burden_at).collect(),
         abscopal: leading.map(|table| abscopal_candidates(input, clinical, table)).unwrap_or_default(),
+        later_cycles: Vec::new(),
     }
+}
+
+/// Every cycle after the first by every criterion, against the last imaging before it.
+fn later_cycles(
+    input: &ResponseInput,
+    tables: &[CriterionTable],
+    sessions: &[Treatment],
+    cycles: &[Cycle],
+    preset: &Preset,
+) -> Result<Vec<CycleResponse>, StageError> {
+    let mut responses = Vec::new();
+    for (number, cycle) in (1..).zip(cycles).skip(1) {
+        let treated = cycle.sessions.iter().flat_map(|at| sessions[*at].target_lesions.iter().cloned()).collect();
+        let origin = match preset.origin {
+            Origin::CycleCompletion => cycle.completion,
+            Origin::FirstTreatment => cycle.start,
+        };
+        for table in tables {
+            let response = assess_cycle(input, table, (number, cycle, origin), &treated);
+            responses.push(response.map_err(|e| StageError::new("assess", "criterion", e.to_string()))?);
+        }
+    }
+    Ok(responses)
 }
 
 /// Sizes and states of every lesion at every visit, coded as the criteria want them.
@@ -292,86 +329,6 @@ fn complete_ablations(visits: &[VisitFacts], tracked: &Tracked) -> Vec<CompleteA
         Some(CompleteAblation { lesion: track.id.clone(), date: visits[first].date() })
     };
     tracked.tracks.iter().filter_map(of_track).collect()
-}
-
-/// Every focus of progression or residual tumour at its first sight: foci at zones by their state, the rest by the leading
-/// criterion.
-fn foci(
-    visits: &[VisitFacts],
-    tracked: &Tracked,
-    treated: &BTreeMap<LesionId, Vec<Date>>,
-    leading: Option<&CriterionResult>,
-) -> Vec<FocusFacts> {
-    let treated_organ = tracked.tracks.iter().find(|t| treated.contains_key(&t.id)).map(|t| t.organ.clone());
-    let focus = |track, n, cause| FocusFacts {
-        treated_organ: treated_organ.clone(),
-        ..focus(track, n, cause, visits, tracked)
-    };
-    let mut foci = Vec::new();
-    let judged = response_visits(visits);
-    for track in &tracked.tracks {
-        for pair in judged.windows(2) {
-            if at_zone(track.state_at(pair[1])) && !at_zone(track.state_at(pair[0])) {
-                foci.push(focus(track, pair[1], ProgressionCause::New));
-            }
-        }
-    }
-    let mut seen = BTreeSet::new();
-    for visit in leading.map_or(&[][..], |result| result.visits.as_slice()) {
-        for (lesion, part) in &visit.progressed {
-            let Some(track) = tracked.tracks.iter().find(|t| t.id == *lesion) else { continue };
-            let at = judged[visit.visit];
-            if at_zone(track.state_at(at)) || !seen.insert(lesion.clone()) {
-                continue;
-            }
-            let was_treated = treated.get(lesion).is_some_and(|dates| dates.iter().any(|d| *d < visit.date));
-            let cause = match part {
-                oncology::criteria::patient::ProgressionPart::New => ProgressionCause::New,
-                _ if was_treated => ProgressionCause::GrowthOfTreated,
-                _ => ProgressionCause::GrowthOfKnownUntreated,
-            };
-            foci.push(focus(track, at, cause));
-        }
-    }
-    foci
-}
-
-fn at_zone(state: Option<LesionState>) -> bool {
-    matches!(state, Some(LesionState::Residual | LesionState::LocalProgression))
-}
-
-fn focus(
-    track: &LesionTrack,
-    n: usize,
-    cause: ProgressionCause,
-    visits: &[VisitFacts],
-    tracked: &Tracked,
-) -> FocusFacts {
-    let negative = (0..n).rev().find(|m| visits[*m].is_response() && is_adequate(&visits[*m]));
-    let contact = track.sightings.get(&n).and_then(|s| s.contact.as_ref());
-    let spacing = visits[n].measured.grid.spacing_mm().into_iter().fold(0.0, f64::max);
-    let zone = contact.map(|contact| {
-        // The edge of either outline is known to half a voxel.
-        let reach = 1.959_963_984_540_054 * spacing / 2.0;
-        let treated = tracked.tracks.iter().find(|t| t.id == contact.treated);
-        let complete = treated.and_then(|t| t.complete_ablation(&controls(visits))).filter(|m| *m < n);
-        ZoneRelation {
-            treated: contact.treated.clone(),
-            distance_mm: Evaluable::Value(contact.distance.0),
-            interval_mm: Some(((contact.distance.0 - reach).max(0.0), contact.distance.0 + reach)),
-            largest_spacing_mm: spacing,
-            complete_ablation: complete.map(|m| visits[m].date()),
-        }
-    });
-    FocusFacts {
-        lesion: track.id.clone(),
-        organ: track.organ.clone(),
-        date: visits[n].date(),
-        last_negative_date: negative.map(|m| visits[m].date()),
-        cause,
-        zone,
-        treated_organ: None,
-    }
 }
 
 fn imaging_visits(

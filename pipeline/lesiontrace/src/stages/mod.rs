@@ -45,7 +45,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "measure", version: 3 },
     Stage { name: "track", version: 5 },
     Stage { name: "margin", version: 5 },
-    Stage { name: "assess", version: 4 },
+    Stage { name: "assess", version: 5 },
     Stage { name: "report", version: 5 },
 ];
 

@@ -60,6 +60,7 @@ pub(crate) fn page(
             .collect(),
         earlier_visits: Vec::new(),
         treatments: treatments(patient, tracked, &day),
+        markers: patient.markers.clone(),
         follow_up_end: follow_up_end(patient, &day),
         verdicts: verdicts(result, visits, tracked),
         lesions: result.lesions.clone(),

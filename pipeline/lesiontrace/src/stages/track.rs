@@ -261,7 +261,7 @@ fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitF
             volume: Mm3(lesion.mask.n_voxels_set() as f64 * lesion.mask.grid().voxel_volume_mm3()),
             organ: lesion.organ.clone(),
             kind: lesion.kind,
-            contact: nearest_zone(lesion, &zones, contiguous),
+            contact: nearest_zone(lesion, &zones, contiguous, (visits, n)),
             reach: places::reach(&lesion.mask, center),
             covers,
             overlaps: places::overlaps(lesion, &known),
@@ -287,6 +287,8 @@ fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitF
 
 /// A zone's surface in the frame of the visit under study.
 struct ZoneSurface {
+    /// The visit that shows it.
+    visit: usize,
     treated: LesionId,
     mask: Mask,
     tree: TriangleTree,
@@ -305,14 +307,19 @@ fn zone_surfaces(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<V
         let surface = Surface::of_mask(&mask, Refinement::OwnGrid);
         let tree = surface.ok().and_then(|s| TriangleTree::new(s.triangles().to_vec()));
         if let Some(tree) = tree {
-            surfaces.push(ZoneSurface { treated: treated.clone(), mask, tree });
+            surfaces.push(ZoneSurface { visit: *at, treated: treated.clone(), mask, tree });
         }
     }
     Ok(surfaces)
 }
 
 /// Edge-to-edge distance: from the lesion's own surface to the zone's; 0 where one voxel of the lesion lies inside the zone.
-fn nearest_zone(lesion: &Instance, zones: &[ZoneSurface], contiguous: Mm) -> Option<ZoneContact> {
+fn nearest_zone(
+    lesion: &Instance,
+    zones: &[ZoneSurface],
+    contiguous: Mm,
+    (visits, n): (&[VisitFacts], usize),
+) -> Option<ZoneContact> {
     let inside = |zone: &ZoneSurface, at: Index3| contains(&zone.mask, lesion.mask.grid().center(at));
     let edge: Vec<Point<Patient>> = match Surface::of_mask(&lesion.mask, Refinement::OwnGrid) {
         Ok(surface) => surface.triangles().iter().flatten().copied().collect(),
@@ -325,5 +332,17 @@ fn nearest_zone(lesion: &Instance, zones: &[ZoneSurface], contiguous: Mm) -> Opt
         zone.tree.distances(&edge).into_iter().fold(f64::INFINITY, f64::min)
     };
     let nearest = zones.iter().map(|zone| (zone, distance(zone))).min_by(|a, b| a.1.total_cmp(&b.1))?;
-    Some(ZoneContact { treated: nearest.0.treated.clone(), distance: Mm(nearest.1), contiguous })
+    let sigma = if nearest.0.visit == n { Some(Mm(0.0)) } else { carried_sigma(visits, [nearest.0.visit, n], lesion) };
+    Some(ZoneContact { treated: nearest.0.treated.clone(), distance: Mm(nearest.1), contiguous, sigma })
+}
+
+/// Standard deviation of what is carried from one visit to another, at a lesion of the other; `None` where either is not known.
+fn carried_sigma(visits: &[VisitFacts], [from, to]: [usize; 2], lesion: &Instance) -> Option<Mm> {
+    let center = mask_centroid(&lesion.mask)?;
+    let place = visits[to].to_baseline.to_fixed(center);
+    let of = |visit: usize| match visit {
+        0 => Some(0.0),
+        visit => Some(visits[visit].to_baseline.error_at(place)?.sigma().0),
+    };
+    Some(Mm(of(from)?.hypot(of(to)?)))
 }

@@ -1,6 +1,5 @@
 //! Characteristics, treatments, complications, efficacy, responses, patterns and burden as printed tables.
 
-use oncology::criteria::CriterionTable;
 use oncology::endpoint::Preset;
 use oncology::study::ALL;
 use oncology::study::characteristics::CharacteristicRow;
@@ -11,7 +10,7 @@ use super::cells::{share, share_of, summary_words, summed_up, words};
 use super::{all_groups, compared_groups, heads};
 use crate::study_tables::StudyTables;
 
-fn with_first(first: &str, heads: Vec<String>) -> Vec<String> {
+pub(super) fn with_first(first: &str, heads: Vec<String>) -> Vec<String> {
     std::iter::once(first.to_owned()).chain(heads).collect()
 }
 
@@ -53,7 +52,7 @@ pub(super) fn baseline(
     table
 }
 
-fn capital(text: &str) -> String {
+pub(super) fn capital(text: &str) -> String {
     let mut letters = text.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -122,7 +121,7 @@ pub(super) fn treatments(tables: &StudyTables) -> StudyTable {
     table
 }
 
-fn sentence(what: &str, reasons: &str) -> String {
+pub(super) fn sentence(what: &str, reasons: &str) -> String {
     if reasons.is_empty() { String::new() } else { format!("{what}: {reasons}.") }
 }
 
@@ -227,8 +226,8 @@ pub(super) fn responses(tables: &StudyTables) -> StudyTable {
         with_first("Response", columns.iter().map(head).collect()),
     );
     for criterion in &criteria {
-        let known = CriterionTable::built_in(criterion);
-        table.heading(known.map_or_else(|_| (*criterion).to_owned(), |known| known.title));
+        let known = tables.criteria.iter().find(|[id, _]| id == criterion);
+        table.heading(known.map_or_else(|| (*criterion).to_owned(), |[_, title]| title.clone()));
         let mut words: Vec<&str> = Vec::new();
         for row in rows.iter().filter(|row| row.criterion == *criterion) {
             if !words.contains(&row.response.as_str()) && row.response != NOT_EVALUABLE {
@@ -249,103 +248,6 @@ pub(super) fn responses(tables: &StudyTables) -> StudyTable {
         table.note(format!("{window}: the visit nearest to it from day {from} to {to}; none is carried forward."));
         let own = rows.iter().find(|row| row.group == ALL && row.window == *window && row.response == NOT_EVALUABLE);
         table.note(own.map(|row| sentence(&format!("{window}, not evaluable"), &row.reasons)).unwrap_or_default());
-    }
-    table
-}
-
-/// Responses of treated lesions at the first control.
-pub(super) fn lesion_responses(tables: &StudyTables) -> StudyTable {
-    let groups = all_groups(tables);
-    let mut table = StudyTable::new(
-        "lesion_response",
-        "Response of treated lesions at the first control a month and more after treatment",
-        with_first("Response", heads(tables, &groups)),
-    );
-    if tables.lesion_responses.iter().all(|row| row.n_of + row.n_not_evaluable == 0) {
-        return table;
-    }
-    let of = |group: &String, response: &str| {
-        tables.lesion_responses.iter().find(|row| row.group == *group && row.response == response)
-    };
-    for response in ["CR", "PR", "SD", "PD"] {
-        let cell = |group: &String| of(group, response).map_or_else(String::new, |row| share(row.n, row.percent));
-        table.line(format!("{response}, n (%)"), groups.iter().map(cell));
-    }
-    let missing = |group: &String| of(group, "CR").map_or_else(String::new, |row| row.n_not_evaluable.to_string());
-    table.line("not evaluable, n", groups.iter().map(missing));
-    let all = tables.lesion_responses.iter().find(|row| row.group == ALL);
-    table.note(all.map(|row| sentence("Not evaluable", &row.reasons)).unwrap_or_default());
-    table.note(
-        "CR: nothing viable at the site; else the diameter against that before treatment: PR −30 % and below, PD +20 % and above.",
-    );
-    table
-}
-
-/// First and all patterns of progression.
-pub(super) fn patterns(tables: &StudyTables) -> StudyTable {
-    let groups = all_groups(tables);
-    let title = "Patterns of progression, per patient";
-    let mut table = StudyTable::new("patterns", title, with_first("Pattern", heads(tables, &groups)));
-    for (measure, words) in [("first", "First progression"), ("ever", "At any time (a patient counts under each)")] {
-        table.heading(words);
-        let mut names: Vec<&str> = Vec::new();
-        for row in tables.patterns.iter().filter(|row| row.measure == measure) {
-            if !names.contains(&row.pattern.as_str()) {
-                names.push(&row.pattern);
-            }
-        }
-        for name in names {
-            let cell = |group: &String| {
-                let own = |row: &&oncology::study::patterns::PatternRow| {
-                    row.group == *group && row.measure == measure && row.pattern == name
-                };
-                let found = tables.patterns.iter().find(own);
-                found.map_or_else(|| "0".to_owned(), |row| share(row.n, row.percent))
-            };
-            let words = if name == "none" { "no progression seen".to_owned() } else { name.replace('_', " ") };
-            table.line(words.replace('+', " + "), groups.iter().map(cell));
-        }
-    }
-    let all = || tables.patterns.iter().filter(|row| row.group == ALL);
-    let reviews: usize = all().filter(|row| row.measure == "first").map(|row| row.n_needs_review).sum();
-    if reviews > 0 {
-        table.note(format!("First progressions whose class a reader should look at: {reviews}."));
-    }
-    table.note(all().next().map(|row| sentence("Not evaluable", &row.reasons)).unwrap_or_default());
-    table
-}
-
-/// Oligometastatic state at baseline and at the last visit, and abscopal candidates.
-pub(super) fn burdens(tables: &StudyTables) -> StudyTable {
-    let groups = all_groups(tables);
-    let mut table = StudyTable::new(
-        "oligometastatic",
-        "Tumour burden and abscopal candidates",
-        with_first("State", heads(tables, &groups)),
-    );
-    for time in ["baseline", "last visit"] {
-        table.heading(capital(time));
-        for (state, words) in [
-            ("none_seen", "no lesion seen"),
-            ("oligometastatic", "oligometastatic (1 to 5 lesions)"),
-            ("polymetastatic", "polymetastatic (6 and more)"),
-        ] {
-            let own = |group: &String| {
-                tables.burdens.iter().find(|row| row.group == *group && row.time == time && row.state == state)
-            };
-            let cell = |group: &String| own(group).map_or_else(String::new, |row| share(row.n, row.percent));
-            table.line(words, groups.iter().map(cell));
-        }
-        let all = tables.burdens.iter().find(|row| row.group == ALL && row.time == time);
-        table.note(
-            all.map(|row| sentence(&format!("{}, not evaluable", capital(time)), &row.reasons)).unwrap_or_default(),
-        );
-    }
-    if tables.abscopal.is_empty() {
-        table.note("Abscopal candidates (an untreated lesion that shrank by 30 % and more after local treatment elsewhere, without systemic therapy): none.");
-    }
-    for one in &tables.abscopal {
-        table.note(format!("Abscopal candidate {} {}: {}.", one.patient_id, one.lesion_id, one.why));
     }
     table
 }

@@ -5,7 +5,7 @@ use oncology::study::ALL;
 use report::StudyTable;
 
 use super::outcome::{median, rate};
-use super::{general, outcome, time_conventions};
+use super::{disease, general, outcome, time_conventions};
 use crate::study_tables::StudyTables;
 
 /// Table 1, adverse events, technical success and response, survival; then what the study did not print.
@@ -14,7 +14,7 @@ pub(super) fn printed(tables: &StudyTables, preset: &Preset) -> Vec<StudyTable> 
     let title = "Table 1. Patient and tumour characteristics";
     let mut adverse = general::complications(tables);
     "Adverse events (Clavien–Dindo), by session".clone_into(&mut adverse.title);
-    let mut response = general::lesion_responses(tables);
+    let mut response = disease::lesion_responses(tables);
     "Tumour response of the treated nodes at the first follow-up".clone_into(&mut response.title);
     vec![
         general::baseline(tables, preset, "1", title, &everybody, 1),
@@ -36,9 +36,12 @@ fn local_and_distant(tables: &StudyTables, preset: &Preset) -> StudyTable {
     let years = [(12.0, "1-year"), (24.0, "2-year"), (60.0, "5-year")];
     columns.extend(years.iter().map(|(_, words)| format!("{words}, % (at risk)")));
     let mut table = StudyTable::new("progression", "Local and distant progression (Figure 1)", columns);
-    for (endpoint, words) in
-        [("LPFS", "LPFS, per treated node"), ("DPFS", "DPFS, per patient"), ("OS", "OS, per patient")]
-    {
+    for (endpoint, words) in [
+        ("LPFS", "LPFS, per patient"),
+        ("LPFS_node", "LPFS, per treated node"),
+        ("DPFS", "DPFS, per patient"),
+        ("OS", "OS, per patient"),
+    ] {
         let Some(row) = tables.survival.iter().find(|row| row.endpoint == endpoint && row.group == ALL) else {
             continue;
         };
@@ -47,7 +50,7 @@ fn local_and_distant(tables: &StudyTables, preset: &Preset) -> StudyTable {
         table.line(words, cells);
     }
     table.note(
-        "The study's figure counts patients; here LPFS follows each treated node, which needs no choice among several.",
+        "The study's figure counts patients: the first local progression of any treated node. Beside it each node by itself.",
     );
     table.note(time_conventions(preset));
     table

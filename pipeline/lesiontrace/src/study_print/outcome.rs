@@ -69,7 +69,7 @@ pub(super) fn rate(tables: &StudyTables, endpoint: &str, group: &str, months: f6
 }
 
 /// Name of a term with its reference or unit: `diagnosis: CRLM against HCC`.
-pub(super) fn term(row: &CoxRow) -> String {
+pub(crate) fn term(row: &CoxRow) -> String {
     let unit = row.per.strip_prefix("1 ").unwrap_or("");
     let name = words(&row.variable, unit);
     if row.level.is_empty() { name } else { format!("{name}: {} against {}", row.level, row.reference) }

@@ -8,6 +8,7 @@ mod bent_visits;
 mod calls;
 #[path = "../files/cohort.rs"]
 mod cohort;
+mod cohort_files;
 mod frozen_analysis;
 mod known_studies;
 mod lesion_links;

@@ -76,6 +76,7 @@ fn facts(finding: &FindingCase) -> FocusFacts {
         treated: LesionId::new("treated"),
         distance_mm: Evaluable::Value(distance),
         interval_mm: None,
+        error_unknown: false,
         largest_spacing_mm: 0.0,
         complete_ablation: finding.complete_ablation_documented.then_some(day),
     });

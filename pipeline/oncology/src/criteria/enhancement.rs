@@ -72,6 +72,12 @@ pub enum SiteFinding {
 }
 
 impl SiteFinding {
+    /// The response it stands for.
+    #[must_use]
+    pub const fn response(self) -> TargetResponse {
+        self.words().1
+    }
+
     const fn words(self) -> (&'static str, TargetResponse) {
         match self {
             Self::Gone => ("none left", TargetResponse::Complete),

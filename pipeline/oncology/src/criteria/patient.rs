@@ -122,10 +122,19 @@ pub struct CriterionResult {
 }
 
 impl CriterionResult {
-    /// Date of the first visit with a partial or complete overall response.
+    /// Date of the first visit with a partial or complete overall response that no progression came before.
     pub fn first_response(&self) -> Option<Date> {
+        let until = self.rows.iter().take_while(|row| !["PD", "iCPD"].contains(&row.overall.as_str()));
         let responds = |row: &&AssessmentRow| ["CR", "PR", "iCR", "iPR"].contains(&row.overall.as_str());
-        self.rows.iter().find(responds).map(|row| row.date)
+        until.into_iter().find(responds).map(|row| row.date)
+    }
+
+    /// Whether the lesions that progressed at a visit (its place in `visits`) did so for good. By iRECIST a progression that was
+    /// reset is disregarded; one that was confirmed, or is still open at the end, counts from its first visit on.
+    pub fn is_lasting(&self, visit: usize) -> bool {
+        let Some(course) = &self.immune else { return true };
+        let start = course.progression.or(course.unconfirmed);
+        start.is_some() && course.verdicts.get(visit).is_some_and(|verdict| verdict.since == start)
     }
 
     /// Best response in the criterion's own words, once seen and confirmed. iRECIST knows one best response (iBOR).

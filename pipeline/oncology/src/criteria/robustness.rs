@@ -4,10 +4,12 @@
 
 use std::collections::BTreeSet;
 
+use imaging::note::Note;
+
 use super::input::{ResponseInput, TrackedLesion};
 use super::next_class::half_width_of_sum;
 use super::patient::{CriterionResult, ResponseError, assess_once};
-use super::selection_range::legal_choices;
+use super::selection_range::{MAX_COUNTED, legal_choices};
 use super::table::CriterionTable;
 use super::treated::effective_size;
 use crate::lesion::{LesionId, LesionRole, Size};
@@ -69,6 +71,15 @@ fn write_range(
         for (seen, row) in seen.iter_mut().zip(&other.rows) {
             seen.insert((rank(&row.overall), row.overall.clone()));
         }
+    }
+    if !legal.is_exhaustive() {
+        let counted = if legal.n >= MAX_COUNTED { format!("at least {MAX_COUNTED}") } else { legal.n.to_string() };
+        let message = format!(
+            "{}: of {counted} legal choices of targets {} evenly spaced ones were tried for the verdict's range",
+            table.title,
+            legal.choices.len()
+        );
+        result.notes.push(Note::info("selections_sampled", input.patient_id.as_str(), message));
     }
     for (row, seen) in result.rows.iter_mut().zip(seen).skip(1) {
         row.over_selections = seen.into_iter().map(|(_, word)| word).collect::<Vec<_>>().join("|");

@@ -14,14 +14,23 @@ use crate::lesion::{LesionId, Organ};
 /// Choices are tried up to this number. Origin: a patient with nine measurable lesions in each of three organs has some
 /// 10 000; more than a few hundred change no range in practice and cost time.
 pub const MAX_CHOICES: usize = 400;
+/// Choices are counted up to this number; of more than [`MAX_CHOICES`] evenly spaced ones are tried.
+pub const MAX_COUNTED: usize = 20_000;
 
 /// Every legal choice of targets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegalChoices {
-    /// The choices, each sorted by lesion; the first [`MAX_CHOICES`] in order of lesions.
+    /// The choices, each sorted by lesion; of more than [`MAX_CHOICES`] evenly spaced ones in order of lesions.
     pub choices: Vec<Vec<LesionId>>,
-    /// Whether these are all.
-    pub exhaustive: bool,
+    /// How many there are, counted up to [`MAX_COUNTED`].
+    pub n: usize,
+}
+
+impl LegalChoices {
+    /// Whether all choices are tried.
+    pub fn is_exhaustive(&self) -> bool {
+        self.choices.len() == self.n
+    }
 }
 
 /// The legal choices of a patient; one alone where a reader has chosen, none without measurable lesions.
@@ -40,9 +49,12 @@ pub fn legal_choices(input: &ResponseInput, table: &CriterionTable) -> LegalChoi
     let per_organ = table.thresholds.max_targets_per_organ.value as usize;
     let room: usize = organs.iter().map(|lesions| lesions.len().min(per_organ)).sum();
     let n_targets = room.min(table.thresholds.max_targets.value as usize);
-    let mut found = LegalChoices { choices: Vec::new(), exhaustive: true };
+    let mut found = Vec::new();
     extend(&organs, per_organ, n_targets, &mut Vec::new(), &mut found);
-    found
+    let n = found.len();
+    let kept = n.min(MAX_CHOICES);
+    let choices = (0..kept).map(|nth| found[nth * n / kept].clone()).collect();
+    LegalChoices { choices, n }
 }
 
 /// Adds every way to take `left` lesions from the organs, at most `per_organ` of each.
@@ -51,17 +63,16 @@ fn extend(
     per_organ: usize,
     left: usize,
     taken: &mut Vec<LesionId>,
-    found: &mut LegalChoices,
+    found: &mut Vec<Vec<LesionId>>,
 ) {
-    if found.choices.len() >= MAX_CHOICES {
-        found.exhaustive = false;
+    if found.len() >= MAX_COUNTED {
         return;
     }
     let Some((organ, rest)) = organs.split_first() else {
         if left == 0 && !taken.is_empty() {
             let mut choice = taken.clone();
             choice.sort();
-            found.choices.push(choice);
+            found.push(choice);
         }
         return;
     };
@@ -134,7 +145,7 @@ mod tests {
             .map(|choice| choice.iter().map(LesionId::as_str).collect::<Vec<_>>().join(" "))
             .collect();
         assert_eq!(words, ["L1 L2 L4", "L1 L3 L4", "L2 L3 L4"]);
-        assert!(found.exhaustive);
+        assert!(found.is_exhaustive());
         assert!(legal_choices(&with(&[("L1", Organ::Liver, 9)]), &table).choices.is_empty());
     }
 
@@ -151,5 +162,19 @@ mod tests {
             ("L6", organ("c"), 30),
         ]);
         assert_eq!(legal_choices(&input, &table).choices.len(), 6);
+    }
+
+    #[test]
+    fn of_many_choices_those_tried_reach_from_the_first_to_the_last_lesion() {
+        let table = CriterionTable::built_in("recist_1_1").unwrap();
+        let organs = ["a", "b", "c"].map(|name| Organ::Other(name.to_owned()));
+        let names: Vec<String> = (0..27).map(|n| format!("L{n:02}")).collect();
+        let lesions: Vec<(&str, Organ, i32)> =
+            names.iter().enumerate().map(|(n, name)| (name.as_str(), organs[n / 9].clone(), 30)).collect();
+        let found = legal_choices(&with(&lesions), &table);
+        // Two, two and one of nine each: three times 36 x 36 x 9.
+        assert_eq!((found.choices.len(), found.n), (MAX_CHOICES, MAX_COUNTED));
+        let tried = |name: &str| found.choices.iter().any(|choice| choice.contains(&LesionId::new(name)));
+        assert!(tried("L00") && tried("L08") && tried("L26"), "the first and the last of an organ");
     }
 }

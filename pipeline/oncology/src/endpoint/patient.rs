@@ -221,6 +221,11 @@ mod tests {
             interval_low_date: None,
             needs_review: false,
             why: String::new(),
+            distance_mm: None,
+            distance_low_mm: None,
+            distance_high_mm: None,
+            rule_mm: None,
+            other_class: String::new(),
         }
     }
 

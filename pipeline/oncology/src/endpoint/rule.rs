@@ -141,6 +141,18 @@ pub enum CountedClass {
     Unclassified,
 }
 
+impl CountedClass {
+    /// In words.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::DistantIntrahepatic => "distant intrahepatic",
+            Self::Extrahepatic => "extrahepatic",
+            Self::Unclassified => "of unknown site",
+        }
+    }
+}
+
 impl EndpointRule {
     /// Whether a class of progression is an event.
     pub fn counts(&self, class: ProgressionClass) -> bool {

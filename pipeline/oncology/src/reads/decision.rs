@@ -2,6 +2,7 @@
 
 use imaging::{Chord, Point};
 
+use super::coded::{Coded, ITEMS};
 use crate::criteria::patient::ReaderCall;
 use crate::lesion::{LesionId, LesionKind, LesionRole};
 
@@ -36,6 +37,8 @@ pub enum Decision {
     Call(Option<ReaderCall>),
     /// The ends of a diameter.
     Caliper(Axis, Option<Chord>),
+    /// What a reader codes of a treated site.
+    Coded(Option<Coded>),
 }
 
 /// Items of one visit.
@@ -46,18 +49,18 @@ const OF_LESION: [&str; 4] = ["finding", "role", "kind", "same_as"];
 impl Decision {
     /// Whether an item is decided for one visit; `Err` for an item nobody knows.
     pub(super) fn is_of_visit(item: &str) -> Result<bool, String> {
-        match (OF_VISIT.contains(&item), OF_LESION.contains(&item)) {
+        match (OF_VISIT.contains(&item) || ITEMS.contains(&item), OF_LESION.contains(&item)) {
             (true, _) => Ok(true),
             (_, true) => Ok(false),
             _ => Err(format!(
                 "item: expected one of {}, found {item:?}",
-                OF_LESION.iter().chain(&OF_VISIT).copied().collect::<Vec<_>>().join(", ")
+                OF_LESION.iter().chain(&OF_VISIT).chain(&ITEMS).copied().collect::<Vec<_>>().join(", ")
             )),
         }
     }
 
     /// The decision that item and value mean.
-    pub(super) fn parse(item: &str, value: &str) -> Result<Self, String> {
+    pub(crate) fn parse(item: &str, value: &str) -> Result<Self, String> {
         let chosen = |words: &[&str]| match words.iter().position(|word| *word == value) {
             Some(at) => Ok(Some(at)),
             None if value == PROGRAM => Ok(None),
@@ -84,6 +87,8 @@ impl Decision {
             }
             "long_axis" => Self::Caliper(Axis::Long, caliper(item, value)?),
             "short_axis" => Self::Caliper(Axis::Short, caliper(item, value)?),
+            item if ITEMS.contains(&item) && value == PROGRAM => Self::Coded(None),
+            item if ITEMS.contains(&item) => Self::Coded(Some(Coded::parse(item, value)?)),
             _ => return Err(format!("item {item:?} is not known")),
         })
     }

@@ -21,7 +21,7 @@ pub struct ReadRow {
     /// Visit (`2024-03-01`, `2024-03-01-2`); empty for items of the whole lesion.
     #[serde(default)]
     pub visit: String,
-    /// `finding`, `role`, `kind`, `same_as`, `split`, `evaluable`, `call`, `long_axis` or `short_axis`.
+    /// `finding`, `role`, `kind`, `same_as`, `split`, `evaluable`, `call`, `long_axis`, `short_axis`, `site_response`, `lirads_tr` or `deauville`.
     pub item: String,
     /// What the reader decided; `program` takes a decision back.
     pub value: String,

@@ -44,7 +44,8 @@ fn followed() -> Followed {
         track("L2", 0, &[(Present, &[2]), (Ablated, &[]), (LocalProgression, &[2])]),
         track("L3", 1, &[(Present, &[3]), (Present, &[3])]),
     ];
-    let contact = ZoneContact { treated: LesionId::new("L2"), distance: Mm(4.0), contiguous: Mm(2.0) };
+    let contact =
+        ZoneContact { treated: LesionId::new("L2"), distance: Mm(4.0), contiguous: Mm(2.0), sigma: Some(Mm(0.0)) };
     tracks[2].sightings.get_mut(&1).unwrap().contact = Some(contact);
     Followed {
         tracks,

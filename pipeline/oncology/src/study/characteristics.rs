@@ -191,6 +191,7 @@ mod tests {
             markers: Vec::new(),
             burdens: Vec::new(),
             abscopal: Vec::new(),
+            later_cycles: Vec::new(),
         }
     }
 

@@ -10,19 +10,21 @@ use super::{LeftOut, NO_FACTS, StudyGroup, StudyPatient, percent};
 use crate::cohort::EventRow;
 use crate::oligometastatic::Burden;
 use crate::time::Date;
+use crate::treatment::CycleRule;
 
 /// One line of `table_patterns.csv`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PatternRow {
     /// Group.
     pub group: String,
-    /// `first`: what the first progression was; `ever`: at any time, a patient counted under each.
+    /// `first`: what the patient's first progression was; `ever`: at any time, a patient counted under each; `per_cycle`: the first
+    /// progression after each treatment cycle began; `per_treatment`: what came back where a session treated a lesion.
     pub measure: &'static str,
     /// `local`, `distant_intrahepatic`, `extrahepatic`, several of them joined by `+`, `unclassified`, `residual`, `none`.
     pub pattern: String,
-    /// Patients.
+    /// Patients, cycles or treatments of a lesion.
     pub n: usize,
-    /// Patients judged.
+    /// Those judged.
     pub n_of: usize,
     /// Share, percent.
     pub percent: Option<f64>,
@@ -42,9 +44,81 @@ impl PatternRow {
 
 const PATTERNS: [&str; 5] = ["local", "distant_intrahepatic", "extrahepatic", "unclassified", "residual"];
 
-/// The patterns of every group: of the first progression, then of all.
-pub fn patterns(groups: &[StudyGroup<'_>]) -> Vec<PatternRow> {
-    groups.iter().flat_map(patterns_of).collect()
+/// The patterns of every group: of the first progression, of all, by cycle and by treatment.
+pub fn patterns(groups: &[StudyGroup<'_>], rule: CycleRule) -> Vec<PatternRow> {
+    let of = |group| patterns_of(group).into_iter().chain(per_cycle(group, rule)).chain(per_treatment(group, rule));
+    groups.iter().flat_map(of).collect()
+}
+
+/// Units of a group with their pattern and whether a reader should look.
+fn counted(
+    group: &StudyGroup<'_>,
+    measure: &'static str,
+    fixed: &[&str],
+    (found, left): (&[(String, bool)], &LeftOut),
+) -> Vec<PatternRow> {
+    let mut names: Vec<&str> = fixed.to_vec();
+    let mut joined: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).filter(|name| name.contains('+')).collect();
+    joined.sort_unstable();
+    joined.dedup();
+    names.extend(joined);
+    names.push("none");
+    let row = |pattern: &str| {
+        let reviews: Vec<bool> = found.iter().filter(|(name, _)| name == pattern).map(|(_, review)| *review).collect();
+        PatternRow {
+            group: group.name.clone(),
+            measure,
+            pattern: pattern.to_owned(),
+            n: reviews.len(),
+            n_of: found.len(),
+            percent: percent(reviews.len(), found.len()),
+            n_needs_review: reviews.iter().filter(|review| **review).count(),
+            n_not_evaluable: left.n(),
+            reasons: left.reasons(),
+        }
+    };
+    names.into_iter().map(row).collect()
+}
+
+/// The first progression after each cycle began and before the next one.
+fn per_cycle(group: &StudyGroup<'_>, rule: CycleRule) -> Vec<PatternRow> {
+    let (mut found, mut left) = (Vec::new(), LeftOut::default());
+    for patient in &group.patients {
+        let (_, cycles) = patient.course(rule);
+        for (number, cycle) in (1..).zip(&cycles) {
+            if patient.visits.iter().any(|visit| visit.date() > cycle.start) {
+                found.push(first_of(patient, |event| event.event == "progression" && event.cycle == Some(number)));
+            } else {
+                left.add("no imaging after the cycle began");
+            }
+        }
+    }
+    counted(group, "per_cycle", &PATTERNS[..4], (&found, &left))
+}
+
+/// What came back, or was left, where a session treated a lesion, until the lesion is treated again.
+fn per_treatment(group: &StudyGroup<'_>, rule: CycleRule) -> Vec<PatternRow> {
+    let (mut found, mut left) = (Vec::new(), LeftOut::default());
+    for patient in &group.patients {
+        let (sessions, _) = patient.course(rule);
+        for (at, session) in sessions.iter().enumerate() {
+            for lesion in &session.target_lesions {
+                let again = sessions[at + 1..].iter().find(|later| later.target_lesions.contains(lesion));
+                let holds = |date: Date| date > session.date && again.is_none_or(|again| date <= again.date);
+                if patient.visits.iter().any(|visit| holds(visit.date())) {
+                    let is_own = |event: &EventRow| {
+                        event.lesion_id == lesion.as_str()
+                            && holds(event.date)
+                            && matches!(class_of(event), "local" | "residual")
+                    };
+                    found.push(first_of(patient, is_own));
+                } else {
+                    left.add("no imaging after the treatment");
+                }
+            }
+        }
+    }
+    counted(group, "per_treatment", &["local", "residual"], (&found, &left))
 }
 
 fn class_of(event: &EventRow) -> &str {
@@ -62,12 +136,7 @@ fn patterns_of(group: &StudyGroup<'_>) -> Vec<PatternRow> {
         if patient.visits.len() > 1 { judged.push(patient) } else { left.add("no imaging after baseline") }
     }
     let first: Vec<(String, bool)> = judged.iter().map(|patient| first_pattern(patient)).collect();
-    let mut names: Vec<&str> = PATTERNS[..4].to_vec();
-    let mut joined: Vec<&str> = first.iter().map(|(name, _)| name.as_str()).filter(|name| name.contains('+')).collect();
-    joined.sort_unstable();
-    joined.dedup();
-    names.extend(joined);
-    names.push("none");
+    let of_first = counted(group, "first", &PATTERNS[..4], (&first, &left));
     let row = |measure, pattern: &str, reviews: &[bool]| PatternRow {
         group: group.name.clone(),
         measure,
@@ -79,10 +148,6 @@ fn patterns_of(group: &StudyGroup<'_>) -> Vec<PatternRow> {
         n_not_evaluable: left.n(),
         reasons: left.reasons(),
     };
-    let of_first = names.iter().map(|name| {
-        let reviews: Vec<bool> = first.iter().filter(|(found, _)| found == name).map(|(_, review)| *review).collect();
-        row("first", name, &reviews)
-    });
     let of_all = PATTERNS.iter().map(|pattern| {
         let own = |patient: &&&StudyPatient<'_>| events_of(patient).any(|event| class_of(event) == *pattern);
         let review = |patient: &&StudyPatient<'_>| {
@@ -91,7 +156,7 @@ fn patterns_of(group: &StudyGroup<'_>) -> Vec<PatternRow> {
         let reviews: Vec<bool> = judged.iter().filter(own).map(review).collect();
         row("ever", pattern, &reviews)
     });
-    of_first.chain(of_all).collect()
+    of_first.into_iter().chain(of_all).collect()
 }
 
 fn events_of<'a>(patient: &StudyPatient<'a>) -> impl Iterator<Item = &'a EventRow> {
@@ -100,9 +165,14 @@ fn events_of<'a>(patient: &StudyPatient<'a>) -> impl Iterator<Item = &'a EventRo
 
 /// What the first progression was, all classes of its day joined, and whether a reader should look.
 fn first_pattern(patient: &StudyPatient<'_>) -> (String, bool) {
-    let progressions = || patient.events.iter().filter(|event| event.event == "progression");
-    let Some(date) = progressions().map(|event| event.date).min() else { return ("none".to_owned(), false) };
-    let of_day = || progressions().filter(|event| event.date == date);
+    first_of(patient, |event| event.event == "progression")
+}
+
+/// The classes of the first day with such an event, and whether a reader should look.
+fn first_of(patient: &StudyPatient<'_>, is_own: impl Fn(&EventRow) -> bool) -> (String, bool) {
+    let own = || patient.events.iter().filter(|event| is_own(event));
+    let Some(date) = own().map(|event| event.date).min() else { return ("none".to_owned(), false) };
+    let of_day = || own().filter(|event| event.date == date);
     let classes: BTreeSet<&str> = of_day().map(class_of).collect();
     let ordered: Vec<&str> = PATTERNS.into_iter().filter(|pattern| classes.contains(pattern)).collect();
     (ordered.join("+"), of_day().any(|event| event.needs_review))
@@ -220,8 +290,13 @@ pub fn abscopal_rows(all: &StudyGroup<'_>) -> Vec<AbscopalRow> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::{groups, tests::patient};
+    use crate::modality::Modality;
+    use crate::study::groups;
+    use crate::study::tests::{facts_with, patient, treated};
+    use crate::treatment::NewCycle;
     use crate::visit_id::VisitId;
+
+    const RULE: CycleRule = CycleRule { gap_days: 56, new_cycle: NewCycle::AnySession };
 
     fn progression(date: &str, class: &str, needs_review: bool) -> EventRow {
         EventRow {
@@ -235,6 +310,11 @@ mod tests {
             interval_low_date: None,
             needs_review,
             why: String::new(),
+            distance_mm: None,
+            distance_low_mm: None,
+            distance_high_mm: None,
+            rule_mm: None,
+            other_class: String::new(),
         }
     }
 
@@ -251,11 +331,30 @@ mod tests {
             StudyPatient { visits: &visits, ..patient("2", "HCC") },
             patient("3", "HCC"),
         ];
-        let rows = patterns(&groups(&patients));
+        let rows = patterns(&groups(&patients), RULE);
         let find = |measure, pattern| rows.iter().find(|r| r.measure == measure && r.pattern == pattern).unwrap();
         assert_eq!((find("first", "local+extrahepatic").n, find("first", "local+extrahepatic").n_needs_review), (1, 1));
         assert_eq!((find("first", "none").n, find("first", "none").n_of), (1, 2));
         assert_eq!((find("ever", "distant_intrahepatic").n, find("ever", "extrahepatic").n_needs_review), (1, 0));
         assert_eq!(find("ever", "residual").reasons, "1 no imaging after baseline");
+    }
+
+    #[test]
+    fn each_cycle_and_each_treatment_of_a_lesion_has_its_pattern() {
+        let visits = ["2024-01-01", "2024-04-01", "2024-10-01"].map(|day| VisitId::first(day.parse().unwrap()));
+        let on = |day: &str, lesion| treated(day.parse().unwrap(), Modality::HdrBrachytherapy, lesion);
+        let facts = facts_with(vec![on("2024-01-05", "L1"), on("2024-05-01", "L1"), on("2025-01-01", "L2")]);
+        let events = [
+            EventRow { cycle: Some(1), lesion_id: "L1".to_owned(), ..progression("2024-04-01", "local", true) },
+            EventRow { cycle: Some(2), ..progression("2024-10-01", "extrahepatic", false) },
+        ];
+        let one = StudyPatient { visits: &visits, events: &events, facts: Some(&facts), ..patient("1", "HCC") };
+        let rows = patterns(&groups(&[one]), RULE);
+        let n = |measure, pattern| {
+            let row = rows.iter().find(|row| row.measure == measure && row.pattern == pattern).unwrap();
+            (row.n, row.n_of, row.n_needs_review, row.n_not_evaluable)
+        };
+        assert_eq!([n("per_cycle", "local"), n("per_cycle", "extrahepatic")], [(1, 2, 1, 1), (1, 2, 0, 1)]);
+        assert_eq!([n("per_treatment", "local"), n("per_treatment", "none")], [(1, 2, 1, 1), (1, 2, 0, 1)]);
     }
 }

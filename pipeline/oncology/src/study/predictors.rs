@@ -6,7 +6,7 @@ use serde::Serialize;
 use survival::{CoxFit, Estimate, Record, ScreenVariable, screen};
 
 use super::column::{Cell, Column, patient_columns};
-use super::{LeftOut, Reporting, StudyGroup};
+use super::{LeftOut, Reporting, StudyGroup, StudyPatient};
 use crate::treatment::CycleRule;
 
 /// More categories than this are not modelled.
@@ -69,6 +69,25 @@ impl CoxRow {
         "n_not_evaluable",
         "reasons",
     ];
+}
+
+/// The variables of everybody as a table of texts, one row a patient: what the models are of, for other programs
+/// (`covariates.csv`). A missing value is empty.
+pub fn covariate_table(groups: &[StudyGroup<'_>], rule: CycleRule) -> (Vec<String>, Vec<Vec<String>>) {
+    let Some(all) = groups.first() else { return (vec!["patient_id".to_owned()], Vec::new()) };
+    let columns = patient_columns(&all.patients, rule);
+    let names = columns.iter().map(|column| column.variable.clone());
+    let text = |cell: Option<&Cell>| match cell {
+        Some(Cell::Number(number)) => number.to_string(),
+        Some(Cell::Word(word)) => word.clone(),
+        None => String::new(),
+    };
+    let row = |(n, patient): (usize, &StudyPatient<'_>)| {
+        let own = columns.iter().map(|column| text(column.values.get(n).and_then(|(_, value)| value.value())));
+        std::iter::once(patient.id.to_owned()).chain(own).collect()
+    };
+    let rows = all.patients.iter().enumerate().map(row).collect();
+    (std::iter::once("patient_id".to_owned()).chain(names).collect(), rows)
 }
 
 /// A term of a model: a number, or one category against the reference.

@@ -1,4 +1,4 @@
-//! Response at the times a study tabulates: the first cycle of each patient at the visit nearest to the day meant.
+//! Response at the times a study tabulates: each treatment cycle at the visit nearest to the day meant.
 //!
 //! Source: Xu et al. 2021, Table 2: whoever progressed, died or was not imaged before is not in a later column.
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::{LeftOut, StudyGroup, StudyPatient, percent};
 use crate::cohort::AssessmentRow;
 use crate::endpoint::window::{ResponseWindow, response_at};
-use crate::time::Days;
+use crate::time::{Date, Days};
 use crate::treatment::CycleRule;
 
 /// Patients with one response at one time (`table_response.csv`).
@@ -78,12 +78,26 @@ fn of_group(group: &StudyGroup<'_>, criterion: &str, window: &ResponseWindow, ru
     let mut left = LeftOut::default();
     let mut found: Vec<String> = Vec::new();
     for patient in &group.patients {
-        match response_of(patient, criterion, window) {
-            Ok(response) => found.push(response.to_owned()),
-            Err(reason) => left.add(reason),
+        let own = patient.assessments.iter().filter(|row| row.criterion == criterion).collect();
+        let first = patient.origin().ok_or_else(|| "no time origin".to_owned());
+        let mut answers = vec![first.and_then(|origin| response_of(patient, origin, own, window))];
+        let later = patient.facts.map_or(&[][..], |facts| facts.later_cycles.as_slice());
+        for cycle in later.iter().filter(|cycle| cycle.criterion == criterion) {
+            answers.push(if cycle.missing.is_empty() {
+                response_of(patient, cycle.origin, cycle.rows.iter().collect(), window)
+            } else {
+                Err(cycle.missing.clone())
+            });
         }
-        for _ in 1..patient.course(rule).1.len() {
-            left.add("later cycle: its response needs a baseline of its own");
+        // Results of versions that did not judge later cycles.
+        for _ in answers.len()..patient.course(rule).1.len() {
+            answers.push(Err("later cycle, not judged: run the patient again".to_owned()));
+        }
+        for answer in answers {
+            match answer {
+                Ok(response) => found.push(response.to_owned()),
+                Err(reason) => left.add(reason),
+            }
         }
     }
     let mut words: Vec<&str> = if criterion == "irecist" { vec![] } else { vec!["CR", "PR", "SD", "PD"] };
@@ -109,11 +123,15 @@ fn of_group(group: &StudyGroup<'_>, criterion: &str, window: &ResponseWindow, ru
     rows
 }
 
-/// The response of a patient at a window, or why there is none.
-fn response_of<'a>(patient: &StudyPatient<'a>, criterion: &str, window: &ResponseWindow) -> Result<&'a str, String> {
-    let Some(origin) = patient.origin() else { return Err("no time origin".to_owned()) };
-    let own = patient.assessments.iter().filter(|row| row.criterion == criterion && !row.overall.is_empty());
-    let rows: Vec<(i64, &'a AssessmentRow)> = own.map(|row| (Days::between(origin, row.date).0, row)).collect();
+/// The response of a cycle at a window, or why there is none.
+fn response_of<'a>(
+    patient: &StudyPatient<'a>,
+    origin: Date,
+    own: Vec<&'a AssessmentRow>,
+    window: &ResponseWindow,
+) -> Result<&'a str, String> {
+    let judged = own.into_iter().filter(|row| !row.overall.is_empty());
+    let rows: Vec<(i64, &'a AssessmentRow)> = judged.map(|row| (Days::between(origin, row.date).0, row)).collect();
     let progressed = rows.iter().find(|(_, row)| matches!(row.overall.as_str(), "PD" | "iCPD")).map(|(day, _)| *day);
     if progressed.is_some_and(|day| day < window.from_day) {
         return Err("progression before".to_owned());

@@ -11,6 +11,7 @@ use survival::{
     log_rank, median,
 };
 
+use super::summaries::EndpointSummary;
 use super::{Reporting, StudyGroup};
 use crate::cohort::EndpointRow;
 
@@ -43,8 +44,16 @@ pub struct SurvivalRow {
     pub events_to_months: Option<f64>,
     /// Median follow-up by the reverse Kaplan–Meier method.
     pub follow_up_months: Option<f64>,
+    /// Plain median of all times observed, as older studies print it: shorter than the follow-up where many had the event.
+    pub observed_median_months: Option<f64>,
+    /// The median lies after this time where events are known only to lie between two visits (Turnbull 1976); empty when not reached.
+    pub interval_median_from_months: Option<f64>,
+    /// And at or before this one.
+    pub interval_median_to_months: Option<f64>,
     /// Log-rank test over the groups; stands with the row of `all`.
     pub log_rank_p: Option<f64>,
+    /// What biases the curve or its comparison; stands with the group it is about, or with `all`.
+    pub cautions: String,
     /// Why something is missing.
     pub reasons: String,
 }
@@ -65,7 +74,11 @@ impl SurvivalRow {
         "events_from_months",
         "events_to_months",
         "follow_up_months",
+        "observed_median_months",
+        "interval_median_from_months",
+        "interval_median_to_months",
         "log_rank_p",
+        "cautions",
         "reasons",
     ];
 }
@@ -124,15 +137,19 @@ pub fn times(group: &StudyGroup<'_>, endpoint: &str) -> Vec<TimeToEvent> {
 }
 
 /// All endpoints, each for everybody and for each group.
-pub fn survival_rows(groups: &[StudyGroup<'_>], profile: Profile) -> Vec<SurvivalRow> {
+pub fn survival_rows(groups: &[StudyGroup<'_>], profile: Profile, summaries: &[EndpointSummary]) -> Vec<SurvivalRow> {
     let mut rows = Vec::new();
     for endpoint in endpoint_names(groups) {
+        let summary = summaries.iter().find(|one| one.endpoint == endpoint);
         let (p, why_no_p) = match comparison(groups, &endpoint) {
             Ok(p) => (p, String::new()),
             Err(why) => (None, format!("no log-rank test: {why}")),
         };
         for (n, group) in groups.iter().enumerate() {
-            let row = survival_row(group, &endpoint, profile);
+            let mut row = survival_row(group, &endpoint, profile);
+            if let Some(summary) = summary {
+                add_summary(&mut row, n == 0, summary);
+            }
             rows.push(if n == 0 {
                 let reasons = [row.reasons.as_str(), &why_no_p].map(str::to_owned);
                 let reasons: Vec<String> = reasons.into_iter().filter(|reason| !reason.is_empty()).collect();
@@ -183,7 +200,11 @@ fn survival_row(group: &StudyGroup<'_>, endpoint: &str, profile: Profile) -> Sur
         events_from_months,
         events_to_months,
         follow_up_months: None,
+        observed_median_months: None,
+        interval_median_from_months: None,
+        interval_median_to_months: None,
         log_rank_p: None,
+        cautions: String::new(),
         reasons: String::new(),
     };
     let curve = match kaplan_meier(&seen, profile.interval_scale()) {
@@ -196,10 +217,24 @@ fn survival_row(group: &StudyGroup<'_>, endpoint: &str, profile: Profile) -> Sur
         median_months: found.median,
         median_low_months: found.median_ci[0],
         median_high_months: found.median_ci[1],
+        observed_median_months: followed.as_ref().map(|followed| followed.plain_median),
         follow_up_months: followed.and_then(|followed| followed.reverse_km_median),
         reasons: found.median_reason.map(|reason| format!("median {reason}")).unwrap_or_default(),
         ..blank
     }
+}
+
+/// The interval-censored median and the cautions of a group; what is said of all groups stands with everybody.
+fn add_summary(row: &mut SurvivalRow, is_everybody: bool, found: &EndpointSummary) {
+    let alone = found.summary.km.len() == 1;
+    let group = if is_everybody && alone { survival::summary::ALL } else { &row.group };
+    let curve = found.summary.turnbull.as_ref().and_then(|curves| curves.get(group));
+    if let Some([from, to]) = curve.and_then(Estimate::value).and_then(|curve| curve.median_between) {
+        (row.interval_median_from_months, row.interval_median_to_months) = (Some(from), Some(to));
+    }
+    let general = found.summary.cautions.iter().filter(|_| is_everybody);
+    let own = found.summary.km.get(group).into_iter().flat_map(|curve| &curve.cautions);
+    row.cautions = general.chain(own).cloned().collect::<Vec<_>>().join("; ");
 }
 
 /// Survival at the study's times, for every endpoint and group.
@@ -260,6 +295,7 @@ pub fn n_without(group: &StudyGroup<'_>, endpoint: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::summaries::summaries;
     use crate::study::{StudyPatient, groups, tests::patient};
 
     fn row(days: i64, event: u8) -> EndpointRow {
@@ -289,7 +325,8 @@ mod tests {
             .map(|((id, diagnosis), rows)| StudyPatient { endpoints: rows, ..patient(id, diagnosis) })
             .collect();
         let groups = groups(&patients);
-        let found = survival_rows(&groups, Profile::Spss);
+        let summaries = summaries(&groups, &Reporting::default());
+        let found = survival_rows(&groups, Profile::Spss, &summaries);
         let told: Vec<(&str, usize, usize, Option<f64>)> =
             found.iter().map(|r| (r.group.as_str(), r.n, r.events, r.median_months)).collect();
         assert_eq!(told, [("all", 6, 4, Some(2.0)), ("CRLM", 3, 2, Some(1.5)), ("HCC", 3, 2, Some(4.0))]);

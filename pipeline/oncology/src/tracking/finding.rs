@@ -54,6 +54,10 @@ pub struct ZoneContact {
     pub distance: Mm,
     /// At or below this distance the finding belongs to the zone (contiguous rule: 2 mm, or the largest spacing if larger).
     pub contiguous: Mm,
+    /// Standard deviation of the zone's place: 0 for a zone of the same image; `None` for one that was carried from another visit
+    /// with an error that is not known.
+    #[serde(default)]
+    pub sigma: Option<Mm>,
 }
 
 /// Everything seen at one visit.

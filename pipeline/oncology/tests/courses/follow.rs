@@ -95,7 +95,7 @@ fn finding(
     let contiguous = Mm(found.outline.largest_spacing_mm().max(CONTIGUOUS_MM));
     let contact = near.map(|((_, treated), zone)| {
         let edge = points.iter().map(|p| p.distance(zone.center) - zone.radius_mm).fold(f64::INFINITY, f64::min);
-        ZoneContact { treated: treated.clone(), distance: Mm(edge.max(0.0)), contiguous }
+        ZoneContact { treated: treated.clone(), distance: Mm(edge.max(0.0)), contiguous, sigma: Some(Mm(0.0)) }
     });
     let overlaps = tracks.iter().filter_map(|track| {
         let overlap = overlap(&last_outlines(course, track, n), found, &points)?;

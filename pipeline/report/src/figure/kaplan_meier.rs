@@ -77,6 +77,9 @@ fn axes(svg: &mut Svg, endpoint: &EndpointCurves, scales: &[Scale; 2]) {
         svg.line([LEFT, y.at(tick)], [RIGHT, y.at(tick)], &format!(r#"stroke="{GRID}""#));
         svg.text([LEFT - 8.0, y.at(tick) + 4.0], &format!(r#"text-anchor="end" fill="{MUTED}""#), &format!("{tick} %"));
     }
+    let middle = f64::midpoint(TOP, BOTTOM);
+    let upright = format!(r#"text-anchor="middle" fill="{MUTED}" transform="rotate(-90 34 {middle})""#);
+    svg.text([34.0, middle], &upright, &endpoint.endpoint.replace('_', " "));
     svg.line([LEFT, BOTTOM], [RIGHT, BOTTOM], &format!(r#"stroke="{INK}""#));
     for &time in &endpoint.risk_times {
         svg.line([x.at(time), BOTTOM], [x.at(time), BOTTOM + 5.0], &format!(r#"stroke="{INK}""#));

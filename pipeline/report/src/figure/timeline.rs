@@ -40,12 +40,19 @@ enum Shape {
     Death,
     LastContact,
     Censored,
+    /// Whether the marker is above the upper limit of normal.
+    Marker(bool),
 }
 
 /// Draws the timeline. Days count from the first visit handed in (from the earliest date without visits).
 #[must_use]
 pub fn timeline(page: &PatientPage) -> String {
-    let tracks = [("Imaging", imaging(page)), ("Treatment", treatments(page)), ("Events", events(page))];
+    let mut tracks = vec![
+        ("Imaging".to_owned(), imaging(page)),
+        ("Treatment".to_owned(), treatments(page)),
+        ("Events".to_owned(), events(page)),
+    ];
+    tracks.extend(markers(page));
     let days = || tracks.iter().flat_map(|(_, marks)| marks.iter().map(|mark| mark.day));
     let first = days().fold(0.0, f64::min);
     let last = days().fold(30.0, f64::max);
@@ -72,8 +79,8 @@ pub fn timeline(page: &PatientPage) -> String {
 type Meaning = (&'static str, fn(&Shape) -> bool);
 
 /// The symbols that were drawn, with their meaning.
-fn legend(svg: &mut Svg, placed: &[(&str, Track)], y: f64) {
-    let meanings: [Meaning; 7] = [
+fn legend(svg: &mut Svg, placed: &[(String, Track)], y: f64) {
+    let meanings: [Meaning; 9] = [
         ("imaging, response in colour", |shape| matches!(shape, Shape::Verdict(_))),
         ("treatment", |shape| matches!(shape, Shape::Treatment)),
         ("progression", |shape| matches!(shape, Shape::Progression)),
@@ -81,6 +88,8 @@ fn legend(svg: &mut Svg, placed: &[(&str, Track)], y: f64) {
         ("death", |shape| matches!(shape, Shape::Death)),
         ("last contact, alive", |shape| matches!(shape, Shape::LastContact)),
         ("censored", |shape| matches!(shape, Shape::Censored)),
+        ("marker above normal", |shape| matches!(shape, Shape::Marker(true))),
+        ("marker normal", |shape| matches!(shape, Shape::Marker(false))),
     ];
     let mut x = LEFT + 8.0;
     for (word, is_meant) in meanings {
@@ -165,6 +174,26 @@ fn events(page: &PatientPage) -> Vec<Mark> {
     marks
 }
 
+/// A track for each marker: its values, above the upper limit of normal or not.
+fn markers(page: &PatientPage) -> Vec<(String, Vec<Mark>)> {
+    let mut tracks: Vec<(String, Vec<Mark>)> = Vec::new();
+    let mut readings: Vec<_> = page.markers.iter().collect();
+    readings.sort_by_key(|reading| (reading.marker, reading.date));
+    for reading in readings {
+        let name = reading.marker.to_string();
+        if tracks.last().is_none_or(|(last, _)| *last != name) {
+            tracks.push((name, Vec::new()));
+        }
+        let is_above = reading.value > reading.upper_limit;
+        let label = format!("{} {}", reading.value, reading.unit).trim_end().to_owned();
+        let mark = Mark { aside: 0.0, day: day(page, reading.date), label, shape: Shape::Marker(is_above) };
+        if let Some((_, marks)) = tracks.last_mut() {
+            marks.push(mark);
+        }
+    }
+    tracks
+}
+
 struct Track {
     marks: Vec<Mark>,
     levels: Vec<usize>,
@@ -222,6 +251,10 @@ fn shape(svg: &mut Svg, shape: Shape, [x, y]: [f64; 2]) {
         }
         Shape::LastContact => {
             svg.polygon(&[[x - 5.0, y - 7.0], [x + 8.0, y], [x - 5.0, y + 7.0]], &format!(r#"fill="{INK}""#));
+        }
+        Shape::Marker(is_above) => {
+            let fill = if is_above { INK } else { "#ffffff" };
+            svg.circle([x, y], 4.5, &format!(r#"fill="{fill}" {ink}"#));
         }
         Shape::Censored => svg.line([x, y - 8.0], [x, y + 8.0], &format!(r#"stroke="{INK}" stroke-width="3""#)),
     }

@@ -180,6 +180,7 @@ fn curves() -> Vec<EndpointCurves> {
             risk_times: vec![0.0, 5.0, 10.0, 15.0],
             curves: vec![curve("", Evaluable::not("not reached"), [5, 4, 2, 1])],
             comparison: String::new(),
+            cautions: Vec::new(),
         },
         EndpointCurves {
             endpoint: text("LTPFS"),
@@ -189,6 +190,7 @@ fn curves() -> Vec<EndpointCurves> {
             risk_times: vec![0.0, 5.0, 10.0, 15.0],
             curves: vec![ablated, systemic],
             comparison: text("Log-rank test: chi-squared 0.42 on 1 degree of freedom, p = 0.52."),
+            cautions: vec![text("several rows share a cluster: the test assumes independent rows")],
         },
     ]
 }
@@ -389,7 +391,8 @@ pub(crate) fn page() -> CohortPage {
             "LTPFS",
             "Fewer than 10 events: intervals are wide and the log-rank test has little power.",
         )],
-        methods: vec![text("Survival by Kaplan and Meier, intervals on the log scale (Greenwood).")],
+        methods: vec![text("Survival by Kaplan and Meier [1], intervals on the log scale (Greenwood).")],
+        references: vec![text("Kaplan and Meier 1958, J Am Stat Assoc 53:457-481")],
         provenance: Provenance {
             components: vec![Component { what: text("lesiontrace"), version: text("0.1.0"), digest: String::new() }],
         },

@@ -4,6 +4,7 @@ use lesiontrace_report::{
     Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, MarginMap, PatientPage, Quality, RegistrationQuality,
     Review, ReviewLesion, ReviewVisit, SeriesUsed, Treatment, Verdict, Visit,
 };
+use oncology::marker::{Marker, MarkerReading};
 use oncology::reads::{Outcome, ReadRow};
 use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow};
 
@@ -238,6 +239,11 @@ fn event(date: &str, event: &str, class: &str, lesion: &str) -> EventRow {
         interval_low_date: None,
         needs_review: false,
         why: String::new(),
+        distance_mm: None,
+        distance_low_mm: None,
+        distance_high_mm: None,
+        rule_mm: None,
+        other_class: String::new(),
     }
 }
 
@@ -343,6 +349,16 @@ fn review() -> Review {
     Review { lesions: vec![lesion("L1", "target"), lesion("L2", "target")], reads: vec![read] }
 }
 
+fn afp(day: &str, value: &str) -> MarkerReading {
+    MarkerReading {
+        marker: Marker::Afp,
+        date: day.parse().unwrap(),
+        value: value.parse().unwrap(),
+        unit: text("ng/mL"),
+        upper_limit: "10".parse().unwrap(),
+    }
+}
+
 pub(crate) fn page() -> PatientPage {
     let covariate = |name: &str, value: &str| Covariate { name: text(name), value: text(value) };
     PatientPage {
@@ -364,6 +380,9 @@ pub(crate) fn page() -> PatientPage {
             target_lesions: vec![text("L1")],
             complication_grade: text("CTCAE 1"),
         }],
+        markers: [("2024-01-10", "84"), ("2024-05-22", "8"), ("2024-11-27", "61")]
+            .map(|(day, value)| afp(day, value))
+            .to_vec(),
         follow_up_end: Some(FollowUpEnd {
             date: "2025-01-15".parse().unwrap(),
             study_day: 371,

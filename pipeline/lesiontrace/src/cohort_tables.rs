@@ -1,0 +1,69 @@
+//! Each table of the cohort in three forms: CSV, Parquet, and a sheet of the workbook `cohort/tables.xlsx`.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use formats::parquet_table::{columns, to_parquet};
+use formats::tables::{cells_to_csv, to_csv};
+use formats::workbook::{MOST_ROWS, Workbook};
+use report::StudyTable;
+use serde::Serialize;
+
+use crate::out;
+
+/// Where the tables of a cohort go.
+pub(crate) struct CohortTables<'a> {
+    folder: &'a Path,
+    workbook: Workbook,
+}
+
+impl<'a> CohortTables<'a> {
+    /// Tables of the run in `folder`; printed ones come first in the workbook.
+    pub(crate) fn new(folder: &'a Path, cohort: &str, printed: &[StudyTable]) -> anyhow::Result<Self> {
+        let mut workbook = Workbook::new(&format!("{cohort}. {}", report::RESEARCH_USE_NOTICE));
+        for table in printed {
+            let name = format!("print_table_{}", table.id);
+            workbook.add_printed(&name, &table.title, &table.columns, table.cells(), &table.notes)?;
+        }
+        Ok(Self { folder, workbook })
+    }
+
+    /// Writes `cohort/NAME.csv` and `.parquet` and adds the sheet; `about` says what one row is.
+    pub(crate) fn write<T: Serialize>(
+        &mut self,
+        name: &str,
+        about: &str,
+        names: &[&'static str],
+        rows: &[T],
+    ) -> anyhow::Result<()> {
+        let csv = to_csv(names, rows).with_context(|| format!("making {name}.csv"))?;
+        out::write_atomic(&self.folder.join(format!("cohort/{name}.csv")), &csv)?;
+        drop(csv);
+        let columns = columns(name, names);
+        let parquet = to_parquet(&columns, rows).with_context(|| format!("making {name}.parquet"))?;
+        out::write_atomic(&self.folder.join(format!("cohort/{name}.parquet")), &parquet)?;
+        drop(parquet);
+        let elsewhere = format!("{name}.csv or {name}.parquet");
+        self.workbook.add_rows(name, about, &elsewhere, &columns, rows).context("making tables.xlsx")
+    }
+
+    /// Writes a table of texts whose columns are the cohort's own: CSV and sheet.
+    pub(crate) fn write_texts(
+        &mut self,
+        name: &str,
+        about: &str,
+        (names, rows): &(Vec<String>, Vec<Vec<String>>),
+    ) -> anyhow::Result<()> {
+        let heads: Vec<&str> = names.iter().map(String::as_str).collect();
+        let csv = cells_to_csv(&heads, rows).with_context(|| format!("making {name}.csv"))?;
+        out::write_atomic(&self.folder.join(format!("cohort/{name}.csv")), &csv)?;
+        let shown = rows.iter().take(MOST_ROWS).cloned();
+        self.workbook.add_printed(name, about, names, shown, &[]).context("making tables.xlsx")
+    }
+
+    /// Writes the workbook.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        let bytes = self.workbook.bytes().context("making tables.xlsx")?;
+        out::write_atomic(&self.folder.join("cohort/tables.xlsx"), &bytes)
+    }
+}
