@@ -30,6 +30,7 @@ mod journal;
 mod ledger;
 mod lock;
 mod manifest;
+mod memory_bound;
 mod models;
 mod observed;
 mod out;

@@ -16,9 +16,10 @@ use crate::config::VisitTransform;
 use crate::exit::{self, Failure};
 use crate::ledger::{self, Roster, State};
 use crate::manifest::{Equipment, Part, equip};
+use crate::memory_bound::{MemoryBound, memory_bound};
 use crate::models::Needs;
 use crate::plan::{CohortPlan, PatientPlan, plan};
-use crate::schedule::{parse_memory, run_within};
+use crate::schedule::run_within;
 use crate::shard::Shard;
 use crate::{artifacts, config, frozen, lock, out, session};
 use decide::{Standing, dry_run, todo};
@@ -105,7 +106,7 @@ const BENDING_BYTES: u64 = 512 << 20;
 pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Failure> {
     let started = Instant::now();
     let signal = at_work::listen().map_err(Failure::internal)?;
-    let budget = parse_memory(&request.memory).map_err(Failure::usage)?;
+    let budget = memory_bound(&request.memory).map_err(Failure::usage)?;
     let mut cohort = plan(&request.archive, &request.study).map_err(Failure::io)?;
     give_reads(&mut cohort, &request.reads).map_err(Failure::bad_input)?;
     let n_threads = session::n_threads(global);
@@ -117,7 +118,7 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let before = Settings::read(&request.out);
     let standing = Standing { request, roster: &roster, before: before.as_ref(), now: &now };
     if request.dry_run {
-        return dry_run(standing, &cohort, budget).map_err(Failure::io);
+        return dry_run(standing, &cohort, &budget).map_err(Failure::io);
     }
     let at_work = AtWork::new(&request.out);
     signal.watch(&at_work);
@@ -129,11 +130,11 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
         Worker { request, equipment: &equipment, roster: &roster, bar: &bar, signal, at_work, failed, lasting };
     let transform = equipment.study.study.registration.transform;
     let jobs = todo.into_iter().map(|todo| (memory_need(&todo.patient, transform), todo)).collect();
-    run_within(jobs, n_threads, budget, &|| worker.is_to_stop(), &|todo| worker.work(&todo));
+    run_within(jobs, n_threads, budget.bytes, &|| worker.is_to_stop(), &|todo| worker.work(&todo));
     bar.finish_and_clear();
     let n_failed = worker.failed.load(Ordering::SeqCst);
     let lasting = worker.lasting.load(Ordering::SeqCst);
-    write_manifest(request, &equipment, started.elapsed().as_secs_f64(), n_threads).map_err(Failure::io)?;
+    write_manifest(request, &equipment, &budget, started.elapsed().as_secs_f64(), n_threads).map_err(Failure::io)?;
     let patients = ledger::read(&request.out).map_err(Failure::io)?.patients;
     let ours = patients.iter().filter(|e| request.shard.is_none_or(|shard| shard.takes(&e.id)));
     let n_open = ours.filter(|e| e.state != State::Done).count();
@@ -186,10 +187,16 @@ struct Manifest<'a> {
     threads: usize,
     system: BTreeMap<&'static str, String>,
     seconds: f64,
-    memory_bound: &'a str,
+    memory_bound: String,
 }
 
-fn write_manifest(request: &RunRequest, equipment: &Equipment, seconds: f64, threads: usize) -> anyhow::Result<()> {
+fn write_manifest(
+    request: &RunRequest,
+    equipment: &Equipment,
+    budget: &MemoryBound,
+    seconds: f64,
+    threads: usize,
+) -> anyhow::Result<()> {
     let system =
         BTreeMap::from([("os", std::env::consts::OS.to_owned()), ("architecture", std::env::consts::ARCH.to_owned())]);
     let manifest = Manifest {
@@ -201,7 +208,7 @@ fn write_manifest(request: &RunRequest, equipment: &Equipment, seconds: f64, thr
         threads,
         system,
         seconds,
-        memory_bound: &request.memory,
+        memory_bound: budget.to_string(),
     };
     let _lock = lock::wait(&request.out, PATIENCE)?;
     out::write_json(&manifest_path(&request.out, request.shard), &manifest)

@@ -54,7 +54,7 @@ pub(crate) struct Run {
     /// Lock the analysis: later runs on this folder with another program, study, criterion, preset or model are refused.
     #[arg(long)]
     pub(crate) freeze: bool,
-    /// Memory the patients in work may need together.
+    /// Memory the patients in work may need together; four fifths of what Slurm or a cgroup grants, where that is less.
     #[arg(long, default_value = "8GiB")]
     pub(crate) memory: String,
     /// Only patients in this state of an earlier run.

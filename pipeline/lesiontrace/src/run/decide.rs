@@ -5,6 +5,7 @@ use std::path::Path;
 use super::settings::Settings;
 use super::{Outcome, RunRequest, memory_need};
 use crate::ledger::{self, Entry, Roster, State};
+use crate::memory_bound::MemoryBound;
 use crate::plan::{CohortPlan, PatientPlan};
 use crate::{artifacts, out, reading};
 
@@ -117,7 +118,7 @@ fn damaged(out: &Path, entry: &Entry) -> Option<String> {
 }
 
 /// Says what would be done, and why; nothing is written.
-pub(super) fn dry_run(standing: Standing<'_>, cohort: &CohortPlan, budget: u64) -> anyhow::Result<Outcome> {
+pub(super) fn dry_run(standing: Standing<'_>, cohort: &CohortPlan, budget: &MemoryBound) -> anyhow::Result<Outcome> {
     let transform = standing.request.study.study.registration.transform;
     let mut text = String::new();
     let mut n_todo = 0;
@@ -137,7 +138,7 @@ pub(super) fn dry_run(standing: Standing<'_>, cohort: &CohortPlan, budget: u64) 
         text.push('\n');
     }
     let n = cohort.patients.len();
-    text.push_str(&format!("{n_todo} of {n} patients to do, memory bound {} MiB\n", budget >> 20));
+    text.push_str(&format!("{n_todo} of {n} patients to do, memory bound {budget}\n"));
     let kept = if standing.request.force {
         "nothing is taken from the cache (--force)"
     } else {
