@@ -8,6 +8,8 @@ use crate::schedule::parse_memory;
 
 /// Of a bound the system enforces by killing, this share is for patients; the rest is the program's own, its network and its threads.
 const SHARE_FOR_PATIENTS: (u64, u64) = (4, 5);
+/// Where neither the user nor Slurm says anything.
+const USUAL: u64 = 8 << 30;
 /// Cgroups of version 1 write "no limit" as the largest number of pages.
 const UNLIMITED: u64 = 1 << 60;
 
@@ -26,11 +28,16 @@ impl fmt::Display for MemoryBound {
     }
 }
 
-/// What the user says (`--memory`), or less where Slurm or a cgroup grants less.
-pub(crate) fn memory_bound(said: &str) -> anyhow::Result<MemoryBound> {
-    let said = MemoryBound { bytes: parse_memory(said)?, set_by: "--memory".to_owned() };
+/// What the user says (`--memory`), else what Slurm grants, else [`USUAL`]; less where Slurm or a cgroup grants less.
+pub(crate) fn memory_bound(said: Option<&str>) -> anyhow::Result<MemoryBound> {
     let variable = |name: &str| std::env::var(name).ok()?.parse().ok();
-    Ok(least(said, of_slurm(&variable).into_iter().chain(of_cgroups(Path::new("/")))))
+    let slurm = of_slurm(&variable);
+    let said = match (said, &slurm) {
+        (Some(said), _) => MemoryBound { bytes: parse_memory(said)?, set_by: "--memory".to_owned() },
+        (None, Some(_)) => MemoryBound { bytes: u64::MAX, set_by: String::new() },
+        (None, None) => MemoryBound { bytes: USUAL, set_by: "where --memory says nothing".to_owned() },
+    };
+    Ok(least(said, slurm.into_iter().chain(of_cgroups(Path::new("/")))))
 }
 
 /// The least of them; of the granted ones only their share for patients counts.

@@ -50,8 +50,8 @@ pub(crate) struct RunRequest {
     pub(crate) force: bool,
     /// Stop at the first failed patient.
     pub(crate) fail_fast: bool,
-    /// Memory the patients at work may need together.
-    pub(crate) memory: String,
+    /// Memory the patients at work may need together, where the user says it.
+    pub(crate) memory: Option<String>,
     /// Only patients that failed before.
     pub(crate) only_failed: bool,
     /// What readers decided.
@@ -106,7 +106,7 @@ const BENDING_BYTES: u64 = 512 << 20;
 pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Failure> {
     let started = Instant::now();
     let signal = at_work::listen().map_err(Failure::internal)?;
-    let budget = memory_bound(&request.memory).map_err(Failure::usage)?;
+    let budget = memory_bound(request.memory.as_deref()).map_err(Failure::usage)?;
     let mut cohort = plan(&request.archive, &request.study).map_err(Failure::io)?;
     give_reads(&mut cohort, &request.reads).map_err(Failure::bad_input)?;
     let n_threads = session::n_threads(global);

@@ -54,9 +54,10 @@ pub(crate) struct Run {
     /// Lock the analysis: later runs on this folder with another program, study, criterion, preset or model are refused.
     #[arg(long)]
     pub(crate) freeze: bool,
-    /// Memory the patients in work may need together; four fifths of what Slurm or a cgroup grants, where that is less.
-    #[arg(long, default_value = "8GiB")]
-    pub(crate) memory: String,
+    /// Memory the patients at work may need together, such as 8GiB, the default; never more than four fifths of what Slurm or a
+    /// cgroup grants, and just these where Slurm grants some and nothing is said here.
+    #[arg(long)]
+    pub(crate) memory: Option<String>,
     /// Only patients in this state of an earlier run.
     #[arg(long, value_enum)]
     pub(crate) only: Option<Only>,

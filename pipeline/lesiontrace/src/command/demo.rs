@@ -77,7 +77,7 @@ fn run_one(
         resume: false,
         force: false,
         fail_fast: false,
-        memory: MEMORY.to_owned(),
+        memory: Some(MEMORY.to_owned()),
         reads: Vec::new(),
         only_failed: false,
         dry_run: false,
