@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::out;
+use crate::{lock, out};
 
 /// Where a patient stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -17,13 +17,13 @@ pub(crate) enum State {
     Done,
     /// Stopped with an error; the message says why.
     Failed,
-    /// Being worked on, or the worker died without a word.
+    /// Being worked on; perhaps by a process of another host that is gone.
     Running,
     /// Listed in the archive, never started.
     Missing,
     /// Done with other settings or inputs than the manifest's.
     Stale,
-    /// Ended by a signal.
+    /// Ended by a signal, or left by a process that is gone without a word.
     Interrupted,
 }
 
@@ -152,6 +152,16 @@ pub(crate) fn read(out: &Path) -> anyhow::Result<Ledger> {
 /// Where a patient stands against the key of the present settings and input.
 fn standing(out: &Path, id: &str, key: &str) -> anyhow::Result<Entry> {
     let mut entry = read_entry(out, id)?.unwrap_or_else(|| Entry::missing(id));
+    if entry.state == State::Running && lock::is_left(&out::patient_folder(out, id)) {
+        // It may have ended between the two readings.
+        entry = read_entry(out, id)?.unwrap_or_else(|| Entry::missing(id));
+        if entry.state == State::Running {
+            entry.state = State::Interrupted;
+            "gone".clone_into(&mut entry.code);
+            "the process at work on it is gone without a word: killed, or out of memory".clone_into(&mut entry.message);
+            "run again with --resume; where memory was the reason, grant more".clone_into(&mut entry.remedy);
+        }
+    }
     if entry.state == State::Done && entry.key != key {
         entry.state = State::Stale;
         "the settings or the input changed since this result was written".clone_into(&mut entry.message);
@@ -163,6 +173,28 @@ fn standing(out: &Path, id: &str, key: &str) -> anyhow::Result<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_patient_at_work_is_running_until_its_process_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let roster = Roster { schema_version: 1, patients: BTreeMap::from([("A".to_owned(), "k".to_owned())]) };
+        out::write_json(&folder.path().join("roster.json"), &roster).unwrap();
+        let lock = lock::ask(&out::patient_folder(folder.path(), "A")).unwrap();
+        write_entry(folder.path(), &Entry { state: State::Running, ..Entry::missing("A") }).unwrap();
+        let state = || read(folder.path()).unwrap().patients[0].clone();
+        assert_eq!(state().state, State::Running);
+        let path = out::patient_folder(folder.path(), "A").join(".lock");
+        let held = std::fs::read_to_string(&path).unwrap();
+        // The same number with another start is another process; one of another host may well be alive.
+        let me = format!("\"pid\":{}", std::process::id());
+        std::fs::write(&path, held.replace("\"start\":\"", "\"start\":\"1")).unwrap();
+        assert_eq!((state().state, state().code.as_str()), (State::Interrupted, "gone"));
+        std::fs::write(&path, held.replace("\"host\":\"", "\"host\":\"far-").replace(&me, "\"pid\":1")).unwrap();
+        assert_eq!(state().state, State::Running);
+        drop(lock);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(state().state, State::Interrupted);
+    }
 
     #[test]
     fn a_patient_nobody_started_is_missing_and_a_changed_one_is_stale() {

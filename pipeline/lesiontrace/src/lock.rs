@@ -89,6 +89,14 @@ fn ask_after(limit: Duration, folder: &Path) -> anyhow::Result<Asked> {
     }
 }
 
+/// Whether nobody works on a folder: there is no lock, or its process, one of this host, is gone. Writes nothing.
+pub(crate) fn is_left(folder: &Path) -> bool {
+    let Ok(bytes) = std::fs::read(folder.join(NAME)) else { return !folder.join(NAME).exists() };
+    let holder = serde_json::from_slice::<Holder>(&bytes);
+    // Of silence elsewhere nothing is concluded here: reading must not need a clock of the file system.
+    holder.is_ok_and(|holder| holder.is_gone(&Holder::me(), Duration::ZERO, Duration::MAX))
+}
+
 /// A lock that is held for moments and gives signs of life by itself; dropping it lets it go.
 #[derive(Debug)]
 pub(crate) struct Brief {
