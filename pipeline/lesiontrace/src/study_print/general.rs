@@ -222,7 +222,7 @@ pub(super) fn responses(tables: &StudyTables) -> StudyTable {
     let head = |(window, group): &(&str, &String)| format!("{window}: {group} (n = {})", of_all(window, group));
     let mut table = StudyTable::new(
         "response",
-        "Response at fixed times after the first treatment cycle",
+        "Response at fixed times after each treatment cycle",
         with_first("Response", columns.iter().map(head).collect()),
     );
     for criterion in &criteria {

@@ -17,7 +17,7 @@ pub(super) fn printed(tables: &StudyTables, preset: &Preset) -> Vec<StudyTable> 
     let mut second = general::responses(tables);
     "2".clone_into(&mut second.id);
     "Table 2. Tumour response".clone_into(&mut second.title);
-    second.note("Each patient's first cycle; Xu et al. 2021 count later cycles too.");
+    second.note("Each completed treatment cycle, later ones against the last imaging before them.");
     vec![
         general::baseline(tables, preset, "1", title, &groups, 2),
         second,
@@ -75,7 +75,7 @@ fn third(tables: &StudyTables, preset: &Preset, groups: &[String]) -> StudyTable
     }
     table.note("N/A, not assessable: the median was not reached. Range: of all observations for OS, of the times of events for the others (inferred from the ranges the study prints). p: log-rank test.");
     table.note(time_conventions(preset));
-    table.note("Figure 3 of the study (PFS, PFS local, PFS distant by tumour type): see Time to event.");
+    table.note("Figure 3 of the study (PFS, PFS local, PFS distant by tumour type): see Time to event, and figures/km_pfs.svg, km_pfs_local.svg and km_pfs_distant.svg.");
     table
 }
 
