@@ -1,4 +1,4 @@
-//! Tables as Apache Parquet: the columns of the CSV with their types, one row group, uncompressed, the same bytes every time.
+//! Tables as Apache Parquet: the columns of the CSV with their types, uncompressed, the same bytes every time.
 //!
 //! An empty cell is a null, never an empty text in a column of numbers or dates. Dates are Parquet's own (days since 1970).
 //!
@@ -107,18 +107,28 @@ fn kind_of(table: &str, name: &str) -> Kind {
     }
 }
 
+/// Rows of a row group: so many lie in memory as values at once.
+const ROWS_OF_A_GROUP: usize = 16_384;
+
 /// The rows as the bytes of a Parquet file. A field that is no column is left out; `None` becomes a null.
 pub fn to_parquet<T: Serialize>(columns: &[Column], rows: &[T]) -> Result<Vec<u8>, ParquetTableError> {
-    let rows: Vec<Value> = rows.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
     let fields = columns.iter().map(field).collect::<Result<Vec<_>, _>>()?;
     let schema = Type::group_type_builder("table").with_fields(fields).build()?;
     let properties = WriterProperties::builder().set_created_by("lesiontrace".to_owned()).build();
     let mut file = SerializedFileWriter::new(Vec::new(), Arc::new(schema), Arc::new(properties))?;
-    let mut group = file.next_row_group()?;
-    for column in columns {
-        write_column(&mut group, *column, &rows)?;
+    // An empty table has one group, too.
+    let mut chunks: Vec<&[T]> = rows.chunks(ROWS_OF_A_GROUP).collect();
+    if chunks.is_empty() {
+        chunks.push(&[]);
     }
-    group.close()?;
+    for (nth, chunk) in chunks.into_iter().enumerate() {
+        let rows: Vec<Value> = chunk.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        let mut group = file.next_row_group()?;
+        for column in columns {
+            write_column(&mut group, *column, &rows, nth * ROWS_OF_A_GROUP)?;
+        }
+        group.close()?;
+    }
     Ok(file.into_inner()?)
 }
 
@@ -138,11 +148,16 @@ fn write_column<W: std::io::Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     (name, kind): Column,
     rows: &[Value],
+    first: usize,
 ) -> Result<(), ParquetTableError> {
     let cells: Vec<&Value> = rows.iter().map(|row| row.get(name).unwrap_or(&Value::Null)).collect();
     let levels: Vec<i16> = cells.iter().map(|cell| i16::from(!cell.is_null())).collect();
-    let wrong =
-        |row: usize, found: &Value| ParquetTableError::Cell { column: name, row: row + 1, kind, found: found.clone() };
+    let wrong = |row: usize, found: &Value| ParquetTableError::Cell {
+        column: name,
+        row: first + row + 1,
+        kind,
+        found: found.clone(),
+    };
     let stated = || cells.iter().enumerate().filter(|(_, cell)| !cell.is_null());
     let missing = || ParquetError::General(format!("there is no column {name} in the schema"));
     let mut column = group.next_column()?.ok_or_else(missing)?;
@@ -193,6 +208,11 @@ mod tests {
         assert_eq!(text[0], "{id: \"=1+1\", n: 3, mm: 2.5, ok: true, date: 2024-02-29}");
         assert_eq!(text[1], "{id: \"\", n: null, mm: null, ok: false, date: null}");
         assert!(to_parquet::<Value>(&columns, &[]).is_ok());
+        let long = vec![json!({"id": "a"}); ROWS_OF_A_GROUP + 2];
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&to_parquet(&columns, &long).unwrap()).unwrap();
+        let reader = SerializedFileReader::new(file).unwrap();
+        assert_eq!((reader.num_row_groups(), reader.get_row_iter(None).unwrap().count()), (2, long.len()));
         let wrong = to_parquet(&columns, &[json!({"id": "a", "n": "three"})]).unwrap_err().to_string();
         assert!(wrong.starts_with("column n, row 1: expected Whole"), "{wrong}");
     }

@@ -12,7 +12,7 @@ use thiserror::Error;
 use crate::parquet_table::{Column, Kind};
 
 /// Rows of a sheet at most: what is longer is read by programs, not by people, and would have to lie in memory as a whole.
-pub const MOST_ROWS: usize = 100_000;
+pub const MOST_ROWS: usize = 20_000;
 
 /// Tables that make no workbook.
 #[derive(Debug, Error)]
@@ -228,6 +228,6 @@ mod tests {
         let rows = vec![json!({"id": "a"}); MOST_ROWS + 1];
         book.add_rows("m", "one measurement", "m.csv or m.parquet", &[("id", Kind::Text)], &rows).unwrap();
         let texts = part(&book.bytes().unwrap(), "xl/sharedStrings.xml");
-        assert!(texts.contains("100001 rows: too many for a sheet, see m.csv or m.parquet"), "{texts}");
+        assert!(texts.contains("20001 rows: too many for a sheet, see m.csv or m.parquet"), "{texts}");
     }
 }

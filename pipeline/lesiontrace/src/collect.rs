@@ -148,8 +148,8 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
 }
 
 fn write_tables(folder: &Path, results: &[PatientResult], to: &mut CohortTables<'_>) -> anyhow::Result<()> {
-    fn all<T: Clone>(results: &[PatientResult], rows: impl Fn(&PatientResult) -> &Vec<T>) -> Vec<T> {
-        results.iter().flat_map(|result| rows(result).iter().cloned()).collect()
+    fn all<T>(results: &[PatientResult], rows: impl Fn(&PatientResult) -> &Vec<T>) -> Vec<&T> {
+        results.iter().flat_map(rows).collect()
     }
     let csv = to_csv(headers::READS, &all(results, |r| &r.reads)).context("making reads.csv")?;
     out::write_atomic(&folder.join("cohort/reads.csv"), &csv)?;
@@ -159,7 +159,7 @@ fn write_tables(folder: &Path, results: &[PatientResult], to: &mut CohortTables<
     to.write("margins", "one ablation of one lesion", headers::MARGINS, &all(results, |r| &r.margins))?;
     let mut assessments = Vec::new();
     for result in results {
-        assessments.extend(result.assessments.iter().chain(&result.further_assessments).cloned());
+        assessments.extend(result.assessments.iter().chain(&result.further_assessments));
     }
     to.write("assessments", "one visit by one criterion", headers::ASSESSMENTS, &assessments)?;
     to.write("events", "one event", headers::EVENTS, &all(results, |r| &r.events))?;

@@ -2,6 +2,8 @@
 //!
 //! Source: STROBE (von Elm 2007), item 14: characteristics with the number of missing data for each variable.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::column::{Cell, Column, Counted, lesion_columns, patient_columns};
@@ -80,7 +82,8 @@ fn column_rows(column: &Column, groups: &[StudyGroup<'_>]) -> Vec<Characteristic
     let members: Vec<&str> = groups[0].patients.iter().map(|patient| patient.id).collect();
     let mut rows = Vec::new();
     for group in groups {
-        let own = |n: usize| group.patients.iter().any(|patient| patient.id == members[n]);
+        let ids: BTreeSet<&str> = group.patients.iter().map(|patient| patient.id).collect();
+        let own = |n: usize| ids.contains(members[n]);
         let cells: Vec<&Evaluable<Cell>> = column.values.iter().filter(|(n, _)| own(*n)).map(|(_, c)| c).collect();
         rows.extend(if column.is_number() {
             vec![number_row(column, &group.name, &cells)]
