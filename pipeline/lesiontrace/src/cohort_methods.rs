@@ -11,6 +11,7 @@ use oncology::endpoint::Preset;
 use oncology::endpoint::preset::Origin;
 use oncology::endpoint::rule::{CensorAt, Death, EndpointRule, Level, NewTherapy};
 use oncology::progression::LocalRule;
+use oncology::reads::Outcome;
 use survival::Profile;
 
 use crate::collect::HowDone;
@@ -250,9 +251,14 @@ impl CohortMethods {
 
     fn readers(&mut self, made: &Made<'_>) {
         let reads = || made.results.iter().flat_map(|result| &result.reads);
+        let in_force = reads().filter(|read| read.outcome == Outcome::Applied).count();
         let readers: BTreeSet<&str> = reads().map(|read| read.reader.as_str()).collect();
         if !readers.is_empty() {
-            self.say(format!("{} decisions of {} readers were applied.", reads().count(), readers.len()));
+            self.say(format!(
+                "{} decisions of {} readers were handed in, {in_force} of them are in force (reads.csv).",
+                reads().count(),
+                readers.len()
+            ));
         }
         if made.how.is_frozen {
             self.say(

@@ -58,7 +58,9 @@ impl<'a> CohortTables<'a> {
         let csv = cells_to_csv(&heads, rows).with_context(|| format!("making {name}.csv"))?;
         out::write_atomic(&self.folder.join(format!("cohort/{name}.csv")), &csv)?;
         let shown = rows.iter().take(MOST_ROWS).cloned();
-        self.workbook.add_printed(name, about, names, shown, &[]).context("making tables.xlsx")
+        let cut = format!("{} rows in all: see {name}.csv", rows.len());
+        let notes = if rows.len() > MOST_ROWS { &[cut][..] } else { &[] };
+        self.workbook.add_printed(name, about, names, shown, notes).context("making tables.xlsx")
     }
 
     /// Writes the workbook.

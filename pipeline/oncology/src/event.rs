@@ -191,5 +191,44 @@ mod tests {
         );
         assert_eq!((rows[2].interval_low_date, rows[2].cycle), (Some(date(2024, 5, 1)), Some(1)));
         assert!(rows[2].why.starts_with("focus L3: 0.0 mm from the zone of L1"));
+        assert_eq!((rows[2].distance_mm, rows[2].rule_mm), (Some(0.0), Some(2.5)));
+        assert_eq!(events_on(&input, LocalRule::Contiguous, Side::Other), rows, "a sure distance has one side");
+    }
+
+    #[test]
+    fn the_other_side_of_an_unsure_distance_takes_the_other_class_and_the_focus_its_own_name() {
+        let clinical = ClinicalFacts {
+            patient_id: "P1".to_owned(),
+            death_date: None,
+            death_cause: crate::treatment::DeathCause::Unknown,
+            last_contact_date: None,
+            treatments: Vec::new(),
+        };
+        let focus = FocusFacts {
+            lesion: LesionId::new("L3"),
+            organ: Organ::Liver,
+            date: date(2024, 8, 1),
+            last_negative_date: None,
+            cause: ProgressionCause::New,
+            zone: Some(ZoneRelation {
+                treated: LesionId::new("L1"),
+                distance_mm: Evaluable::Value(1.0),
+                interval_mm: Some((0.0, 4.0)),
+                error_unknown: false,
+                largest_spacing_mm: 2.5,
+                complete_ablation: Some(date(2024, 2, 10)),
+            }),
+            treated_organ: None,
+        };
+        let input = EventInput { clinical: &clinical, cycles: &[], complete_ablations: &[], foci: &[focus] };
+        let told = |side| {
+            let row = &events_on(&input, LocalRule::Contiguous, side)[0];
+            (row.lesion_id.clone(), row.class.clone(), row.other_class.clone(), row.distance_high_mm)
+        };
+        let words = |lesion: &str, class: &str| {
+            (lesion.to_owned(), class.to_owned(), "distant_intrahepatic".to_owned(), Some(4.0))
+        };
+        assert_eq!(told(Side::Measured), words("L1", "local"));
+        assert_eq!(told(Side::Other), words("L3", "distant_intrahepatic"));
     }
 }

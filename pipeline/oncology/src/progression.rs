@@ -287,6 +287,18 @@ mod tests {
         assert_eq!((call.class, call.needs_review), (ProgressionClass::DistantIntrahepatic, true));
         assert_eq!(call.other_class, Some(ProgressionClass::Local));
         assert!(!classify(&focus(9.0, Some((7.0, 11.0)), true), LocalRule::Contiguous).needs_review);
+        let told = call.distance.unwrap();
+        assert_eq!((told.distance_mm, told.interval_mm, told.rule_mm), (3.0, Some((1.0, 5.0)), 2.0));
+    }
+
+    #[test]
+    fn a_zone_carried_with_an_unknown_error_asks_for_a_reader_however_far_it_is() {
+        let mut carried = focus(9.0, None, true);
+        assert!(!classify(&carried, LocalRule::Contiguous).needs_review);
+        carried.zone.as_mut().unwrap().error_unknown = true;
+        let call = classify(&carried, LocalRule::Contiguous);
+        assert_eq!((call.needs_review, call.other_class), (true, Some(ProgressionClass::Local)));
+        assert!(call.why.contains("not known"), "{}", call.why);
     }
 
     #[test]

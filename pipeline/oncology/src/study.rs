@@ -207,6 +207,24 @@ pub(crate) mod tests {
         }
     }
 
+    /// A unit followed for some days of 30 to a month, with or without the event.
+    pub(crate) fn followed(endpoint: &str, unit: &str, days: i64, event: u8) -> EndpointRow {
+        EndpointRow {
+            patient_id: String::new(),
+            unit_id: unit.to_owned(),
+            endpoint: endpoint.to_owned(),
+            origin_date: "2024-01-01".parse().unwrap(),
+            end_date: "2024-01-01".parse().unwrap(),
+            days,
+            months: days as f64 / 30.0,
+            event,
+            cause: String::new(),
+            competing: String::new(),
+            censor_reason: String::new(),
+            interval_low_date: None,
+        }
+    }
+
     /// A treatment of one lesion.
     pub(crate) fn treated(date: Date, modality: Modality, lesion: &str) -> Treatment {
         Treatment {

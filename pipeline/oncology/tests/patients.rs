@@ -207,6 +207,33 @@ fn irecist_confirms_a_new_lesion_by_its_growth_and_dates_it_back() {
     assert_eq!(result.best_words(), ("iCPD", "iCPD"));
 }
 
+#[test]
+fn by_irecist_a_progression_that_was_reset_is_none_that_lasts() {
+    let course = |sizes: [&'static str; 4]| {
+        let visits = sizes.map(|size| (size, size, Present));
+        by("irecist", &patient(4, vec![lesion("L1", Organ::Liver, 0, &visits)]))
+    };
+    let words = |result: &CriterionResult| result.rows[1..].iter().map(|row| row.overall.clone()).collect::<Vec<_>>();
+    let lasting = |result: &CriterionResult| (0..3).map(|visit| result.is_lasting(visit)).collect::<Vec<_>>();
+    let reset = course(["50", "62", "50", "50"]);
+    assert_eq!((words(&reset)[0].as_str(), lasting(&reset)), ("iUPD", vec![false; 3]));
+    let confirmed = course(["50", "62", "68", "70"]);
+    assert_eq!(words(&confirmed)[..2], ["iUPD", "iCPD"]);
+    assert_eq!(lasting(&confirmed), [true, true, false], "nothing is judged after it");
+    let recist = by("recist_1_1", &patient(2, vec![lesion("L1", Organ::Liver, 0, &[("50", "50", Present); 2])]));
+    assert!(recist.is_lasting(0));
+}
+
+#[test]
+fn a_response_after_progression_is_no_first_response() {
+    let course = |sizes: [&'static str; 4]| {
+        let visits = sizes.map(|size| (size, size, Present));
+        by("recist_1_1", &patient(4, vec![lesion("L1", Organ::Liver, 0, &visits)])).first_response()
+    };
+    assert_eq!(course(["50", "62", "30", "30"]), None);
+    assert_eq!(course(["50", "50", "30", "62"]), Some(DATES[2]));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 

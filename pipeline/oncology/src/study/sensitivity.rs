@@ -73,24 +73,11 @@ fn row(everybody: &StudyGroup<'_>, endpoint: String, profile: Profile) -> Sensit
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::tests::patient;
+    use crate::study::tests::{followed, patient};
     use crate::study::{StudyPatient, groups};
 
     fn row(days: i64, event: u8) -> EndpointRow {
-        EndpointRow {
-            patient_id: String::new(),
-            unit_id: "L1".to_owned(),
-            endpoint: "LTPFS".to_owned(),
-            origin_date: "2024-01-01".parse().unwrap(),
-            end_date: "2024-01-01".parse().unwrap(),
-            days,
-            months: days as f64 / 30.0,
-            event,
-            cause: String::new(),
-            competing: String::new(),
-            censor_reason: String::new(),
-            interval_low_date: None,
-        }
+        followed("LTPFS", "L1", days, event)
     }
 
     #[test]

@@ -88,22 +88,15 @@ fn interval_low_months(row: &EndpointRow) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::{StudyPatient, groups, tests::patient};
+    use crate::study::tests::{followed, patient};
+    use crate::study::{StudyPatient, groups};
 
     fn row(patient: &str, days: i64, event: u8, low: Option<&str>, competing: &str) -> EndpointRow {
         EndpointRow {
             patient_id: patient.to_owned(),
-            unit_id: String::new(),
-            endpoint: "TTP".to_owned(),
-            origin_date: "2024-01-01".parse().unwrap(),
-            end_date: "2024-12-31".parse().unwrap(),
-            days,
-            months: days as f64 / 30.0,
-            event,
-            cause: String::new(),
             competing: competing.to_owned(),
-            censor_reason: String::new(),
             interval_low_date: low.map(|low| low.parse().unwrap()),
+            ..followed("TTP", "", days, event)
         }
     }
 

@@ -296,23 +296,11 @@ pub fn n_without(group: &StudyGroup<'_>, endpoint: &str) -> usize {
 mod tests {
     use super::*;
     use crate::study::summaries::summaries;
-    use crate::study::{StudyPatient, groups, tests::patient};
+    use crate::study::tests::{followed, patient};
+    use crate::study::{StudyPatient, groups};
 
     fn row(days: i64, event: u8) -> EndpointRow {
-        EndpointRow {
-            patient_id: String::new(),
-            unit_id: String::new(),
-            endpoint: "PFS".to_owned(),
-            origin_date: "2024-01-01".parse().unwrap(),
-            end_date: "2024-01-01".parse().unwrap(),
-            days,
-            months: days as f64 / 30.0,
-            event,
-            cause: String::new(),
-            competing: String::new(),
-            censor_reason: String::new(),
-            interval_low_date: None,
-        }
+        followed("PFS", "", days, event)
     }
 
     #[test]
