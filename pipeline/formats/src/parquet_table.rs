@@ -65,7 +65,9 @@ pub fn columns(table: &str, names: &[&'static str]) -> Vec<Column> {
 }
 
 /// Columns of numbers whose name has no unit.
-const REAL: [&str; 20] = [
+const REAL: [&str; 22] = [
+    "sul_per_suv",
+    "uptake_min",
     "percent_low",
     "percent_high",
     "best_change_percent",

@@ -168,6 +168,29 @@ pub mod headers {
         "sop_instance_uid",
         "visit",
     ];
+    /// `pet_references.csv`
+    pub const PET_REFERENCES: &[&str] = &[
+        "patient_id",
+        "date",
+        "study_day",
+        "series_role",
+        "region",
+        "mean",
+        "sd",
+        "max",
+        "n_voxels",
+        "x_mm",
+        "y_mm",
+        "z_mm",
+        "reason",
+        "sul_per_suv",
+        "sul_formula",
+        "sul_reason",
+        "uptake_min",
+        "uptake_reason",
+        "scanner",
+        "visit",
+    ];
     /// `margins.csv`
     pub const MARGINS: &[&str] = &[
         "patient_id",

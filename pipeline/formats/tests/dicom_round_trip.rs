@@ -44,6 +44,7 @@ fn ct<'a>(volume: &'a Volume<f32>, patient_id: &str, description: &str) -> Serie
         patient_id: patient_id.into(),
         patient_sex: Some("F".into()),
         patient_weight_kg: Some(70.0),
+        patient_height_m: None,
         study_uid: derived_uid(&[patient_id, "study"]),
         sop_instance_uids: (0..volume.shape().nk).map(|k| derived_uid(&[&series_uid, &k.to_string()])).collect(),
         series_uid,

@@ -140,6 +140,7 @@ fn write_phantom(root: &Path, n: usize, modality: ModalityToWrite, scanned: Date
         patient_id: format!("P{n}"),
         patient_sex: Some("F".into()),
         patient_weight_kg: Some(70.0),
+        patient_height_m: None,
         study_uid: uid("study"),
         series_uid: uid("series"),
         sop_instance_uids: (0..3).map(|k| uid(&format!("slice {k}"))).collect(),

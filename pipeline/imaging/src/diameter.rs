@@ -172,10 +172,17 @@ impl Plane {
         (Vector2::new(self.column, 0.0) * at[0] as f64 + self.row * at[1] as f64) * 0.5
     }
 
-    fn patient(&self, grid: &Grid, p: Vector2<f64>, k: usize) -> Point<Patient> {
+    /// From mm in the plane of slice `k` to the patient.
+    pub(crate) fn patient(&self, grid: &Grid, p: Vector2<f64>, k: usize) -> Point<Patient> {
         let j = p.y / self.row.y;
         let i = (p.x - j * self.row.x) / self.column;
         grid.voxel_to_patient().apply(Point::new(i, j, k as f64))
+    }
+
+    /// A patient's point to mm in the plane.
+    pub(crate) fn of_patient(&self, grid: &Grid, point: Point<Patient>) -> Vector2<f64> {
+        let at = grid.patient_to_voxel().apply(point).coords;
+        Vector2::new(self.column, 0.0) * at.x + self.row * at.y
     }
 
     fn farthest_pair(&self, region: &[Outline]) -> (f64, [HalfPixel; 2]) {

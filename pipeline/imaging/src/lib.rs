@@ -16,6 +16,7 @@ pub mod dose;
 pub mod grid;
 mod hull;
 pub mod inside_chord;
+pub mod inside_perpendicular;
 pub mod intensity;
 pub mod kidneys;
 mod level_set;
@@ -46,6 +47,7 @@ pub use diameter::{
 pub use distance::DistanceError;
 pub use grid::{Aligned, FrameId, Grid, GridError, InFrame, Index3, Shape};
 pub use inside_chord::longest_inside_chord;
+pub use inside_perpendicular::widest_inside_perpendicular;
 pub use kidneys::{Kidneys, KidneysError, find_kidneys};
 pub use margin::distribution::MarginDistribution;
 pub use margin::{AblationMargin, MarginInput, ablation_margin};

@@ -9,7 +9,7 @@ use oncology::criteria::CriterionTable;
 use oncology::criteria::table::{Confirmation, PdComparison, PrPersistence, Quantity};
 use oncology::endpoint::Preset;
 use oncology::endpoint::preset::Origin;
-use oncology::endpoint::rule::{CensorAt, Death, EndpointRule, Level, NewTherapy};
+use oncology::endpoint::rule::{AfterMissedVisits, CensorAt, Death, EndpointRule, Level, NewTherapy};
 use oncology::progression::LocalRule;
 use oncology::reads::Outcome;
 use survival::Profile;
@@ -275,12 +275,16 @@ fn endpoint(rule: &EndpointRule) -> String {
         Level::Cycle => "treatment cycle",
         Level::TreatedLesion => "treated lesion",
         Level::Response => "patient who responded",
+        Level::ConfirmedResponse => "patient whose response was confirmed",
     };
     let classes: Vec<&str> = rule.progression.iter().map(|class| class.words()).collect();
     let mut events = match classes.as_slice() {
         [] => Vec::new(),
         classes => vec![format!("progression ({})", classes.join(", "))],
     };
+    if rule.new_therapy == NewTherapy::AnyIsEvent {
+        events.push("any new therapy".to_owned());
+    }
     let death = match rule.death {
         Death::Event => {
             events.push("death".to_owned());
@@ -298,10 +302,14 @@ fn endpoint(rule: &EndpointRule) -> String {
         CensorAt::LastFollowUp => "last follow-up",
     };
     let therapy = match rule.new_therapy {
-        NewTherapy::Ignore => "",
+        NewTherapy::Ignore | NewTherapy::AnyIsEvent => "",
         NewTherapy::AnyCensorsAtLastImaging => ", or at the last imaging before any new therapy",
         NewTherapy::TargetCensorsAtLastImaging => ", or at the last imaging before another therapy of the target",
         NewTherapy::TargetCensorsAtTherapy => ", or at another therapy of the target",
     };
-    format!("{}, per {level}: {}{death}; censored at {censored}{therapy}.", rule.name, events.join(" or "))
+    let missed = match rule.after_missed_visits {
+        AfterMissedVisits::AsPreset => "",
+        AfterMissedVisits::StillEvent => "; events after missed visits count",
+    };
+    format!("{}, per {level}: {}{death}; censored at {censored}{therapy}{missed}.", rule.name, events.join(" or "))
 }

@@ -156,6 +156,8 @@ fn write_tables(folder: &Path, results: &[PatientResult], to: &mut CohortTables<
     to.write("lesions", "one lesion", headers::LESIONS, &all(results, |r| &r.lesions))?;
     let about = "one quantity of one lesion at one visit";
     to.write("measurements", about, headers::MEASUREMENTS, &all(results, |r| &r.measurements))?;
+    let about = "one PET: reference uptake and conditions";
+    to.write("pet_references", about, headers::PET_REFERENCES, &all(results, |r| &r.pet_references))?;
     to.write("margins", "one ablation of one lesion", headers::MARGINS, &all(results, |r| &r.margins))?;
     let mut assessments = Vec::new();
     for result in results {

@@ -24,7 +24,7 @@ use crate::stages::key_images::Shown;
 use crate::stages::margin::{self, MeasuredMargin};
 use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
-use crate::stages::{assess, page, review_view, rows};
+use crate::stages::{assess, page, pet, review_view, rows};
 
 /// What is needed besides what was seen.
 #[derive(Clone, Copy)]
@@ -142,8 +142,13 @@ fn further(result: &PatientResult, means: Means<'_>) -> Vec<AssessmentRow> {
     let treatments = result.study.iter().flat_map(|study| &study.clinical.treatments);
     let systemic: Vec<Date> = treatments.filter(|one| !one.modality.is_locoregional()).map(|one| one.date).collect();
     let targets: Vec<String> = targets.collect();
-    let input =
-        FurtherInput { targets: &targets, measurements: &result.measurements, leading: &rows, systemic: &systemic };
+    let input = FurtherInput {
+        targets: &targets,
+        measurements: &result.measurements,
+        leading: &rows,
+        systemic: &systemic,
+        pets: &result.pet_references,
+    };
     means.further.iter().flat_map(|further| further_rows(&input, further)).collect()
 }
 
@@ -209,6 +214,7 @@ fn gather(
         last_contact_date: patient.record.as_ref().and_then(|r| r.last_contact_date),
         lesions: rows::lesions(&patient.id, visits, tracked, leading),
         measurements: rows::measurements(&patient.id, visits, tracked),
+        pet_references: pet::rows(&patient.id, visits),
         margins,
         assessments: assessed.criteria.iter().flat_map(|c| c.rows.iter().cloned()).collect(),
         further_assessments: Vec::new(),

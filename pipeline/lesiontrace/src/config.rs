@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use formats::dicom::SeriesRules;
+use formats::dicom::{LeanBodyFormula, SeriesRules};
 use oncology::adam::DayCount;
 use oncology::visit_window::VisitWindows;
 use serde::{Deserialize, Serialize};
@@ -82,6 +82,9 @@ pub(crate) struct Series {
     /// File of own rules, which stand before the built-in ones; relative to the study file; empty for none.
     #[serde(default)]
     pub(crate) rules: PathBuf,
+    /// Formula of the lean body mass, by which SUL is made; one for all visits.
+    #[serde(default)]
+    pub(crate) lean_body_mass: LeanBodyFormula,
     /// Which NIfTI files share a frame of reference.
     #[serde(default)]
     pub(crate) nifti_frame: NiftiFrame,

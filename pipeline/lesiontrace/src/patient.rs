@@ -6,7 +6,7 @@ use imaging::Note;
 use imaging::registration::Registration;
 use oncology::reads::ReadRow;
 use oncology::study::{BestOf, StudyFacts};
-use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, VisitId};
+use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, PetReferenceRow, VisitId};
 use serde::{Deserialize, Serialize};
 
 use crate::cache::{Cache, Reuse};
@@ -52,6 +52,9 @@ pub(crate) struct PatientResult {
     pub(crate) lesions: Vec<LesionRow>,
     /// Rows of `measurements.csv`.
     pub(crate) measurements: Vec<MeasurementRow>,
+    /// Rows of `pet_references.csv`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pet_references: Vec<PetReferenceRow>,
     /// Rows of `margins.csv`.
     pub(crate) margins: Vec<MarginRow>,
     /// Rows of `assessments.csv`.

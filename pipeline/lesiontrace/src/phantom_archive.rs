@@ -100,6 +100,7 @@ fn to_write<'a>(patient: &PatientPlan, visit: &Visit, series: &Series, volume: &
         patient_id: patient.patient_id().to_owned(),
         patient_sex: Some(person.sex.to_string()),
         patient_weight_kg: Some(person.weight_kg),
+        patient_height_m: Some(person.height_m),
         study_uid: visit.study_uid.clone(),
         series_uid: series.series_uid.clone(),
         sop_instance_uids: (0..volume.shape().nk).map(|k| series.sop_instance_uid(k)).collect(),

@@ -30,6 +30,7 @@ fn archive(folder: &Path) {
         patient_id: "SR-1".to_owned(),
         patient_sex: None,
         patient_weight_kg: None,
+        patient_height_m: None,
         study_uid: "1.2.826.0.1.55.1".to_owned(),
         series_uid: "1.2.826.0.1.55.2".to_owned(),
         sop_instance_uids: (0..4).map(|k| format!("1.2.826.0.1.55.{}", [3, 31, 32, 33][k])).collect(),

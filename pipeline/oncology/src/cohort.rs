@@ -5,6 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+mod pet_reference;
+
+pub use pet_reference::PetReferenceRow;
+
 use crate::time::Date;
 use crate::visit_id::VisitId;
 
@@ -54,11 +58,11 @@ pub struct MeasurementRow {
     pub study_day: i64,
     /// Role of the series measured, such as `ct_portal_venous`.
     pub series_role: String,
-    /// `long_axis`, `short_axis`, `volume`, `viable_long_axis`, `max_3d_diameter`, `suv_max`, …
+    /// `long_axis`, `short_axis`, `volume`, `viable_long_axis`, `viable_cross_product`, `max_3d_diameter`, `suv_max`, …
     pub quantity: String,
     /// The number; empty when not evaluable.
     pub value: Option<f64>,
-    /// Its unit: `mm`, `mm3`, `SUVbw`, `HU`.
+    /// Its unit: `mm`, `mm2`, `mm3`, `SUVbw`, `SUL`, `HU`.
     pub unit: String,
     /// Lower end of the 95 % band, where one is known.
     pub low: Option<f64>,

@@ -30,7 +30,7 @@ pub mod validation;
 pub mod visit_id;
 pub mod visit_window;
 
-pub use cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow};
+pub use cohort::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, PetReferenceRow};
 pub use criteria::{CriterionResult, CriterionTable, ResponseInput};
 pub use evaluable::Evaluable;
 pub use exact::Exact;

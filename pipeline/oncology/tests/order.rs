@@ -76,6 +76,7 @@ fn input(treatments: Vec<Treatment>, events: Vec<EventRow>) -> EndpointInput {
         first_seen: seen.map(|(id, day)| (LesionId::new(id), day)).into_iter().collect::<BTreeMap<_, _>>(),
         events,
         first_response: Some(date(2024, 3, 1)),
+        first_confirmed_response: None,
     }
 }
 

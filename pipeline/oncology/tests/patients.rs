@@ -234,6 +234,18 @@ fn a_response_after_progression_is_no_first_response() {
     assert_eq!(course(["50", "50", "30", "62"]), Some(DATES[2]));
 }
 
+#[test]
+fn a_confirmed_response_dates_from_the_first_of_the_two_visits() {
+    let course = |sizes: [&'static str; 4]| {
+        let visits = sizes.map(|size| (size, size, Present));
+        let found = by("recist_1_1", &patient(4, vec![lesion("L1", Organ::Liver, 0, &visits)]));
+        (found.first_response(), found.first_confirmed_response)
+    };
+    assert_eq!(course(["50", "30", "30", "30"]), (Some(DATES[1]), Some(DATES[1])));
+    assert_eq!(course(["50", "50", "50", "30"]), (Some(DATES[3]), None), "seen once");
+    assert_eq!(course(["50", "50", "30", "62"]), (Some(DATES[2]), None), "then progression");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
 

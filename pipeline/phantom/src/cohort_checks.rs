@@ -74,6 +74,7 @@ fn planned_responses(scenario: Scenario) -> Vec<Response> {
         Scenario::RepeatTreatment => vec![P, C, C, C],
         Scenario::LargeDeformation => vec![P, P, P],
         Scenario::PlanningAndControl => vec![P, P],
+        Scenario::MetabolicResponse => vec![S, S, S],
     }
 }
 

@@ -9,7 +9,7 @@ use crate::noise::normal;
 use crate::plan::PatientPlan;
 use crate::random::{self, between, whole};
 use crate::scanner;
-use crate::scene::{Content, Scene};
+use crate::scene::{Content, Scene, finding_of};
 use crate::tissue::Looks;
 use crate::visit::{Image, Modality, PetInfo, Series};
 
@@ -23,6 +23,15 @@ const MR_SPACING_MM: [f64; 3] = [2.0, 2.0, 5.0];
 const PET_NOISE: f32 = 0.03;
 const MR_NOISE: f32 = 12.0;
 
+/// What is drawn for one PET.
+struct PetDraw {
+    grid: Grid,
+    uptake_s: i64,
+    injected_dose_bq: f64,
+    /// Uptake of the lesions relative to what is theirs.
+    of_lesions: f32,
+}
+
 impl PatientPlan {
     /// T1 and T2 weighted MR and FDG PET of visit `n`.
     pub(crate) fn mr_and_pet(&self, n: usize, scene: &Scene<'_>, looks: &Looks) -> Vec<Series> {
@@ -33,10 +42,26 @@ impl PatientPlan {
         let content = scene.content(&mr_grid);
         let t1 = self.mr(n, "MR T1 axial", 20, &content, &mr_grid, |code| looks.of(code).t1);
         let t2 = self.mr(n, "MR T2 axial", 21, &content, &mr_grid, |code| looks.of(code).t2);
-        let pet_grid = scanner::straight_grid(rng, middle, PET_SPACING_MM, frame);
-        let uptake_s = whole(rng, 3300, 4000);
-        let injected_dose_bq = (between(rng, 220.0, 320.0) * 10.0).round() * 1e5;
-        vec![t1, t2, self.pet(n, scene, looks, &pet_grid, injected_dose_bq, uptake_s)]
+        let drawn = PetDraw {
+            grid: scanner::straight_grid(rng, middle, PET_SPACING_MM, frame),
+            uptake_s: whole(rng, 3300, 4000),
+            injected_dose_bq: (between(rng, 220.0, 320.0) * 10.0).round() * 1e5,
+            of_lesions: 1.0,
+        };
+        vec![t1, t2, self.pet(n, scene, looks, &drawn)]
+    }
+
+    /// FDG PET of visit `n` beside the CT alone; `of_lesions` times what the lesions take up.
+    pub(crate) fn pet_alone(&self, n: usize, scene: &Scene<'_>, looks: &Looks, of_lesions: f32) -> Series {
+        let rng = &mut random::stream(self.seed, &format!("PET {n}"));
+        let frame = self.visits[n].grid.frame().as_str();
+        let drawn = PetDraw {
+            grid: scanner::straight_grid(rng, scene.pose.middle(), PET_SPACING_MM, frame),
+            uptake_s: whole(rng, 3400, 3800),
+            injected_dose_bq: (between(rng, 220.0, 320.0) * 10.0).round() * 1e5,
+            of_lesions,
+        };
+        self.pet(n, scene, looks, &drawn)
     }
 
     fn mr(
@@ -69,20 +94,14 @@ impl PatientPlan {
         }
     }
 
-    fn pet(
-        &self,
-        n: usize,
-        scene: &Scene<'_>,
-        looks: &Looks,
-        grid: &Grid,
-        injected_dose_bq: f64,
-        uptake_s: i64,
-    ) -> Series {
+    fn pet(&self, n: usize, scene: &Scene<'_>, looks: &Looks, drawn: &PetDraw) -> Series {
+        let PetDraw { grid, uptake_s, injected_dose_bq, of_lesions } = drawn;
+        let (uptake_s, injected_dose_bq) = (*uptake_s, *injected_dose_bq);
         const SCAN_STARTS_S: i64 = 4 * 3600;
         let weight_kg = self.person.weight_kg;
         let dose_left = injected_dose_bq * (-(uptake_s as f64) / F18_HALF_LIFE_S).exp2();
         let suv_per_bq_per_ml = weight_kg * 1000.0 / dose_left;
-        let suv = blurred_uptake(scene, looks, grid);
+        let suv = blurred_uptake(scene, looks, grid, *of_lesions);
         let key = random::key(self.seed, &format!("noise {n} PET"));
         let values = suv.iter().enumerate().map(|(at, suv)| {
             let noisy = suv * (1.0 + PET_NOISE * normal(key, at as u64));
@@ -111,10 +130,11 @@ impl PatientPlan {
 }
 
 /// Standardised uptake on the PET's grid: painted on a grid twice as fine, spread, averaged.
-fn blurred_uptake(scene: &Scene<'_>, looks: &Looks, grid: &Grid) -> Vec<f32> {
+fn blurred_uptake(scene: &Scene<'_>, looks: &Looks, grid: &Grid, of_lesions: f32) -> Vec<f32> {
     const FACTOR: usize = 2;
     let fine = scanner::finer(grid, FACTOR);
-    let uptake = scene.content(&fine).codes.iter().map(|c| looks.of(*c).suv).collect();
+    let factor = |code: u8| if finding_of(code).is_some() { of_lesions } else { 1.0 };
+    let uptake = scene.content(&fine).codes.iter().map(|c| looks.of(*c).suv * factor(*c)).collect();
     let sigma = PET_FWHM_MM / (8.0 * std::f64::consts::LN_2).sqrt();
     let blurred = gaussian(uptake, fine.shape(), fine.spacing_mm().map(|s| sigma / s));
     let (shape, fine) = (grid.shape(), fine.shape());

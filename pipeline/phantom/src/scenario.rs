@@ -39,6 +39,9 @@ pub enum Scenario {
     Study,
     /// One of two tumours ablated between a planning and a control scan of one day; ablation holds, the other one shrinks.
     PlanningAndControl,
+    /// FDG-avid metastases under systemic treatment, a PET at every visit: uptake falls by half, goes, and comes back, while the
+    /// sizes hardly change.
+    MetabolicResponse,
 }
 
 /// A scenario's name that is none.
@@ -51,7 +54,7 @@ pub struct UnknownScenario {
 
 impl Scenario {
     /// All scenarios.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::CompleteAblation,
         Self::LocalProgression,
         Self::DistantIntrahepatic,
@@ -64,6 +67,7 @@ impl Scenario {
         Self::RepeatTreatment,
         Self::LargeDeformation,
         Self::PlanningAndControl,
+        Self::MetabolicResponse,
     ];
     /// The six of the demonstration cohort, in its order.
     pub const DEMO: [Self; 6] = [
@@ -92,6 +96,7 @@ impl Scenario {
             Self::LargeDeformation => "large_deformation",
             Self::Study => "study",
             Self::PlanningAndControl => "planning_and_control",
+            Self::MetabolicResponse => "metabolic_response",
         }
     }
 }
@@ -180,6 +185,8 @@ pub(crate) struct Story {
     pub(crate) control_on_day: bool,
     /// The visit with MR and PET beside the CT.
     pub(crate) mr_and_pet_at: Option<usize>,
+    /// Uptake of the lesions at each visit relative to what is theirs; a PET at as many visits, at none where empty.
+    pub(crate) uptake: &'static [f32],
 }
 
 impl Story {
@@ -212,6 +219,7 @@ impl Story {
             S::RepeatTreatment => repeat_treatment(),
             S::LargeDeformation => large_deformation(),
             S::PlanningAndControl => planning_and_control(),
+            S::MetabolicResponse => metabolic_response(),
         }
     }
 }
@@ -249,6 +257,7 @@ fn ablation_that_holds(n_visits: usize) -> Story {
         motion: Motion::Ordinary,
         control_on_day: false,
         mr_and_pet_at: None,
+        uptake: &[],
     }
 }
 
@@ -306,6 +315,15 @@ fn planning_and_control() -> Story {
         lesions: vec![liver_lesion(24.0, vec![1.0; 4]), liver_lesion(20.0, vec![1.0, 1.0, 0.5, 0.4])],
         control_on_day: true,
         ..ablation_that_holds(4)
+    }
+}
+
+fn metabolic_response() -> Story {
+    let sizes = [1.0, 0.97, 0.95, 0.96];
+    Story {
+        uptake: &[1.0, 0.5, 0.15, 1.8],
+        n_visits: sizes.len(),
+        ..systemic(Diagnosis::ColorectalLiverMetastases, &[&sizes; 3])
     }
 }
 

@@ -180,6 +180,9 @@ impl PatientPlan {
         if self.story.mr_and_pet_at == Some(n) {
             series.extend(self.mr_and_pet(n, &scene, &looks));
         }
+        if let Some(uptake) = self.story.uptake.get(n) {
+            series.push(self.pet_alone(n, &scene, &looks, *uptake));
+        }
         let of = |values| LabelMap::from_values(values, plan.grid.clone()).expect("one value per voxel of the CT");
         let lesion_label = |c: &u8| finding_of(*c).map_or(0, |f| lesion_labels[f]);
         let zone_label = |c: &u8| if *c >= FIRST_ZONE { zone_labels[usize::from(c - FIRST_ZONE)] } else { 0 };

@@ -123,6 +123,7 @@ pub(crate) fn quantity(code: &str) -> String {
     match code {
         "suv_max" => "SUVmax".to_owned(),
         "suv_peak" => "SUVpeak".to_owned(),
+        "sul_peak" => "SULpeak".to_owned(),
         "max_3d_diameter" => "largest 3-D diameter".to_owned(),
         other => words(other),
     }

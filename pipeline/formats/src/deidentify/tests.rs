@@ -221,6 +221,7 @@ fn ct(folder: &Path, patient: &str, day: Date) {
         patient_id: patient.to_owned(),
         patient_sex: Some("F".to_owned()),
         patient_weight_kg: Some(60.0),
+        patient_height_m: None,
         study_uid: format!("{uid}.1"),
         series_uid: format!("{uid}.2"),
         sop_instance_uids: (0..2).map(|k| format!("{uid}.3.{k}")).collect(),

@@ -14,9 +14,11 @@ use super::header::SliceHeader;
 pub(in crate::dicom) mod enhanced;
 mod header;
 mod lean_body;
+mod uptake_time;
 
 pub use header::PetHeader;
 pub use lean_body::{HEIGHT_M, LeanBodyFormula, SulFactor, lean_body_mass_kg, sul_factor};
+pub use uptake_time::uptake_minutes;
 
 /// A total dose below this is taken for a slip of unit (MBq, kBq or mCi written where Bq is meant): no PET uses 1 MBq.
 pub const LEAST_DOSE_BQ: f64 = 1e6;

@@ -118,6 +118,8 @@ pub struct SeriesToWrite<'a> {
     pub patient_sex: Option<String>,
     /// Patient's Weight, kg.
     pub patient_weight_kg: Option<f64>,
+    /// Patient's Size, m.
+    pub patient_height_m: Option<f64>,
     /// Study Instance UID.
     pub study_uid: String,
     /// Series Instance UID.

@@ -26,6 +26,7 @@ pub(crate) fn write_ct(dir: &Path, volume: &Volume<f32>, series_uid: &str) -> Ve
         patient_id: "P1".into(),
         patient_sex: None,
         patient_weight_kg: None,
+        patient_height_m: None,
         study_uid: derived_uid(&["study"]),
         sop_instance_uids: (0..volume.shape().nk).map(|k| derived_uid(&["sop", &k.to_string()])).collect(),
         series_uid: series_uid.into(),

@@ -215,6 +215,7 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
         slices: Vec::new(),
         arterial: None,
         pet: None,
+        pet_facts: None,
         lesions: instances(&lesions, nothing),
         zones,
         sizes: Vec::new(),

@@ -14,7 +14,7 @@ use super::Study;
 pub(crate) struct Criteria {
     /// Criteria, the first one leading.
     pub(crate) ids: Vec<String>,
-    /// Criteria judged beside them on the same measurements: `vrecist`, `qeasl`, `eortc_1999`.
+    /// Criteria judged beside them on the same measurements: `easl`, `qeasl`, `vrecist`, `eortc_1999`, `percist_1_0`, `deauville`.
     #[serde(default)]
     pub(crate) further: Vec<String>,
     /// Files of own criteria, which `ids` may name; relative to the study file.

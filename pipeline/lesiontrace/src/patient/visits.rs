@@ -11,7 +11,7 @@ use inference::Prompt;
 
 use super::Reached;
 use crate::cache::{Cache, content, outlines::Outlines};
-use crate::config::{MaskSource, Modality};
+use crate::config::{MaskSource, Modality, Study};
 use crate::manifest::Equipment;
 use crate::models::Opened;
 use crate::observed::RegisteredPair;
@@ -22,6 +22,7 @@ use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::import::import;
 use crate::stages::load::{LoadedSeries, load};
 use crate::stages::marks::{Marked, lay, say_why};
+use crate::stages::pet::PetFacts;
 use crate::stages::prompted::{self, Doubted, Marks};
 use crate::stages::register::{Side, to_fixed};
 use crate::stages::segment::{Found, StageError, infer};
@@ -83,7 +84,7 @@ pub(super) fn read_visits(
             Some(fixed) => registered(fixed, &loaded, setting, &mut notes)?,
         };
         reached("measure")?;
-        visits.push(VisitFacts { marked, ..facts(plan, &loaded, to_baseline, notes)? });
+        visits.push(VisitFacts { marked, ..facts(plan, &loaded, to_baseline, notes, &equipment.study.study)? });
         keep_masks(equipment, &folder.join(plan.id.to_string()).join(&plan.measure.role), &loaded)?;
         baseline.get_or_insert(loaded);
     }
@@ -182,10 +183,13 @@ fn facts(
     loaded: &Loaded,
     to_baseline: Registration,
     mut notes: Vec<Note>,
+    study: &Study,
 ) -> Result<VisitFacts, StageError> {
     let Loaded { measured: Measured { series: measured, .. }, found } = loaded;
     let arterial_series = plan.arterial.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let pet_series = plan.pet.as_ref().map(|series| load(series, &mut notes)).transpose()?;
+    let pet_facts = plan.pet.as_ref().zip(pet_series.as_ref());
+    let pet_facts = pet_facts.map(|(plan, pet)| PetFacts::of(pet, plan, found, study.series.lean_body_mass));
     phase::check(measured, &measure::healthy_liver(measured, measured, found), found, &mut notes);
     let arterial = arterial_series.as_ref().map(|series| measure::arterial(series, measured, found, &mut notes));
     let mut sizes = measure::measure(measured, found, arterial.as_ref(), pet_series.as_ref(), &mut notes);
@@ -205,6 +209,7 @@ fn facts(
         measured: SeriesFacts::of(measured),
         arterial: arterial_series.as_ref().map(SeriesFacts::of),
         pet: pet_series.as_ref().map(SeriesFacts::of),
+        pet_facts,
         lesions: found.lesions.clone(),
         zones: found.zones.clone(),
         sizes,

@@ -81,6 +81,7 @@ pub(crate) fn assess_patient(
         first_seen,
         events: events.clone(),
         first_response: criteria.first().and_then(CriterionResult::first_response),
+        first_confirmed_response: criteria.first().and_then(|leading| leading.first_confirmed_response),
     };
     let endpoints = endpoints_of(&timed, preset).note_into(&mut notes);
     let mut other_endpoints = Vec::new();

@@ -14,6 +14,7 @@ use crate::source_record::SliceRecord;
 use crate::stages::load::LoadedSeries;
 use crate::stages::marks::{Marked, Unmeasured};
 use crate::stages::measure::Sizes;
+use crate::stages::pet::PetFacts;
 use crate::stages::segment::Instance;
 
 /// One visit without its images.
@@ -35,6 +36,9 @@ pub(crate) struct VisitFacts {
     pub(crate) arterial: Option<SeriesFacts>,
     /// The PET, if one was used.
     pub(crate) pet: Option<SeriesFacts>,
+    /// What the PET says beside its lesions.
+    #[serde(default)]
+    pub(crate) pet_facts: Option<PetFacts>,
     /// Lesions found, ascending by label.
     pub(crate) lesions: Vec<Instance>,
     /// Zones found, ascending by label.

@@ -2,11 +2,12 @@
 
 use imaging::diameter::mask_volume;
 use imaging::{
-    Affine, Chord, Interpolation, Mask, Mm3, Note, PlanarDiameters, Volume, max_3d_diameter, resample,
-    smooth_planar_diameters,
+    Affine, Chord, Interpolation, Mask, Mm, Mm3, Note, PlanarDiameters, Volume, max_3d_diameter, resample,
+    smooth_planar_diameters, widest_inside_perpendicular,
 };
 use oncology::Evaluable;
-use oncology::measure::uptake::suv_max;
+use oncology::measure::suv_peak::suv_peak;
+use oncology::measure::uptake::{hottest, voxels_of};
 use oncology::measure::viable::{liver_reference, viable};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +24,9 @@ const OUTSIDE_HU: f32 = -1024.0;
 pub(crate) struct ViablePart {
     /// Longest chord inside it and the arterial slice it lies in; `None` when nothing enhances.
     pub(crate) chord: Option<Chord>,
+    /// The widest perpendicular of that chord inside it.
+    #[serde(default)]
+    pub(crate) across: Option<Chord>,
     /// Its volume.
     pub(crate) volume: Mm3,
     /// Its voxels, on the lesion's own window.
@@ -47,10 +51,18 @@ pub(crate) struct Sizes {
     pub(crate) viable: Evaluable<ViablePart>,
     /// Largest standardised uptake value.
     pub(crate) suv_max: Evaluable<f64>,
+    /// Highest mean uptake in 1 cm³.
+    #[serde(default = "not_yet")]
+    pub(crate) suv_peak: Evaluable<f64>,
     /// Radiotherapy dose; `None` at a visit without one.
     pub(crate) dose: Option<LesionDose>,
     /// Why no size holds: the lesion may go on where slices are missing; `None` when it does not touch the image's ends.
     pub(crate) cut: Option<String>,
+}
+
+/// Of what earlier versions did not measure.
+fn not_yet() -> Evaluable<f64> {
+    Evaluable::not("not measured by the version that read this image; run the patient again")
 }
 
 /// The arterial phase with its reference, ready to measure viable tumour.
@@ -73,7 +85,7 @@ pub(crate) fn arterial<'a>(
 
 /// Mean of the liver without lesions and zones in any series of the visit.
 pub(crate) fn healthy_liver(series: &LoadedSeries, measured: &LoadedSeries, found: &Found) -> Evaluable<f64> {
-    let Some(organ) = &found.organ else {
+    let Some(healthy) = healthy(found) else {
         return Evaluable::not("no outline of the liver to compare enhancement with");
     };
     if series.image.grid().frame() != measured.image.grid().frame() {
@@ -82,15 +94,20 @@ pub(crate) fn healthy_liver(series: &LoadedSeries, measured: &LoadedSeries, foun
             series.role
         ));
     }
-    let healthy = organ.values().iter().zip(found.lesion_map.values().iter().zip(found.zone_map.values()));
-    let healthy = healthy.map(|(set, (lesion, zone))| *set && *lesion == 0 && *zone == 0).collect();
-    let healthy = Mask::from_values(healthy, organ.grid().clone()).expect("organ and lesion maps lie on one grid");
-    let on_series = if series.image.grid().max_distance_mm(organ.grid()) <= imaging::grid::GRID_TOLERANCE_MM {
+    let on_series = if series.image.grid().max_distance_mm(healthy.grid()) <= imaging::grid::GRID_TOLERANCE_MM {
         healthy.with_grid(series.image.grid().clone()).expect("the shapes are equal")
     } else {
         resample::resample_mask(&healthy, series.image.grid(), &Affine::identity())
     };
     liver_reference(&series.image, &on_series)
+}
+
+/// The liver without lesions and zones, where it was outlined.
+pub(crate) fn healthy(found: &Found) -> Option<Mask> {
+    let organ = found.organ.as_ref()?;
+    let healthy = organ.values().iter().zip(found.lesion_map.values().iter().zip(found.zone_map.values()));
+    let healthy = healthy.map(|(set, (lesion, zone))| *set && *lesion == 0 && *zone == 0).collect();
+    Some(Mask::from_values(healthy, organ.grid().clone()).expect("organ and lesion maps lie on one grid"))
 }
 
 /// Measures every lesion of a visit.
@@ -123,6 +140,7 @@ fn sizes(
         let k = k.round();
         (k >= 0.0 && k < measured.image.shape().nk as f64).then_some(k as usize)
     });
+    let (suv_max, suv_peak) = uptake(lesion, pet);
     Sizes {
         label: lesion.label,
         planar: planar.map_or_else(|| Evaluable::not("the lesion's mask is empty"), Evaluable::Value),
@@ -134,13 +152,23 @@ fn sizes(
             None => Evaluable::not("no arterial phase at this visit"),
             Some(arterial) => viable_part(lesion, arterial),
         },
-        suv_max: match pet {
-            None => Evaluable::not("no PET at this visit"),
-            Some(pet) if pet.unit == "SUVbw" => suv_max(&pet.image, &lesion.mask),
-            Some(pet) => Evaluable::not(format!("the PET holds {}, not SUVbw", pet.unit)),
-        },
+        suv_max,
+        suv_peak,
         dose: None,
         cut: None,
+    }
+}
+
+/// SUVmax and SUVpeak.
+fn uptake(lesion: &Instance, pet: Option<&LoadedSeries>) -> (Evaluable<f64>, Evaluable<f64>) {
+    let voxels = match pet {
+        None => Evaluable::not("no PET at this visit"),
+        Some(pet) if pet.unit == "SUVbw" => voxels_of(&pet.image, &lesion.mask).map(|voxels| (&pet.image, voxels)),
+        Some(pet) => Evaluable::not(format!("the PET holds {}, not SUVbw", pet.unit)),
+    };
+    match voxels {
+        Evaluable::Value((pet, voxels)) => (Evaluable::Value(hottest(pet, &voxels)), suv_peak(pet, voxels)),
+        Evaluable::NotEvaluable(reason) => (Evaluable::not(reason.clone()), Evaluable::not(reason)),
     }
 }
 
@@ -173,7 +201,10 @@ fn viable_part(lesion: &Instance, arterial: &Arterial<'_>) -> Evaluable<ViablePa
         Evaluable::NotEvaluable(reason) => return Evaluable::not(reason.clone()),
     };
     let window = arterial_window(&arterial.series.image, lesion);
+    let pixel = window.grid().spacing_mm();
+    let gap = Mm(pixel[0].max(pixel[1]));
     viable(&window, &lesion.mask, liver_hu).map(|found| ViablePart {
+        across: found.chord.and_then(|chord| widest_inside_perpendicular(&found.mask, &chord, gap)),
         chord: found.chord.map(|c| c.chord),
         volume: found.volume,
         mask: found.mask,

@@ -15,6 +15,7 @@ pub(crate) mod marks;
 pub(crate) mod measure;
 pub(crate) mod overlay;
 pub(crate) mod page;
+pub(crate) mod pet;
 pub(crate) mod phase;
 pub(crate) mod pictures;
 pub(crate) mod prompted;
@@ -42,7 +43,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 2 },
     Stage { name: "segment", version: 2 },
     Stage { name: "register", version: 3 },
-    Stage { name: "measure", version: 3 },
+    Stage { name: "measure", version: 4 },
     Stage { name: "track", version: 5 },
     Stage { name: "margin", version: 5 },
     Stage { name: "assess", version: 5 },

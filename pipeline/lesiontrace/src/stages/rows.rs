@@ -10,6 +10,8 @@ use oncology::{Days, Evaluable, LesionRow, LesionState, MeasurementRow};
 use crate::out;
 use crate::stages::dose::LesionDose;
 use crate::stages::find::{SeriesFacts, VisitFacts};
+use crate::stages::measure::Sizes;
+use crate::stages::pet::PetFacts;
 use crate::stages::track::Tracked;
 
 /// A tracking UID under the UUID-derived root 2.25, from patient and lesion, so that the same lesion always gets the same one.
@@ -164,10 +166,23 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
         rows.extend(viable(blank, &sizes.viable, arterial));
     }
     if let Some(pet) = &visit.pet {
-        let row = number(blank, "suv_max", "SUVbw", "hottest voxel", &sizes.suv_max);
-        rows.push(MeasurementRow { series_role: pet.role.clone(), ..row });
+        let uptake = uptake(blank, sizes, visit.pet_facts.as_ref());
+        rows.extend(uptake.into_iter().map(|row| MeasurementRow { series_role: pet.role.clone(), ..row }));
     }
     rows.extend(sizes.dose.iter().flat_map(|dose| doses(blank, dose)));
+    rows
+}
+
+/// SUVmax, SUVpeak, and the latter by lean body mass.
+fn uptake(blank: &MeasurementRow, sizes: &Sizes, pet: Option<&PetFacts>) -> Vec<MeasurementRow> {
+    let mut rows = vec![
+        number(blank, "suv_max", "SUVbw", "hottest voxel", &sizes.suv_max),
+        number(blank, "suv_peak", "SUVbw", "highest mean of 1 cm³", &sizes.suv_peak),
+    ];
+    if let Some(pet) = pet {
+        let method = format!("highest mean of 1 cm³, lean body mass by {}", pet.formula());
+        rows.push(number(blank, "sul_peak", "SUL", &method, &pet.sul(&sizes.suv_peak)));
+    }
     rows
 }
 
@@ -195,17 +210,41 @@ fn viable(
     match viable {
         Evaluable::NotEvaluable(reason) => vec![MeasurementRow { reason: reason.clone(), ..blank }],
         Evaluable::Value(part) => {
-            let length = match &part.chord {
-                Some(chord) => diameter(&blank, "viable_long_axis", chord),
-                None => MeasurementRow {
-                    value: Some(0.0),
-                    evaluable: true,
-                    method: "no arterial hyperenhancement".to_owned(),
-                    ..blank.clone()
-                },
+            let mut rows = match &part.chord {
+                Some(chord) => vec![diameter(&blank, "viable_long_axis", chord)],
+                None => ["viable_long_axis", "viable_cross_product"].map(|quantity| nothing(&blank, quantity)).to_vec(),
             };
-            vec![length, volume(&blank, "viable_volume", part.volume)]
+            if let (Some(chord), Some(across)) = (&part.chord, &part.across) {
+                rows.extend([diameter(&blank, "viable_short_axis", across), cross_product(&blank, chord, across)]);
+            }
+            rows.push(volume(&blank, "viable_volume", part.volume));
+            rows
         }
+    }
+}
+
+/// No viable tumour.
+fn nothing(blank: &MeasurementRow, quantity: &str) -> MeasurementRow {
+    MeasurementRow {
+        quantity: quantity.to_owned(),
+        value: Some(0.0),
+        unit: if quantity == "viable_cross_product" { "mm2" } else { "mm" }.to_owned(),
+        evaluable: true,
+        method: "no arterial hyperenhancement".to_owned(),
+        ..blank.clone()
+    }
+}
+
+/// The product of the two diameters as they stand in the table.
+fn cross_product(blank: &MeasurementRow, long: &Chord, across: &Chord) -> MeasurementRow {
+    let product = hundredth(long.length().0) * hundredth(across.length().0);
+    MeasurementRow {
+        quantity: "viable_cross_product".to_owned(),
+        value: Some(hundredth(product)),
+        unit: "mm2".to_owned(),
+        evaluable: true,
+        method: "longest viable diameter times its widest perpendicular".to_owned(),
+        ..blank.clone()
     }
 }
 

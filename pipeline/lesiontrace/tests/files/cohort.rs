@@ -153,6 +153,7 @@ fn series<'a>(volume: &'a Volume<f32>, uid: &str, id: &str, day: Date) -> Series
         patient_id: id.to_owned(),
         patient_sex: None,
         patient_weight_kg: None,
+        patient_height_m: None,
         study_uid: format!("{uid}.1"),
         series_uid: format!("{uid}.2"),
         sop_instance_uids: (0..N_SLICES).map(|k| format!("{uid}.3.{k}")).collect(),

@@ -54,6 +54,7 @@ pub(crate) fn ct(folder: &Folder, below: &str, nk: usize) -> Volume<f32> {
         patient_id: "P-1".to_owned(),
         patient_sex: None,
         patient_weight_kg: None,
+        patient_height_m: None,
         study_uid: "1.2.826.0.1.1".to_owned(),
         series_uid: "1.2.826.0.1.2".to_owned(),
         sop_instance_uids: (0..nk).map(|k| format!("1.2.826.0.1.3.{k}")).collect(),

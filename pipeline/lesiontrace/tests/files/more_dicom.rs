@@ -84,6 +84,7 @@ pub(crate) fn copy_as(from: &Path, to: &Path, description: &str, study_uid: &str
         patient_id: first.patient_id.clone(),
         patient_sex: None,
         patient_weight_kg: None,
+        patient_height_m: None,
         study_uid: study_uid.to_owned(),
         series_uid: format!("{}.7", first.series_uid),
         sop_instance_uids: (0..slices.len()).map(|k| format!("{}.7.{k}", first.series_uid)).collect(),

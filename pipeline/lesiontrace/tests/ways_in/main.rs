@@ -18,6 +18,7 @@ mod new_lesions;
 mod readers_table;
 mod scans_of_one_day;
 mod study_tables;
+mod uptake_and_area;
 
 use std::collections::BTreeMap;
 

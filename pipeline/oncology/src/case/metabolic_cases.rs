@@ -175,7 +175,7 @@ pub(super) fn deauville_case(case: &CaseInput<'_>) -> Result<Map<String, Value>,
     }
     let uptake = Uptake {
         lesion: input.lesion_suvmax,
-        mediastinum: input.mediastinum_suvmax,
+        mediastinum: Some(input.mediastinum_suvmax),
         liver: input.liver_suvmax,
         finding: match (input.new, input.unrelated) {
             (true, _) => LymphomaFinding::NewLesion,

@@ -13,6 +13,8 @@ section!(
     DeauvilleRules {
         /// Score 5 above this many times the liver's largest SUV.
         markedly_factor: u32,
+        /// Change of the hottest lesion's SUV from which it counts as more or less, percent.
+        uptake_change_percent: Exact,
     }
 );
 
@@ -35,8 +37,8 @@ pub enum LymphomaFinding {
 pub struct Uptake {
     /// The hottest lesion.
     pub lesion: Option<Exact>,
-    /// Mediastinal blood pool.
-    pub mediastinum: Exact,
+    /// Mediastinal blood pool; `None` where it was not measured.
+    pub mediastinum: Option<Exact>,
     /// Liver.
     pub liver: Exact,
     /// What is seen.
@@ -52,7 +54,7 @@ pub enum Deauville {
     X,
 }
 
-/// The score with its reason. Where the blood pool is not below the liver, only the liver is compared with.
+/// The score with its reason. Where the blood pool is not below the liver, or not known, only the liver is compared with.
 pub fn deauville(uptake: &Uptake, table: &DeauvilleTable) -> Reasoned<Deauville> {
     let of = |score: u8, why: String| Reasoned::new(Deauville::Score(score), why, "");
     match uptake.finding {
@@ -62,8 +64,11 @@ pub fn deauville(uptake: &Uptake, table: &DeauvilleTable) -> Reasoned<Deauville>
     }
     let Some(lesion) = uptake.lesion else { return of(1, "no uptake above background: 1".to_owned()) };
     let (pool, liver) = (uptake.mediastinum, uptake.liver);
-    if pool < liver && lesion <= pool {
+    if let Some(pool) = pool.filter(|pool| *pool < liver && lesion <= *pool) {
         return of(2, format!("SUVmax {lesion} ≤ mediastinum {pool}: 2"));
+    }
+    if lesion <= liver && pool.is_none() {
+        return of(3, format!("SUVmax {lesion} ≤ liver {liver}: 3 at most (the blood pool was not measured)"));
     }
     if lesion <= liver {
         return of(3, format!("SUVmax {lesion} ≤ liver {liver}: 3"));
@@ -105,7 +110,7 @@ mod tests {
         let of = |text: &str| text.parse::<Exact>().unwrap();
         let uptake = Uptake {
             lesion: Some(of(lesion)),
-            mediastinum: of(mediastinum),
+            mediastinum: Some(of(mediastinum)),
             liver: of(liver),
             finding: LymphomaFinding::Known,
         };
@@ -117,6 +122,16 @@ mod tests {
         let scores = ["1.5", "1.6", "2.4", "2.5", "4.8", "4.9"].map(|lesion| score(lesion, "1.5", "2.4"));
         assert_eq!(scores, [2, 3, 3, 4, 4, 5].map(Deauville::Score));
         assert_eq!(score("2", "2.5", "2.4"), Deauville::Score(3), "blood pool above the liver");
+    }
+
+    #[test]
+    fn without_a_blood_pool_the_liver_decides_and_it_is_said() {
+        let of = |text: &str| text.parse::<Exact>().unwrap();
+        let known =
+            Uptake { lesion: Some(of("1.5")), mediastinum: None, liver: of("2.4"), finding: LymphomaFinding::Known };
+        let told = deauville(&known, &DeauvilleTable::built_in("deauville").unwrap());
+        assert_eq!(told.response, Deauville::Score(3));
+        assert!(told.why.contains("at most"), "{}", told.why);
     }
 
     #[test]

@@ -1,23 +1,32 @@
-//! Criteria beside the leading ones on a patient's own measurements: volume (vRECIST), enhancing volume (qEASL), FDG uptake (EORTC).
-//! Targets and new lesions are those of the leading criterion.
+//! Criteria beside the leading ones on a patient's own measurements: area, volume or enhancing volume of the targets (EASL, vRECIST,
+//! qEASL), and FDG uptake of all lesions (EORTC, PERCIST, Lugano). Targets and new lesions are those of the leading criterion.
 //!
-//! Source: Chapiro et al. 2014 (vRECIST, qEASL); Young et al. 1999 (EORTC).
+//! Source: Bruix et al. 2001 (EASL); Chapiro et al. 2014 (vRECIST, qEASL); Young et al. 1999 (EORTC); Wahl et al. 2009 (PERCIST);
+//! Barrington et al. 2014, Cheson et al. 2014 (Deauville score, Lugano classes).
 
-use super::eortc::{EortcInput, EortcTable, eortc};
+use super::deauville::DeauvilleTable;
+use super::eortc::EortcTable;
 use super::extent::{Extent, ExtentQuantity, ExtentTable, NewEnhancement, extent_response};
-use super::percist::Finding;
-use crate::cohort::{AssessmentRow, MeasurementRow};
+use super::percist::PercistTable;
+use crate::cohort::{AssessmentRow, MeasurementRow, PetReferenceRow};
 use crate::exact::Exact;
 use crate::time::Date;
 use crate::visit_id::VisitId;
+
+mod metabolic;
+mod scan;
 
 /// One of them, read and checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Further {
     /// By a sum over the targets.
     Extent(ExtentTable),
-    /// By the hottest lesion.
+    /// By the SUV of the hottest lesion.
     Eortc(EortcTable),
+    /// By the SULpeak of the hottest lesion.
+    Percist(PercistTable),
+    /// By the SUV of the hottest lesion against the liver's.
+    Lugano(DeauvilleTable),
 }
 
 impl Further {
@@ -25,18 +34,14 @@ impl Further {
     pub fn built_in(id: &str) -> Result<Self, String> {
         let unread = |error: super::table::TableError| error.to_string();
         match id {
-            "vrecist" | "qeasl" => ExtentTable::built_in(id).map(Self::Extent).map_err(unread),
+            "vrecist" | "qeasl" | "easl" => ExtentTable::built_in(id).map(Self::Extent).map_err(unread),
             "eortc_1999" => EortcTable::built_in(id).map(Self::Eortc).map_err(unread),
-            "easl" => Err("a run measures the length and the volume of enhancing tissue, not its cross-product; \
-                           qeasl goes by the volume"
-                .to_owned()),
-            "percist_1_0" => {
-                Err("a run measures no SULpeak and no liver reference; `lesiontrace measure` does".to_owned())
-            }
-            "deauville" | "lirads_tr" | "narayanan2024_response" => {
+            "percist_1_0" => PercistTable::built_in(id).map(Self::Percist).map_err(unread),
+            "deauville" => DeauvilleTable::built_in(id).map(Self::Lugano).map_err(unread),
+            "lirads_tr" | "narayanan2024_response" => {
                 Err(format!("{id} is coded by a reader: see reads.csv, and cohort/readings.csv"))
             }
-            _ => Err(format!("expected vrecist, qeasl or eortc_1999, found {id:?}")),
+            _ => Err(format!("expected easl, vrecist, qeasl, eortc_1999, percist_1_0 or deauville, found {id:?}")),
         }
     }
 
@@ -45,6 +50,8 @@ impl Further {
         match self {
             Self::Extent(table) => &table.id,
             Self::Eortc(table) => &table.id,
+            Self::Percist(table) => &table.id,
+            Self::Lugano(table) => &table.id,
         }
     }
 
@@ -53,6 +60,8 @@ impl Further {
         match self {
             Self::Extent(table) => (table.version, table.text()),
             Self::Eortc(table) => (table.version, table.text()),
+            Self::Percist(table) => (table.version, table.text()),
+            Self::Lugano(table) => (table.version, table.text()),
         }
     }
 }
@@ -68,91 +77,88 @@ pub struct FurtherInput<'a> {
     pub leading: &'a [AssessmentRow],
     /// Dates of systemic therapy, one per cycle.
     pub systemic: &'a [Date],
+    /// The PETs, one for each visit that has one.
+    pub pets: &'a [PetReferenceRow],
 }
 
 /// A row for every visit of the leading criterion.
 pub fn further_rows(input: &FurtherInput<'_>, criterion: &Further) -> Vec<AssessmentRow> {
-    let Some(baseline) = input.leading.first() else { return Vec::new() };
-    let first = value_at(input, criterion, baseline.visit);
-    let mut best = first.clone();
-    let mut rows = Vec::new();
-    for (at, leading) in input.leading.iter().enumerate() {
-        let blank = blank(leading, criterion.id());
-        if at == 0 {
-            let why = match &first {
-                Ok(value) => format!("baseline: {value}"),
-                Err(reason) => format!("baseline not evaluable: {reason}"),
-            };
-            rows.push(AssessmentRow { target: "BASELINE".to_owned(), why, ..blank });
-            continue;
-        }
-        let now = value_at(input, criterion, leading.visit);
-        let told = match (&first, &best) {
-            (Ok(first), Ok(best)) => judged(criterion, [*first, *best], &now, leading, input.systemic),
-            (Err(reason), _) | (_, Err(reason)) => Judged::not(&format!("baseline not evaluable: {reason}: NE")),
-        };
-        if let (Ok(best), Ok(now)) = (&mut best, &now) {
-            *best = (*best).min(*now);
-        }
-        let (overall, why, flips_if) = (told.response, told.why, told.flips_if);
-        rows.push(AssessmentRow { target: overall.clone(), overall, why, flips_if, ..blank });
+    if input.leading.is_empty() {
+        return Vec::new();
     }
-    rows
+    let told = match criterion {
+        Further::Extent(table) => extent_rows(input, table),
+        Further::Eortc(table) => metabolic::by_eortc(input, table),
+        Further::Percist(table) => metabolic::by_percist(input, table),
+        Further::Lugano(table) => metabolic::by_lugano(input, table),
+    };
+    let row = |(leading, told): (&AssessmentRow, Judged)| AssessmentRow {
+        target: told.target,
+        overall: told.response,
+        why: told.why,
+        flips_if: told.flips_if,
+        ..blank(leading, criterion.id())
+    };
+    input.leading.iter().zip(told).map(row).collect()
 }
 
+/// What is said of one visit.
 struct Judged {
+    target: String,
     response: String,
     why: String,
     flips_if: String,
 }
 
 impl Judged {
+    fn baseline(why: String) -> Self {
+        Self { target: "BASELINE".to_owned(), response: String::new(), why, flips_if: String::new() }
+    }
+
+    fn new(response: &str, why: String, flips_if: String) -> Self {
+        Self { target: response.to_owned(), response: response.to_owned(), why, flips_if }
+    }
+
     fn not(why: &str) -> Self {
-        Self { response: "NE".to_owned(), why: why.to_owned(), flips_if: String::new() }
+        Self::new("NE", format!("not evaluable: {why}: NE"), String::new())
     }
 }
 
-fn judged(
-    criterion: &Further,
-    [first, best]: [Exact; 2],
-    now: &Result<Exact, String>,
-    leading: &AssessmentRow,
-    systemic: &[Date],
-) -> Judged {
-    let is_new = leading.new_lesion == "Y";
-    match (criterion, now) {
-        (_, Err(reason)) if !is_new => Judged::not(&format!("not evaluable: {reason}: NE")),
-        (Further::Extent(table), now) => {
-            let new_enhancement = if is_new { NewEnhancement::Yes } else { NewEnhancement::No };
-            let extent = Extent { baseline: first, nadir: best, current: now.clone().ok(), new_enhancement };
-            let found = extent_response(&extent, table);
-            Judged { response: found.response.as_str().to_owned(), why: found.why, flips_if: found.flips_if }
-        }
-        (Further::Eortc(table), now) => {
-            let n_cycles = systemic.iter().filter(|date| **date <= leading.date).count();
-            let input = EortcInput {
-                baseline_suv: first,
-                follow_up_suv: now.clone().unwrap_or(first),
-                n_cycles: n_cycles as u32,
-                finding: if is_new { Finding::NewLesion } else { Finding::Uptake },
-                extent_mm: None,
-            };
-            let found = eortc(&input, table);
-            Judged { response: found.response.as_str().to_owned(), why: found.why, flips_if: found.flips_if }
-        }
-    }
-}
-
-/// The sum over the targets, or the hottest lesion of all.
-fn value_at(input: &FurtherInput<'_>, criterion: &Further, visit: VisitId) -> Result<Exact, String> {
-    let quantity = match criterion {
-        Further::Eortc(_) => return hottest(input, visit),
-        Further::Extent(table) => match table.rules.quantity.value {
-            ExtentQuantity::Volume => "volume",
-            ExtentQuantity::EnhancingVolume => "viable_volume",
-            ExtentQuantity::EnhancingArea => return Err("no enhancing area is measured".to_owned()),
-        },
+fn extent_rows(input: &FurtherInput<'_>, table: &ExtentTable) -> Vec<Judged> {
+    let quantity = match table.rules.quantity.value {
+        ExtentQuantity::Volume => "volume",
+        ExtentQuantity::EnhancingVolume => "viable_volume",
+        ExtentQuantity::EnhancingArea => "viable_cross_product",
     };
+    let mut sums = input.leading.iter().map(|row| sum_at(input, quantity, row.visit));
+    let first = sums.next().unwrap_or_else(|| Err("no visit".to_owned()));
+    let mut rows = vec![match &first {
+        Ok(value) => Judged::baseline(format!("baseline: {value}")),
+        Err(reason) => Judged::baseline(format!("baseline not evaluable: {reason}")),
+    }];
+    let mut best = first.clone();
+    for (leading, now) in input.leading[1..].iter().zip(sums) {
+        rows.push(match (&first, &best, &now) {
+            (Err(reason), ..) | (_, Err(reason), _) => Judged::not(&format!("baseline: {reason}")),
+            (_, _, Err(reason)) if leading.new_lesion != "Y" => Judged::not(reason),
+            (Ok(baseline), Ok(nadir), _) => {
+                let (baseline, nadir) = (*baseline, *nadir);
+                let is_new = leading.new_lesion == "Y";
+                let new_enhancement = if is_new { NewEnhancement::Yes } else { NewEnhancement::No };
+                let extent = Extent { baseline, nadir, current: now.clone().ok(), new_enhancement };
+                let found = extent_response(&extent, table);
+                Judged::new(found.response.as_str(), found.why, found.flips_if)
+            }
+        });
+        if let (Ok(best), Ok(now)) = (&mut best, &now) {
+            *best = (*best).min(*now);
+        }
+    }
+    rows
+}
+
+/// The sum over the targets.
+fn sum_at(input: &FurtherInput<'_>, quantity: &str, visit: VisitId) -> Result<Exact, String> {
     if input.targets.is_empty() {
         return Err("no target".to_owned());
     }
@@ -167,11 +173,6 @@ fn of_target(input: &FurtherInput<'_>, target: &str, quantity: &str, visit: Visi
     let reason = || own().map(|row| row.reason.as_str()).find(|reason| !reason.is_empty()).unwrap_or("not measured");
     let found = own().find(|row| row.quantity == quantity && row.evaluable).and_then(|row| row.value);
     found.and_then(Exact::from_image).ok_or_else(|| format!("{quantity} of {target}: {}", reason()))
-}
-
-fn hottest(input: &FurtherInput<'_>, visit: VisitId) -> Result<Exact, String> {
-    let own = input.measurements.iter().filter(|row| row.visit == visit && row.quantity == "suv_max" && row.evaluable);
-    own.filter_map(|row| Exact::from_image(row.value?)).max().ok_or_else(|| "no SUV was measured".to_owned())
 }
 
 fn blank(leading: &AssessmentRow, criterion: &str) -> AssessmentRow {
@@ -200,7 +201,7 @@ mod tests {
     use super::*;
     use jiff::civil::date;
 
-    fn leading(day: Date, new_lesion: &str) -> AssessmentRow {
+    pub(super) fn leading(day: Date, new_lesion: &str) -> AssessmentRow {
         AssessmentRow {
             patient_id: "1".to_owned(),
             criterion: "recist_1_1".to_owned(),
@@ -226,7 +227,7 @@ mod tests {
         }
     }
 
-    fn measured(day: Date, lesion: &str, quantity: &str, value: Option<f64>, state: &str) -> MeasurementRow {
+    pub(super) fn measured(day: Date, lesion: &str, quantity: &str, value: Option<f64>, state: &str) -> MeasurementRow {
         MeasurementRow {
             patient_id: "1".to_owned(),
             lesion_id: lesion.to_owned(),
@@ -248,12 +249,39 @@ mod tests {
         }
     }
 
-    const DAYS: [Date; 4] = [date(2024, 1, 1), date(2024, 3, 1), date(2024, 5, 1), date(2024, 7, 1)];
+    pub(super) const DAYS: [Date; 4] = [date(2024, 1, 1), date(2024, 3, 1), date(2024, 5, 1), date(2024, 7, 1)];
+
+    /// A PET with a quiet liver: SUL 1.6, SD 0.1, hottest 2.2 SUVbw.
+    pub(super) fn pet(day: Date) -> PetReferenceRow {
+        PetReferenceRow {
+            patient_id: "1".to_owned(),
+            date: day,
+            study_day: 0,
+            series_role: "pet".to_owned(),
+            region: "liver".to_owned(),
+            mean: Some(2.0),
+            sd: Some(0.125),
+            max: Some(2.2),
+            n_voxels: Some(251),
+            x_mm: Some(0.0),
+            y_mm: Some(0.0),
+            z_mm: Some(0.0),
+            reason: String::new(),
+            sul_per_suv: Some(0.8),
+            sul_formula: "janmahasatian".to_owned(),
+            sul_reason: String::new(),
+            uptake_min: Some(60.0),
+            uptake_reason: String::new(),
+            scanner: "A 1".to_owned(),
+            visit: VisitId::first(day),
+        }
+    }
 
     fn responses(id: &str, measurements: &[MeasurementRow], new_last: &str) -> Vec<String> {
         let rows = [leading(DAYS[0], ""), leading(DAYS[1], "N"), leading(DAYS[2], "N"), leading(DAYS[3], new_last)];
         let targets = ["L1".to_owned(), "L2".to_owned()];
-        let input = FurtherInput { targets: &targets, measurements, leading: &rows, systemic: &[] };
+        let pets = DAYS.map(pet);
+        let input = FurtherInput { targets: &targets, measurements, leading: &rows, systemic: &[], pets: &pets };
         further_rows(&input, &Further::built_in(id).unwrap()).into_iter().skip(1).map(|row| row.overall).collect()
     }
 
@@ -277,17 +305,23 @@ mod tests {
     }
 
     #[test]
-    fn the_hottest_lesion_decides_by_eortc() {
-        let of = |at: usize, lesion, value| measured(DAYS[at], lesion, "suv_max", Some(value), "present");
-        let rows = [of(0, "L1", 8.0), of(0, "L2", 5.0), of(1, "L1", 5.0), of(1, "L2", 6.0), of(3, "L1", 11.0)];
-        assert_eq!(responses("eortc_1999", &rows, "N"), ["PMR", "NE", "PMD"]);
+    fn areas_of_enhancing_tissue_go_by_easl() {
+        let of = |at: usize, value| measured(DAYS[at], "L1", "viable_cross_product", Some(value), "present");
+        let rows = |third: f64| [[of(0, 1_000.0), of(1, 500.0), of(2, third), of(3, 0.0)].to_vec(), gone()].concat();
+        // 625 is 25 % above the best response, and must be exceeded.
+        assert_eq!(responses("easl", &rows(625.0), "N"), ["PR", "SD", "CR"]);
+        assert_eq!(responses("easl", &rows(625.01), "N"), ["PR", "PD", "CR"]);
+        assert_eq!(responses("easl", &rows(500.0), "Y"), ["PR", "PR", "PD"], "new enhancement comes first");
+    }
+
+    /// L2 was never there to be measured.
+    fn gone() -> Vec<MeasurementRow> {
+        DAYS.iter().map(|day| measured(*day, "L2", "viable_cross_product", None, "absent")).collect()
     }
 
     #[test]
     fn what_a_run_cannot_measure_is_said() {
-        for (id, said) in
-            [("easl", "cross-product"), ("percist_1_0", "SULpeak"), ("deauville", "reads.csv"), ("who", "expected")]
-        {
+        for (id, said) in [("lirads_tr", "reads.csv"), ("narayanan2024_response", "reads.csv"), ("who", "expected")] {
             assert!(Further::built_in(id).unwrap_err().contains(said), "{id}");
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use imaging::note::Note;
 use thiserror::Error;
 
-use super::best_response::{BestResponseRules, best_response};
+use super::best_response::{BestResponseRules, best_response, confirmed_response_spaced};
 use super::course::{VisitVerdict, follow};
 use super::immune::ImmuneCourse;
 use super::immune_patient::{immune_course, immune_rows};
@@ -113,6 +113,9 @@ pub struct CriterionResult {
     pub best_unconfirmed: OverallResponse,
     /// Best response where it must be seen twice.
     pub best_confirmed: OverallResponse,
+    /// First of the two visits that confirm a complete or partial response before any progression; by iRECIST, which asks for no
+    /// confirmation of a response, the first response.
+    pub first_confirmed_response: Option<Date>,
     /// The course by iRECIST, where the criterion asks for it; the rows then bear its words.
     pub immune: Option<ImmuneCourse>,
     /// Date of the first visit with overall progression; by iRECIST of confirmed progression.
@@ -124,9 +127,7 @@ pub struct CriterionResult {
 impl CriterionResult {
     /// Date of the first visit with a partial or complete overall response that no progression came before.
     pub fn first_response(&self) -> Option<Date> {
-        let until = self.rows.iter().take_while(|row| !["PD", "iCPD"].contains(&row.overall.as_str()));
-        let responds = |row: &&AssessmentRow| ["CR", "PR", "iCR", "iPR"].contains(&row.overall.as_str());
-        until.into_iter().find(responds).map(|row| row.date)
+        first_response(&self.rows)
     }
 
     /// Whether the lesions that progressed at a visit (its place in `visits`) did so for good. By iRECIST a progression that was
@@ -144,6 +145,19 @@ impl CriterionResult {
             None => (self.best_unconfirmed.as_str(), self.best_confirmed.as_str()),
         }
     }
+}
+
+/// The first of the two visits that confirm a response, of a sequence of (day since the origin, response).
+fn first_confirmed(sequence: &[(i64, OverallResponse)], table: &CriterionTable) -> Option<usize> {
+    let responses: Vec<OverallResponse> = sequence.iter().map(|(_, response)| *response).collect();
+    let days = |from: Option<usize>, to: usize| sequence[to].0 - from.map_or(0, |from| sequence[from].0);
+    confirmed_response_spaced(&responses, &days, &BestResponseRules::of(table, Confirmation::Required))
+}
+
+fn first_response(rows: &[AssessmentRow]) -> Option<Date> {
+    let until = rows.iter().take_while(|row| !["PD", "iCPD"].contains(&row.overall.as_str()));
+    let responds = |row: &&AssessmentRow| ["CR", "PR", "iCR", "iPR"].contains(&row.overall.as_str());
+    until.into_iter().find(responds).map(|row| row.date)
 }
 
 /// Assesses a patient by a criterion, and says how firmly each verdict stands.
@@ -186,9 +200,14 @@ pub(super) fn assess_once(input: &ResponseInput, table: &CriterionTable) -> Resu
             course.progression.map(|at| visits[at].date)
         }
     };
+    let first_confirmed_response = match &immune {
+        Some(_) => first_response(&rows),
+        None => first_confirmed(&sequence, table).map(|at| visits[at].date),
+    };
     Ok(CriterionResult {
         criterion: table.id.clone(),
         rows,
+        first_confirmed_response,
         immune,
         best_unconfirmed: best(Confirmation::NotRequired),
         best_confirmed: best(Confirmation::Required),

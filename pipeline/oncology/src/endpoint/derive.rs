@@ -3,7 +3,7 @@
 //! Source: FDA 2018, tables of the appendix (new therapy, missed visits, no post-baseline imaging); ties: the event wins,
 //! progression before death, local before distant before extrahepatic.
 
-use super::rule::{CensorAt, Death, EndpointRule, MissedVisits, NewTherapy};
+use super::rule::{AfterMissedVisits, CensorAt, Death, EndpointRule, MissedVisits, NewTherapy};
 use super::timeline::{LaterTherapy, TherapyAim, Timeline};
 use crate::progression::ProgressionClass;
 use crate::time::{Date, Days};
@@ -39,7 +39,8 @@ pub fn derive(timeline: &Timeline, rule: &EndpointRule, missed: Option<MissedVis
     let Some(event) = event.filter(|event| stop.as_ref().is_none_or(|stop| event.date <= stop.date)) else {
         return stop.map_or_else(|| at_end(&timeline, rule), |stop| stop.outcome);
     };
-    if let Some(missed) = missed.filter(|_| rule.rests_on_imaging()) {
+    let is_ruled = rule.rests_on_imaging() && rule.after_missed_visits == AfterMissedVisits::AsPreset;
+    if let Some(missed) = missed.filter(|_| is_ruled) {
         let before = timeline.last_adequate_before(event.date).unwrap_or(timeline.origin);
         if missed.n_missed(Days::between(before, event.date).0) >= missed.censor_from {
             return censored(&timeline, before, "missed_visits");
@@ -78,6 +79,10 @@ fn first_event(timeline: &Timeline, rule: &EndpointRule) -> Option<Event> {
     let is_event =
         rule.death == Death::Event || (rule.death == Death::OfDisease && timeline.death_cause == DeathCause::Disease);
     let death = timeline.death.filter(|death| is_event && *death >= timeline.origin);
+    let therapy = therapy_as_event(timeline, rule);
+    if let Some(therapy) = therapy.filter(|at| [progression, death].into_iter().flatten().all(|other| *at < other)) {
+        return Some(Event { date: therapy, cause: "new_therapy".to_owned(), on_imaging: false });
+    }
     match (progression, death) {
         (Some(progression), death) if death.is_none_or(|death| progression <= death) => {
             let words: Vec<&str> = found(progression).into_iter().map(cause_word).collect();
@@ -89,6 +94,12 @@ fn first_event(timeline: &Timeline, rule: &EndpointRule) -> Option<Event> {
         }
         _ => None,
     }
+}
+
+/// The first therapy after the origin, where it is an event of its own.
+fn therapy_as_event(timeline: &Timeline, rule: &EndpointRule) -> Option<Date> {
+    let later = timeline.therapies.iter().map(|therapy| therapy.date).filter(|date| *date > timeline.origin);
+    later.min().filter(|_| rule.new_therapy == NewTherapy::AnyIsEvent)
 }
 
 fn cause_word(class: ProgressionClass) -> &'static str {
@@ -108,7 +119,7 @@ fn first_stop(timeline: &Timeline, rule: &EndpointRule) -> Option<Stop> {
     let is_target = |therapy: &&LaterTherapy| therapy.aim == TherapyAim::Target;
     let later = timeline.therapies.iter().filter(|therapy| therapy.date > timeline.origin);
     let therapy = match rule.new_therapy {
-        NewTherapy::Ignore => None,
+        NewTherapy::Ignore | NewTherapy::AnyIsEvent => None,
         NewTherapy::AnyCensorsAtLastImaging => later.map(|therapy| therapy.date).min(),
         NewTherapy::TargetCensorsAtLastImaging | NewTherapy::TargetCensorsAtTherapy => {
             later.filter(is_target).map(|therapy| therapy.date).min()

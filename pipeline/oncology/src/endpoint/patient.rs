@@ -43,6 +43,8 @@ pub struct EndpointInput {
     pub events: Vec<EventRow>,
     /// First visit with a partial or complete response by the leading criterion.
     pub first_response: Option<Date>,
+    /// First of the two visits that confirm a response.
+    pub first_confirmed_response: Option<Date>,
 }
 
 /// Every endpoint of the preset, in its order, unit by unit.
@@ -203,6 +205,7 @@ mod tests {
             first_seen: BTreeMap::new(),
             events: vec![progression("L1", date(2020, 9, 1), "distant_intrahepatic")],
             first_response: None,
+            first_confirmed_response: None,
         };
         let rows = endpoints(&input, &Preset::built_in("default").unwrap()).value;
         let pfs = rows.iter().find(|row| row.endpoint == "PFS").unwrap();
@@ -250,6 +253,7 @@ mod tests {
                 progression("L5", date(2024, 12, 10), "distant_intrahepatic"),
             ],
             first_response: Some(date(2024, 4, 10)),
+            first_confirmed_response: Some(date(2024, 4, 10)),
         }
     }
 
@@ -300,6 +304,29 @@ mod tests {
         let rows = endpoints(&unseen, &Preset::built_in("default").unwrap()).value;
         let quiet = find(&rows, "LTPFS", "L2");
         assert_eq!((quiet.end_date, quiet.censor_reason.as_str()), (date(2024, 8, 10), "last_adequate_imaging"));
+    }
+
+    #[test]
+    fn what_the_fda_asks_beside_its_primary_definition() {
+        let mut one = input();
+        one.first_confirmed_response = None;
+        // Progression in August follows 122 days after April: one visit of eight weeks is missed; make it three.
+        one.imaging.remove(0);
+        let rows = endpoints(&one, &Preset::built_in("fda2018").unwrap()).value;
+        let primary = find(&rows, "PFS", "P1");
+        assert_eq!((primary.event, primary.censor_reason.as_str()), (0, "missed_visits"));
+        let counted = find(&rows, "PFS_missed_count", "P1");
+        assert_eq!((counted.event, counted.end_date), (1, date(2024, 8, 10)));
+        assert!(rows.iter().all(|row| row.endpoint != "DoR_confirmed"), "no response was confirmed");
+        // Treated again in September, before anything else happened.
+        one.events.remove(0);
+        let rows = endpoints(&one, &Preset::built_in("fda2018").unwrap()).value;
+        let therapy = find(&rows, "PFS_therapy_event", "P1");
+        assert_eq!((therapy.event, therapy.cause.as_str(), therapy.end_date), (1, "new_therapy", date(2024, 9, 10)));
+        assert_eq!(find(&rows, "PFS", "P1").censor_reason, "new_therapy");
+        let confirmed = EndpointInput { first_confirmed_response: Some(date(2024, 4, 10)), ..one };
+        let rows = endpoints(&confirmed, &Preset::built_in("fda2018").unwrap()).value;
+        assert_eq!(find(&rows, "DoR_confirmed", "P1").origin_date, date(2024, 4, 10));
     }
 
     #[test]

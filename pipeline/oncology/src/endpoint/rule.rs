@@ -18,6 +18,8 @@ pub enum Level {
     TreatedLesion,
     /// One row per patient who responded, from the first response on.
     Response,
+    /// One row per patient whose response was confirmed, from the first of the two that confirm each other on.
+    ConfirmedResponse,
 }
 
 /// What death means.
@@ -52,6 +54,8 @@ pub enum NewTherapy {
     Ignore,
     /// Any: censored at the last adequate imaging on or before it.
     AnyCensorsAtLastImaging,
+    /// Any: an event on its date.
+    AnyIsEvent,
     /// Locoregional therapy of the target: censored at the last adequate imaging on or before it.
     TargetCensorsAtLastImaging,
     /// Locoregional therapy of the target: censored on its date.
@@ -101,6 +105,17 @@ impl MissedVisits {
     }
 }
 
+/// Whether the preset's rule on missed visits holds for an endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AfterMissedVisits {
+    /// It does, where the preset has one.
+    #[default]
+    AsPreset,
+    /// It does not: the event counts.
+    StillEvent,
+}
+
 /// One endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +138,9 @@ pub struct EndpointRule {
     /// What a successful repeat treatment means.
     #[serde(default)]
     pub retreatment: Retreatment,
+    /// What an event after missed visits is.
+    #[serde(default)]
+    pub after_missed_visits: AfterMissedVisits,
     /// Publication or rule it follows.
     pub source: String,
 }

@@ -45,8 +45,10 @@ impl Course<'_> {
             Level::Patient => patient(),
             Level::Cycle => cycle_units(sessions, cycles, preset, first_progression),
             Level::TreatedLesion => lesion_units(sessions, cycles, preset, first_progression),
-            Level::Response => {
-                let responded = |unit: Unit| Some(Unit { origin: input.first_response?, ..unit });
+            Level::Response | Level::ConfirmedResponse => {
+                let first =
+                    if rule.level == Level::Response { input.first_response } else { input.first_confirmed_response };
+                let responded = |unit: Unit| Some(Unit { origin: first?, ..unit });
                 patient().into_iter().filter_map(responded).collect()
             }
         }

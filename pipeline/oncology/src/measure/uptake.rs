@@ -1,33 +1,50 @@
-//! Largest standardised uptake value of a lesion.
+//! Largest standardised uptake value of a lesion, and the voxels of the PET that are the lesion's.
 //!
-//! Definition: SUVmax is the value of the hottest voxel of the lesion (criteria conventions §4.2). Edge cases: a lesion outside
-//! the field of view, or so small that no voxel centre of the PET lies inside it, is not evaluable.
+//! Definition: SUVmax is the value of the hottest voxel of the lesion (criteria conventions §4.2). A voxel is the lesion's when its
+//! centre lies inside the outline; of a lesion so small that it holds none, the voxel in which its middle lies. Edge cases: a
+//! lesion outside the PET's field of view is not evaluable.
 
-use imaging::{Affine, Mask, Volume, resample};
+use imaging::diameter::mask_centroid;
+use imaging::{Affine, Index3, Mask, Volume, resample};
 
 use crate::evaluable::Evaluable;
 
-/// SUVmax of a lesion outlined in another image of the same frame of reference; the PET's values are SUVbw.
-pub fn suv_max(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
+/// The PET's voxels of a lesion outlined in another image of the same frame of reference.
+pub fn voxels_of(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<Vec<Index3>> {
     if pet.grid().frame() != lesion.grid().frame() {
         return Evaluable::not(
             "the PET lies in another frame of reference than the lesion's outline; register the two first",
         );
     }
-    let on_pet = resample::resample_mask(lesion, pet.grid(), &Affine::identity());
-    let values = on_pet.values().iter().zip(pet.values()).filter(|(inside, _)| **inside).map(|(_, v)| f64::from(*v));
-    match values.reduce(f64::max) {
-        Some(max) => Evaluable::Value(max),
-        None => Evaluable::not(
-            "no voxel of the PET lies inside the lesion: outside the field of view, or smaller than a voxel",
-        ),
+    let inside: Vec<Index3> = resample::resample_mask(lesion, pet.grid(), &Affine::identity()).indices_set().collect();
+    match inside.is_empty().then(|| voxel_of_middle(pet, lesion)) {
+        None => Evaluable::Value(inside),
+        Some(Some(middle)) => Evaluable::Value(vec![middle]),
+        Some(None) => Evaluable::not("the lesion lies outside the PET's field of view"),
     }
+}
+
+fn voxel_of_middle(pet: &Volume<f32>, lesion: &Mask) -> Option<Index3> {
+    let at = pet.grid().patient_to_voxel().apply(mask_centroid(lesion)?).coords;
+    let [i, j, k] = [at.x, at.y, at.z].map(|v| v.round()).map(|v| (v >= 0.0).then_some(v as usize));
+    let at = Index3 { i: i?, j: j?, k: k? };
+    pet.get(at).is_some().then_some(at)
+}
+
+/// SUVmax of a lesion outlined in another image of the same frame of reference; the PET's values are SUVbw.
+pub fn suv_max(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
+    voxels_of(pet, lesion).map(|voxels| hottest(pet, &voxels))
+}
+
+/// The hottest of some voxels, of which there is at least one.
+pub fn hottest(pet: &Volume<f32>, voxels: &[Index3]) -> f64 {
+    voxels.iter().map(|at| f64::from(*pet.at(*at))).fold(f64::NEG_INFINITY, f64::max)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imaging::{FrameId, Grid, Index3, Point, Shape};
+    use imaging::{FrameId, Grid, Point, Shape};
     use nalgebra::Matrix3;
 
     fn grid(n: usize, spacing_mm: f64, frame: &str) -> Grid {
@@ -45,5 +62,13 @@ mod tests {
         let elsewhere = Mask::from_fn(grid(32, 1.0, "other"), |_| true);
         assert!(suv_max(&pet, &elsewhere).reason().is_some());
         assert!(suv_max(&pet, &Mask::filled(grid(32, 1.0, "f"), false)).reason().is_some());
+    }
+
+    #[test]
+    fn a_lesion_smaller_than_a_voxel_is_the_voxel_it_lies_in() {
+        let pet = Volume::from_fn(grid(8, 4.0, "f"), |at| (at.i + 10 * at.j + 100 * at.k) as f32);
+        let small = |i: usize| Mask::from_fn(grid(64, 1.0, "f"), move |at| (at.i, at.j, at.k) == (i, 4, 0));
+        assert_eq!(suv_max(&pet, &small(12)), Evaluable::Value(f64::from(*pet.at(Index3 { i: 3, j: 1, k: 0 }))));
+        assert!(suv_max(&pet, &small(40)).reason().unwrap().contains("field of view"));
     }
 }

@@ -6,12 +6,12 @@
 //! reference; nor where the mask lies in another frame of reference than the PET.
 
 use imaging::{Affine, Grid, Index3, Mask, Point, Shape, Volume, distance, resample};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::evaluable::Evaluable;
 
 /// Which organ is the reference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reference {
     /// The liver's right lobe.
@@ -21,7 +21,7 @@ pub enum Reference {
 }
 
 /// What a reference sphere holds; SUVbw.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct ReferenceUptake {
     /// The organ.
     pub reference: Reference,
@@ -31,6 +31,8 @@ pub struct ReferenceUptake {
     pub mean_suv: f64,
     /// Their standard deviation (of a sample).
     pub sd_suv: f64,
+    /// The hottest of them.
+    pub max_suv: f64,
     /// Their number.
     pub n_voxels: usize,
     /// From this uptake a lesion counts as avid.
@@ -143,6 +145,7 @@ impl Reference {
             centre_lps_mm: middle.to_array(),
             mean_suv: mean,
             sd_suv: sd,
+            max_suv: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
             n_voxels: values.len(),
             cut_off_suv: self.times_mean() * mean + 2.0 * sd,
         })
@@ -176,6 +179,7 @@ mod tests {
         assert!((found.cut_off_suv - (1.5 * found.mean_suv + 2.0 * found.sd_suv)).abs() < 1e-12);
         // Points with whole coordinates within 15 mm of one of them at 4 mm: those of i² + j² + k² ≤ 14 (OEIS A117609).
         assert_eq!(found.n_voxels, 251);
+        assert!((found.max_suv - 2.1).abs() < 1e-6);
     }
 
     /// A liver cut by the image's end is deep there only because nothing is seen beyond: the sphere lies where it is seen whole.

@@ -21,6 +21,7 @@ fn series(root: &Path, id: &str, n: usize, (study, study_date): (&str, Date), ac
         patient_id: id.to_owned(),
         patient_sex: None,
         patient_weight_kg: None,
+        patient_height_m: None,
         study_uid: study.to_owned(),
         series_uid: format!("1.3.{n}"),
         sop_instance_uids: (0..3).map(|k| format!("1.3.{n}.{k}")).collect(),

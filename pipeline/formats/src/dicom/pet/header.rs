@@ -41,6 +41,8 @@ pub struct PetHeader {
     pub height_m: Option<f64>,
     /// Patient's Sex (0010,0040).
     pub sex: Option<String>,
+    /// Manufacturer (0008,0070) and Manufacturer's Model Name (0008,1090), where stated.
+    pub scanner: Option<String>,
     /// Radionuclide Total Dose (0018,1074), as written.
     pub total_dose: Option<f64>,
     /// Radionuclide Half Life (0018,1075), seconds.
@@ -76,6 +78,7 @@ impl PetHeader {
             weight_kg: element::float(object, tags::PATIENT_WEIGHT),
             height_m: element::float(object, tags::PATIENT_SIZE),
             sex: element::text(object, tags::PATIENT_SEX),
+            scanner: scanner(object),
             total_dose: isotope.and_then(|i| element::float(i, tags::RADIONUCLIDE_TOTAL_DOSE)),
             half_life_s: isotope.and_then(|i| element::float(i, tags::RADIONUCLIDE_HALF_LIFE)),
             injection_datetime: isotope
@@ -90,6 +93,13 @@ impl PetHeader {
             philips_activity_scale: scale(PHILIPS_ACTIVITY_SCALE),
         }
     }
+}
+
+/// Manufacturer and model in one line; `None` where neither is stated.
+fn scanner(object: &InMemDicomObject) -> Option<String> {
+    let stated = [tags::MANUFACTURER, tags::MANUFACTURER_MODEL_NAME].map(|tag| element::text(object, tag));
+    let words: Vec<String> = stated.into_iter().flatten().collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 /// A date-time in the clock of the series' own dates and times; where only one of both states an offset from UTC, it is taken

@@ -14,10 +14,11 @@ use crate::dicom::header::SliceHeader;
 pub const HEIGHT_M: std::ops::RangeInclusive<f64> = 0.4..=2.6;
 
 /// How lean body mass follows from weight, height and sex.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeanBodyFormula {
     /// Janmahasatian 2005.
+    #[default]
     Janmahasatian,
     /// James 1976 with the original 128 for men.
     James128,

@@ -161,3 +161,20 @@ fn a_series_of_two_patients_weights_is_refused() {
     let error = suv_factor(&[&a, &b], &SuvOptions::STANDARD).unwrap_err();
     assert_eq!(error, SuvError::NotConstant("Patient's Weight (0010,1030)"));
 }
+
+#[test]
+fn the_rest_between_injection_and_scan_is_told_whatever_the_decay_is_corrected_to() {
+    let started = start_slice();
+    let stated = started.pet.as_ref().unwrap().injection_datetime.unwrap();
+    let scan = started.series_date.unwrap().to_datetime(started.series_time.unwrap());
+    let want = seconds_between(stated, scan) / 60.0;
+    assert!(want > 0.0);
+    for correction in ["START", "ADMIN"] {
+        let slice = changed(|pet| pet.decay_correction = Some(correction.to_owned()));
+        assert!((uptake_minutes(&[&slice]).unwrap() - want).abs() < 1e-9, "{correction}");
+    }
+    let unstated = changed(|pet| (pet.injection_datetime, pet.injection_time) = (None, None));
+    assert!(matches!(uptake_minutes(&[&unstated]), Err(SuvError::Missing(what)) if what.contains("0018,1078")));
+    let late = changed(|pet| pet.injection_datetime = Some(scan + 1.hour()));
+    assert!(matches!(uptake_minutes(&[&late]), Err(SuvError::Uptake { .. })));
+}

@@ -55,6 +55,9 @@ impl Slice {
         self.text(tags::PATIENT_ID, VR::LO, series.patient_id.trim());
         self.text(tags::PATIENT_BIRTH_DATE, VR::DA, "");
         self.text(tags::PATIENT_SEX, VR::CS, series.patient_sex.as_deref().unwrap_or(""));
+        if let Some(height) = series.patient_height_m {
+            self.decimals(tags::PATIENT_SIZE, &[height]);
+        }
         if let Some(weight) = series.patient_weight_kg {
             self.decimals(tags::PATIENT_WEIGHT, &[weight]);
         }

@@ -31,6 +31,7 @@ pub(super) fn source(folder: &Path, grid: &Grid) -> (SourceImage, Vec<SourceSlic
         patient_id: "P 1".to_owned(),
         patient_sex: Some("F".to_owned()),
         patient_weight_kg: Some(61.5),
+        patient_height_m: None,
         study_uid: "1.2.1".to_owned(),
         series_uid: "1.2.2".to_owned(),
         sop_instance_uids: uids.clone(),

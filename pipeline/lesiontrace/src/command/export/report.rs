@@ -206,6 +206,7 @@ fn measurement(measured: &Measured<'_>, row: &MeasurementRow) -> Option<Measurem
 
 /// Concept and derivation of a quantity of `measurements.csv`; one without a code has its own word in the program's scheme.
 fn concept(quantity: &str) -> (Code, Option<Code>) {
+    let peak = || Code::new("126031", "DCM", "Peak Value Within ROI");
     let dose = || Code::new("128513", "DCM", "Absorbed Dose");
     let (mean, least, most) =
         (snomed("373098007", "Mean"), snomed("255605001", "Minimum"), snomed("56851009", "Maximum"));
@@ -215,6 +216,8 @@ fn concept(quantity: &str) -> (Code, Option<Code>) {
         "volume" => (snomed("118565006", "Volume"), None),
         "max_3d_diameter" => (Code::new("L0JK", "IBSI", "Maximum 3D Diameter of a Mesh"), None),
         "suv_max" => (Code::new("126401", "DCM", "SUVbw"), Some(most)),
+        "suv_peak" => (Code::new("126401", "DCM", "SUVbw"), Some(peak())),
+        "sul_peak" => (Code::new("126402", "DCM", "SUVlbm"), Some(peak())),
         "dose_mean" => (dose(), Some(mean)),
         "dose_min" => (dose(), Some(least)),
         "dose_max" => (dose(), Some(most)),
@@ -226,7 +229,9 @@ fn concept(quantity: &str) -> (Code, Option<Code>) {
 fn unit(unit: &str) -> Code {
     let (value, meaning) = match unit {
         "mm" => ("mm", "millimeter"),
+        "mm2" => ("mm2", "square millimeter"),
         "mm3" => ("mm3", "cubic millimeter"),
+        "SUL" => ("{SUVlbm}g/ml", "Standardized Uptake Value lean body mass"),
         "SUVbw" => ("{SUVbw}g/ml", "Standardized Uptake Value body weight"),
         "Gy" => ("Gy", "Gray"),
         "HU" => ("[hnsf'U]", "Hounsfield unit"),
