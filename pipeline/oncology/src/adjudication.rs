@@ -202,6 +202,7 @@ mod tests {
             study_day_range: None,
             date: String::new(),
             origin_date: String::new(),
+            baseline_date: String::new(),
             sum_mm: Evaluable::not("not needed"),
             baseline_mm: Evaluable::not("not needed"),
             nadir_mm: Evaluable::not("not needed"),

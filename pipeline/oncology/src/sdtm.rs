@@ -60,6 +60,9 @@ pub struct SdtmAssessment {
     pub date: String,
     /// Date from which the best response counts its days, as written: that of the baseline visit.
     pub origin_date: String,
+    /// Date of the baseline visit, as written.
+    #[serde(skip)]
+    pub baseline_date: String,
     /// Days since baseline; not evaluable where one of the two dates is not complete.
     pub study_day: Evaluable<i64>,
     /// The least and the most days since baseline; `None` without a date.
@@ -180,6 +183,7 @@ fn blank(reading: &Reading<'_>, visit: &Visit, table: &CriterionTable) -> SdtmAs
         visit_num: visit.number,
         link_group: reading.link_group_at(visit),
         date: visit.date.clone(),
+        baseline_date: origin_date.clone(),
         origin_date,
         study_day,
         study_day_range: range,

@@ -99,9 +99,14 @@ fn sum_changes(row: &AssessmentRow) -> Vec<String> {
     let Some(sum) = row.sum_mm.filter(|_| code(row) != "BASELINE") else { return Vec::new() };
     let against = |reference: Option<f64>, name: &str| {
         let reference = reference?;
-        let percent = change_percent(sum, reference)?;
-        let (percent, millimetres) = (signed_percent(percent), signed_mm(sum - reference));
-        Some(format!("{percent} ({millimetres} mm) from {name} {} mm", mm(reference)))
+        let millimetres = signed_mm(sum - reference);
+        Some(match change_percent(sum, reference) {
+            Some(percent) => {
+                format!("{} ({millimetres} mm) from {name} {} mm", signed_percent(percent), mm(reference))
+            }
+            // Of nothing there is no percentage.
+            None => format!("{millimetres} mm from {name} {} mm", mm(reference)),
+        })
     };
     if row.baseline_mm == row.nadir_mm {
         return against(row.baseline_mm, "baseline and nadir").into_iter().collect();

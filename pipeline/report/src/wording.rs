@@ -120,6 +120,9 @@ pub(crate) fn event_words(event: &oncology::EventRow) -> String {
 
 /// A quantity of a measurement row in words.
 pub(crate) fn quantity(code: &str) -> String {
+    if let Some((whole, piece)) = code.split_once("_piece_") {
+        return format!("{} of piece {piece}", quantity(whole));
+    }
     match code {
         "suv_max" => "SUVmax".to_owned(),
         "suv_peak" => "SUVpeak".to_owned(),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use formats::clinical::TreatmentRecord;
-use imaging::Note;
+use imaging::{Note, PlanarDiameters};
 use oncology::criteria::cycle::{CycleResponse, assess_cycle};
 use oncology::criteria::patient::{LesionVisit, TrackedLesion, VisitInfo};
 use oncology::criteria::{CriterionResult, CriterionTable, ResponseInput, assess};
@@ -15,10 +15,14 @@ use oncology::reads::{ReaderAxes, Reviewed};
 use oncology::study::StudyFacts;
 use oncology::tracking::{LesionTrack, Sighting};
 use oncology::treatment::{ClinicalFacts, Cycle, DeathCause, Treatment, cycles_of};
-use oncology::{Date, EndpointRow, Evaluable, EventRow, Exact, LesionId, LesionKind, LesionRole, LesionState, Size};
+use oncology::{
+    AssessmentRow, Date, EndpointRow, Evaluable, EventRow, Exact, LesionId, LesionKind, LesionRole, LesionState, Size,
+};
 
 use crate::observed::PatientFacts;
 use crate::stages::find::{VisitFacts, controls};
+use crate::stages::measure::Sizes;
+use crate::stages::pieces;
 use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
 use crate::stages::treated;
@@ -83,6 +87,7 @@ pub(crate) fn assess_patient(
         first_response: criteria.first().and_then(CriterionResult::first_response),
         first_confirmed_response: criteria.first().and_then(|leading| leading.first_confirmed_response),
     };
+    notes.extend(criteria.first().into_iter().flat_map(equivocal_new_lesions));
     let endpoints = endpoints_of(&timed, preset).note_into(&mut notes);
     let mut other_endpoints = Vec::new();
     if events.iter().any(|event| !event.other_class.is_empty()) {
@@ -91,6 +96,16 @@ pub(crate) fn assess_patient(
         other_endpoints.retain(|row| !endpoints.contains(row));
     }
     Ok(Assessed { criteria, events, endpoints, other_endpoints, study, notes })
+}
+
+/// What may be a new lesion is for a reader to decide, for progression hangs on it.
+fn equivocal_new_lesions(leading: &CriterionResult) -> Vec<Note> {
+    let equivocal = leading.rows.iter().filter(|row| row.new_lesion == "E");
+    let told = |row: &AssessmentRow| {
+        let message = format!("a new lesion is equivocal, and progression if it is one: {}", row.why);
+        Note::warning("new_lesion_equivocal", row.visit.to_string(), message)
+    };
+    equivocal.map(told).collect()
 }
 
 /// Covariates, markers, tumour burden and abscopal candidates, for the tables of the cohort.
@@ -165,6 +180,7 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
     let mut lesion = TrackedLesion::new(track.id.clone(), track.organ.clone(), track.kind, first, coded);
     let slice = visits[track.first_visit].measured.grid.spacing_mm()[2];
     lesion.slice_mm = Exact::from_image(slice);
+    lesion.never_enhanced = enhanced == Some(false);
     // Either end of a diameter is known to half a pixel of the outline; what a reader adds to that is not known here.
     let [across, along, _] = visits[track.first_visit].measured.grid.spacing_mm();
     lesion.half_width_mm = Exact::from_image(across.max(along));
@@ -177,8 +193,9 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
 /// Whether the lesion showed arterial hyperenhancement when it was first seen; without it mRECIST does not apply to it.
 fn enhances_at_first_sight(track: &LesionTrack, visits: &[VisitFacts]) -> Option<bool> {
     let sighting = track.sightings.get(&track.first_visit)?;
-    let sizes = visits[track.first_visit].sizes_of(*sighting.labels.first()?)?;
-    sizes.viable.value().map(|v| v.chord.is_some())
+    let of_label = |label: &u16| visits[track.first_visit].sizes_of(*label)?.viable.value().map(|v| v.chord.is_some());
+    let pieces: Option<Vec<bool>> = sighting.labels.iter().map(of_label).collect();
+    pieces.filter(|pieces| !pieces.is_empty()).map(|pieces| pieces.contains(&true))
 }
 
 fn coded_visit(
@@ -220,19 +237,19 @@ fn coded_visit(
         }
         LesionState::Present | LesionState::Uncertain => {
             let size = diameter(track.kind, sighting, &visits[n], drawn);
-            blank(size, viable_diameter(sighting, &visits[n], enhanced), sighting.state)
+            blank(size, viable_diameter(track.kind, sighting, &visits[n], enhanced), sighting.state)
         }
     }
 }
 
-/// What a reader drew, else the largest of the lesion's pieces: longest diameter, or short axis of a node.
+/// What a reader drew, else what the lesion's pieces make together: longest diameter, or short axis of a node.
 fn diameter(kind: LesionKind, sighting: &Sighting, visit: &VisitFacts, drawn: Option<&ReaderAxes>) -> Size {
     let drawn = drawn.and_then(|axes| if kind == LesionKind::Node { axes.short } else { axes.long });
     if let Some(size) = drawn.and_then(|chord| Exact::from_image(chord.length().0)) {
         return Size::Measured(size);
     }
-    let of_label = |label: &u16| {
-        let planar = visit.sizes_of(*label)?.planar.value()?;
+    let of_label = |label: &u16| visit.sizes_of(*label).map_or_else(Vec::new, Sizes::pieces);
+    let length = |planar: PlanarDiameters| {
         let chord = if kind == LesionKind::Node { planar.short_axis } else { planar.long_axis };
         Exact::from_image(chord.length().0)
     };
@@ -243,26 +260,33 @@ fn diameter(kind: LesionKind, sighting: &Sighting, visit: &VisitFacts, drawn: Op
     if let Some(reason) = sighting.labels.iter().find_map(reason) {
         return Size::NotEvaluable(reason);
     }
-    match sighting.labels.iter().filter_map(of_label).max() {
+    let sizes: Vec<Exact> = sighting.labels.iter().flat_map(of_label).filter_map(length).collect();
+    match pieces::diameter(kind, &sizes) {
         Some(size) => Size::Measured(size),
         None => Size::NotEvaluable("the lesion's mask has no measurable slice".to_owned()),
     }
 }
 
-fn viable_diameter(sighting: &Sighting, visit: &VisitFacts, enhanced: Option<bool>) -> Size {
-    let Some(sizes) = sighting.labels.first().and_then(|label| visit.sizes_of(*label)) else {
-        return Size::NotEvaluable("the lesion has no mask at this visit".to_owned());
-    };
-    match &sizes.viable {
-        Evaluable::NotEvaluable(reason) => Size::NotEvaluable(reason.clone()),
-        Evaluable::Value(_) if enhanced == Some(false) => {
-            Size::NotEvaluable("no arterial hyperenhancement when first seen; followed by RECIST 1.1".to_owned())
+/// The viable diameters of the lesion's pieces together.
+fn viable_diameter(kind: LesionKind, sighting: &Sighting, visit: &VisitFacts, enhanced: Option<bool>) -> Size {
+    let mut pieces = Vec::new();
+    for label in &sighting.labels {
+        let Some(sizes) = visit.sizes_of(*label) else {
+            return Size::NotEvaluable("the lesion has no mask at this visit".to_owned());
+        };
+        match &sizes.viable {
+            Evaluable::NotEvaluable(reason) => return Size::NotEvaluable(reason.clone()),
+            Evaluable::Value(part) => {
+                pieces.extend(part.chord.and_then(|chord| Exact::from_image(chord.length().0)));
+            }
         }
-        Evaluable::Value(part) => match &part.chord {
-            None => Size::Absent,
-            Some(chord) => Exact::from_image(chord.length().0)
-                .map_or_else(|| Size::NotEvaluable("the viable part has no length".to_owned()), Size::Measured),
-        },
+    }
+    if sighting.labels.is_empty() {
+        Size::NotEvaluable("the lesion has no mask at this visit".to_owned())
+    } else if enhanced == Some(false) {
+        Size::NotEvaluable("no arterial hyperenhancement when first seen; followed by RECIST 1.1".to_owned())
+    } else {
+        pieces::diameter(kind, &pieces).map_or(Size::Absent, Size::Measured)
     }
 }
 

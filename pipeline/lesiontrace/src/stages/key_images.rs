@@ -143,6 +143,9 @@ impl Shown<'_> {
                 calipers.push(ends(&long.unwrap_or(planar.long_axis)));
                 calipers.push(ends(&short.unwrap_or(planar.short_axis)));
             }
+            for piece in sizes.further_pieces.iter().filter(|piece| is_here(&piece.long_axis)) {
+                calipers.extend([piece.long_axis, piece.short_axis].iter().map(ends));
+            }
         }
         calipers.extend(drawn.iter().flatten().map(ends));
         (outlines, calipers)
@@ -158,9 +161,9 @@ fn place(
     tracked: &Tracked,
 ) -> Option<(Point<Patient>, Option<usize>)> {
     let visit = &visits[n];
-    if let Some(label) = sighting.labels.first() {
-        let center = mask_centroid(&visit.lesion(*label)?.mask)?;
-        return Some((center, visit.sizes_of(*label)?.slice_k));
+    if let Some(label) = largest_piece(sighting, visit) {
+        let center = mask_centroid(&visit.lesion(label)?.mask)?;
+        return Some((center, visit.sizes_of(label)?.slice_k));
     }
     let zone = tracked.zones.get(&(n, track.id.clone()));
     if let Some(zone) = zone.and_then(|labels| visit.zones.iter().find(|z| labels.first() == Some(&z.label))) {
@@ -168,6 +171,12 @@ fn place(
     }
     let last = track.sightings.range(..n).rev().find_map(|(_, s)| s.center)?;
     Some((visit.to_baseline.to_moving(last)?, None))
+}
+
+/// The piece with the largest volume, the first of equals.
+fn largest_piece(sighting: &Sighting, visit: &VisitFacts) -> Option<u16> {
+    let volume = |label: u16| visit.sizes_of(label).map_or(0.0, |sizes| sizes.volume.0);
+    sighting.labels.iter().rev().copied().max_by(|a, b| volume(*a).total_cmp(&volume(*b)))
 }
 
 /// Where a lesion was first seen, carried to a visit before; `None` where the visit lies on baseline in no known way.

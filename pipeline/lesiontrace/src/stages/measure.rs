@@ -2,8 +2,8 @@
 
 use imaging::diameter::mask_volume;
 use imaging::{
-    Affine, Chord, Interpolation, Mask, Mm, Mm3, Note, PlanarDiameters, Volume, max_3d_diameter, resample,
-    smooth_planar_diameters, widest_inside_perpendicular,
+    Affine, Chord, Component, Connectivity, Interpolation, Mask, Mm, Mm3, Note, PlanarDiameters, Volume, components,
+    max_3d_diameter, resample, smooth_planar_diameters,
 };
 use oncology::Evaluable;
 use oncology::measure::suv_peak::suv_peak;
@@ -41,6 +41,9 @@ pub(crate) struct Sizes {
     pub(crate) label: u16,
     /// Long and short axis; the slice index is the series' own.
     pub(crate) planar: Evaluable<PlanarDiameters>,
+    /// Of an outline in several pieces, the diameters of those beside the longest, from the longest on.
+    #[serde(default)]
+    pub(crate) further_pieces: Vec<PlanarDiameters>,
     /// Slice of the planar diameters on the series' grid.
     pub(crate) slice_k: Option<usize>,
     /// Volume by voxels.
@@ -58,6 +61,29 @@ pub(crate) struct Sizes {
     pub(crate) dose: Option<LesionDose>,
     /// Why no size holds: the lesion may go on where slices are missing; `None` when it does not touch the image's ends.
     pub(crate) cut: Option<String>,
+}
+
+impl Sizes {
+    /// The diameters of all pieces of the outline, the longest first; none where they are not evaluable.
+    pub(crate) fn pieces(&self) -> Vec<PlanarDiameters> {
+        self.planar.value().into_iter().chain(&self.further_pieces).copied().collect()
+    }
+}
+
+/// From this longest diameter on a piece of an outline is a fragment of the lesion; what is smaller is a speck of the mask, which
+/// RECIST would call too small to measure (Eisenhauer et al. 2009 §3.1.2, §4.3.2).
+const LEAST_FRAGMENT: Mm = Mm(5.0);
+
+/// The diameters of the outline's pieces beside the longest.
+fn further_pieces(mask: &Mask) -> Vec<PlanarDiameters> {
+    let parts = components(mask, Connectivity::Corners);
+    if parts.list.len() < 2 {
+        return Vec::new();
+    }
+    let of_part = |part: &Component| smooth_planar_diameters(&parts.mask(part.label));
+    let mut found: Vec<PlanarDiameters> = parts.list.iter().filter_map(of_part).collect();
+    found.sort_by(|a, b| b.long_axis.length().0.total_cmp(&a.long_axis.length().0));
+    found.into_iter().skip(1).filter(|part| part.long_axis.length().0 >= LEAST_FRAGMENT.0).collect()
 }
 
 /// Of what earlier versions did not measure.
@@ -144,6 +170,7 @@ fn sizes(
     Sizes {
         label: lesion.label,
         planar: planar.map_or_else(|| Evaluable::not("the lesion's mask is empty"), Evaluable::Value),
+        further_pieces: further_pieces(&lesion.mask),
         slice_k,
         volume: mask_volume(&lesion.mask),
         max_3d_mm: max_3d_diameter(&lesion.mask)
@@ -201,10 +228,8 @@ fn viable_part(lesion: &Instance, arterial: &Arterial<'_>) -> Evaluable<ViablePa
         Evaluable::NotEvaluable(reason) => return Evaluable::not(reason.clone()),
     };
     let window = arterial_window(&arterial.series.image, lesion);
-    let pixel = window.grid().spacing_mm();
-    let gap = Mm(pixel[0].max(pixel[1]));
     viable(&window, &lesion.mask, liver_hu).map(|found| ViablePart {
-        across: found.chord.and_then(|chord| widest_inside_perpendicular(&found.mask, &chord, gap)),
+        across: found.across,
         chord: found.chord.map(|c| c.chord),
         volume: found.volume,
         mask: found.mask,

@@ -18,6 +18,7 @@ pub(crate) mod page;
 pub(crate) mod pet;
 pub(crate) mod phase;
 pub(crate) mod pictures;
+pub(crate) mod pieces;
 pub(crate) mod prompted;
 pub(crate) mod register;
 pub(crate) mod registration_view;
@@ -46,7 +47,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "measure", version: 4 },
     Stage { name: "track", version: 5 },
     Stage { name: "margin", version: 5 },
-    Stage { name: "assess", version: 5 },
+    Stage { name: "assess", version: 6 },
     Stage { name: "report", version: 5 },
 ];
 

@@ -1,6 +1,6 @@
 //! Lesions and measurements as table rows.
 
-use imaging::{Chord, Mm3};
+use imaging::{Chord, Mm3, PlanarDiameters};
 use oncology::criteria::CriterionResult;
 use oncology::measure::dose::DoseStatistics;
 use oncology::reads::ReaderAxes;
@@ -12,6 +12,7 @@ use crate::stages::dose::LesionDose;
 use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::measure::Sizes;
 use crate::stages::pet::PetFacts;
+use crate::stages::pieces;
 use crate::stages::track::Tracked;
 
 /// A tracking UID under the UUID-derived root 2.25, from patient and lesion, so that the same lesion always gets the same one.
@@ -111,7 +112,13 @@ fn of_sighting(
             ..blank
         }],
         LesionState::NotEvaluable | LesionState::Merged => vec![blank],
-        _ => sighting.labels.iter().flat_map(|label| of_label(*label, &blank, visit)).collect(),
+        _ => {
+            let pieces = sighting.labels.iter().flat_map(|label| {
+                let further = visit.sizes_of(*label).map_or_else(Vec::new, |sizes| fragments(sizes, &blank, visit));
+                std::iter::once(of_label(*label, &blank, visit)).chain(further)
+            });
+            pieces::join(track.kind, &pieces.filter(|rows| !rows.is_empty()).collect::<Vec<_>>())
+        }
     }
 }
 
@@ -171,6 +178,25 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
     }
     rows.extend(sizes.dose.iter().flat_map(|dose| doses(blank, dose)));
     rows
+}
+
+/// The diameters of the pieces of one outline beside the longest; its other quantities are those of all of it.
+fn fragments(sizes: &Sizes, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Vec<MeasurementRow>> {
+    let rows = |planar: &PlanarDiameters| {
+        let k = visit.measured.grid.patient_to_voxel().apply(planar.long_axis.start).coords.z.round();
+        let slice = (k >= 0.0).then_some(k as usize);
+        let sop = slice.and_then(|k| visit.measured.sop_instance_uids.get(k)).cloned().unwrap_or_default();
+        let axes = [("long_axis", planar.long_axis), ("short_axis", planar.short_axis)];
+        let row = |(quantity, chord): (&str, Chord)| MeasurementRow {
+            sop_instance_uid: sop.clone(),
+            ..diameter(blank, quantity, &chord)
+        };
+        axes.map(row).to_vec()
+    };
+    if sizes.cut.is_some() || sizes.planar.value().is_none() {
+        return Vec::new();
+    }
+    sizes.further_pieces.iter().map(rows).collect()
 }
 
 /// SUVmax, SUVpeak, and the latter by lean body mass.

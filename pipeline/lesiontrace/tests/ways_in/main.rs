@@ -11,6 +11,7 @@ mod cohort;
 mod cohort_files;
 mod frozen_analysis;
 mod known_studies;
+mod lesion_in_pieces;
 mod lesion_links;
 #[path = "../files/more_dicom.rs"]
 mod more_dicom;

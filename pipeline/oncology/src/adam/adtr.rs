@@ -64,12 +64,12 @@ pub fn adtr_rows(assessments: &[SdtmAssessment]) -> Vec<AdtrRow> {
 
 fn baseline(first: &SdtmAssessment) -> AdtrRow {
     let sum = first.baseline_mm.value().copied();
-    let adt = first.origin_date.parse().ok();
+    let adt = first.baseline_date.parse().ok();
     AdtrRow {
         adt,
         avisit: "BASELINE".to_owned(),
         avisitn: String::new(),
-        ady: analysis_day(adt, adt),
+        ady: analysis_day(first.origin_date.parse().ok(), adt),
         ablfl: "Y",
         avalrsn: first.baseline_mm.reason().unwrap_or_default().to_owned(),
         ..row(first, "SDIAM", "Sum of Diameters (mm)", sum)

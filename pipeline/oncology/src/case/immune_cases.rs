@@ -60,6 +60,7 @@ impl Timepoint {
             targets: vec![SizedLesion { lesion: LesionId::new("sum"), kind: LesionKind::Lesion, size }],
             non_target: self.non_target()?,
             non_target_why: String::new(),
+            non_targets_seen: Vec::new(),
             new_lesion: NewLesionResponse::No,
             new_lesion_why: String::new(),
             restart: None,

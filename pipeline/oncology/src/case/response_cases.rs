@@ -119,6 +119,7 @@ pub(super) fn target(case: &CaseInput<'_>) -> Result<Map<String, Value>, CaseErr
             // Without a word on non-targets an overall CR is not taken for granted: only `previous_overall` says so.
             non_target: NonTargetResponse::Persistent,
             non_target_why: String::new(),
+            non_targets_seen: Vec::new(),
             new_lesion: NewLesionResponse::No,
             new_lesion_why: String::new(),
             restart: None,

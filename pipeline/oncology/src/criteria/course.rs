@@ -5,10 +5,11 @@
 use super::next_class::{NextClass, next_class};
 use super::response::{NewLesionResponse, NonTargetResponse, OverallResponse, TargetResponse};
 use super::size::SizedLesion;
-use super::table::{Confirmation, CriterionTable, PrPersistence};
+use super::table::{Confirmation, CriterionTable, PostCrReappearance, PrPersistence};
 use super::target::{TargetHistory, target_response};
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
+use crate::lesion::LesionId;
 
 /// One visit after baseline, as the rules see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct CourseVisit {
     pub non_target: NonTargetResponse,
     /// Its reason, as a sentence; may be empty.
     pub non_target_why: String,
+    /// Non-targets that are seen at this visit (nodes: not normal).
+    pub non_targets_seen: Vec<LesionId>,
     /// New lesions.
     pub new_lesion: NewLesionResponse,
     /// Their reason, as a sentence; may be empty.
@@ -100,6 +103,8 @@ pub fn follow_spaced(
 }
 
 fn judge(visit: &CourseVisit, history: &TargetHistory, table: &CriterionTable) -> VisitVerdict {
+    let seen_again = non_target_seen_again(visit, history, table);
+    let visit = seen_again.as_ref().unwrap_or(visit);
     let target = target_response(&visit.targets, history, table);
     let overall = table.overall.overall(target.response, visit.non_target, visit.new_lesion);
     let mut reasons = vec![target.why];
@@ -119,6 +124,18 @@ fn judge(visit: &CourseVisit, history: &TargetHistory, table: &CriterionTable) -
         why: reasons.join("; "),
         flips_if,
     }
+}
+
+/// A non-target that is seen again after an overall complete response is progression, as a target would be.
+fn non_target_seen_again(visit: &CourseVisit, history: &TargetHistory, table: &CriterionTable) -> Option<CourseVisit> {
+    let is_pd = table.options.post_cr_reappearance.value == PostCrReappearance::Pd;
+    let counts = is_pd && history.overall_complete_reached && visit.non_target == NonTargetResponse::Persistent;
+    if !counts || visit.non_targets_seen.is_empty() {
+        return None;
+    }
+    let seen: Vec<&str> = visit.non_targets_seen.iter().map(LesionId::as_str).collect();
+    let why = format!("non-target {} is seen again after an overall CR: PD whatever the size", seen.join(", "));
+    Some(CourseVisit { non_target: NonTargetResponse::Progressive, non_target_why: why, ..visit.clone() })
 }
 
 /// An established partial response counts only where the criterion lets it last.

@@ -99,6 +99,9 @@ pub struct TrackedLesion {
     pub reviewed_role: Option<LesionRole>,
     /// Vascular pattern, for new nodules of the liver.
     pub pattern: NodulePattern,
+    /// Whether it showed no arterial hyperenhancement when it was first seen: then its viable part says nothing.
+    #[serde(default)]
+    pub never_enhanced: bool,
     /// Index of the visit that first showed it; 0 is baseline.
     pub first_seen: usize,
     /// One entry per visit of the patient.
@@ -121,6 +124,7 @@ impl TrackedLesion {
             role_override: None,
             reviewed_role: None,
             pattern: NodulePattern::Unread,
+            never_enhanced: false,
             first_seen,
             visits,
         }

@@ -5,7 +5,7 @@
 
 use super::response::TargetResponse;
 use super::settings::Thresholds;
-use super::table::CriterionTable;
+use super::table::{CriterionTable, PostCrReappearance};
 use super::target::TargetHistory;
 use crate::exact::Exact;
 
@@ -47,11 +47,15 @@ pub(super) fn next_class(
 ) -> Option<NextClass> {
     use TargetResponse::{Partial, Progressive, Stable};
     let sum = sum.to_f64();
+    let after_complete =
+        history.overall_complete_reached && table.options.post_cr_reappearance.value == PostCrReappearance::Pd;
     let partial_limit = history.baseline.map(|baseline| partial_up_to(baseline, &table.thresholds));
     let progression_limit = progression_from(history.nadir.or(history.baseline)?, &table.thresholds);
     let partial_below = history.partial_established || partial_limit.is_some_and(|limit| progression_limit <= limit);
     let to = |response, limit: f64| NextClass { response, change_mm: limit - sum };
     match response {
+        // Seen again after a complete response: no size changes that.
+        Progressive if after_complete => None,
         Progressive if sum < progression_limit => None,
         Progressive => Some(to(if partial_below { Partial } else { Stable }, progression_limit)),
         Partial if partial_below => Some(to(Progressive, progression_limit)),
@@ -94,6 +98,18 @@ mod tests {
         // PD already at 60 mm: a partial response turns into it directly.
         assert_eq!(next(Partial, 55, 100, 50), Some((Progressive, 5.0)));
         assert_eq!(next(Complete, 0, 100, 50), None);
+    }
+
+    #[test]
+    fn after_a_complete_response_no_sum_would_change_progression() {
+        let history = TargetHistory {
+            baseline: Some(Exact::whole(100)),
+            nadir: Some(Exact::ZERO),
+            partial_established: true,
+            overall_complete_reached: true,
+        };
+        let table = CriterionTable::built_in("recist_1_1").unwrap();
+        assert_eq!(next_class(TargetResponse::Progressive, Exact::whole(14), &history, &table), None);
     }
 
     #[test]

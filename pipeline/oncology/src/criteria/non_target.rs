@@ -56,6 +56,12 @@ pub fn non_target_response(non_targets: &NonTargets, table: &CriterionTable) -> 
     }
 }
 
+/// The non-targets that are seen: measured or known to be there, and no normal node.
+pub fn seen(lesions: &[SizedLesion], table: &CriterionTable) -> Vec<LesionId> {
+    let is_seen = |lesion: &&SizedLesion| is_gone(lesion.kind, &lesion.size, &table.thresholds) == Some(false);
+    lesions.iter().filter(is_seen).map(|lesion| lesion.lesion.clone()).collect()
+}
+
 fn by_lesions(non_targets: &NonTargets, table: &CriterionTable) -> (NonTargetResponse, String) {
     if non_targets.lesions.is_empty() {
         return (NonTargetResponse::NotApplicable, String::new());

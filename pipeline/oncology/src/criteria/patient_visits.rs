@@ -4,7 +4,7 @@
 
 use super::course::{CourseVisit, VisitVerdict};
 use super::new_lesion::new_lesion_course;
-use super::non_target::{NonTargetGrowth, NonTargets, non_target_response};
+use super::non_target::{NonTargetGrowth, NonTargets, non_target_response, seen};
 use super::patient::{ChosenRole, ProgressionPart, ReaderCall, ResponseInput, TrackedLesion};
 use super::response::{NewLesionResponse, NonTargetResponse, OverallResponse, TargetResponse};
 use super::size::{SizedLesion, counted};
@@ -53,6 +53,7 @@ pub(super) fn course_visits(
             targets: sized(&targets, input, at, table),
             non_target,
             non_target_why,
+            non_targets_seen: seen(&judged.lesions, table),
             new_lesion,
             new_lesion_why,
             restart: restart_at(&targets, input, at, table),

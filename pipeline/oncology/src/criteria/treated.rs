@@ -8,6 +8,9 @@ use super::table::{AblatedTarget, CriterionTable, Quantity};
 use crate::lesion::{LesionKind, LesionState, Organ, Size};
 use crate::time::Date;
 
+/// Why mRECIST says nothing of a lesion.
+const NEVER_ENHANCED: &str = "no arterial hyperenhancement when first seen; followed by RECIST 1.1";
+
 /// Whether the criterion measures the viable part of this lesion. An unknown organ is taken for the liver.
 pub(super) fn is_viable_measured(lesion: &TrackedLesion, table: &CriterionTable) -> bool {
     table.quantity == Quantity::ViableDiameter
@@ -19,7 +22,8 @@ pub(super) fn is_viable_measured(lesion: &TrackedLesion, table: &CriterionTable)
 pub(super) fn effective_size(lesion: &TrackedLesion, at: usize, visits: &[VisitInfo], table: &CriterionTable) -> Size {
     let seen = &lesion.visits[at];
     if is_viable_measured(lesion, table) {
-        return viable_size(seen);
+        // What never enhanced is no target of mRECIST, and its end no response by it.
+        return if lesion.never_enhanced { Size::NotEvaluable(NEVER_ENHANCED.to_owned()) } else { viable_size(seen) };
     }
     let is_treated = first_treated_visit(lesion, visits).is_some_and(|first| at >= first);
     match table.options.ablated_target.value {

@@ -7,8 +7,9 @@
 //! hyperenhancement and no viable diameter by this definition; without enough liver round it nothing can be said.
 
 use imaging::{
-    Aligned, ChordInSlice, Connectivity, Mask, Mm, Mm3, Volume, components, diameter::mask_volume, intensity,
-    longest_inside_chord,
+    Aligned, Chord, ChordInSlice, Connectivity, Mask, Mm, Mm3, PlanarDiameters, Volume, components,
+    diameter::mask_volume, intensity, longest_inside_chord, planar_diameters, smooth_planar_diameters,
+    widest_inside_perpendicular,
 };
 
 use crate::evaluable::Evaluable;
@@ -30,6 +31,8 @@ const MIN_LIVER_VOXELS: usize = 500;
 pub struct Viable {
     /// Longest chord inside the viable part; `None` when nothing enhances.
     pub chord: Option<ChordInSlice>,
+    /// The widest perpendicular of that chord inside the viable part.
+    pub across: Option<Chord>,
     /// Volume of the viable part.
     pub volume: Mm3,
     /// Its voxels, on the arterial image's grid.
@@ -71,8 +74,31 @@ pub fn viable(arterial: &Volume<f32>, lesion: &Mask, liver_hu: f64) -> Evaluable
     let enhancing = Mask::from_values(enhancing, lesion.grid().clone()).expect("one value was made per voxel");
     let mask = largest(&enhancing);
     let pixel = mask.grid().spacing_mm();
-    let chord = longest_inside_chord(&mask, Mm(pixel[0].max(pixel[1])));
-    Evaluable::Value(Viable { chord, volume: mask_volume(&mask), mask, lesion_hu })
+    let gap = Mm(pixel[0].max(pixel[1]));
+    let of_pixels = longest_inside_chord(&mask, gap);
+    let scale = of_pixels.map_or(1.0, |chord| shortened(chord.chord, &mask, lesion));
+    let across = of_pixels.and_then(|chord| widest_inside_perpendicular(&mask, &chord, gap));
+    let across = across.map(|across| scaled(across, scale));
+    let chord = of_pixels.map(|one| ChordInSlice { chord: scaled(one.chord, scale), ..one });
+    Evaluable::Value(Viable { chord, across, volume: mask_volume(&mask), mask, lesion_hu })
+}
+
+/// By how much the outline of the pixels makes a chord of the viable part too long, as a factor of at most 1: the smooth outline, by
+/// which whole lesions are measured, has a shorter longest axis; and no part is longer than the whole.
+fn shortened(chord: Chord, viable: &Mask, lesion: &Mask) -> f64 {
+    let long = |planar: PlanarDiameters| planar.long_axis.length().0;
+    let (pixels, smooth) = (planar_diameters(viable).map(long), smooth_planar_diameters(viable).map(long));
+    let of_outline = pixels.zip(smooth).map_or(1.0, |(pixels, smooth)| smooth / pixels);
+    let of_whole = smooth_planar_diameters(lesion).map_or(1.0, |whole| long(whole) / chord.length().0);
+    let scale = of_outline.min(of_whole).min(1.0);
+    if scale.is_finite() { scale } else { 1.0 }
+}
+
+/// A chord made shorter on both ends; its middle and direction stay.
+fn scaled(chord: Chord, scale: f64) -> Chord {
+    let Chord { start, end } = chord;
+    let (middle, half) = (start + (end - start) * 0.5, (end - start) * (0.5 * scale));
+    Chord { start: middle - half, end: middle + half }
 }
 
 /// The largest connected part: scattered noise above the threshold is no tumour.
@@ -115,6 +141,17 @@ mod tests {
         let (solid, lesion) = sphere(|r| if r < 15.0 { 140.0 } else { 70.0 });
         let length = viable(&solid, &lesion, 70.0).value().unwrap().chord.unwrap().chord.length().0;
         assert!((length - 30.0).abs() < 1.5, "{length}");
+    }
+
+    #[test]
+    fn a_part_is_not_longer_than_the_whole_of_which_it_is_all() {
+        let (solid, lesion) = sphere(|r| if r < 15.0 { 140.0 } else { 70.0 });
+        let found = viable(&solid, &lesion, 70.0).value().cloned().unwrap();
+        let of_its_own = smooth_planar_diameters(&found.mask).unwrap();
+        let (length, across) = (found.chord.unwrap().chord.length().0, found.across.unwrap().length().0);
+        let whole = smooth_planar_diameters(&lesion).unwrap().long_axis.length().0;
+        assert!((length - of_its_own.long_axis.length().0.min(whole)).abs() < 1e-9, "{length} {whole}");
+        assert!((across - of_its_own.short_axis.length().0).abs() < 0.5, "{across}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::sizes::{coded, diameters_of, kind_of, state};
 use super::visits::{Visit, visits_of};
 use super::{TrRow, TuRow};
 use crate::criteria::course::CourseVisit;
-use crate::criteria::non_target::{NonTargets, non_target_response};
+use crate::criteria::non_target::{NonTargets, non_target_response, seen};
 use crate::criteria::size::{SizedLesion, counted};
 use crate::criteria::table::CriterionTable;
 use crate::evaluable::Evaluable;
@@ -147,7 +147,8 @@ impl<'a> Reading<'a> {
         table: &CriterionTable,
     ) -> CourseVisit {
         let visit = &self.visits[at];
-        let (non_target, non_target_why) = non_target_response(&self.non_targets(visit, !targets.is_empty()), table);
+        let non_targets = self.non_targets(visit, !targets.is_empty());
+        let (non_target, non_target_why) = non_target_response(&non_targets, table);
         let (new_lesion, new_lesion_why) = new_lesion_response(new_lesions, at);
         CourseVisit {
             // Days between visits come from their dates as written.
@@ -155,6 +156,7 @@ impl<'a> Reading<'a> {
             targets: self.sized(targets, visit),
             non_target,
             non_target_why,
+            non_targets_seen: seen(&non_targets.lesions, table),
             new_lesion,
             new_lesion_why,
             restart: None,

@@ -13,6 +13,7 @@ use oncology::{Days, LesionRow, MeasurementRow};
 use super::lines;
 use super::segments::{finding, organ_code, snomed, tracking};
 use super::visit::Visit;
+use crate::stages::pieces::OF_PIECE;
 
 /// What groups are made of.
 pub(super) struct Measured<'a> {
@@ -71,40 +72,53 @@ fn of_lesion(
 ) -> Vec<GroupToWrite> {
     let source = measured.visit.source;
     let labels = source.measured_labels.get(&lesion.lesion_id).map_or(&[][..], Vec::as_slice);
-    let parts = by_label(rows);
-    if labels.is_empty() || parts.len() != labels.len() {
-        if !labels.is_empty() {
+    let segment_of = |label: &u16| {
+        let segment = source.lesions.iter().position(|record| record.label == *label).map(|n| n as u16 + 1);
+        segment.filter(|number| measured.segmentation.is_some_and(|s| s.shows(*number)))
+    };
+    let with = |rows: &[&MeasurementRow], label: &u16| match segment_of(label) {
+        None => vec![without_outline(measured, lesion, rows)],
+        Some(segment) => with_outline(measured, lesion, rows, segment),
+    };
+    let [joint, pieces @ ..] = &by_piece(rows)[..] else { return Vec::new() };
+    match labels {
+        [] => vec![without_outline(measured, lesion, rows)],
+        [label] if pieces.is_empty() => with(rows, label),
+        // One outline in pieces, whose calipers may lie in several slices.
+        [label] => match segment_of(label) {
+            None => vec![without_outline(measured, lesion, rows)],
+            Some(segment) => vec![group(measured, lesion, rows, RegionToWrite::Segment(segment))],
+        },
+        // Several outlines: what they are together, then each piece with its own.
+        _ if pieces.len() == labels.len() => {
+            let own = labels.iter().zip(pieces).flat_map(|(label, piece)| with(piece, label));
+            std::iter::once(without_outline(measured, lesion, joint)).chain(own).collect()
+        }
+        _ => {
             let message = format!(
-                "{} has {} outlines and rows of {}; its numbers are written without an outline",
+                "{} has {} outlines and rows of {} pieces; its numbers are written without an outline",
                 lesion.lesion_id,
                 labels.len(),
-                parts.len()
+                pieces.len()
             );
             notes.push(Note::warning("outline_without_rows", lesion.lesion_id.clone(), message));
+            vec![without_outline(measured, lesion, rows)]
         }
-        return vec![without_outline(measured, lesion, rows)];
     }
-    let of_part = |(label, part): (&u16, &Vec<&MeasurementRow>)| {
-        let segment = source.lesions.iter().position(|record| record.label == *label).map(|n| n as u16 + 1);
-        let segment = segment.filter(|number| measured.segmentation.is_some_and(|s| s.shows(*number)));
-        match segment {
-            None => vec![without_outline(measured, lesion, part)],
-            Some(segment) => with_outline(measured, lesion, part, segment),
-        }
-    };
-    labels.iter().zip(&parts).flat_map(of_part).collect()
 }
 
-/// The rows of each outline: those of one begin with its long axis.
-fn by_label<'a>(rows: &[&'a MeasurementRow]) -> Vec<Vec<&'a MeasurementRow>> {
-    let mut parts: Vec<Vec<&MeasurementRow>> = Vec::new();
+/// The rows of the lesion as a whole, then those of each of its pieces.
+fn by_piece<'a>(rows: &[&'a MeasurementRow]) -> Vec<Vec<&'a MeasurementRow>> {
+    let piece = |row: &MeasurementRow| row.quantity.split_once(OF_PIECE).map(|(_, number)| number.to_owned());
+    let mut parts: Vec<(Option<String>, Vec<&MeasurementRow>)> = vec![(None, Vec::new())];
     for row in rows {
-        match parts.last_mut() {
-            Some(part) if row.quantity != "long_axis" => part.push(row),
-            _ => parts.push(vec![row]),
+        let own = piece(row);
+        match parts.iter_mut().find(|(number, _)| *number == own) {
+            Some((_, part)) => part.push(row),
+            None => parts.push((own, vec![row])),
         }
     }
-    parts
+    parts.into_iter().map(|(_, rows)| rows).collect()
 }
 
 /// The volumetric group of an outline, and the planar one where its axes are known.
@@ -114,18 +128,21 @@ fn with_outline(
     rows: &[&MeasurementRow],
     segment: u16,
 ) -> Vec<GroupToWrite> {
-    let is_axis = |row: &&MeasurementRow| matches!(row.quantity.as_str(), "long_axis" | "short_axis");
-    let place = rows.iter().filter(|row| is_axis(row)).find_map(|row| lines::slice_of(row, measured.grid));
+    let place = rows.iter().filter(|row| is_axis(&row.quantity)).find_map(|row| lines::slice_of(row, measured.grid));
     let frame = place.and_then(|k| measured.segmentation?.frame_of(segment, k));
     let (Some(k), Some(frame)) = (place, frame) else {
         return vec![group(measured, lesion, rows, RegionToWrite::Segment(segment))];
     };
-    let (axes, others): (Vec<&MeasurementRow>, Vec<&MeasurementRow>) = rows.iter().partition(|row| is_axis(row));
+    let (axes, others): (Vec<&MeasurementRow>, Vec<&MeasurementRow>) =
+        rows.iter().partition(|row| is_axis(&row.quantity));
     let image = measured.slices[k].clone();
     let planar = GroupToWrite {
         evaluations: Vec::new(),
         ..group(measured, lesion, &axes, RegionToWrite::SegmentFrame { frame, image })
     };
+    if others.is_empty() {
+        return vec![planar];
+    }
     vec![planar, group(measured, lesion, &others, RegionToWrite::Segment(segment))]
 }
 
@@ -200,8 +217,14 @@ fn measurement(measured: &Measured<'_>, row: &MeasurementRow) -> Option<Measurem
         derivation,
         value,
         unit: unit(&row.unit),
-        line: matches!(row.quantity.as_str(), "long_axis" | "short_axis").then(|| lines::line(row, measured)).flatten(),
+        line: is_axis(&row.quantity).then(|| lines::line(row, measured)).flatten(),
     })
+}
+
+/// Whether a quantity is a diameter of the lesion or of one of its pieces, which has a caliper.
+fn is_axis(quantity: &str) -> bool {
+    let whole = quantity.split_once(OF_PIECE).map_or(quantity, |(whole, _)| whole);
+    matches!(whole, "long_axis" | "short_axis")
 }
 
 /// Concept and derivation of a quantity of `measurements.csv`; one without a code has its own word in the program's scheme.

@@ -19,6 +19,7 @@ fn visit(day: i64, text: &str, sum: f64, overall: &str) -> SdtmAssessment {
         study_day_range: None,
         date: text.to_owned(),
         origin_date: "2024-01-01".to_owned(),
+        baseline_date: "2023-12-22".to_owned(),
         sum_mm: Evaluable::Value(sum),
         baseline_mm: Evaluable::Value(100.0),
         nadir_mm: Evaluable::Value(80.0),
@@ -67,7 +68,8 @@ fn a_response_seen_once_is_not_confirmed() {
 #[test]
 fn sums_begin_with_baseline() {
     let sums = adtr_rows(&[visit(56, "2024-02-26", 60.0, "PR")]);
-    assert_eq!((sums[0].ablfl, sums[0].aval, sums[0].adt), ("Y", Some(100.0), Some(date(2024, 1, 1))));
+    assert_eq!((sums[0].ablfl, sums[0].aval, sums[0].adt), ("Y", Some(100.0), Some(date(2023, 12, 22))));
+    assert_eq!(sums[0].ady, Some(-10), "the images were made ten days before the treatment");
     let values: Vec<Option<f64>> = sums[1..].iter().map(|row| row.aval).collect();
     assert_eq!(values, [Some(60.0), Some(80.0), Some(-40.0), Some(-40.0), Some(-20.0), Some(-25.0)]);
     let missing = SdtmAssessment { sum_mm: Evaluable::not("T1: not done"), ..visit(56, "2024-02-26", 0.0, "NE") };

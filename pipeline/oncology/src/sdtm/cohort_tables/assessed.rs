@@ -40,6 +40,7 @@ pub fn assessments_of(
             visit,
             date,
             origin_date: origin.to_string(),
+            baseline_date: baseline.map(|date| date.to_string()).unwrap_or_default(),
             study_day: Evaluable::Value(one.study_day),
             study_day_range: Some(DayRange::exactly(one.study_day)),
             sum_mm: sum(one.sum_mm, "a target lesion was not evaluable"),

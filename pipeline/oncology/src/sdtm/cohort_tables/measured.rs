@@ -112,12 +112,11 @@ fn of_sighting(lesion: &str, found: &[&MeasurementRow], is_response: bool) -> Ve
     rows
 }
 
-/// The largest of a lesion's pieces, or why one of them has no size; `None` where nothing is said of this diameter.
+/// A lesion's diameter, or why it has none; `None` where nothing is said of it.
 fn diameter<'a>(found: &[&'a MeasurementRow], quantity: &str) -> Option<Result<Exact, &'a str>> {
-    let rows: Vec<&&MeasurementRow> = found.iter().filter(|row| row.quantity == quantity).collect();
     // What is not evaluable is said once, of the long axis, and holds for the short one too.
     if let Some(row) = found.iter().find(|row| row.quantity == "long_axis" && !row.evaluable) {
         return Some(Err(row.reason.as_str()));
     }
-    rows.iter().filter_map(|row| Exact::from_image(row.value?)).max().map(Ok)
+    found.iter().find(|row| row.quantity == quantity).and_then(|row| Exact::from_image(row.value?)).map(Ok)
 }

@@ -77,9 +77,10 @@ fn what_is_written_is_assessed_as_the_images_were() {
         measured("L2", 0, "long_axis", Some(25.0), "present", ""),
         measured("L2", 0, "short_axis", Some(18.0), "present", ""),
         measured("L3", 0, "long_axis", Some(4.0), "present", ""),
-        // Two pieces: the larger counts; the node is normal.
-        measured("L1", 60, "long_axis", Some(9.0), "present", ""),
-        measured("L1", 60, "long_axis", Some(19.5), "present", ""),
+        // Two pieces make one number; the rows of each are not told.
+        measured("L1", 60, "long_axis", Some(19.5), "present", "in 2 pieces: 12 + 7.5 mm, added"),
+        measured("L1", 60, "long_axis_piece_1", Some(12.0), "present", ""),
+        measured("L1", 60, "long_axis_piece_2", Some(7.5), "present", ""),
         measured("L2", 60, "short_axis", Some(12.0), "present", ""),
         measured("L1", 90, "long_axis", None, "not_evaluable", "the place was not imaged"),
         measured("L2", 90, "short_axis", Some(12.0), "present", ""),

@@ -1,0 +1,159 @@
+//! A lesion that lies in several pieces: how the numbers of the pieces make the lesion's own.
+//!
+//! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.4.2: when a non-nodal lesion fragments, the longest diameters of the fragments are
+//! added. Of a node, of which that is not said, the piece with the larger short axis counts. Volumes and areas are added, of uptake
+//! the hottest piece counts. Edge case: a piece that cannot be measured leaves the lesion without a number.
+
+use oncology::lesion::LesionKind;
+use oncology::{Exact, MeasurementRow};
+
+/// What marks the row of a single piece: `long_axis_piece_2`.
+pub(crate) const OF_PIECE: &str = "_piece_";
+
+/// The diameter that counts of a lesion in pieces; `None` without a piece.
+pub(crate) fn diameter(kind: LesionKind, pieces: &[Exact]) -> Option<Exact> {
+    match kind {
+        LesionKind::Node => pieces.iter().copied().max(),
+        LesionKind::Lesion => (!pieces.is_empty()).then(|| pieces.iter().copied().sum()),
+    }
+}
+
+/// The rows of a lesion from those of its pieces: one for each quantity, then one for each diameter of each piece.
+pub(crate) fn join(kind: LesionKind, pieces: &[Vec<MeasurementRow>]) -> Vec<MeasurementRow> {
+    let [single] = pieces else {
+        let unmeasured = pieces.iter().flatten().find(|row| row.quantity == "long_axis" && !row.evaluable);
+        if let Some(row) = unmeasured {
+            return vec![row.clone()];
+        }
+        let mut names: Vec<&str> = Vec::new();
+        for row in pieces.iter().flatten() {
+            if !names.contains(&row.quantity.as_str()) {
+                names.push(&row.quantity);
+            }
+        }
+        let joined = names.iter().filter_map(|name| one_row(kind, name, pieces));
+        return joined.chain(diameters(pieces)).collect();
+    };
+    single.clone()
+}
+
+/// One quantity of all pieces; those without it (nothing enhances in them) have no part in it.
+fn one_row(kind: LesionKind, name: &str, pieces: &[Vec<MeasurementRow>]) -> Option<MeasurementRow> {
+    let rows: Vec<&MeasurementRow> = pieces.iter().filter_map(|piece| of(piece, name)).collect();
+    if let Some(row) = rows.iter().find(|row| !row.evaluable) {
+        return Some((*row).clone());
+    }
+    let known: Vec<(&MeasurementRow, Exact)> =
+        rows.iter().filter_map(|row| Some((*row, Exact::from_image(row.value?)?))).collect();
+    let values: Vec<Exact> = known.iter().map(|(_, value)| *value).collect();
+    let largest = known.iter().rev().max_by_key(|(_, value)| *value).map(|(row, _)| *row);
+    let n = pieces.len();
+    let (row, value, how) = match name {
+        "long_axis" | "short_axis" | "viable_long_axis" | "viable_short_axis" if kind == LesionKind::Node => {
+            (largest?, values.iter().copied().max(), "the largest counts")
+        }
+        "long_axis"
+        | "short_axis"
+        | "viable_long_axis"
+        | "viable_short_axis"
+        | "viable_cross_product"
+        | "volume"
+        | "viable_volume" => (*rows.first()?, Some(values.iter().copied().sum()), "added"),
+        "max_3d_diameter" | "suv_max" | "suv_peak" | "sul_peak" | "dose_max" => {
+            (largest?, values.iter().copied().max(), "the largest counts")
+        }
+        "dose_min" => (*rows.first()?, values.iter().copied().min(), "the smallest counts"),
+        _ => (*rows.first()?, None, ""),
+    };
+    let told: Vec<String> = values.iter().map(Exact::to_string).collect();
+    let in_pieces = format!("in {n} pieces: {} {}, {how}", told.join(" + "), row.unit);
+    let is_one_place = how == "the largest counts";
+    Some(MeasurementRow {
+        value: value.map(Exact::to_f64),
+        evaluable: value.is_some(),
+        reason: if value.is_some() { in_pieces } else { format!("in {n} pieces, whose {name} are not joined") },
+        caliper_lps_mm: if is_one_place { row.caliper_lps_mm.clone() } else { String::new() },
+        sop_instance_uid: if is_one_place { row.sop_instance_uid.clone() } else { String::new() },
+        ..row.clone()
+    })
+}
+
+fn of<'a>(piece: &'a [MeasurementRow], name: &str) -> Option<&'a MeasurementRow> {
+    piece.iter().find(|row| row.quantity == name)
+}
+
+/// The diameters of each piece with their calipers, numbered from 1.
+fn diameters(pieces: &[Vec<MeasurementRow>]) -> Vec<MeasurementRow> {
+    let numbered = pieces.iter().enumerate().flat_map(|(n, piece)| piece.iter().map(move |row| (n + 1, row)));
+    let diameters = numbered.filter(|(_, row)| !row.caliper_lps_mm.is_empty());
+    diameters
+        .map(|(n, row)| MeasurementRow { quantity: format!("{}{OF_PIECE}{n}", row.quantity), ..row.clone() })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use oncology::VisitId;
+
+    fn row(quantity: &str, value: Option<f64>, caliper: &str) -> MeasurementRow {
+        let day = jiff::civil::date(2024, 1, 1);
+        MeasurementRow {
+            patient_id: "1".into(),
+            lesion_id: "L1".into(),
+            date: day,
+            study_day: 0,
+            series_role: "ct".into(),
+            quantity: quantity.into(),
+            value,
+            unit: "mm".into(),
+            low: None,
+            high: None,
+            method: String::new(),
+            evaluable: value.is_some(),
+            reason: if value.is_some() { String::new() } else { "cut off".into() },
+            state: "present".into(),
+            caliper_lps_mm: caliper.into(),
+            sop_instance_uid: String::new(),
+            visit: VisitId::first(day),
+        }
+    }
+
+    fn two() -> [Vec<MeasurementRow>; 2] {
+        [
+            vec![row("long_axis", Some(18.0), "a"), row("volume", Some(100.5), ""), row("dose_d95", Some(60.0), "")],
+            vec![row("long_axis", Some(12.1), "b"), row("volume", Some(50.25), ""), row("dose_d95", Some(50.0), "")],
+        ]
+    }
+
+    fn value(rows: &[MeasurementRow], quantity: &str) -> Option<f64> {
+        of(rows, quantity).unwrap().value
+    }
+
+    #[test]
+    fn fragments_are_added_and_each_is_told() {
+        let rows = join(LesionKind::Lesion, &two());
+        assert_eq!((value(&rows, "long_axis"), value(&rows, "volume")), (Some(30.1), Some(150.75)));
+        let long = of(&rows, "long_axis").unwrap();
+        assert!(long.reason == "in 2 pieces: 18 + 12.1 mm, added" && long.caliper_lps_mm.is_empty(), "{long:?}");
+        assert_eq!(of(&rows, "long_axis_piece_2").map(|row| row.caliper_lps_mm.as_str()), Some("b"));
+        let dose = of(&rows, "dose_d95").unwrap();
+        assert!(!dose.evaluable && dose.reason.contains("not joined"), "no share of a dose follows from two");
+        let mut keys: Vec<&str> = rows.iter().map(|row| row.quantity.as_str()).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), rows.len(), "one row is one thing");
+    }
+
+    #[test]
+    fn of_a_node_the_largest_piece_counts_and_one_unmeasured_piece_leaves_no_number() {
+        let rows = join(LesionKind::Node, &two());
+        let long = of(&rows, "long_axis").unwrap();
+        assert_eq!((long.value, long.caliper_lps_mm.as_str()), (Some(18.0), "a"));
+        let [first, mut second] = two();
+        second[0] = row("long_axis", None, "");
+        let rows = join(LesionKind::Lesion, &[first.clone(), second]);
+        assert!(rows.len() == 1 && rows[0].reason == "cut off", "{rows:?}");
+        assert_eq!(join(LesionKind::Lesion, &[first.clone()]), first);
+    }
+}
