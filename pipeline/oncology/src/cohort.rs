@@ -58,7 +58,9 @@ pub struct MeasurementRow {
     pub study_day: i64,
     /// Role of the series measured, such as `ct_portal_venous`.
     pub series_role: String,
-    /// `long_axis`, `short_axis`, `volume`, `viable_long_axis`, `viable_cross_product`, `max_3d_diameter`, `suv_max`, …
+    /// `long_axis`, `short_axis`, `max_3d_diameter`, `volume`; of enhancing tissue `viable_long_axis`, `viable_short_axis`,
+    /// `viable_cross_product`, `viable_volume`; of a PET `suv_max`, `suv_peak`, `sul_peak`; of a dose `dose_mean`, `dose_min`,
+    /// `dose_max`, `dose_d95`; of a lesion in pieces `long_axis_piece_1` and so on.
     pub quantity: String,
     /// The number; empty when not evaluable.
     pub value: Option<f64>,

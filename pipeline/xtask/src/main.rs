@@ -1,6 +1,7 @@
 //! Developers' tasks: `cargo xtask tidy` checks the rules of this repository, `cargo xtask ci` everything a change must pass.
 
 mod ci;
+mod dictionary;
 mod repository;
 mod rust_text;
 mod tidy;
@@ -15,6 +16,8 @@ const USAGE: &str = "cargo xtask <task>
 
   tidy   checks the rules of this repository (pipeline/xtask/src/tidy)
   cases  writes test_data/criteria/CASES.md from the worked cases
+  dictionary
+         writes pipeline/DATA_DICTIONARY.md and configs/tables/columns.csv from the rows' documentation
   ci     formatting, clippy, tests, documentation, tidy
   validate-registration [FIRST_SEED N_SEEDS]
          registers follow-ups of synthetic patients and prints pass, review, fail and the true errors (about 2 min a seed)
@@ -42,6 +45,7 @@ fn run(task: &str) -> anyhow::Result<ExitCode> {
         "tidy" => tidy::run(&root),
         "ci" => ci::run(&root),
         "cases" => worked_cases::run(&root),
+        "dictionary" => dictionary::run(&root),
         "validate-registration" => example(&root, "lesiontrace-phantom", "validate_registration"),
         "measure-phases" => example(&root, "lesiontrace", "measure_phases"),
         "measure-second-look" => example(&root, "lesiontrace", "measure_second_look"),

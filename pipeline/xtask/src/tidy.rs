@@ -46,7 +46,7 @@ impl std::fmt::Display for Violation {
 /// A rule in words, and the places that break it.
 type Rule = (&'static str, fn(&Repository) -> Vec<Violation>);
 
-const ALL: [Rule; 24] = [
+const ALL: [Rule; 25] = [
     ("the top level holds what the layout names", layout::top_level),
     ("a file is named after what is in it", layout::telling_names),
     ("no file is large but a model", layout::small_files),
@@ -62,6 +62,7 @@ const ALL: [Rule; 24] = [
     ("every number of a criterion or preset has its source", sources::numbers),
     ("every criterion and preset has a worked case", sources::worked_cases),
     ("the page of worked cases is what they say", sources::page_of_cases),
+    ("the data dictionary is what the rows document", sources::data_dictionary),
     ("a model is what its card says", models::cards),
     ("no path of a machine", text::machine_paths),
     ("prose is at most 120 characters wide", text::width),

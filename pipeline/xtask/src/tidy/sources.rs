@@ -6,6 +6,7 @@ use serde_json::Value as Json;
 use toml::{Table, Value};
 
 use super::Violation;
+use crate::dictionary;
 use crate::repository::Repository;
 use crate::worked_cases::{FOLDER, PAGE, page};
 
@@ -66,6 +67,18 @@ pub(super) fn page_of_cases(repository: &Repository) -> Vec<Violation> {
         Ok(_) => vec![Violation::file(PAGE, "is not what the cases beside it say: run cargo xtask cases")],
         Err(error) => vec![Violation::file(FOLDER, format!("{error:#}"))],
     }
+}
+
+/// Data dictionary and the built-in table of columns are what the rows document.
+pub(super) fn data_dictionary(repository: &Repository) -> Vec<Violation> {
+    let rows = repository.texts(".rs").filter(|(path, _)| path.starts_with(dictionary::FOLDER));
+    let tables = match dictionary::read(rows.map(|(_, text)| text)) {
+        Ok(tables) => tables,
+        Err(error) => return vec![Violation::file(dictionary::FOLDER, format!("{error:#}"))],
+    };
+    let made = [(dictionary::PAGE, dictionary::page(&tables)), (dictionary::TABLE, dictionary::table(&tables))];
+    let stale = made.iter().filter(|(path, text)| repository.text(path) != Some(text.as_str()));
+    stale.map(|(path, _)| Violation::file(*path, "is not what the rows document: run cargo xtask dictionary")).collect()
 }
 
 /// A case in `test_data/criteria` works the table: it names it as preset or criterion, or its category is the table's family.
