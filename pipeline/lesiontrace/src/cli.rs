@@ -7,6 +7,7 @@ mod export;
 mod quality;
 mod report;
 mod review;
+mod shell;
 mod steps;
 mod survival;
 mod track;
@@ -23,6 +24,7 @@ pub(crate) use export::{DicomKind, Export};
 pub(crate) use quality::{CompareMasks, Validate};
 pub(crate) use report::Report;
 pub(crate) use review::{Review, ReviewAction};
+pub(crate) use shell::{Completions, Man};
 pub(crate) use steps::{
     Assess, Between, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction,
     Register, Segment, Suv, Transform, Warp,
@@ -183,4 +185,12 @@ pub(crate) enum Command {
     /// Response criteria: list the built-in ones, or show one with its sources.
     #[command(after_help = "Example: lesiontrace criterion show recist_1_1")]
     Criterion(Criterion),
+    /// Completion of commands, options and their values for a shell.
+    #[command(
+        after_help = "Examples: lesiontrace completions bash > ~/.local/share/bash-completion/completions/lesiontrace\n          lesiontrace completions zsh > ~/.zfunc/_lesiontrace"
+    )]
+    Completions(Completions),
+    /// Writes a manual page for the program and one for each command.
+    #[command(after_help = "Example: lesiontrace man ~/.local/share/man/man1 && man lesiontrace-run")]
+    Man(Man),
 }

@@ -68,6 +68,15 @@ pub(crate) fn print_json(value: &impl Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", json_text(value)?))
 }
 
+/// Prints bytes as they are: no text of others is in them.
+pub(crate) fn print_raw(bytes: &[u8]) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        other => other.context("writing to stdout"),
+    }
+}
+
 /// What [`print_json`] prints, without the line's end.
 pub(crate) fn json_text(value: &impl Serialize) -> anyhow::Result<String> {
     let text = serde_json::to_string_pretty(value).context("turning a result into JSON")?;

@@ -23,6 +23,9 @@ const MR_SPACING_MM: [f64; 3] = [2.0, 2.0, 5.0];
 const PET_NOISE: f32 = 0.03;
 const MR_NOISE: f32 = 12.0;
 
+/// Start of a PET after the CT's injection, seconds.
+const SCAN_STARTS_S: i64 = 4 * 3600;
+
 /// What is drawn for one PET.
 struct PetDraw {
     grid: Grid,
@@ -97,7 +100,6 @@ impl PatientPlan {
     fn pet(&self, n: usize, scene: &Scene<'_>, looks: &Looks, drawn: &PetDraw) -> Series {
         let PetDraw { grid, uptake_s, injected_dose_bq, of_lesions } = drawn;
         let (uptake_s, injected_dose_bq) = (*uptake_s, *injected_dose_bq);
-        const SCAN_STARTS_S: i64 = 4 * 3600;
         let weight_kg = self.person.weight_kg;
         let dose_left = injected_dose_bq * (-(uptake_s as f64) / F18_HALF_LIFE_S).exp2();
         let suv_per_bq_per_ml = weight_kg * 1000.0 / dose_left;

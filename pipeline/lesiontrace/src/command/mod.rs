@@ -29,6 +29,7 @@ mod segment;
 mod segment_each;
 mod segment_memory;
 mod segment_prompted;
+mod shell;
 mod status;
 mod survival;
 mod suv;
@@ -73,5 +74,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Pull(args) => pull::run(args, &cli.global),
         Command::Push(args) => push::run(args, &cli.global),
         Command::Demo(args) => demo::run(args, &cli.global),
+        Command::Completions(args) => shell::completions(args),
+        Command::Man(args) => shell::man(args),
     }
 }

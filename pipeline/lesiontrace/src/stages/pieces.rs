@@ -154,6 +154,6 @@ mod tests {
         second[0] = row("long_axis", None, "");
         let rows = join(LesionKind::Lesion, &[first.clone(), second]);
         assert!(rows.len() == 1 && rows[0].reason == "cut off", "{rows:?}");
-        assert_eq!(join(LesionKind::Lesion, &[first.clone()]), first);
+        assert_eq!(join(LesionKind::Lesion, std::slice::from_ref(&first)), first);
     }
 }

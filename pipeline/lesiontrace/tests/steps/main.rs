@@ -55,3 +55,21 @@ fn point(value: &Value) -> [f64; 3] {
 fn test_data(path: &str) -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test_data").join(path).display().to_string()
 }
+
+#[test]
+fn a_shell_and_man_know_every_command() {
+    let folder = files::Folder::new();
+    let pages = folder.path("man");
+    lesiontrace(&["man", &pages]).assert().success();
+    for command in ["lesiontrace", "lesiontrace-run", "lesiontrace-review-apply"] {
+        let page = std::fs::read_to_string(std::path::Path::new(&pages).join(format!("{command}.1"))).unwrap();
+        assert!(page.contains(".SH SYNOPSIS") && page.contains(command.trim_start_matches("lesiontrace-")), "{page}");
+    }
+    for (shell, known) in
+        [("bash", "lesiontrace__"), ("zsh", "#compdef lesiontrace"), ("fish", "complete -c lesiontrace")]
+    {
+        let script = lesiontrace(&["completions", shell]).output().unwrap();
+        let script = String::from_utf8(script.stdout).unwrap();
+        assert!(script.contains(known) && script.contains("survival"), "{shell}");
+    }
+}

@@ -24,7 +24,7 @@ pub enum Further {
     /// By the SUV of the hottest lesion.
     Eortc(EortcTable),
     /// By the SULpeak of the hottest lesion.
-    Percist(PercistTable),
+    Percist(Box<PercistTable>),
     /// By the SUV of the hottest lesion against the liver's.
     Lugano(DeauvilleTable),
 }
@@ -36,7 +36,7 @@ impl Further {
         match id {
             "vrecist" | "qeasl" | "easl" => ExtentTable::built_in(id).map(Self::Extent).map_err(unread),
             "eortc_1999" => EortcTable::built_in(id).map(Self::Eortc).map_err(unread),
-            "percist_1_0" => PercistTable::built_in(id).map(Self::Percist).map_err(unread),
+            "percist_1_0" => PercistTable::built_in(id).map(|table| Self::Percist(Box::new(table))).map_err(unread),
             "deauville" => DeauvilleTable::built_in(id).map(Self::Lugano).map_err(unread),
             "lirads_tr" | "narayanan2024_response" => {
                 Err(format!("{id} is coded by a reader: see reads.csv, and cohort/readings.csv"))

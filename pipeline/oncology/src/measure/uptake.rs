@@ -26,7 +26,7 @@ pub fn voxels_of(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<Vec<Index3>> {
 
 fn voxel_of_middle(pet: &Volume<f32>, lesion: &Mask) -> Option<Index3> {
     let at = pet.grid().patient_to_voxel().apply(mask_centroid(lesion)?).coords;
-    let [i, j, k] = [at.x, at.y, at.z].map(|v| v.round()).map(|v| (v >= 0.0).then_some(v as usize));
+    let [i, j, k] = [at.x, at.y, at.z].map(f64::round).map(|v| (v >= 0.0).then_some(v as usize));
     let at = Index3 { i: i?, j: j?, k: k? };
     pet.get(at).is_some().then_some(at)
 }
