@@ -29,20 +29,26 @@ impl<'a> CohortTables<'a> {
     }
 
     /// Writes `cohort/NAME.csv` and `.parquet` and adds the sheet; `about` says what one row is.
-    pub(crate) fn write<T: Serialize>(
+    pub(crate) fn write<T: Serialize + Sync>(
         &mut self,
         name: &str,
         about: &str,
         names: &[&'static str],
         rows: &[T],
     ) -> anyhow::Result<()> {
-        let csv = to_csv(names, rows).with_context(|| format!("making {name}.csv"))?;
-        out::write_atomic(&self.folder.join(format!("cohort/{name}.csv")), &csv)?;
-        drop(csv);
         let columns = columns(name, names);
-        let parquet = to_parquet(&columns, rows).with_context(|| format!("making {name}.parquet"))?;
-        out::write_atomic(&self.folder.join(format!("cohort/{name}.parquet")), &parquet)?;
-        drop(parquet);
+        let cohort = self.folder.join("cohort");
+        let (csv, parquet) = rayon::join(
+            || {
+                let csv = to_csv(names, rows).with_context(|| format!("making {name}.csv"))?;
+                out::write_atomic(&cohort.join(format!("{name}.csv")), &csv)
+            },
+            || {
+                let parquet = to_parquet(&columns, rows).with_context(|| format!("making {name}.parquet"))?;
+                out::write_atomic(&cohort.join(format!("{name}.parquet")), &parquet)
+            },
+        );
+        csv.and(parquet)?;
         let elsewhere = format!("{name}.csv or {name}.parquet");
         self.workbook.add_rows(name, about, &elsewhere, &columns, rows).context("making tables.xlsx")
     }
