@@ -15,6 +15,7 @@ pub mod nifti_archive;
 pub mod nrrd;
 mod pages;
 pub mod parquet_table;
+mod row_cells;
 pub mod stored;
 pub mod tables;
 pub mod workbook;

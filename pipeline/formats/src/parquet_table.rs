@@ -17,6 +17,8 @@ use serde::Serialize;
 use serde_json::Value;
 use thiserror::Error;
 
+use crate::row_cells::cells_of;
+
 /// What the cells of a column are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -124,10 +126,11 @@ pub fn to_parquet<T: Serialize>(columns: &[Column], rows: &[T]) -> Result<Vec<u8
         chunks.push(&[]);
     }
     for (nth, chunk) in chunks.into_iter().enumerate() {
-        let rows: Vec<Value> = chunk.iter().map(serde_json::to_value).collect::<Result<_, _>>()?;
+        let rows: Vec<Vec<Value>> = chunk.iter().map(|row| cells_of(columns, row)).collect::<Result<_, _>>()?;
         let mut group = file.next_row_group()?;
-        for column in columns {
-            write_column(&mut group, *column, &rows, nth * ROWS_OF_A_GROUP)?;
+        for (at, column) in columns.iter().enumerate() {
+            let cells: Vec<&Value> = rows.iter().map(|row| &row[at]).collect();
+            write_column(&mut group, *column, &cells, nth * ROWS_OF_A_GROUP)?;
         }
         group.close()?;
     }
@@ -149,10 +152,9 @@ fn field((name, kind): &Column) -> Result<Arc<Type>, ParquetError> {
 fn write_column<W: std::io::Write + Send>(
     group: &mut SerializedRowGroupWriter<'_, W>,
     (name, kind): Column,
-    rows: &[Value],
+    cells: &[&Value],
     first: usize,
 ) -> Result<(), ParquetTableError> {
-    let cells: Vec<&Value> = rows.iter().map(|row| row.get(name).unwrap_or(&Value::Null)).collect();
     let levels: Vec<i16> = cells.iter().map(|cell| i16::from(!cell.is_null())).collect();
     let wrong = |row: usize, found: &Value| ParquetTableError::Cell {
         column: name,

@@ -42,6 +42,11 @@ pub fn to_csv_by_field<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, csv::Error> 
     all_guarded(csv::Writer::from_writer(Vec::new()), rows)
 }
 
+/// The rows as CSV text without a header line: a part of a table that is written in parts. Cells are guarded.
+pub fn rows_to_csv<T: Serialize>(rows: &[T]) -> Result<Vec<u8>, csv::Error> {
+    all_guarded(csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new()), rows)
+}
+
 /// Rows written plainly before their cells are guarded: the text of a large table lies in memory once, not twice.
 const ROWS_AT_ONCE: usize = 4_096;
 
@@ -55,8 +60,9 @@ fn all_guarded<T: Serialize>(mut writer: csv::Writer<Vec<u8>>, rows: &[T]) -> Re
         }
         let plain = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(plain.as_slice());
-        for record in reader.records() {
-            table.write_record(record?.iter().map(|cell| guarded(cell).into_owned()))?;
+        let mut record = csv::StringRecord::new();
+        while reader.read_record(&mut record)? {
+            write_guarded(&mut table, &record)?;
         }
         if rest.is_empty() {
             return table.into_inner().map_err(|error| csv::Error::from(error.into_error()));
@@ -81,11 +87,35 @@ pub fn cells_to_table<C: AsRef<str>>(
     rows: impl IntoIterator<Item = impl IntoIterator<Item = C>>,
 ) -> Result<Vec<u8>, csv::Error> {
     let mut table = csv::WriterBuilder::new().delimiter(separator).from_writer(Vec::new());
-    table.write_record(headers.iter().map(|header| guarded(header).into_owned()))?;
+    write_guarded(&mut table, headers)?;
+    with_cells(table, rows)
+}
+
+/// Rows of cells as CSV text without a header line: a part of a table that is written in parts. Cells are guarded.
+pub fn rows_of_cells_to_csv<C: AsRef<str>>(
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = C>>,
+) -> Result<Vec<u8>, csv::Error> {
+    with_cells(csv::Writer::from_writer(Vec::new()), rows)
+}
+
+fn with_cells<C: AsRef<str>>(
+    mut table: csv::Writer<Vec<u8>>,
+    rows: impl IntoIterator<Item = impl IntoIterator<Item = C>>,
+) -> Result<Vec<u8>, csv::Error> {
     for row in rows {
-        table.write_record(row.into_iter().map(|cell| guarded(cell.as_ref()).into_owned()))?;
+        write_guarded(&mut table, row)?;
     }
     table.into_inner().map_err(|error| csv::Error::from(error.into_error()))
+}
+
+fn write_guarded<C: AsRef<str>>(
+    table: &mut csv::Writer<Vec<u8>>,
+    cells: impl IntoIterator<Item = C>,
+) -> Result<(), csv::Error> {
+    for cell in cells {
+        table.write_field(guarded(cell.as_ref()).as_bytes())?;
+    }
+    table.write_record(None::<&[u8]>)
 }
 
 /// A cell that no spreadsheet takes for a formula: a text that begins with `=`, `+`, `-`, `@` (also in their wide forms), a tab or
@@ -344,6 +374,18 @@ mod tests {
         let rows = to_csv(&["id", "mm"], &[OneRow { id: "=1+1", mm: -2.5 }]).unwrap();
         assert_eq!(rows, cells_to_csv(&["id", "mm"], [["=1+1", "-2.5"]]).unwrap());
         assert_eq!(rows, b"id,mm\n'=1+1,-2.5\n");
+    }
+
+    #[test]
+    fn a_table_in_parts_is_the_whole_table() {
+        let rows = [("a,b", "=1"), ("", "two\nlines"), ("c", "")];
+        let cells = rows.map(|(a, b)| [a, b]);
+        let whole = cells_to_csv(&["x", "y"], cells).unwrap();
+        assert_eq!(whole, to_csv(&["x", "y"], &rows).unwrap());
+        let of_rows = [to_csv::<()>(&["x", "y"], &[]), rows_to_csv(&rows[..1]), rows_to_csv(&rows[1..])];
+        let of_cells = [cells_to_csv(&["x", "y"], [[""; 2]; 0]), rows_of_cells_to_csv(cells)];
+        assert_eq!(of_rows.map(Result::unwrap).concat(), whole);
+        assert_eq!(of_cells.map(Result::unwrap).concat(), whole);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::parquet_table::{Column, Kind};
+use crate::row_cells::cells_of;
 
 /// Rows of a sheet at most: what is longer is read by programs, not by people, and would have to lie in memory as a whole.
 pub const MOST_ROWS: usize = 20_000;
@@ -75,9 +76,7 @@ impl Workbook {
             sheet.write_string_with_format(0, at, *column, &bold).map_err(wrong)?;
         }
         for (line, row) in (1..).zip(rows) {
-            let row = serde_json::to_value(row)?;
-            for (at, (column, kind)) in (0..).zip(columns) {
-                let cell = row.get(column).unwrap_or(&Value::Null);
+            for (at, (cell, (_, kind))) in (0..).zip(cells_of(columns, row)?.iter().zip(columns)) {
                 write_cell(sheet, [line, at], cell, *kind, &day).map_err(wrong)?;
             }
         }

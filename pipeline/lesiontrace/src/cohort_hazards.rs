@@ -9,7 +9,7 @@ use oncology::{EndpointRow, Evaluable, MeasurementRow, VisitId};
 use report::{HazardRow, HazardTable};
 use survival::{CoxSubject, Ties, cox};
 
-use crate::patient::PatientResult;
+use crate::patient::CohortPatient;
 use crate::study_print::outcome::term;
 
 /// One treated lesion with what may bear on its local progression.
@@ -22,7 +22,7 @@ struct TreatedLesion {
 }
 
 /// All forests: local progression per treated lesion, then each endpoint's models of the study's own table.
-pub(crate) fn hazards(results: &[PatientResult], preset: &Preset, models: &[CoxRow]) -> Vec<HazardTable> {
+pub(crate) fn hazards(results: &[CohortPatient], preset: &Preset, models: &[CoxRow]) -> Vec<HazardTable> {
     let is_local =
         |rule: &&EndpointRule| rule.level == Level::TreatedLesion && rule.progression == [CountedClass::Local];
     let local = preset.endpoints.iter().find(is_local);
@@ -58,7 +58,7 @@ fn of_models(models: &[CoxRow]) -> Vec<HazardTable> {
 }
 
 /// Hazard ratios of local progression per treated lesion, each term alone; none without a treated lesion.
-fn of_lesions(results: &[PatientResult], endpoint: &str) -> Option<HazardTable> {
+fn of_lesions(results: &[CohortPatient], endpoint: &str) -> Option<HazardTable> {
     let lesions: Vec<TreatedLesion> =
         results.iter().enumerate().flat_map(|(n, result)| treated_lesions(n, result, endpoint)).collect();
     if lesions.is_empty() {
@@ -82,7 +82,7 @@ fn of_lesions(results: &[PatientResult], endpoint: &str) -> Option<HazardTable> 
     Some(HazardTable { title: format!("Local progression of treated lesions ({endpoint})"), note, rows })
 }
 
-fn treated_lesions(patient: usize, result: &PatientResult, endpoint: &str) -> Vec<TreatedLesion> {
+fn treated_lesions(patient: usize, result: &CohortPatient, endpoint: &str) -> Vec<TreatedLesion> {
     let rows = result.endpoints.iter().filter(|row| row.endpoint == endpoint);
     let long_axis = |row: &EndpointRow| {
         // A further time point of the treatment's day is a control after it.

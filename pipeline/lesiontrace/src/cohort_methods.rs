@@ -15,7 +15,7 @@ use oncology::reads::Outcome;
 use survival::Profile;
 
 use crate::collect::HowDone;
-use crate::patient::PatientResult;
+use crate::patient::CohortPatient;
 use crate::study_tables::StudyTables;
 
 /// The sentences, and the publications their numbers in brackets stand for.
@@ -36,7 +36,7 @@ pub(crate) struct Made<'a> {
     /// Endpoint definitions.
     pub(crate) preset: &'a Preset,
     /// Patients that are done.
-    pub(crate) results: &'a [PatientResult],
+    pub(crate) results: &'a [CohortPatient],
     /// The study's tables.
     pub(crate) rows: &'a StudyTables,
     /// Margin wanted, mm.

@@ -7,7 +7,7 @@ use report::{EndpointCurves, IncidenceCurve, IncidenceCurves, KmCurve, LandmarkR
 use survival::{CumulativeIncidence, Estimate, KaplanMeier, TimeToState, cumulative_incidence, landmarks, median};
 
 use crate::cohort_survival::Curve;
-use crate::patient::PatientResult;
+use crate::patient::CohortPatient;
 
 /// Times at which survival is stated, in months, as far as anybody was observed.
 const LANDMARKS: [f64; 5] = [6.0, 12.0, 24.0, 36.0, 60.0];
@@ -91,7 +91,7 @@ fn wording(endpoint: &str) -> (&'static str, &'static str) {
 }
 
 /// Cumulative incidences of every endpoint in which another event ended the observation of somebody.
-pub(crate) fn incidences(results: &[PatientResult]) -> Vec<IncidenceCurves> {
+pub(crate) fn incidences(results: &[CohortPatient]) -> Vec<IncidenceCurves> {
     let mut by_endpoint: BTreeMap<&str, Vec<&EndpointRow>> = BTreeMap::new();
     for row in results.iter().flat_map(|r| &r.endpoints) {
         by_endpoint.entry(&row.endpoint).or_default().push(row);

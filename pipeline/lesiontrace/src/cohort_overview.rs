@@ -10,10 +10,10 @@ use report::{Count, Flag, FlowStep, Leaving, LocalOutcome, MarginOutcome, Qualit
 
 use crate::cohort_page::best_of;
 use crate::ledger::{Ledger, State};
-use crate::patient::PatientResult;
+use crate::patient::CohortPatient;
 
 /// The boxes from the archive to an evaluable response by the leading criterion.
-pub(crate) fn flow(ledger: &Ledger, results: &[PatientResult], tables: &[CriterionTable]) -> Vec<FlowStep> {
+pub(crate) fn flow(ledger: &Ledger, results: &[CohortPatient], tables: &[CriterionTable]) -> Vec<FlowStep> {
     let mut undone: BTreeMap<String, u64> = BTreeMap::new();
     for entry in ledger.patients.iter().filter(|e| !matches!(e.state, State::Done | State::Stale)) {
         let state = format!("{:?}", entry.state).to_lowercase();
@@ -24,8 +24,8 @@ pub(crate) fn flow(ledger: &Ledger, results: &[PatientResult], tables: &[Criteri
         let some = reasons.into_iter().filter(|(_, n)| *n > 0);
         some.map(|(reason, n)| Leaving { reason: reason.to_owned(), n: n as u64 }).collect::<Vec<_>>()
     };
-    let with_lesion: Vec<&PatientResult> = results.iter().filter(|r| !r.lesions.is_empty()).collect();
-    let followed: Vec<&PatientResult> = with_lesion.iter().copied().filter(|r| r.visits.len() > 1).collect();
+    let with_lesion: Vec<&CohortPatient> = results.iter().filter(|r| !r.lesions.is_empty()).collect();
+    let followed: Vec<&CohortPatient> = with_lesion.iter().copied().filter(|r| r.visits.len() > 1).collect();
     let without_follow_up = with_lesion.len() - followed.len();
     let mut steps = vec![
         FlowStep {
@@ -56,7 +56,7 @@ pub(crate) fn flow(ledger: &Ledger, results: &[PatientResult], tables: &[Criteri
 }
 
 /// Every ablation of a patient with its margin and what became of the lesion until it was ablated again.
-pub(crate) fn margin_outcomes(result: &PatientResult) -> Vec<MarginOutcome> {
+pub(crate) fn margin_outcomes(result: &CohortPatient) -> Vec<MarginOutcome> {
     let one = |margin: &MarginRow| {
         let (outcome, followed_months) = outcome(result, margin);
         MarginOutcome {
@@ -73,7 +73,7 @@ pub(crate) fn margin_outcomes(result: &PatientResult) -> Vec<MarginOutcome> {
     result.margins.iter().map(one).collect()
 }
 
-fn outcome(result: &PatientResult, margin: &MarginRow) -> (LocalOutcome, Option<f64>) {
+fn outcome(result: &CohortPatient, margin: &MarginRow) -> (LocalOutcome, Option<f64>) {
     let again = result.margins.iter().filter(|m| m.lesion_id == margin.lesion_id).map(|m| m.treatment_date);
     let until = again.filter(|date| *date > margin.treatment_date).min();
     let in_time = |date: oncology::Date| date > margin.treatment_date && until.is_none_or(|end| date <= end);
@@ -104,7 +104,7 @@ fn outcome(result: &PatientResult, margin: &MarginRow) -> (LocalOutcome, Option<
 }
 
 /// Registrations by verdict, their residual error, and all notes by code, the gravest and most frequent first.
-pub(crate) fn quality(results: &[PatientResult]) -> QualityOverview {
+pub(crate) fn quality(results: &[CohortPatient]) -> QualityOverview {
     let follow_ups = || results.iter().flat_map(|r| r.registrations.iter().skip(1)).map(|v| &v.to_baseline);
     let of = |wanted: Quality| follow_ups().filter(|r| r.quality == wanted).count() as u64;
     let mut residuals: Vec<f64> = follow_ups().filter_map(|r| r.residual.as_ref()).map(|r| r.p95_mm).collect();
@@ -125,7 +125,7 @@ pub(crate) fn quality(results: &[PatientResult]) -> QualityOverview {
     QualityOverview { registrations, figures, flags: flags(results) }
 }
 
-fn flags(results: &[PatientResult]) -> Vec<Flag> {
+fn flags(results: &[CohortPatient]) -> Vec<Flag> {
     let mut by_code: BTreeMap<&str, Flag> = BTreeMap::new();
     for result in results {
         for note in result.notes.iter().filter(|note| note.severity > Severity::Info) {
@@ -173,7 +173,7 @@ mod tests {
             "state": "ablated", "caliper_lps_mm": "", "sop_instance_uid": "", "visit": visit})
     }
 
-    fn patient(margins: &[Value], events: &[Value], measurements: &[Value], notes: &[Value]) -> PatientResult {
+    fn patient(margins: &[Value], events: &[Value], measurements: &[Value], notes: &[Value]) -> CohortPatient {
         serde_json::from_value(json!({"schema_version": 1, "patient_id": "P", "diagnosis": "", "visits": [],
             "death_date": null, "last_contact_date": null, "lesions": [], "measurements": measurements,
             "margins": margins, "assessments": [], "events": events, "endpoints": [], "best": [],

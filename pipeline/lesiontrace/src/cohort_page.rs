@@ -16,13 +16,13 @@ use crate::cohort_survival::Curve;
 use crate::collect::HowDone;
 use crate::ledger::{self, Ledger, State};
 use crate::out;
-use crate::patient::PatientResult;
+use crate::patient::CohortPatient;
 use crate::stages::page::{criterion_infos, provenance};
 
 /// The cohort's page.
 pub(crate) fn page(
     ledger: &Ledger,
-    results: &[PatientResult],
+    results: &[CohortPatient],
     curves: &[Curve],
     how: &HowDone,
     tables: &[CriterionTable],
@@ -64,7 +64,7 @@ pub(crate) fn page(
     }
 }
 
-fn counts(ledger: &Ledger, results: &[PatientResult]) -> Vec<Count> {
+fn counts(ledger: &Ledger, results: &[CohortPatient]) -> Vec<Count> {
     let count = |label: &str, n: usize| Count { label: label.to_owned(), value: n.to_string() };
     let deaths = results.iter().filter(|r| r.death_date.is_some()).count();
     vec![
@@ -99,11 +99,11 @@ const RESPONSES: [&str; 17] = [
 ];
 
 /// The best response by a criterion, not confirmed.
-pub(crate) fn best_of<'a>(criterion: &str, result: &'a PatientResult) -> &'a str {
+pub(crate) fn best_of<'a>(criterion: &str, result: &'a CohortPatient) -> &'a str {
     result.best.iter().find(|b| b.criterion == criterion).map_or("NE", |b| b.unconfirmed.as_str())
 }
 
-fn response_table(criterion: &str, results: &[PatientResult]) -> ResponseTable {
+fn response_table(criterion: &str, results: &[CohortPatient]) -> ResponseTable {
     let n_of = |response: &str| results.iter().filter(|r| best_of(criterion, r) == response).count() as u64;
     let found: BTreeSet<&str> = results.iter().map(|r| best_of(criterion, r)).collect();
     let further = found.into_iter().filter(|response| !RESPONSES.contains(response));
@@ -126,7 +126,7 @@ fn response_table(criterion: &str, results: &[PatientResult]) -> ResponseTable {
 }
 
 /// Changes of the sum from baseline, in percent, by day.
-fn changes(criterion: &str, result: &PatientResult) -> Vec<[f64; 2]> {
+fn changes(criterion: &str, result: &CohortPatient) -> Vec<[f64; 2]> {
     let rows = result.assessments.iter().filter(|row| row.criterion == criterion);
     rows.filter_map(|row| {
         let (sum, baseline) = (row.sum_mm?, row.baseline_mm.filter(|b| *b > 0.0)?);
@@ -135,7 +135,7 @@ fn changes(criterion: &str, result: &PatientResult) -> Vec<[f64; 2]> {
     .collect()
 }
 
-fn sums(criterion: &str, result: &PatientResult) -> SumOverTime {
+fn sums(criterion: &str, result: &CohortPatient) -> SumOverTime {
     SumOverTime {
         patient_id: result.patient_id.clone(),
         criterion: criterion.to_owned(),
@@ -143,7 +143,7 @@ fn sums(criterion: &str, result: &PatientResult) -> SumOverTime {
     }
 }
 
-fn best_response(criterion: &str, result: &PatientResult) -> BestResponse {
+fn best_response(criterion: &str, result: &CohortPatient) -> BestResponse {
     let after_baseline = changes(criterion, result).into_iter().skip(1).map(|p| p[1]);
     let best = after_baseline.fold(None, |best: Option<f64>, v| Some(best.map_or(v, |b| b.min(v))));
     BestResponse {
@@ -154,7 +154,7 @@ fn best_response(criterion: &str, result: &PatientResult) -> BestResponse {
     }
 }
 
-fn lane(result: &PatientResult, tables: &[CriterionTable]) -> Option<SwimmerLane> {
+fn lane(result: &CohortPatient, tables: &[CriterionTable]) -> Option<SwimmerLane> {
     let start = result.visits.first()?.date();
     let day = |date| Days::between(start, date).0;
     let last_visit = result.visits.last()?.date();
@@ -179,7 +179,7 @@ fn lane(result: &PatientResult, tables: &[CriterionTable]) -> Option<SwimmerLane
     Some(SwimmerLane { patient_id: result.patient_id.clone(), end_day: day(end), end: kind, segments, marks })
 }
 
-fn line(result: &PatientResult, tables: &[CriterionTable]) -> PatientLine {
+fn line(result: &CohortPatient, tables: &[CriterionTable]) -> PatientLine {
     let latest = |id: &str| {
         let mut rows = result.assessments.iter().rev().filter(|r| r.criterion == id && !r.overall.is_empty());
         rows.next().map_or_else(String::new, |r| r.overall.clone())

@@ -5,7 +5,7 @@ use oncology::study::time_to_event::{comparison, endpoint_names, times};
 use oncology::study::{StudyGroup, groups};
 use survival::{Convention, KaplanMeier, Profile, kaplan_meier, median};
 
-use crate::patient::PatientResult;
+use crate::patient::CohortPatient;
 use crate::study_print;
 use crate::study_tables::study_patients;
 
@@ -33,7 +33,7 @@ impl Curve {
 }
 
 /// Kaplan–Meier of every endpoint, over all its units and by diagnosis, in months, with the preset's conventions.
-pub(crate) fn curves(results: &[PatientResult], statistics: Profile, summaries: &[EndpointSummary]) -> Vec<Curve> {
+pub(crate) fn curves(results: &[CohortPatient], statistics: Profile, summaries: &[EndpointSummary]) -> Vec<Curve> {
     let patients = study_patients(results);
     let groups = groups(&patients);
     let mut names = endpoint_names(&groups);

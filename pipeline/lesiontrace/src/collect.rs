@@ -9,6 +9,7 @@ use imaging::Note;
 use oncology::adam::DayCount;
 use oncology::criteria::CriterionTable;
 use oncology::endpoint::Preset;
+use rayon::prelude::*;
 use report::CohortPage;
 use serde::Deserialize;
 
@@ -25,7 +26,7 @@ use crate::ledger::{self, Entry, Ledger, State};
 use crate::lock;
 use crate::manifest::Part;
 use crate::out;
-use crate::patient::PatientResult;
+use crate::patient::CohortPatient;
 use crate::rules::{RuleTexts, Rules};
 use crate::study_tables::StudyTables;
 use crate::submission_tables::{self, Submission};
@@ -60,7 +61,7 @@ pub(crate) struct Collected {
     /// The ledger.
     pub(crate) ledger: Ledger,
     /// Results of the patients that are done, by identifier.
-    pub(crate) results: Vec<PatientResult>,
+    pub(crate) results: Vec<CohortPatient>,
 }
 
 /// How long collecting waits for another process that collects: ten thousand patients take half a minute.
@@ -72,21 +73,17 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
     let _lock = lock::wait(folder, PATIENCE)?;
     artifacts::sweep_here(&folder.join("cohort"));
     let mut ledger = ledger::read(folder)?;
-    let mut results = Vec::new();
-    for entry in ledger.patients.iter_mut().filter(|e| matches!(e.state, State::Done | State::Stale)) {
-        match read_result(folder, entry) {
-            Ok(result) => results.push(result),
-            Err(error) => mark_damaged(entry, &error),
-        }
-    }
-    ledger.recount();
+    let results = read_results(folder, &mut ledger);
     let mut how: HowDone = read_json(&folder.join("equipment.json"))?;
     how.is_frozen = frozen::is_frozen(folder);
     let Rules { tables, preset, .. } = rules(&how)?;
     let days = how.study.as_ref().map_or(DayCount::Difference, |study| study.outputs.adam_days);
-    submission_tables::write(folder, &results, &Submission { study: &how.cohort, tables: &tables, days })?;
     let threshold_mm = how.margin_threshold_mm.unwrap_or(USUAL_MARGIN_MM);
-    let rows = StudyTables::of(&results, &preset, &tables, threshold_mm);
+    let (submitted, rows) = rayon::join(
+        || submission_tables::write(folder, &results, &Submission { study: &how.cohort, tables: &tables, days }),
+        || StudyTables::of(&results, &preset, &tables, threshold_mm),
+    );
+    submitted?;
     let printed = study_print::printed(&rows, &preset);
     study_tables::write_printed(folder, &printed)?;
     let mut to = CohortTables::new(folder, &how.cohort, &printed)?;
@@ -120,7 +117,24 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
     Ok(Collected { ledger, results })
 }
 
-fn read_result(folder: &Path, entry: &Entry) -> anyhow::Result<PatientResult> {
+/// The results of the patients that are done, in the ledger's order; in the ledger, one that cannot be read is failed.
+fn read_results(folder: &Path, ledger: &mut Ledger) -> Vec<CohortPatient> {
+    let is_done = |entry: &Entry| matches!(entry.state, State::Done | State::Stale);
+    let read = |entry: &Entry| is_done(entry).then(|| read_result(folder, entry));
+    let found: Vec<Option<anyhow::Result<CohortPatient>>> = ledger.patients.par_iter().map(read).collect();
+    let mut results = Vec::with_capacity(found.len());
+    for (entry, found) in ledger.patients.iter_mut().zip(found) {
+        match found {
+            Some(Ok(result)) => results.push(result),
+            Some(Err(error)) => mark_damaged(entry, &error),
+            None => {}
+        }
+    }
+    ledger.recount();
+    results
+}
+
+fn read_result(folder: &Path, entry: &Entry) -> anyhow::Result<CohortPatient> {
     let patient = out::patient_folder(folder, &entry.id);
     let bytes = match entry.files.as_str() {
         // Results of versions that listed no files.
@@ -147,12 +161,13 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> anyhow::Result<T> {
         .with_context(|| format!("{} is not a result of this version; run again with --force", path.display()))
 }
 
-fn write_tables(folder: &Path, results: &[PatientResult], to: &mut CohortTables<'_>) -> anyhow::Result<()> {
-    fn all<T>(results: &[PatientResult], rows: impl Fn(&PatientResult) -> &Vec<T>) -> Vec<&T> {
+fn write_tables(folder: &Path, results: &[CohortPatient], to: &mut CohortTables<'_>) -> anyhow::Result<()> {
+    fn all<T>(results: &[CohortPatient], rows: impl Fn(&CohortPatient) -> &Vec<T>) -> Vec<&T> {
         results.iter().flat_map(rows).collect()
     }
     let csv = to_csv(headers::READS, &all(results, |r| &r.reads)).context("making reads.csv")?;
     out::write_atomic(&folder.join("cohort/reads.csv"), &csv)?;
+    to.describe("reads", &csv);
     to.write("lesions", "one lesion", headers::LESIONS, &all(results, |r| &r.lesions))?;
     let about = "one quantity of one lesion at one visit";
     to.write("measurements", about, headers::MEASUREMENTS, &all(results, |r| &r.measurements))?;
@@ -173,9 +188,9 @@ fn write_tables(folder: &Path, results: &[PatientResult], to: &mut CohortTables<
 const USUAL_MARGIN_MM: f64 = 5.0;
 
 /// What a cut-off takes away must be seen: a published preset carries that of its own study.
-fn after_cutoff(preset: &Preset, results: &[PatientResult]) -> Option<Note> {
+fn after_cutoff(preset: &Preset, results: &[CohortPatient]) -> Option<Note> {
     let cutoff = preset.cutoff?;
-    let late = |result: &&PatientResult| result.visits.iter().filter(|visit| visit.date() > cutoff).count();
+    let late = |result: &&CohortPatient| result.visits.iter().filter(|visit| visit.date() > cutoff).count();
     let n_patients = results.iter().filter(|result| late(result) > 0).count();
     let n_visits: usize = results.iter().map(|result| late(&result)).sum();
     (n_visits > 0).then(|| {

@@ -21,6 +21,7 @@ mod collect;
 mod command;
 mod conclude;
 mod config;
+mod datapackage;
 mod exit;
 mod finished;
 mod frozen;

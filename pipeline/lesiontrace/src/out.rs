@@ -10,8 +10,37 @@ use serde::Serialize;
 /// Writes a file atomically, creating its folder.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let fill = |part: &mut tempfile::NamedTempFile| part.write_all(bytes);
-    atomic::write::<std::io::Error>(path, Durability::Synced, fill)
-        .with_context(|| format!("writing {} (is the disk full?)", path.display()))
+    atomic::write::<std::io::Error>(path, Durability::Synced, fill).with_context(|| disk_full(path))
+}
+
+/// A file that is written piece by piece under a temporary name; finishing gives it its own.
+pub(crate) struct Growing {
+    path: PathBuf,
+    part: tempfile::NamedTempFile,
+}
+
+impl Growing {
+    /// Begins a file, creating its folder.
+    pub(crate) fn new(path: PathBuf) -> anyhow::Result<Self> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let part = std::fs::create_dir_all(folder).and_then(|()| atomic::part_in(folder, ""));
+        let part = part.with_context(|| disk_full(&path))?;
+        Ok(Self { path, part })
+    }
+
+    /// Adds a piece.
+    pub(crate) fn append(&mut self, bytes: &[u8]) -> anyhow::Result<()> {
+        self.part.write_all(bytes).with_context(|| disk_full(&self.path))
+    }
+
+    /// The file is whole.
+    pub(crate) fn finish(self) -> anyhow::Result<()> {
+        atomic::finish(self.part, &self.path, Durability::Synced).with_context(|| disk_full(&self.path))
+    }
+}
+
+fn disk_full(path: &Path) -> String {
+    format!("writing {} (is the disk full?)", path.display())
 }
 
 /// Writes a value as pretty JSON, atomically, with a final newline.
@@ -138,5 +167,13 @@ mod tests {
         write_atomic(&folder.path().join("a/b.txt"), b"x").unwrap();
         assert_eq!(std::fs::read(folder.path().join("a/b.txt")).unwrap(), b"x");
         assert_eq!(std::fs::read_dir(folder.path().join("a")).unwrap().count(), 1);
+        let mut growing = Growing::new(folder.path().join("c/d.txt")).unwrap();
+        growing.append(b"x").unwrap();
+        growing.append(b"y").unwrap();
+        assert!(!folder.path().join("c/d.txt").exists(), "nobody reads half a file");
+        growing.finish().unwrap();
+        assert_eq!(std::fs::read(folder.path().join("c/d.txt")).unwrap(), b"xy");
+        drop(Growing::new(folder.path().join("c/e.txt")).unwrap());
+        assert_eq!(std::fs::read_dir(folder.path().join("c")).unwrap().count(), 1);
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use imaging::Note;
-use imaging::registration::Registration;
+use imaging::registration::{Quality, Registration, Spread};
 use oncology::reads::ReadRow;
 use oncology::study::{BestOf, StudyFacts};
 use oncology::{AssessmentRow, EndpointRow, EventRow, LesionRow, MarginRow, MeasurementRow, PetReferenceRow, VisitId};
@@ -33,9 +33,28 @@ pub(crate) struct VisitRegistration {
     pub(crate) to_baseline: Registration,
 }
 
+/// What the cohort wants to know of a [`VisitRegistration`]; the rest of it, two thirds of `result.json`, is skipped unread.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct JudgedRegistration {
+    /// Its verdict.
+    pub(crate) to_baseline: Judged,
+}
+
+/// The verdict on a registration.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub(crate) struct Judged {
+    /// The verdict.
+    pub(crate) quality: Quality,
+    /// Local deformation left, mm.
+    pub(crate) residual: Option<Spread>,
+}
+
+/// A patient as [`crate::collect`] reads it: ten thousand of them lie in memory at once.
+pub(crate) type CohortPatient = PatientResult<JudgedRegistration>;
+
 /// Everything a patient adds to the cohort; `result.json` in the patient's folder.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct PatientResult {
+pub(crate) struct PatientResult<R = VisitRegistration> {
     /// Version of this document's shape.
     pub(crate) schema_version: u32,
     /// Identifier or pseudonym.
@@ -72,7 +91,7 @@ pub(crate) struct PatientResult {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) other_endpoints: Vec<EndpointRow>,
     /// How each follow-up lies on baseline.
-    pub(crate) registrations: Vec<VisitRegistration>,
+    pub(crate) registrations: Vec<R>,
     /// What readers decided, with what became of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) reads: Vec<ReadRow>,

@@ -24,7 +24,7 @@ use report::StudyTable;
 
 use crate::cohort_tables::CohortTables;
 use crate::out;
-use crate::patient::PatientResult;
+use crate::patient::CohortPatient;
 
 /// Every table, row by row.
 pub(crate) struct StudyTables {
@@ -71,7 +71,7 @@ pub(crate) struct StudyTables {
 }
 
 /// The patients as the tables see them.
-pub(crate) fn study_patients(results: &[PatientResult]) -> Vec<StudyPatient<'_>> {
+pub(crate) fn study_patients(results: &[CohortPatient]) -> Vec<StudyPatient<'_>> {
     results
         .iter()
         .map(|result| StudyPatient {
@@ -100,7 +100,7 @@ fn site_rules() -> EnhancementTable {
 impl StudyTables {
     /// Computes all tables by a preset's rules and conventions.
     pub(crate) fn of(
-        results: &[PatientResult],
+        results: &[CohortPatient],
         preset: &Preset,
         criteria: &[CriterionTable],
         margin_threshold_mm: f64,

@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
-use formats::tables::{cells_to_csv, to_csv};
+use formats::tables::{cells_to_csv, rows_of_cells_to_csv, rows_to_csv, to_csv};
 use oncology::adam::{
     AdrsRow, AdtrRow, AdtteRow, DayCount, Source, adrs_rows, adtr_rows, adtte_rows, death_row, number,
 };
 use oncology::criteria::CriterionTable;
 use oncology::sdtm::cohort_tables::{SdtmTable, assessments_of, rs_table, tr_table, tu_table};
-use oncology::{AssessmentRow, Date, EndpointRow, MeasurementRow};
-use serde::Serialize;
+use oncology::{Date, EndpointRow};
+use rayon::prelude::*;
 
-use crate::out;
-use crate::patient::PatientResult;
+use crate::out::Growing;
+use crate::patient::CohortPatient;
 
 const ADRS_COLUMNS: &[&str] = &[
     "USUBJID", "PARAMCD", "PARAM", "ADT", "AVISIT", "AVALC", "AVAL", "RSEVAL", "RSEVALID", "PARAMN", "PARCAT1",
@@ -40,53 +40,95 @@ pub(crate) struct Submission<'a> {
     pub(crate) days: DayCount,
 }
 
-/// Writes the tables into `cohort/`.
-pub(crate) fn write(folder: &Path, results: &[PatientResult], submission: &Submission<'_>) -> anyhow::Result<()> {
-    let lesions: Vec<_> = results.iter().flat_map(|r| r.lesions.clone()).collect();
-    let measurements: Vec<_> = results.iter().flat_map(|r| r.measurements.clone()).collect();
-    let assessments: Vec<_> = results.iter().flat_map(|r| r.assessments.clone()).collect();
-    let study = submission.study;
-    let tr = tr_table(study, &lesions, &measurements, &assessments);
-    for (name, table) in [
-        ("tu", &tu_table(study, &lesions, &measurements, &assessments)),
-        ("tr", &tr),
-        ("rs", &rs_table(study, &measurements, &assessments)),
-    ] {
-        let csv = cells_to_csv(table.columns, &table.rows).with_context(|| format!("making {name}.csv"))?;
-        out::write_atomic(&folder.join(format!("cohort/{name}.csv")), &csv)?;
+/// Patients whose rows are made at once, in parallel; nobody else's lie in memory.
+const PATIENTS_AT_ONCE: usize = 256;
+
+/// The tables' names; the text of each comes in this order.
+const NAMES: [&str; 6] = ["tu", "tr", "rs", "adrs", "adtr", "adtte"];
+
+/// Writes the tables into `cohort/`, patient after patient.
+pub(crate) fn write(folder: &Path, results: &[CohortPatient], submission: &Submission<'_>) -> anyhow::Result<()> {
+    let mut files = Vec::with_capacity(NAMES.len());
+    for (name, head) in NAMES.into_iter().zip(heads()?) {
+        let mut file = Growing::new(folder.join(format!("cohort/{name}.csv")))?;
+        file.append(&head)?;
+        files.push(file);
     }
-    let (adrs, adtr) = responses(results, &measurements, &assessments, submission);
-    write_table(folder, "adrs", ADRS_COLUMNS, &adrs)?;
-    write_table(folder, "adtr", ADTR_COLUMNS, &adtr)?;
-    write_table(folder, "adtte", ADTTE_COLUMNS, &times_to_event(results, submission, &adrs, &tr))
+    let endpoints = endpoints(results);
+    for patients in results.chunks(PATIENTS_AT_ONCE) {
+        let made = patients.par_iter().map(|patient| texts(patient, &endpoints, submission));
+        for of_patient in made.collect::<Result<Vec<_>, _>>()? {
+            for (file, text) in files.iter_mut().zip(of_patient) {
+                file.append(&text)?;
+            }
+        }
+    }
+    files.into_iter().try_for_each(Growing::finish)
 }
 
-fn write_table<T: Serialize>(folder: &Path, name: &str, columns: &[&str], rows: &[T]) -> anyhow::Result<()> {
-    let csv = to_csv(columns, rows).with_context(|| format!("making {name}.csv"))?;
-    out::write_atomic(&folder.join(format!("cohort/{name}.csv")), &csv)
+/// The cohort's endpoints in the order they come first, by which ADTTE numbers its parameters.
+fn endpoints(results: &[CohortPatient]) -> Vec<&str> {
+    let mut found: Vec<&str> = Vec::new();
+    for row in results.iter().flat_map(|result| &result.endpoints) {
+        if !found.contains(&row.endpoint.as_str()) {
+            found.push(&row.endpoint);
+        }
+    }
+    found
 }
 
-/// ADRS and ADTR of all patients, by patient and criterion.
-fn responses(
-    results: &[PatientResult],
-    measurements: &[MeasurementRow],
-    assessments: &[AssessmentRow],
-    submission: &Submission<'_>,
-) -> (Vec<AdrsRow>, Vec<AdtrRow>) {
-    let origins: BTreeMap<&str, Date> =
-        results.iter().filter_map(|result| Some((result.patient_id.as_str(), treatment_start(result)?))).collect();
-    let origin = |patient: &str| origins.get(patient).copied();
+/// The lines over the tables.
+fn heads() -> anyhow::Result<[Vec<u8>; 6]> {
+    let of_texts = |table: &SdtmTable| cells_to_csv(table.columns, &table.rows);
+    let made = || -> Result<_, csv::Error> {
+        Ok([
+            of_texts(&tu_table("", &[], &[], &[]))?,
+            of_texts(&tr_table("", &[], &[], &[]))?,
+            of_texts(&rs_table("", &[], &[]))?,
+            to_csv::<AdrsRow>(ADRS_COLUMNS, &[])?,
+            to_csv::<AdtrRow>(ADTR_COLUMNS, &[])?,
+            to_csv::<AdtteRow>(ADTTE_COLUMNS, &[])?,
+        ])
+    };
+    made().context("making the heads of the submission tables")
+}
+
+/// The rows of one patient.
+fn texts(patient: &CohortPatient, endpoints: &[&str], submission: &Submission<'_>) -> anyhow::Result<[Vec<u8>; 6]> {
+    let CohortPatient { lesions, measurements, assessments, .. } = patient;
+    let study = submission.study;
+    let tu = tu_table(study, lesions, measurements, assessments);
+    let tr = tr_table(study, lesions, measurements, assessments);
+    let rs = rs_table(study, measurements, assessments);
+    let (adrs, adtr) = responses(patient, submission);
+    let mut adtte = times_to_event(patient, submission, &adrs, &tr);
+    for (row, one) in adtte.iter_mut().zip(&patient.endpoints) {
+        let at = endpoints.iter().position(|known| *known == one.endpoint);
+        row.paramn = at.and_then(|at| u32::try_from(at + 1).ok()).unwrap_or(u32::MAX);
+    }
+    let made = || -> Result<_, csv::Error> {
+        Ok([
+            rows_of_cells_to_csv(&tu.rows)?,
+            rows_of_cells_to_csv(&tr.rows)?,
+            rows_of_cells_to_csv(&rs.rows)?,
+            rows_to_csv(&adrs)?,
+            rows_to_csv(&adtr)?,
+            rows_to_csv(&adtte)?,
+        ])
+    };
+    made().with_context(|| format!("making the submission rows of {}", patient.patient_id))
+}
+
+/// ADRS and ADTR of a patient, by criterion, the leading one first.
+fn responses(patient: &CohortPatient, submission: &Submission<'_>) -> (Vec<AdrsRow>, Vec<AdtrRow>) {
+    let origin = |_: &str| treatment_start(patient);
     let (mut adrs, mut adtr) = (Vec::new(), Vec::new());
     for table in submission.tables {
-        let assessed = assessments_of(&table.id, measurements, assessments, &origin);
+        let assessed = assessments_of(&table.id, &patient.measurements, &patient.assessments, &origin);
         adrs.extend(adrs_rows(&assessed, table));
         adtr.extend(adtr_rows(&assessed));
     }
-    let death = |result: &PatientResult| Some(death_row(&result.patient_id, result.death_date?, start_of(result)));
-    adrs.extend(results.iter().filter_map(death));
-    // Stable: the criteria keep their order within a patient, the leading one first.
-    adrs.sort_by(|a, b| a.usubjid.cmp(&b.usubjid));
-    adtr.sort_by(|a, b| a.usubjid.cmp(&b.usubjid));
+    adrs.extend(patient.death_date.map(|date| death_row(&patient.patient_id, date, start_of(patient))));
     number(&mut adrs);
     let studies = adrs.iter_mut().map(|row| &mut row.studyid).chain(adtr.iter_mut().map(|row| &mut row.studyid));
     for study in studies {
@@ -96,27 +138,25 @@ fn responses(
 }
 
 /// The first treatment, from which the best response counts its days; `None` where none is known.
-fn treatment_start(result: &PatientResult) -> Option<Date> {
+fn treatment_start(result: &CohortPatient) -> Option<Date> {
     result.study.as_ref()?.clinical.treatments.iter().map(|treatment| treatment.date).min()
 }
 
-fn start_of(result: &PatientResult) -> Option<Date> {
+fn start_of(result: &CohortPatient) -> Option<Date> {
     treatment_start(result).or_else(|| result.visits.first().map(|visit| visit.date()))
 }
 
 fn times_to_event(
-    results: &[PatientResult],
+    patient: &CohortPatient,
     submission: &Submission<'_>,
     adrs: &[AdrsRow],
     tr: &SdtmTable,
 ) -> Vec<AdtteRow> {
-    let endpoints: Vec<EndpointRow> = results.iter().flat_map(|r| r.endpoints.clone()).collect();
     let sources = Sources::of(adrs, tr);
-    let mut rows = adtte_rows(submission.study, &endpoints, submission.days, &|one| sources.of_end(one));
-    let diagnoses: BTreeMap<&str, &str> =
-        results.iter().map(|result| (result.patient_id.as_str(), result.diagnosis.as_str())).collect();
+    let source = |one: &EndpointRow| sources.of_end(one);
+    let mut rows = adtte_rows(submission.study, &patient.endpoints, submission.days, &source);
     for row in &mut rows {
-        row.diag = diagnoses.get(row.usubjid.as_str()).copied().unwrap_or_default().to_owned();
+        patient.diagnosis.clone_into(&mut row.diag);
     }
     rows
 }

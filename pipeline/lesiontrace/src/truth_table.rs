@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use oncology::{Date, MeasurementRow};
 use phantom::truth::{Assessment, CohortTruth, PatientTruth, SizeTruth, VisitTruth};
 
-use crate::patient::PatientResult;
+use crate::patient::CohortPatient;
 
 /// A caliper is a true lesion's when its middle lies this near to the true centre, mm. Origin: phantom lesions stand farther apart.
 const SAME_LESION_MM: f64 = 15.0;
@@ -46,7 +46,7 @@ pub(crate) struct Comparison {
 
 impl Comparison {
     /// Compares; a patient without a result misses everything.
-    pub(crate) fn new(truth: &CohortTruth, results: &[PatientResult]) -> Self {
+    pub(crate) fn new(truth: &CohortTruth, results: &[CohortPatient]) -> Self {
         let one = |truth: &PatientTruth| {
             let result = results.iter().find(|r| r.patient_id == truth.patient_id);
             compare(truth, result)
@@ -55,7 +55,7 @@ impl Comparison {
     }
 }
 
-fn compare(truth: &PatientTruth, result: Option<&PatientResult>) -> PatientComparison {
+fn compare(truth: &PatientTruth, result: Option<&CohortPatient>) -> PatientComparison {
     let mut found = PatientComparison {
         id: truth.patient_id.clone(),
         scenario: truth.scenario.to_string(),
@@ -82,7 +82,7 @@ fn compare(truth: &PatientTruth, result: Option<&PatientResult>) -> PatientCompa
 /// The long axis of every true lesion against the caliper nearest to it; learns which of the program's lesions is which.
 fn axes(
     visit: &VisitTruth,
-    result: &PatientResult,
+    result: &CohortPatient,
     found: &mut PatientComparison,
     identity: &mut BTreeMap<String, String>,
 ) {
@@ -112,7 +112,7 @@ fn axes(
     }
 }
 
-fn nearest_axis<'a>(visit: &str, size: &SizeTruth, result: &'a PatientResult) -> Option<(&'a MeasurementRow, f64)> {
+fn nearest_axis<'a>(visit: &str, size: &SizeTruth, result: &'a CohortPatient) -> Option<(&'a MeasurementRow, f64)> {
     let rows = result.measurements.iter().filter(|m| m.visit.to_string() == visit && m.quantity == "long_axis");
     let distance = |row: &MeasurementRow| {
         let ends: Vec<f64> = row.caliper_lps_mm.split([' ', ';']).filter_map(|t| t.parse().ok()).collect();
@@ -124,7 +124,7 @@ fn nearest_axis<'a>(visit: &str, size: &SizeTruth, result: &'a PatientResult) ->
     (distance(nearest) <= SAME_LESION_MM).then_some(nearest).and_then(|row| row.value.map(|value| (row, value)))
 }
 
-fn response(criterion: &str, truth: &Assessment, visit: &str, result: &PatientResult, found: &mut PatientComparison) {
+fn response(criterion: &str, truth: &Assessment, visit: &str, result: &CohortPatient, found: &mut PatientComparison) {
     let Assessment::Expected(expected) = truth else { return };
     let Some(overall) = expected.overall else { return };
     let wanted = serde_json::to_value(overall).ok().and_then(|v| v.as_str().map(ToOwned::to_owned)).unwrap_or_default();
@@ -139,7 +139,7 @@ fn response(criterion: &str, truth: &Assessment, visit: &str, result: &PatientRe
     }
 }
 
-fn events(truth: &PatientTruth, result: &PatientResult, found: &mut PatientComparison) {
+fn events(truth: &PatientTruth, result: &CohortPatient, found: &mut PatientComparison) {
     let word = |class: &phantom::truth::EventClass| {
         serde_json::to_value(class).ok().and_then(|v| v.as_str().map(ToOwned::to_owned)).unwrap_or_default()
     };
@@ -167,7 +167,7 @@ fn events(truth: &PatientTruth, result: &PatientResult, found: &mut PatientCompa
 
 fn margins(
     truth: &PatientTruth,
-    result: &PatientResult,
+    result: &CohortPatient,
     identity: &BTreeMap<String, String>,
     found: &mut PatientComparison,
 ) {

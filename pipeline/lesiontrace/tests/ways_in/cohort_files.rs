@@ -67,6 +67,40 @@ fn figures_tables_and_methods_are_files_of_their_own() {
     assert!(!cohort.path("out/cohort/figures/km_old.svg").exists());
 }
 
+/// Every table is described column by column, and every cell is what its column is said to hold.
+#[test]
+fn the_data_package_describes_what_lies_beside_it() {
+    let cohort = cohort();
+    assert_eq!(run(&cohort, "out", &[]).0, 0);
+    let package: serde_json::Value = serde_json::from_str(&cohort.read("out/cohort/datapackage.json")).unwrap();
+    let resources = package["resources"].as_array().unwrap();
+    assert!(resources.len() >= 20, "{}", resources.len());
+    let mut n_cells = 0;
+    for resource in resources {
+        let path = resource["path"].as_str().unwrap();
+        let text = cohort.read(&format!("out/cohort/{path}"));
+        assert_eq!(resource["bytes"].as_u64(), Some(text.len() as u64), "{path}");
+        let mut table = csv::Reader::from_reader(text.as_bytes());
+        let fields = resource["schema"]["fields"].as_array().unwrap();
+        let names: Vec<&str> = fields.iter().map(|field| field["name"].as_str().unwrap()).collect();
+        assert_eq!(table.headers().unwrap().iter().collect::<Vec<_>>(), names, "{path}");
+        for record in table.records() {
+            for (cell, field) in record.unwrap().iter().zip(fields).filter(|(cell, _)| !cell.is_empty()) {
+                let holds = match field["type"].as_str().unwrap() {
+                    "number" => cell.parse::<f64>().is_ok_and(f64::is_finite),
+                    "integer" => cell.parse::<i64>().is_ok(),
+                    "date" => cell.parse::<jiff::civil::Date>().is_ok(),
+                    "boolean" => matches!(cell, "true" | "false"),
+                    _ => true,
+                };
+                assert!(holds, "{path}: {field} holds {cell:?}");
+                n_cells += 1;
+            }
+        }
+    }
+    assert!(n_cells > 500, "{n_cells}");
+}
+
 #[test]
 fn a_study_may_alter_the_rules_and_every_output_says_so() {
     let cohort = cohort();
