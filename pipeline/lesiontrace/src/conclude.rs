@@ -24,7 +24,7 @@ use crate::stages::key_images::Shown;
 use crate::stages::margin::{self, MeasuredMargin};
 use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
-use crate::stages::{assess, page, pet, review_view, rows};
+use crate::stages::{assess, page, pet, pieces, review_view, rows};
 
 /// What is needed besides what was seen.
 #[derive(Clone, Copy)]
@@ -198,6 +198,8 @@ fn gather(
         let message = format!("ablation of {}: the margin is {verdict}: {}", margin.treatment_date, margin.reasons);
         notes.push(Note::warning("margin_in_doubt", margin.lesion_id.clone(), message));
     }
+    let measurements = rows::measurements(&patient.id, visits, tracked);
+    notes.extend(pieces::doubts(&measurements));
     let mut kept: Vec<Note> = Vec::with_capacity(notes.len());
     for note in notes {
         if !kept.contains(&note) {
@@ -213,7 +215,7 @@ fn gather(
         death_date: patient.record.as_ref().and_then(|r| r.death_date),
         last_contact_date: patient.record.as_ref().and_then(|r| r.last_contact_date),
         lesions: rows::lesions(&patient.id, visits, tracked, leading),
-        measurements: rows::measurements(&patient.id, visits, tracked),
+        measurements,
         pet_references: pet::rows(&patient.id, visits),
         margins,
         assessments: assessed.criteria.iter().flat_map(|c| c.rows.iter().cloned()).collect(),

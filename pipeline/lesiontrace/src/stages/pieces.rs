@@ -4,6 +4,7 @@
 //! added. Of a node, of which that is not said, the piece with the larger short axis counts. Volumes and areas are added, of uptake
 //! the hottest piece counts. Edge case: a piece that cannot be measured leaves the lesion without a number.
 
+use imaging::Note;
 use oncology::lesion::LesionKind;
 use oncology::{Exact, MeasurementRow};
 
@@ -42,6 +43,10 @@ fn one_row(kind: LesionKind, name: &str, pieces: &[Vec<MeasurementRow>]) -> Opti
     let rows: Vec<&MeasurementRow> = pieces.iter().filter_map(|piece| of(piece, name)).collect();
     if let Some(row) = rows.iter().find(|row| !row.evaluable) {
         return Some((*row).clone());
+    }
+    // Of all of one outline, or of the one piece that has it.
+    if let [row] = rows[..] {
+        return Some(row.clone());
     }
     let known: Vec<(&MeasurementRow, Exact)> =
         rows.iter().filter_map(|row| Some((*row, Exact::from_image(row.value?)?))).collect();
@@ -89,6 +94,25 @@ fn diameters(pieces: &[Vec<MeasurementRow>]) -> Vec<MeasurementRow> {
     diameters
         .map(|(n, row)| MeasurementRow { quantity: format!("{}{OF_PIECE}{n}", row.quantity), ..row.clone() })
         .collect()
+}
+
+/// Lesions in pieces are for a reader to look at: a gap in an outline adds to a sum as a lesion that fell apart does.
+pub(crate) fn doubts(rows: &[MeasurementRow]) -> Vec<Note> {
+    let in_pieces = rows.iter().filter(|row| row.quantity == format!("long_axis{OF_PIECE}2"));
+    let doubt = |piece: &MeasurementRow| {
+        let of = |quantity: &str| {
+            let own = |row: &&MeasurementRow| row.lesion_id == piece.lesion_id && row.visit == piece.visit;
+            rows.iter().filter(own).find(|row| row.quantity == quantity)
+        };
+        let (long, across) = (of("long_axis")?, of("max_3d_diameter").and_then(|row| row.value));
+        let beside = match across.filter(|across| long.value.is_some_and(|long| long > *across)) {
+            Some(across) => format!(", more than the {across:.1} mm from end to end: perhaps a gap in its outline"),
+            None => String::new(),
+        };
+        let message = format!("{}: the longest diameter is {}{beside}", piece.visit, long.reason);
+        Some(Note::warning("lesion_in_pieces", piece.lesion_id.clone(), message))
+    };
+    in_pieces.filter_map(doubt).collect()
 }
 
 #[cfg(test)]
@@ -143,6 +167,17 @@ mod tests {
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), rows.len(), "one row is one thing");
+    }
+
+    #[test]
+    fn a_reader_is_asked_to_look_and_told_of_a_gap() {
+        let mut pieces = two();
+        pieces[0].push(row("max_3d_diameter", Some(25.0), ""));
+        let found = doubts(&join(LesionKind::Lesion, &pieces));
+        assert_eq!(found.len(), 1);
+        let said = "2024-01-01: the longest diameter is in 2 pieces: 18 + 12.1 mm, added, more than the 25.0 mm from end to end";
+        assert!(found[0].message.starts_with(said), "{}", found[0].message);
+        assert!(doubts(&pieces[0]).is_empty(), "in one piece");
     }
 
     #[test]

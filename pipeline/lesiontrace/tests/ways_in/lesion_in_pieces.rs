@@ -71,6 +71,7 @@ fn fragments_are_added_everywhere() {
     assert_eq!(judged.count(), 1);
     let page = read("patients/LT-001/report.html");
     assert!(page.contains("in 2 pieces: ") && page.contains("mm, added"), "the page says what was added");
+    assert!(page.contains("perhaps a gap in its outline"), "and asks to look");
     let tr = read("cohort/tr.csv");
     assert!(tr.lines().any(|line| line.contains("LDIAM") && line.contains(&format!(",{whole},mm"))), "{whole}");
 }
