@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use oncology::VisitId;
+use oncology::{LesionRow, VisitId};
 use serde::Serialize;
 
 use crate::error::ReportError;
@@ -81,7 +81,9 @@ pub(crate) fn strips(page: &PatientPage) -> Result<Option<Strips>, ReportError> 
     page.key_images.iter().try_for_each(KeyImage::check)?;
     let (shown, folded) = columns(page);
     let mut rows = Vec::new();
-    for lesion in &page.lesions {
+    let mut lesions: Vec<&LesionRow> = page.lesions.iter().collect();
+    lesions.sort_by_key(|lesion| rank(&lesion.role));
+    for lesion in lesions {
         let images: Vec<&KeyImage> =
             page.key_images.iter().filter(|image| image.lesion_id == lesion.lesion_id).collect();
         let widest = images.iter().map(|image| image.field_mm()[0]).fold(0.0, f64::max);
@@ -98,6 +100,15 @@ pub(crate) fn strips(page: &PatientPage) -> Result<Option<Strips>, ReportError> 
     }
     let columns = shown.iter().map(|visit| column(page, visit)).collect();
     Ok((!rows.is_empty()).then(|| Strips { columns, rows, legend: legend(page), n_folded: folded.len() }))
+}
+
+/// What the verdict rests on comes first: targets and new lesions; otherwise the order of the table.
+fn rank(role: &str) -> u8 {
+    match role {
+        "target" | "new" => 0,
+        "non_target" => 1,
+        _ => 2,
+    }
 }
 
 fn columns(page: &PatientPage) -> (Vec<&Visit>, Vec<&Visit>) {
