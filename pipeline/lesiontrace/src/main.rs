@@ -35,6 +35,7 @@ mod models;
 mod observed;
 mod out;
 mod patient;
+mod patient_locks;
 mod phantom_archive;
 mod plan;
 mod process_memory;

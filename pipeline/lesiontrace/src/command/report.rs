@@ -1,5 +1,6 @@
 //! `report`: the pages of a finished run, written anew from what it stored, and printed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -11,8 +12,7 @@ use crate::collect::collect;
 use crate::exit::{self, Failure};
 use crate::finished::Finished;
 use crate::ledger::{self, Entry};
-use crate::lock::{self, Asked, named};
-use crate::{artifacts, out};
+use crate::{artifacts, out, patient_locks};
 
 /// Writes the pages; exit code 1 when a patient's page could not be made.
 pub(crate) fn run(args: &Report) -> Result<u8, Failure> {
@@ -47,20 +47,22 @@ fn said(entry: &Entry, page: anyhow::Result<PathBuf>) -> Option<PathBuf> {
     page.map_err(complaint).ok()
 }
 
-/// Writes one patient's page.
+/// Writes one patient's page. What readers decide meanwhile is not undone: what is written was made while nobody else could write.
 fn page(finished: &Finished, folder: &Path, entry: &Entry) -> anyhow::Result<PathBuf> {
     let own = out::patient_folder(folder, &entry.id);
-    let html = finished.conclude(folder, entry, &[])?.html()?;
     let path = own.join("report.html");
-    if std::fs::read(&path).is_ok_and(|before| before == html.as_bytes()) {
+    let is_there = |html: &str| std::fs::read(&path).is_ok_and(|before| before == html.as_bytes());
+    if is_there(&finished.conclude(folder, entry, &[])?.html()?) {
         return Ok(path);
     }
-    let _lock = match lock::ask(&own)? {
-        Asked::Held(lock) => lock,
-        Asked::Taken(holder) => anyhow::bail!("{} works on this patient; try again later", named(holder.as_ref())),
-    };
+    let _locks = patient_locks::hold(folder, &BTreeSet::from([entry.id.as_str()]))?;
+    let entry = ledger::read_entry(folder, &entry.id)?.unwrap_or_else(|| entry.clone());
+    let html = finished.conclude(folder, &entry, &[])?.html()?;
+    if is_there(&html) {
+        return Ok(path);
+    }
     out::write_atomic(&path, html.as_bytes())?;
     let files = artifacts::seal(&own).context("listing what was written")?;
-    ledger::write_entry(folder, &Entry { files, ..entry.clone() })?;
+    ledger::write_entry(folder, &Entry { files, ..entry })?;
     Ok(path)
 }

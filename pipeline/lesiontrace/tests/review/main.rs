@@ -3,11 +3,12 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
 
-#[path = "files/calls.rs"]
+#[path = "../files/calls.rs"]
 #[expect(dead_code, reason = "shared with other tests, which use the rest")]
 mod calls;
-#[path = "files/cohort.rs"]
+#[path = "../files/cohort.rs"]
 mod cohort;
+mod together;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
