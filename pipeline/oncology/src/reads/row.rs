@@ -1,8 +1,9 @@
 //! Reads as they are written: one row a decision, the same columns in `reads.json` and `reads.csv`.
 
+use imaging::Chord;
 use serde::{Deserialize, Serialize};
 
-use super::decision::Decision;
+use super::decision::{Decision, PROGRAM};
 
 /// Version of the shape of `reads.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -97,6 +98,15 @@ impl ReadRow {
         Self { source: String::new(), ..blank }
     }
 
+    /// The diameter a read draws; `None` where it draws none.
+    #[must_use]
+    pub fn caliper(&self) -> Option<Chord> {
+        match Decision::parse(&self.item, &self.value) {
+            Ok(Decision::Caliper(_, chord)) => chord,
+            _ => None,
+        }
+    }
+
     /// The value in words: of a caliper its length first.
     #[must_use]
     pub fn value_words(&self) -> String {
@@ -104,6 +114,12 @@ impl ReadRow {
             Ok(Decision::Caliper(_, Some(chord))) => format!("{:.2} mm ({})", chord.length().0, self.value),
             _ => self.value.clone(),
         }
+    }
+
+    /// Whether the reader says of the item what the program found.
+    #[must_use]
+    pub fn is_confirmation(&self) -> bool {
+        !self.old.is_empty() && (self.value == PROGRAM || self.value == self.old)
     }
 
     /// The item with its visit, for sentences.
