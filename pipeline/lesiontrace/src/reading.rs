@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use formats::clinical::reads;
 use formats::stored;
 use imaging::{Chord, Grid, Mask, Note};
+use jiff::Timestamp;
 use oncology::LesionRole;
 use oncology::criteria::{ChosenRole, CriterionResult, CriterionTable};
 use oncology::reads::{
@@ -42,11 +43,27 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Vec<ReadRow>> {
         _ => Err("expected a file that ends in .json or .csv".to_owned()),
     };
     let rows = rows.map_err(|reason| anyhow::anyhow!("{}: {reason}", path.display()))?;
+    for (n, row) in rows.iter().enumerate() {
+        // A word of tomorrow would be the last word for ever.
+        let at: Option<Timestamp> = row.read_at.parse().ok();
+        anyhow::ensure!(
+            at.is_none_or(|at| at.as_second() <= Timestamp::now().as_second() + CLOCKS_DIFFER_S),
+            "{}: read {}: read_at {:?} lies in the future; put the clock right that wrote it",
+            path.display(),
+            n + 1,
+            row.read_at
+        );
+    }
     Ok(rows.iter().map(|row| from(row, REVIEW)).collect())
 }
 
+/// By how much the clock of a reader may be ahead of this one's, s: a day, time zones that were left out included.
+const CLOCKS_DIFFER_S: i64 = 24 * 60 * 60;
+
+/// A read with its source, the reader's name without blanks round it: who writes a name with one more is the same reader.
 fn from(row: &ReadRow, source: &str) -> ReadRow {
-    ReadRow { source: source.to_owned(), ..row.as_read() }
+    let reader = row.reader.split_whitespace().collect::<Vec<_>>().join(" ");
+    ReadRow { source: source.to_owned(), reader, ..row.as_read() }
 }
 
 /// What the clinical tables say; nothing where there is no such table.

@@ -13,6 +13,7 @@ mod links;
 mod row;
 mod settle;
 mod state;
+mod strict_json;
 
 pub use apply::{Applied, Followed, ReaderAxes, Reviewed, apply};
 pub use caliper::outlined;

@@ -10,6 +10,7 @@ mod calls;
 #[path = "../files/cohort.rs"]
 mod cohort;
 mod together;
+mod who_and_when;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -4,6 +4,7 @@ use imaging::Chord;
 use serde::{Deserialize, Serialize};
 
 use super::decision::{Decision, PROGRAM};
+use super::strict_json::Strict;
 
 /// Version of the shape of `reads.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -149,6 +150,8 @@ impl ReadsFile {
 
     /// Reads the text of a `reads.json`. `Err` says what was expected and found, and where.
     pub fn parse(text: &str) -> Result<Self, String> {
+        // Editors put a byte order mark before a text they save.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file: Raw = serde_json::from_str(text).map_err(|error| {
             format!("expected reads saved from a patient's page (schema_version, reads), found something else: {error}")
         })?;
@@ -159,7 +162,7 @@ impl ReadsFile {
             ));
         }
         let (mut reads, mut faults) = (Vec::new(), Vec::new());
-        for (n, read) in file.reads.into_iter().enumerate() {
+        for (n, Strict(read)) in file.reads.into_iter().enumerate() {
             match serde_json::from_value(read) {
                 Ok(row) => reads.push(row),
                 Err(error) => faults.push(format!("read {}: {error}", n + 1)),
@@ -174,5 +177,5 @@ impl ReadsFile {
 #[serde(deny_unknown_fields)]
 struct Raw {
     schema_version: u32,
-    reads: Vec<serde_json::Value>,
+    reads: Vec<Strict>,
 }

@@ -306,6 +306,34 @@ fn a_file_names_every_fault_and_takes_what_it_wrote_itself() {
 }
 
 #[test]
+fn adjudicators_who_differ_decide_nothing_and_one_can_give_way() {
+    let judge = |reader: &str, value: &str, day: &str| ReadRow {
+        adjudicator: true,
+        read_at: format!("2024-07-{day}T09:00:00Z"),
+        ..by(reader, read("L1", "", "role", value))
+    };
+    let rows = [judge("C", "non_target", "02"), judge("D", "not_recorded", "03"), read("L1", "", "role", "target")];
+    let applied = put(&rows);
+    assert!(applied.reads.iter().all(|row| row.outcome == Outcome::Disagreement), "{:?}", applied.reads);
+    assert_eq!(applied.followed, followed(), "the program's finding stands");
+    let gives_way = judge("D", "non_target", "04");
+    let applied = put(&[rows.as_slice(), &[gives_way]].concat());
+    assert_eq!(applied.followed.reviewed.roles[&LesionId::new("L1")], LesionRole::NonTarget);
+    // Who adjudicated and then only reads has withdrawn the adjudication.
+    let reads_again = ReadRow { adjudicator: false, ..judge("C", "program", "05") };
+    let applied = put(&[judge("C", "non_target", "02"), reads_again]);
+    assert_eq!(applied.followed, followed());
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused_and_a_byte_order_mark_is_not() {
+    let text = serde_json::to_string(&ReadsFile::new(vec![read("L1", "", "finding", "reject")])).unwrap();
+    assert_eq!(ReadsFile::parse(&format!("\u{feff}{text}")).unwrap().reads.len(), 1);
+    let said = ReadsFile::parse(&text.replace("\"value\":", "\"value\":\"accept\",\"value\":")).unwrap_err();
+    assert!(said.contains("\"value\" stands twice"), "{said}");
+}
+
+#[test]
 fn calls_are_held_against_the_role_that_readers_gave_and_against_parts_they_made() {
     let call = |lesion: &str| read(lesion, "2024-06-05", "call", "equivocal");
     let applied = put(&[call("L1"), read("L1", "", "role", "non_target")]);
