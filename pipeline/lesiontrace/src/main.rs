@@ -22,6 +22,7 @@ mod command;
 mod conclude;
 mod config;
 mod exit;
+mod exported;
 mod finished;
 mod frozen;
 mod image_input;

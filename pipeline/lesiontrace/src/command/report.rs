@@ -10,6 +10,7 @@ use crate::browser::Browser;
 use crate::cli::Report;
 use crate::collect::collect;
 use crate::exit::{self, Failure};
+use crate::exported::Exported;
 use crate::finished::Finished;
 use crate::ledger::{self, Entry};
 use crate::{artifacts, out, patient_locks};
@@ -26,8 +27,7 @@ pub(crate) fn run(args: &Report) -> Result<u8, Failure> {
     collect(&args.out).map_err(Failure::io)?;
     pages.push(args.out.join("cohort/report.html"));
     if let Some(browser) = &browser {
-        let print = |page: &PathBuf| browser.print(page, &page.with_extension("pdf"));
-        pages.par_iter().try_for_each(print).map_err(Failure::io)?;
+        pages.par_iter().try_for_each(|page| print(browser, page)).map_err(Failure::io)?;
     }
     let kind = if args.pdf { "html and report.pdf" } else { "html" };
     let text = format!(
@@ -37,6 +37,22 @@ pub(crate) fn run(args: &Report) -> Result<u8, Failure> {
     );
     out::print(&text).map_err(Failure::io)?;
     Ok(if n_missing == 0 { exit::DONE } else { exit::SOME_FAILED })
+}
+
+/// Prints a page, unless what lies beside it was printed of the same: the same page then stays the same document.
+fn print(browser: &Browser, page: &Path) -> anyhow::Result<()> {
+    let pdf = page.with_extension("pdf");
+    let folder = page.parent().unwrap_or(Path::new("."));
+    if folder.ends_with("cohort") {
+        return browser.print(page, &pdf);
+    }
+    let mut exported = Exported::read(folder)?;
+    if pdf.is_file() && exported.is_printed(folder)? {
+        return Ok(());
+    }
+    browser.print(page, &pdf)?;
+    exported.printed(folder)?;
+    exported.write(folder)
 }
 
 /// A patient without a page is named with the reason.

@@ -9,6 +9,7 @@ mod calipers;
 mod calls;
 #[path = "../files/cohort.rs"]
 mod cohort;
+mod leaving;
 mod together;
 mod who_and_when;
 

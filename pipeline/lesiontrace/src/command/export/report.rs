@@ -11,6 +11,7 @@ use imaging::{Grid, Note};
 use oncology::{Days, LesionRow, MeasurementRow};
 
 use super::lines;
+use super::observers::by_observer;
 use super::segments::{finding, organ_code, snomed, tracking};
 use super::visit::Visit;
 
@@ -82,13 +83,13 @@ fn of_lesion(
             );
             notes.push(Note::warning("outline_without_rows", lesion.lesion_id.clone(), message));
         }
-        return vec![without_outline(measured, lesion, rows)];
+        return without_outline(measured, lesion, rows);
     }
     let of_part = |(label, part): (&u16, &Vec<&MeasurementRow>)| {
         let segment = source.lesions.iter().position(|record| record.label == *label).map(|n| n as u16 + 1);
         let segment = segment.filter(|number| measured.segmentation.is_some_and(|s| s.shows(*number)));
         match segment {
-            None => vec![without_outline(measured, lesion, part)],
+            None => without_outline(measured, lesion, part),
             Some(segment) => with_outline(measured, lesion, part, segment),
         }
     };
@@ -107,30 +108,49 @@ fn by_label<'a>(rows: &[&'a MeasurementRow]) -> Vec<Vec<&'a MeasurementRow>> {
     parts
 }
 
-/// The volumetric group of an outline, and the planar one where its axes are known.
+/// The volumetric group of an outline, and the planar ones where its axes are known: one of everybody who measured.
 fn with_outline(
     measured: &Measured<'_>,
     lesion: &LesionRow,
     rows: &[&MeasurementRow],
     segment: u16,
 ) -> Vec<GroupToWrite> {
-    let is_axis = |row: &&MeasurementRow| matches!(row.quantity.as_str(), "long_axis" | "short_axis");
-    let place = rows.iter().filter(|row| is_axis(row)).find_map(|row| lines::slice_of(row, measured.grid));
-    let frame = place.and_then(|k| measured.segmentation?.frame_of(segment, k));
-    let (Some(k), Some(frame)) = (place, frame) else {
-        return vec![group(measured, lesion, rows, RegionToWrite::Segment(segment))];
-    };
     let (axes, others): (Vec<&MeasurementRow>, Vec<&MeasurementRow>) = rows.iter().partition(|row| is_axis(row));
-    let image = measured.slices[k].clone();
-    let planar = GroupToWrite {
-        evaluations: Vec::new(),
-        ..group(measured, lesion, &axes, RegionToWrite::SegmentFrame { frame, image })
+    let planar = |axes: &[&MeasurementRow]| {
+        let k = axes.iter().find_map(|row| lines::slice_of(row, measured.grid))?;
+        let frame = measured.segmentation?.frame_of(segment, k)?;
+        Some(RegionToWrite::SegmentFrame { frame, image: measured.slices[k].clone() })
     };
-    vec![planar, group(measured, lesion, &others, RegionToWrite::Segment(segment))]
+    let (mut groups, mut whole) = (Vec::new(), Vec::new());
+    for (observer, axes) in by_observer(measured.visit.result, &axes) {
+        match (planar(&axes), &observer) {
+            (None, None) => whole = axes,
+            (region, _) => {
+                let region = region.unwrap_or(RegionToWrite::Segment(segment));
+                groups.push(GroupToWrite {
+                    evaluations: Vec::new(),
+                    observer,
+                    ..group(measured, lesion, &axes, region)
+                });
+            }
+        }
+    }
+    whole.extend(others);
+    groups.push(group(measured, lesion, &whole, RegionToWrite::Segment(segment)));
+    groups
 }
 
-fn without_outline(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow]) -> GroupToWrite {
-    group(measured, lesion, rows, RegionToWrite::Nothing)
+fn is_axis(row: &MeasurementRow) -> bool {
+    matches!(row.quantity.as_str(), "long_axis" | "short_axis")
+}
+
+/// The group of a lesion without an outline, and one of each reader who measured it.
+fn without_outline(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow]) -> Vec<GroupToWrite> {
+    let of_observer = |(observer, rows): (Option<String>, Vec<&MeasurementRow>)| GroupToWrite {
+        observer,
+        ..group(measured, lesion, &rows, RegionToWrite::Nothing)
+    };
+    by_observer(measured.visit.result, rows).into_iter().map(of_observer).collect()
 }
 
 fn group(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow], region: RegionToWrite) -> GroupToWrite {
@@ -155,6 +175,7 @@ fn group(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow], 
         tracking: tracking(measured.visit, &lesion.lesion_id),
         finding: finding(&lesion.kind),
         site: organ_code(&lesion.organ),
+        observer: None,
         region,
         measurements: rows.iter().filter_map(|row| measurement(measured, row)).collect(),
         evaluations,
