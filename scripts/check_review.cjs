@@ -118,11 +118,100 @@ async function review(browser, report, chosen, saved) {
   console.log(`long axis of ${chosen.drawn} on ${chosen.visit}: ${before}, dragged to ${dragged}, by an arrow key to ${moved}`);
   if (before === dragged) fail("dragging an end changes nothing");
   await page.locator("dialog [data-use]").click();
+  await again(page, open);
   const [download] = await Promise.all([page.waitForEvent("download"), page.locator("#save-reads").click()]);
   if (download.suggestedFilename() !== "reads.json") fail(`the file is called ${download.suggestedFilename()}`);
   await download.saveAs(saved);
+  savedAsShown(saved, await lesion(chosen.drawn).locator("tr", { hasText: chosen.visit }).innerText(), chosen);
   await page.close();
   return moved;
+}
+
+// The dialog opened again shows what was decided, refuses a short axis that is the longer one, and takes a shorter one.
+async function again(page, open) {
+  const told = page.locator("dialog output");
+  const shown = async () => (await told.innerText()).split(" mm")[0].split(" × ").map(Number);
+  await open.press("Enter");
+  const [long, short] = await shown();
+  const end = page.locator('dialog [data-end="11"]');
+  const other = await page.locator('dialog [data-end="10"]').boundingBox();
+  const box = await end.boundingBox();
+  const middle = ({ x, y, width, height }) => [x + width / 2, y + height / 2];
+  const [from, to] = [middle(other), middle(box)];
+  const at = (part) => [0, 1].map((axis) => from[axis] + part * (to[axis] - from[axis]));
+  const drag = async (part) => {
+    await page.mouse.move(...middle(await end.boundingBox()));
+    await page.mouse.down();
+    await page.mouse.move(...at(part), { steps: 5 });
+    await page.mouse.up();
+  };
+  await drag((1.2 * long) / short);
+  if (!(await page.locator("dialog [data-use]").isDisabled())) fail(`a short axis that is the longer one (${await told.innerText()}) can be used`);
+  await drag(0.7);
+  const [kept, shorter] = await shown();
+  console.log(`opened again: ${long} × ${short} mm, then ${kept} × ${shorter} mm`);
+  if (kept !== long || !(shorter < short)) fail("the dialog does not go on from what was decided");
+  await page.locator("dialog [data-use]").click();
+}
+
+// The lengths in the saved file are those on the screen.
+function savedAsShown(saved, row, chosen) {
+  const reads = JSON.parse(fs.readFileSync(saved, "utf8")).reads;
+  const shown = row.match(/drawn: ([\d.]+) × ([\d.]+) mm/);
+  if (!shown) return fail(`the row does not say what was drawn: ${row}`);
+  ["long_axis", "short_axis"].forEach((item, n) => {
+    const read = reads.find((other) => other.item === item && other.lesion_id === chosen.drawn);
+    if (!read) return fail(`no ${item} is saved`);
+    const [a, b] = read.value.split(";").map((point) => point.trim().split(" ").map(Number));
+    const mm = Math.hypot(...a.map((value, axis) => value - b[axis]));
+    console.log(`${item}: ${shown[n + 1]} mm shown, ${mm.toFixed(2)} mm saved`);
+    if (Math.abs(mm - Number(shown[n + 1])) > 0.06) fail(`${item}: ${shown[n + 1]} mm shown, ${mm.toFixed(2)} mm saved`);
+  });
+}
+
+// One reader's file from the page.
+async function savedBy(browser, report, saved, reader, act) {
+  const page = await browser.newPage({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
+  page.on("pageerror", (error) => fail(`script: ${error.message}`));
+  await page.goto(`file://${report}`, { waitUntil: "load" });
+  await page.locator("#review-form > summary").press("Enter");
+  await page.locator("[data-reader]").fill(reader);
+  await act(page);
+  const [download] = await Promise.all([page.waitForEvent("download", { timeout: 5000 }), page.locator("#save-reads").click()]);
+  await download.saveAs(saved);
+  await page.close();
+}
+
+// A reader confirms a lesion, another one rejects it, and who adjudicates upholds it from the list of open disagreements.
+async function adjudicate(browser, report, out, work, chosen) {
+  const finding = (page) => page.locator(`details[data-lesion="${chosen.drawn}"]`);
+  const put = async (reader, act) => {
+    const saved = path.join(work, "further.json");
+    await savedBy(browser, report, saved, reader, act);
+    const { code, text } = apply(out, saved);
+    if (code !== 0) fail(`the reads of ${reader} are refused: ${text}`);
+    return JSON.parse(fs.readFileSync(saved, "utf8")).reads;
+  };
+  const [confirmed] = await put("Reader B", async (page) => {
+    await finding(page).locator("summary").press("Enter");
+    await finding(page).locator('input[data-confirm="finding"]').check();
+  });
+  if (confirmed?.value !== "accept" || confirmed.comment !== "confirmed") fail("a confirmation is not saved");
+  await put("Reader C", async (page) => {
+    await finding(page).locator("summary").press("Enter");
+    await finding(page).locator('select[data-item="finding"]').selectOption("reject");
+  });
+  await put("Chief", async (page) => {
+    const first = page.locator("#review-form [data-disagreement], #review-form .review-lesion").first();
+    if ((await first.getAttribute("data-disagreement")) !== chosen.drawn) fail("the open disagreement does not come first");
+    await axeFindings(page, "open disagreements");
+    await picture(page, "review-open-1280");
+    await page.locator("[data-adjudicator]").check();
+    await page.locator(`[data-disagreement="${chosen.drawn}"] input[value="accept"]`).check();
+  });
+  const lesions = fs.readFileSync(path.join(out, "cohort", "reads.csv"), "utf8");
+  if (!lesions.split("\n").some((row) => row.includes("Chief") && row.includes(",applied,"))) fail("the adjudicator's word is not in force");
+  console.log(`${chosen.drawn} was confirmed by one reader, rejected by another, and upheld`);
 }
 
 // Rows that differ, with a mark.
@@ -138,7 +227,7 @@ function follows(table, row, chosen) {
   if (table === "lesions") return false;
   if (table === "margins") return cells[1] === chosen.rejected;
   if (table !== "measurements") return true;
-  return cells[1] === chosen.rejected || (cells[1] === chosen.drawn && cells[2] === chosen.visit.slice(0, 10) && cells[5] === "long_axis");
+  return cells[1] === chosen.rejected || (cells[1] === chosen.drawn && cells[2] === chosen.visit.slice(0, 10) && ["long_axis", "short_axis"].includes(cells[5]));
 }
 
 function compare(before, after, chosen) {
@@ -213,6 +302,8 @@ async function main([out, work]) {
   if (!said.includes(READER) || !said.includes("in force")) fail("the page does not say who changed what");
   await table.scrollIntoViewIfNeeded();
   await picture(page, "review-applied-1280");
+  await page.close();
+  await adjudicate(browser, report, out, work, chosen);
   await browser.close();
   console.log(wrong === 0 ? "review: nothing wrong" : `${wrong} things wrong`);
   process.exit(wrong === 0 ? 0 : 1);

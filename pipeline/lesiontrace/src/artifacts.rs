@@ -7,13 +7,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
-use crate::out;
+use crate::{exported, out};
 
 /// Name of the list.
 const LIST: &str = "files.json";
 /// What is not a result: the ledger's entry and the list itself, what is kept for a later run, and what `export` and `report --pdf`
 /// make of results.
-const NO_RESULTS: [&str; 5] = ["status.json", LIST, "cache", "dicom", "report.pdf"];
+const NO_RESULTS: [&str; 6] = ["status.json", LIST, "cache", "dicom", exported::PDF, exported::FILE];
 
 /// One file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -125,19 +125,27 @@ pub(crate) fn quality(results: &[CohortPatient]) -> QualityOverview {
     QualityOverview { registrations, figures, flags: flags(results) }
 }
 
+/// Kind of an event that a reader should look at.
+const EVENT: &str = "event_to_look_at";
+
 fn flags(results: &[CohortPatient]) -> Vec<Flag> {
     let mut by_code: BTreeMap<&str, Flag> = BTreeMap::new();
     for result in results {
-        for note in result.notes.iter().filter(|note| note.severity > Severity::Info) {
-            let flag = by_code.entry(&note.code).or_insert_with(|| Flag {
-                code: note.code.clone(),
-                severity: note.severity,
+        let notes = result.notes.iter().filter(|note| note.severity > Severity::Info);
+        let notes = notes.map(|note| (note.code.as_str(), note.severity, note.message.clone()));
+        // A verdict that waits for a reader's eye is as much to doubt as what was noted on the way to it.
+        let events = result.events.iter().filter(|event| event.needs_review);
+        let events = events.map(|event| (EVENT, Severity::Warning, event.why.clone()));
+        for (code, severity, message) in notes.chain(events) {
+            let flag = by_code.entry(code).or_insert_with(|| Flag {
+                code: code.to_owned(),
+                severity,
                 n_notes: 0,
                 patients: Vec::new(),
-                example: note.message.clone(),
+                example: message,
             });
             flag.n_notes += 1;
-            flag.severity = flag.severity.max(note.severity);
+            flag.severity = flag.severity.max(severity);
             if flag.patients.last() != Some(&result.patient_id) {
                 flag.patients.push(result.patient_id.clone());
             }

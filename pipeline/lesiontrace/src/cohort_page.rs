@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use imaging::{Note, Severity};
+use imaging::Note;
 use oncology::criteria::CriterionTable;
 use oncology::{Days, Evaluable};
 use report::{
-    BestResponse, CohortPage, Count, LedgerRow, PatientLine, ResponseCount, ResponseTable, RunBlock, SumOverTime,
-    SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment,
+    BestResponse, CohortPage, Count, LedgerRow, PatientLine, Registered, ResponseCount, ResponseTable, RunBlock,
+    SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment, n_doubts,
 };
 
 use crate::cohort_models::{endpoint_curves, incidences};
@@ -17,6 +17,7 @@ use crate::collect::HowDone;
 use crate::ledger::{self, Ledger, State};
 use crate::out;
 use crate::patient::CohortPatient;
+use crate::stages;
 use crate::stages::page::{criterion_infos, provenance};
 
 /// The cohort's page.
@@ -172,7 +173,7 @@ fn lane(result: &CohortPatient, tables: &[CriterionTable]) -> Option<SwimmerLane
     }
     let mark = |e: &oncology::EventRow| match e.event.as_str() {
         "treatment" => Some(SwimmerMark::Treatment { day: day(e.date), label: e.cause.clone() }),
-        "progression" => Some(SwimmerMark::Progression { day: day(e.date), label: e.class.clone() }),
+        "progression" => Some(SwimmerMark::Progression { day: day(e.date), label: e.class.replace('_', " ") }),
         _ => None,
     };
     let marks = result.events.iter().filter_map(mark).collect();
@@ -203,8 +204,18 @@ fn line(result: &CohortPatient, tables: &[CriterionTable]) -> PatientLine {
         margin: smallest.map_or_else(String::new, |m| {
             format!("{:.1} mm, {}", m.min_margin_mm.unwrap_or_default(), m.verdict.replace('_', " "))
         }),
-        n_doubts: result.notes.iter().filter(|n| n.severity > Severity::Info).count() as u64,
+        n_doubts: doubts(result) as u64,
     }
+}
+
+/// How many things the patient's own page says are to be doubted.
+pub(crate) fn doubts(result: &CohortPatient) -> usize {
+    // Baseline lies on itself.
+    let later = result.registrations.iter().skip(1);
+    let registrations: Vec<Registered<'_>> = later
+        .map(|one| (one.visit, stages::page::quality(one.to_baseline.quality), one.to_baseline.reasons.as_slice()))
+        .collect();
+    n_doubts(&result.notes, &registrations, &result.events)
 }
 
 fn ledger_row(entry: &ledger::Entry) -> LedgerRow {

@@ -110,6 +110,8 @@ pub(crate) fn conclude(
         assess::assess_patient(patient, visits, &tracked, means.tables, means.preset)?
     };
     notes.extend(assessed.notes.iter().cloned());
+    let roles = assessed.criteria.first().map_or(&[][..], |leading| &leading.roles);
+    notes.extend(reading::too_many_of_an_organ(&tracked, roles, means.tables.first()));
     let result = PatientResult { reads, ..gather(patient, visits, &tracked, assessed, margins, notes) };
     let result = PatientResult { further_assessments: further(&result, means), ..result };
     reached("report")?;

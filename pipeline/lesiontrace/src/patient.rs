@@ -36,6 +36,8 @@ pub(crate) struct VisitRegistration {
 /// What the cohort wants to know of a [`VisitRegistration`]; the rest of it, two thirds of `result.json`, is skipped unread.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct JudgedRegistration {
+    /// The visit.
+    pub(crate) visit: VisitId,
     /// Its verdict.
     pub(crate) to_baseline: Judged,
 }
@@ -45,6 +47,8 @@ pub(crate) struct JudgedRegistration {
 pub(crate) struct Judged {
     /// The verdict.
     pub(crate) quality: Quality,
+    /// Why it did not pass.
+    pub(crate) reasons: Vec<String>,
     /// Local deformation left, mm.
     pub(crate) residual: Option<Spread>,
 }

@@ -7,10 +7,13 @@ use std::path::Path;
 use anyhow::Context as _;
 use formats::clinical::reads;
 use formats::stored;
-use imaging::{Chord, Note};
-use oncology::criteria::CriterionResult;
+use imaging::{Chord, Grid, Mask, Note};
+use jiff::Timestamp;
+use oncology::LesionRole;
+use oncology::criteria::{ChosenRole, CriterionResult, CriterionTable};
 use oncology::reads::{
-    Applied, Followed, Outcome, ReadRow, ReadState, ReadableLesion, ReadableSight, ReadsFile, apply,
+    Applied, Followed, Outcome, ReadRow, ReadState, ReadableLesion, ReadableSight, ReaderAxes, ReadsFile, apply,
+    outlined,
 };
 use oncology::tracking::{LesionTrack, Sighting};
 
@@ -40,11 +43,27 @@ pub(crate) fn load(path: &Path) -> anyhow::Result<Vec<ReadRow>> {
         _ => Err("expected a file that ends in .json or .csv".to_owned()),
     };
     let rows = rows.map_err(|reason| anyhow::anyhow!("{}: {reason}", path.display()))?;
+    for (n, row) in rows.iter().enumerate() {
+        // A word of tomorrow would be the last word for ever.
+        let at: Option<Timestamp> = row.read_at.parse().ok();
+        anyhow::ensure!(
+            at.is_none_or(|at| at.as_second() <= Timestamp::now().as_second() + CLOCKS_DIFFER_S),
+            "{}: read {}: read_at {:?} lies in the future; put the clock right that wrote it",
+            path.display(),
+            n + 1,
+            row.read_at
+        );
+    }
     Ok(rows.iter().map(|row| from(row, REVIEW)).collect())
 }
 
+/// By how much the clock of a reader may be ahead of this one's, s: a day, time zones that were left out included.
+const CLOCKS_DIFFER_S: i64 = 24 * 60 * 60;
+
+/// A read with its source, the reader's name without blanks round it: who writes a name with one more is the same reader.
 fn from(row: &ReadRow, source: &str) -> ReadRow {
-    ReadRow { source: source.to_owned(), ..row.as_read() }
+    let reader = row.reader.split_whitespace().collect::<Vec<_>>().join(" ");
+    ReadRow { source: source.to_owned(), reader, ..row.as_read() }
 }
 
 /// What the clinical tables say; nothing where there is no such table.
@@ -169,8 +188,12 @@ fn note(row: &ReadRow) -> Note {
     let old = if row.old.is_empty() { "nothing" } else { &row.old };
     match row.outcome {
         Outcome::Applied | Outcome::Open => {
-            let message = format!("{subject}: {old} → {} ({who}){why}", row.value_words());
-            Note::info("read_applied", row.lesion_id.as_str(), message)
+            let new = if row.is_confirmation() { "confirmed".to_owned() } else { format!("→ {}", row.value_words()) };
+            let message = format!("{subject}: {old} {new} ({who}){why}");
+            if row.reason.is_empty() {
+                return Note::info("read_applied", row.lesion_id.as_str(), message);
+            }
+            Note::warning("caliper_in_doubt", row.lesion_id.as_str(), format!("{message}; {}", row.reason))
         }
         Outcome::Superseded => {
             let message = format!("{subject}: {} ({who}) is not in force: {}", row.value, row.reason);
@@ -232,7 +255,47 @@ fn sight(patient_id: &str, visit: &VisitFacts, sighting: &Sighting, first: &str)
     let own = center.filter(|_| !sighting.labels.is_empty()).unwrap_or_else(|| first.to_owned());
     let state = sighting.state;
     let text = format!("{patient_id}|{}|{state}|{own}|{long_axis}|{short_axis}|{volume:.1}", visit.id);
-    ReadableSight { state, digest: out::sha256_hex(text.as_bytes())[..16].to_owned(), long_axis, short_axis }
+    let digest = out::sha256_hex(text.as_bytes())[..16].to_owned();
+    let found = ReaderAxes { long: planar.map(|p| p.long_axis), short: planar.map(|p| p.short_axis) };
+    let masks = sighting.labels.iter().filter_map(|label| Some(&visit.lesion(*label)?.mask));
+    let pieces: Vec<_> = masks.map(|mask| voxels(mask, &visit.measured.grid)).collect();
+    ReadableSight { state, digest, long_axis, short_axis, found, outlined: outlined(&pieces) }
+}
+
+/// The voxels of a mask that was cut to its box, in those of the visit's grid.
+fn voxels(mask: &Mask, grid: &Grid) -> Vec<[f64; 3]> {
+    let own = mask.grid();
+    let is_set = mask.values().iter().enumerate().filter(|(_, is_set)| **is_set);
+    is_set.map(|(n, _)| grid.patient_to_voxel().apply(own.center(own.shape().index(n))).to_array()).collect()
+}
+
+/// Targets of one organ beyond the criterion's number, where readers changed roles. Their number in all is noted where roles are chosen.
+pub(crate) fn too_many_of_an_organ(
+    tracked: &Tracked,
+    roles: &[ChosenRole],
+    table: Option<&CriterionTable>,
+) -> Vec<Note> {
+    let Some(table) = table.filter(|_| !tracked.reviewed.roles.is_empty()) else { return Vec::new() };
+    let most = table.thresholds.max_targets_per_organ.value as usize;
+    let mut targets: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for chosen in roles.iter().filter(|chosen| chosen.role == LesionRole::Target) {
+        let track = tracked.tracks.iter().find(|track| track.id == chosen.lesion);
+        targets
+            .entry(track.map(|track| track.organ.to_string()).unwrap_or_default())
+            .or_default()
+            .push(chosen.lesion.as_str());
+    }
+    let beyond = targets.into_iter().filter(|(_, lesions)| lesions.len() > most);
+    let note = |(organ, lesions): (String, Vec<&str>)| {
+        let message = format!(
+            "with the reader's changes of roles {} of organ {} are targets; {} has {most} an organ at most",
+            lesions.join(", "),
+            organ.replace('_', " "),
+            table.title
+        );
+        Note::warning("too_many_targets_of_organ", organ, message)
+    };
+    beyond.map(note).collect()
 }
 
 /// A diameter with its ends: `23.10 mm (x y z; x y z)`.

@@ -5,6 +5,7 @@
 //! 1.1) for what a reader decides; criteria conventions §1 (a reader overrides, and it is said).
 
 mod apply;
+mod caliper;
 mod check;
 mod coded;
 mod decision;
@@ -12,13 +13,17 @@ mod links;
 mod row;
 mod settle;
 mod state;
+mod strict_json;
 
 pub use apply::{Applied, Followed, ReaderAxes, Reviewed, apply};
+pub use caliper::outlined;
 pub use check::{Read, check};
 pub use coded::Coded;
 pub use decision::{Axis, Decision};
 pub use row::{Outcome, ReadRow, ReadsFile, SCHEMA_VERSION};
-pub use state::{ReadState, ReadableLesion, ReadableSight, part_name};
+pub use state::{Box2, ReadState, ReadableLesion, ReadableSight, part_name};
 
+#[cfg(test)]
+mod caliper_tests;
 #[cfg(test)]
 mod tests;

@@ -66,7 +66,7 @@ pub(crate) fn event_lines(page: &PatientPage) -> Vec<EventLine> {
 pub(crate) fn endpoint_lines(page: &PatientPage) -> Result<Vec<EndpointLine>, ReportError> {
     let line = |row: &oncology::EndpointRow| {
         finite(row.months, "time in months", &format!("{} of {}", row.endpoint, row.unit_id))?;
-        let parts = [words_or_empty(&row.cause), words_or_empty(&row.competing), row.censor_reason.clone()];
+        let parts = [words_or_empty(&row.cause), words_or_empty(&row.competing), words_or_empty(&row.censor_reason)];
         Ok(EndpointLine {
             endpoint: row.endpoint.replace('_', " "),
             unit_id: row.unit_id.clone(),

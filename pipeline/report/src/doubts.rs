@@ -1,7 +1,7 @@
 //! What to doubt, gathered from everywhere on a page, and the notes sorted by how much they matter.
 
 use imaging::{Note, Severity};
-use oncology::VisitId;
+use oncology::{EventRow, VisitId};
 use serde::Serialize;
 
 use crate::cohort_overview::Flag;
@@ -34,30 +34,40 @@ struct NoteLine {
 
 /// Errors first, then warnings, registrations that did not pass, and events a reader should look at.
 pub(crate) fn doubts(page: &PatientPage) -> Vec<Doubt> {
-    let mut doubts = of_notes(&page.notes);
-    for visit in &page.visits {
-        let Some(registration) =
-            visit.registration.as_ref().filter(|registration| registration.quality != Quality::Pass)
-        else {
-            continue;
-        };
-        if !registration.reasons.is_empty() && registration.reasons.iter().all(|reason| said(page, visit.id, reason)) {
+    let registrations: Vec<Registered<'_>> = page
+        .visits
+        .iter()
+        .filter_map(|visit| Some((visit.id, visit.registration.as_ref()?)))
+        .map(|(visit, registration)| (visit, registration.quality, registration.reasons.as_slice()))
+        .collect();
+    of_patient(&page.notes, &registrations, &page.events)
+}
+
+/// How a visit lies on baseline: its quality, and why it is not better.
+pub type Registered<'a> = (VisitId, Quality, &'a [String]);
+
+/// How many things there are to doubt on a patient's page, by what the page is made of.
+#[must_use]
+pub fn n_doubts(notes: &[Note], registrations: &[Registered<'_>], events: &[EventRow]) -> usize {
+    of_patient(notes, registrations, events).len()
+}
+
+fn of_patient(notes: &[Note], registrations: &[Registered<'_>], events: &[EventRow]) -> Vec<Doubt> {
+    let mut doubts = of_notes(notes);
+    for (visit, quality, reasons) in registrations.iter().filter(|(_, quality, _)| *quality != Quality::Pass) {
+        if !reasons.is_empty() && reasons.iter().all(|reason| said(notes, *visit, reason)) {
             continue;
         }
-        let failed = registration.quality == Quality::Fail;
-        let why = if registration.reasons.is_empty() {
-            "no reason stated".to_owned()
-        } else {
-            registration.reasons.join("; ")
-        };
+        let failed = *quality == Quality::Fail;
+        let why = if reasons.is_empty() { "no reason stated".to_owned() } else { reasons.join("; ") };
         doubts.push(Doubt {
             word: if failed { "missing" } else { "look" },
             class: if failed { "error" } else { "warning" },
-            subject: format!("visit {}", visit.id),
+            subject: format!("visit {visit}"),
             message: format!("registration {}: {why}", if failed { "failed" } else { "needs a look" }),
         });
     }
-    for event in page.events.iter().filter(|event| event.needs_review) {
+    for event in events.iter().filter(|event| event.needs_review) {
         let subject = if event.lesion_id.is_empty() {
             event.date.to_string()
         } else {
@@ -75,26 +85,64 @@ pub(crate) fn doubts(page: &PatientPage) -> Vec<Doubt> {
 }
 
 /// Whether a note already gives this reason for this visit, alone or within a longer sentence.
-fn said(page: &PatientPage, visit: VisitId, reason: &str) -> bool {
+fn said(notes: &[Note], visit: VisitId, reason: &str) -> bool {
     let visit = visit.to_string();
     let tells = |note: &Note| {
         note.message == reason
             || note.message.contains(reason) && (note.subject.contains(&visit) || note.message.contains(&visit))
     };
-    page.notes.iter().any(|note| note.severity != Severity::Info && tells(note))
+    notes.iter().any(|note| note.severity != Severity::Info && tells(note))
 }
 
-/// Errors and warnings among `notes`.
+/// From so many notes of one kind on, the kind is said once with its places.
+const SAID_ONCE: usize = 3;
+/// Places that are named of such a kind.
+const PLACES: usize = 12;
+
+/// Errors and warnings among `notes`, those of one kind at many places as one.
 pub(crate) fn of_notes(notes: &[Note]) -> Vec<Doubt> {
     let of = |severity: Severity, word: &'static str, class: &'static str| {
-        notes.iter().filter(move |note| note.severity == severity).map(move |note| Doubt {
-            word,
-            class,
-            subject: note.subject.clone(),
-            message: note.message.clone(),
-        })
+        let notes: Vec<&Note> = notes.iter().filter(|note| note.severity == severity).collect();
+        let mut kinds: Vec<&str> = Vec::new();
+        for note in &notes {
+            if !kinds.contains(&note.code.as_str()) {
+                kinds.push(&note.code);
+            }
+        }
+        let of_kind = |kind: &str| -> Vec<Doubt> {
+            let own: Vec<&Note> = notes.iter().copied().filter(|note| note.code == kind).collect();
+            let told =
+                if own.len() < SAID_ONCE { own.iter().map(|note| told(note)).collect() } else { vec![together(&own)] };
+            told.into_iter().map(|(subject, message)| Doubt { word, class, subject, message }).collect()
+        };
+        kinds.into_iter().flat_map(of_kind).collect::<Vec<_>>()
     };
-    of(Severity::Error, "missing", "error").chain(of(Severity::Warning, "look", "warning")).collect()
+    let mut doubts = of(Severity::Error, "missing", "error");
+    doubts.extend(of(Severity::Warning, "look", "warning"));
+    doubts
+}
+
+/// Subject and message of a note; a subject that the message begins with is said once.
+fn told(note: &Note) -> (String, String) {
+    let again = note.message.strip_prefix(note.subject.as_str()).and_then(|rest| rest.strip_prefix(": "));
+    (note.subject.clone(), again.unwrap_or(&note.message).to_owned())
+}
+
+/// Notes of one kind as one: how many, where, and one of them.
+fn together(notes: &[&Note]) -> (String, String) {
+    let mut places: Vec<&str> = Vec::new();
+    for note in notes {
+        if !places.contains(&note.subject.as_str()) {
+            places.push(&note.subject);
+        }
+    }
+    let n_more = places.len().saturating_sub(PLACES);
+    let more = if n_more == 0 { String::new() } else { format!(" and {n_more} more") };
+    let named = places.iter().take(PLACES).copied().collect::<Vec<_>>().join(", ");
+    let (subject, message) = told(notes[0]);
+    let first =
+        if places.len() > 1 { format!("for example {subject}: {message}") } else { format!("for example: {message}") };
+    (words(&notes[0].code), format!("{} ({named}{more}); {first}", counted(notes.len(), "time", "times")))
 }
 
 /// What was noted of several patients, as one thing to doubt.
@@ -134,10 +182,9 @@ pub(crate) fn note_groups(notes: &[Note]) -> Vec<NoteGroup> {
         let notes: Vec<NoteLine> = notes
             .iter()
             .filter(|note| note.severity == severity)
-            .map(|note| NoteLine {
-                subject: note.subject.clone(),
-                message: note.message.clone(),
-                code: note.code.clone(),
+            .map(|note| {
+                let (subject, message) = told(note);
+                NoteLine { subject, message, code: note.code.clone() }
             })
             .collect();
         NoteGroup { title: format!("{title} ({})", notes.len()), class, notes }
@@ -150,4 +197,34 @@ pub(crate) fn note_groups(notes: &[Note]) -> Vec<NoteGroup> {
     .into_iter()
     .filter(|group| !group.notes.is_empty())
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_noted_at_many_visits_is_one_doubt_with_its_places_and_a_subject_is_said_once() {
+        let note = |subject: &str| Note::warning("phase_doubtful", subject, format!("{subject}: the pixels disagree"));
+        let mut notes: Vec<Note> = ["2021-01-01", "2021-02-01", "2021-03-01"].map(note).to_vec();
+        notes.push(Note::warning("read_unbound", "A", "says nothing"));
+        let doubts = of_notes(&notes);
+        assert_eq!((doubts.len(), n_doubts(&notes, &[], &[])), (2, 2));
+        let Doubt { subject, message, .. } = &doubts[0];
+        assert_eq!(subject, "phase doubtful");
+        let expected = "3 times (2021-01-01, 2021-02-01, 2021-03-01); for example 2021-01-01: the pixels disagree";
+        assert_eq!(message, expected);
+        assert_eq!((doubts[1].subject.as_str(), doubts[1].message.as_str()), ("A", "says nothing"));
+        let two = of_notes(&notes[..2]);
+        assert_eq!((two.len(), two[0].message.as_str()), (2, "the pixels disagree"));
+    }
+
+    #[test]
+    fn registrations_and_events_count_as_they_are_shown() {
+        let visit = VisitId::first("2021-03-26".parse().unwrap());
+        let reasons = ["local deformation left over".to_owned()];
+        let said = Note::warning("registration_quality", "2021-03-26", "2021-03-26: local deformation left over");
+        assert_eq!(n_doubts(&[], &[(visit, Quality::Review, &reasons), (visit, Quality::Pass, &[])], &[]), 1);
+        assert_eq!(n_doubts(&[said], &[(visit, Quality::Review, &reasons)], &[]), 1);
+    }
 }

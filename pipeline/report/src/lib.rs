@@ -44,6 +44,7 @@ pub use cohort_page::{
     ResponseTable, SumOverTime, SwimmerEnd, SwimmerLane, SwimmerMark, SwimmerSegment,
 };
 pub use contact_sheet::{Tile, contact_sheet};
+pub use doubts::{Registered, n_doubts};
 pub use earlier_visit::{EarlierFinding, EarlierVisit};
 pub use error::ReportError;
 pub use figure_files::{FigureFile, cohort_figures};

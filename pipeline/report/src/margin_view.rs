@@ -56,6 +56,8 @@ pub(crate) fn margin(
         finite(value, "share of the surface", &subject)?;
     }
     let none = || "not evaluable".to_owned();
+    // A verdict that its own reasons doubt does not look as sure as one that stands.
+    let unverifiable = row.verdict == "adequate" && row.reasons.contains(UNVERIFIABLE);
     let bands = [
         ("below 0 mm", row.frac_lt0, "lt0"),
         ("0 to 5 mm", row.frac_0_5, "m0to5"),
@@ -78,14 +80,17 @@ pub(crate) fn margin(
             .into(),
         coverage: row.tumour_coverage.map_or_else(none, share),
         excluded: row.excluded_capsule_fraction.map_or_else(none, share),
-        verdict: words(&row.verdict),
-        class: margin_class(&row.verdict),
-        reasons: row.reasons.clone(),
+        verdict: if unverifiable { format!("{}, unverifiable", words(&row.verdict)) } else { words(&row.verdict) },
+        class: if unverifiable { "unconfirmed" } else { margin_class(&row.verdict) },
+        reasons: row.reasons.replace(UNVERIFIABLE, "margin unverifiable"),
         histogram_svg: histogram(row, threshold_mm)?,
         map_svg: map.map(margin_map).transpose()?,
         thinnest: map.map_or_else(String::new, |map| map.thinnest_words.clone()),
     })
 }
+
+/// Reason of a verdict from voxels too coarse for the margin.
+const UNVERIFIABLE: &str = "margin_unverifiable";
 
 pub(crate) fn margin_class(verdict: &str) -> &'static str {
     match verdict {

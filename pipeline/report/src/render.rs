@@ -29,7 +29,11 @@ const TEMPLATES: [(&str, &str); 6] = [
 /// What sorts and filters tables. A page says the same without it.
 const SCRIPT: &str = include_str!("../templates/page.js");
 /// The same with what lets a reader decide and save; for the patient's page.
-const REVIEW_SCRIPT: &str = concat!(include_str!("../templates/page.js"), include_str!("../templates/review.js"));
+const REVIEW_SCRIPT: &str = concat!(
+    include_str!("../templates/page.js"),
+    include_str!("../templates/calipers.js"),
+    include_str!("../templates/review.js")
+);
 
 #[derive(Serialize)]
 struct Whole<T> {

@@ -110,7 +110,10 @@ pub(crate) fn review_view(page: &PatientPage) -> Option<ReviewView> {
     let data = Data { schema_version: oncology::reads::SCHEMA_VERSION, patient_id: &page.patient_id, review, pictures };
     let data =
         serde_json::to_string(&data).expect("texts and finite numbers have a JSON form; key images were checked");
-    Some(ReviewView { lines: review.reads.iter().map(line).collect(), data: inert(&data) })
+    // What nobody has decided yet comes first.
+    let (open, others): (Vec<&ReadRow>, Vec<&ReadRow>) =
+        review.reads.iter().partition(|row| row.outcome == Outcome::Disagreement);
+    Some(ReviewView { lines: open.into_iter().chain(others).map(line).collect(), data: inert(&data) })
 }
 
 /// How a key image is found: lesion and visit.
@@ -120,7 +123,8 @@ pub(crate) fn name(image: &KeyImage) -> String {
 
 fn picture(image: &KeyImage) -> Option<Picture> {
     let place = image.pixel_to_patient?;
-    let calipers = image.calipers.iter().take(2).copied().collect();
+    // One alone is that of a pair whose other one lies on another slice.
+    let calipers = if image.calipers.len() > 1 { image.calipers[..2].to_vec() } else { Vec::new() };
     let KeyImage { width, height, pixel_mm, .. } = *image;
     let (origin, column, row) = (place.origin, place.column, place.row);
     Some(Picture { width, height, pixel_mm, origin, column, row, calipers })
@@ -139,7 +143,7 @@ fn line(row: &ReadRow) -> ReadLine {
         visit: row.visit.clone(),
         item: words(&row.item),
         old: row.old.clone(),
-        new: row.value_words(),
+        new: if row.is_confirmation() { format!("{} (confirmed)", row.old) } else { row.value_words() },
         who: format!("{}{adjudicator}", row.reader),
         read_at: row.read_at.clone(),
         comment: row.comment.clone(),

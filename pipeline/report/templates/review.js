@@ -22,6 +22,8 @@ function make(tag, attributes, ...children) {
 function startReview(panel) {
   const data = JSON.parse(panel.dataset.review);
   const decisions = new Map();
+  // What shows the value of an item, by key: a choice of the lesion and one among the open disagreements say the same.
+  const shown = new Map();
   const status = make("output", { class: "review-status", "aria-live": "polite" });
   const key = (lesion, item, visit) => JSON.stringify([lesion, item, visit]);
 
@@ -33,11 +35,27 @@ function startReview(panel) {
     return read ? read.value : item === "finding" ? "accept" : "program";
   }
 
-  function decide(lesion, item, visit, value, seen, comment) {
+  // What is in force already is a decision only where the reader confirms it.
+  function decide(lesion, item, visit, value, seen, comment, isConfirmed = false) {
     const at = key(lesion.lesion_id, item, visit);
-    if (value === inForce(lesion.lesion_id, item, visit)) decisions.delete(at);
+    if (!isConfirmed && value === inForce(lesion.lesion_id, item, visit)) decisions.delete(at);
     else decisions.set(at, { lesion, item, visit, value, seen, comment });
+    for (const show of shown.get(at) ?? []) show(value, isConfirmed);
+    tellOpen();
+  }
+
+  function leave(lesion, item, visit) {
+    decisions.delete(key(lesion.lesion_id, item, visit));
+    tellOpen();
+  }
+
+  function tellOpen() {
     tell(`${decisions.size} ${decisions.size === 1 ? "decision" : "decisions"} not saved yet`);
+  }
+
+  function showing(lesion, item, visit, show) {
+    const at = key(lesion.lesion_id, item, visit);
+    shown.set(at, [...(shown.get(at) ?? []), show]);
   }
 
   function tell(text) {
@@ -45,14 +63,64 @@ function startReview(panel) {
   }
 
   function choice(label, lesion, item, visit, seen, options, comment) {
-    const select = make("select", {
-      "aria-label": `${label} of ${lesion.lesion_id}${visit && ` on ${visit}`}`,
-      "data-item": item,
-      onchange: (event) => decide(lesion, item, visit, event.target.value, seen, comment),
-    });
+    const name = `${label} of ${lesion.lesion_id}${visit && ` on ${visit}`}`;
+    const told = () => decide(lesion, item, visit, select.value, seen, comment, confirm.checked);
+    const select = make("select", { "aria-label": name, "data-item": item, onchange: told });
     for (const [value, text] of options) select.append(make("option", { value }, text));
     select.value = inForce(lesion.lesion_id, item, visit);
-    return select;
+    const confirm = make("input", { type: "checkbox", "data-confirm": item, "aria-label": `Confirm: ${name}`, onchange: told });
+    showing(lesion, item, visit, (value, isConfirmed) => {
+      select.value = value;
+      confirm.checked = isConfirmed;
+    });
+    return make("span", { class: "review-choice" }, select, make("label", { class: "tick" }, confirm, " confirm"));
+  }
+
+  // What readers decided differently, each item once with what may be said of it.
+  function disagreements() {
+    const open = new Map();
+    for (const row of data.review.reads.filter((read) => read.outcome === "disagreement")) {
+      const at = key(row.lesion_id, row.item, row.visit);
+      open.set(at, [...(open.get(at) ?? []), row]);
+    }
+    if (open.size === 0) return [];
+    return [
+      make(
+        "section",
+        { class: "review-open", "aria-label": "Open disagreements" },
+        make("h3", {}, `Open disagreements: ${open.size}`),
+        make("p", { class: "quiet" }, "The program's finding stands until one who decides where readers disagree says otherwise; tick that above, or this is one more reader's word."),
+        ...[...open.values()].map(disagreement),
+      ),
+    ];
+  }
+
+  function disagreement(rows) {
+    const [{ lesion_id, item, visit, old }] = rows;
+    const lesion = data.review.lesions.find((other) => other.lesion_id === lesion_id);
+    const seen = visit === "" ? lesion && { based_on: lesion.based_on } : lesion?.visits.find((other) => other.visit === visit);
+    if (!seen) return "";
+    const said = new Map([[item === "finding" ? "accept" : "program", []]]);
+    for (const row of rows) said.set(row.value, [...(said.get(row.value) ?? []), row.reader]);
+    const comment = make("input", { type: "text", maxlength: 400, placeholder: "reason", "aria-label": `Why, ${item} of ${lesion_id}` });
+    const words = (value) => {
+      const known = Object.values(CHOICES).flat().find(([other]) => other === value && value !== "program");
+      return value === "program" ? `as found: ${old.replaceAll("_", " ")}` : known ? known[1] : value;
+    };
+    const options = [...said].map(([value, readers]) => {
+      const radio = make("input", {
+        type: "radio",
+        name: `open ${key(lesion_id, item, visit)}`,
+        "data-open": item,
+        value,
+        onchange: () => decide(lesion, item, visit, value, seen, () => comment.value.trim(), true),
+      });
+      showing(lesion, item, visit, (now) => (radio.checked = now === value));
+      const who = readers.length > 0 ? readers.join(", ") : "the program";
+      return make("label", { class: "tick" }, radio, ` ${words(value)} (${who})`);
+    });
+    const subject = `${item.replaceAll("_", " ")} of ${lesion_id}${visit && ` on ${visit}`}`;
+    return make("fieldset", { "data-disagreement": lesion_id }, make("legend", {}, subject), ...options, comment);
   }
 
   function lesionPart(lesion, index) {
@@ -65,7 +133,8 @@ function startReview(panel) {
     );
     const same = [["program", "its own"], ...earlier.map((other) => [other.lesion_id, other.lesion_id])];
     const named = (options, program) => options.map(([value, text]) => [value, value === "program" ? `${text}: ${program.replaceAll("_", " ")}` : text]);
-    const field = (text, control) => make("label", {}, make("span", {}, text), control);
+    // A choice has a label of its own; the words above it are what is seen.
+    const field = (text, control) => make("div", { class: "review-field" }, make("span", {}, text), control);
     return make(
       "details",
       { class: "review-lesion", "data-lesion": lesion.lesion_id },
@@ -124,11 +193,22 @@ function startReview(panel) {
     if (!visit.is_seen || !picture || !image) return [];
     const drawn = make("span", { class: "quiet" });
     const done = (axes) => {
-      for (const [item, text] of Object.entries(axes.changed)) decide(lesion, item, visit.visit, text, visit, words);
+      for (const [item, text] of Object.entries(axes.decided)) {
+        if (text === undefined) leave(lesion, item, visit.visit);
+        else decide(lesion, item, visit.visit, text, visit, words, true);
+      }
       drawn.textContent = axes.words;
     };
+    // The ends of a diameter: as decided and not saved yet, as in force, or as the program found them.
+    const ends = (item) => {
+      const found = visit[item].slice(visit[item].indexOf("(") + 1).replace(")", "");
+      const force = inForce(lesion.lesion_id, item, visit.visit);
+      const text = decisions.get(key(lesion.lesion_id, item, visit.visit))?.value ?? force;
+      return { now: text === "program" ? found : text, force: force === "program" ? found : force };
+    };
+    const open = () => drawCalipers(lesion, visit, picture, image, ["long_axis", "short_axis"].map(ends), done);
     return [
-      make("button", { type: "button", "data-item": "caliper", onclick: () => drawCalipers(lesion, visit, picture, image, done) }, `Draw calipers of ${lesion.lesion_id} on ${visit.visit}`),
+      make("button", { type: "button", "data-item": "caliper", onclick: open }, `Draw calipers of ${lesion.lesion_id} on ${visit.visit}`),
       " ",
       drawn,
     ];
@@ -154,7 +234,7 @@ function startReview(panel) {
         value,
         reader,
         read_at,
-        comment: comment(),
+        comment: comment() || (value === inForce(lesion.lesion_id, item, visit) ? "confirmed" : ""),
         adjudicator,
         old: oldOf(lesion, item, seen),
         based_on: seen.based_on,
@@ -184,121 +264,11 @@ function startReview(panel) {
         make("label", {}, make("span", {}, "Reader's name"), make("input", { type: "text", "data-reader": true, maxlength: 100, autocomplete: "name" })),
         make("label", { class: "tick" }, make("input", { type: "checkbox", "data-adjudicator": true }), " decides where readers disagree (adjudicator)"),
       ),
+      ...disagreements(),
       ...data.review.lesions.map(lesionPart),
       make("p", {}, make("button", { type: "button", id: "save-reads", onclick: save }, "Save reads.json"), " ", status),
     ),
   );
-}
-
-// Draws the two diameters on the key image, enlarged: ends are dragged, or moved with the arrow keys (with Shift by 1 mm).
-function drawCalipers(lesion, visit, picture, image, done) {
-  const [dx, dy] = picture.pixel_mm;
-  const field = [picture.width * dx, picture.height * dy];
-  const toMm = ([x, y]) => [(x + 0.5) * dx, (y + 0.5) * dy];
-  const middle = field.map((mm) => mm / 2);
-  const guess = [
-    [[middle[0] - 10, middle[1]], [middle[0] + 10, middle[1]]],
-    [[middle[0], middle[1] - 5], [middle[0], middle[1] + 5]],
-  ];
-  const found = picture.calipers.map((ends) => ends.map(toMm));
-  const axes = [0, 1].map((n) => (found[n] ?? guess[n]).map((end) => [...end]));
-  const before = JSON.stringify(axes);
-  const length = (ends) => Math.hypot(ends[0][0] - ends[1][0], ends[0][1] - ends[1][1]);
-  const half = Math.min(Math.max(1.2 * length(axes[0]), 12), Math.max(...field) / 2);
-  const centre = [0, 1].map((axis) => (axes[0][0][axis] + axes[0][1][axis]) / 2);
-  const svg = make(
-    "svg:svg",
-    { class: "caliper-field", viewBox: `${centre[0] - half} ${centre[1] - half} ${2 * half} ${2 * half}`, role: "group", "aria-label": `Calipers of ${lesion.lesion_id} on ${visit.visit}` },
-    make("svg:image", { href: image.src, width: field[0], height: field[1], preserveAspectRatio: "none" }),
-  );
-  const told = make("output", { "aria-live": "polite" });
-  const names = ["Long axis", "Short axis"];
-  const parts = axes.map((ends, n) => {
-    const line = make("svg:line", { class: "caliper-line", "stroke-dasharray": n === 0 ? false : `${half / 40}` });
-    svg.append(line);
-    return { ends, line, handles: [] };
-  });
-  parts.forEach((part, n) => {
-    part.ends.forEach((end, which) => {
-      const handle = make(
-        "svg:g",
-        { class: "caliper-end", tabindex: 0, role: "slider", "aria-label": `${names[n]}, ${which === 0 ? "first" : "second"} end`, "aria-valuemin": 0, "aria-valuemax": Math.round(Math.max(...field)), "data-end": `${n}${which}` },
-        make("svg:circle", { class: "caliper-reach", r: half * 0.075 }),
-        make("svg:circle", { class: "caliper-ring", r: half * 0.03 }),
-      );
-      handle.addEventListener("pointerdown", (event) => {
-        handle.setPointerCapture(event.pointerId);
-        handle.focus();
-        event.preventDefault();
-      });
-      handle.addEventListener("pointermove", (event) => {
-        if (!handle.hasPointerCapture(event.pointerId)) return;
-        const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
-        move(end, [at.x, at.y]);
-      });
-      handle.addEventListener("keydown", (event) => {
-        const step = event.shiftKey ? 1 : 0.25;
-        const by = { ArrowLeft: [-step, 0], ArrowRight: [step, 0], ArrowUp: [0, -step], ArrowDown: [0, step] }[event.key];
-        if (!by) return;
-        event.preventDefault();
-        move(end, [end[0] + by[0], end[1] + by[1]]);
-      });
-      part.handles.push(handle);
-      svg.append(handle);
-    });
-  });
-  function move(end, to) {
-    [end[0], end[1]] = to.map((mm, axis) => Math.min(Math.max(mm, 0.5 * picture.pixel_mm[axis]), field[axis] - 0.5 * picture.pixel_mm[axis]));
-    show();
-  }
-  const wordsOf = () => `${length(axes[0]).toFixed(1)} × ${length(axes[1]).toFixed(1)} mm`;
-  function show() {
-    for (const { ends, line, handles } of parts) {
-      ends.forEach(([x, y], which) => {
-        line.setAttribute(`x${which + 1}`, x);
-        line.setAttribute(`y${which + 1}`, y);
-        handles[which].setAttribute("transform", `translate(${x} ${y})`);
-        handles[which].setAttribute("aria-valuenow", length(ends).toFixed(1));
-        handles[which].setAttribute("aria-valuetext", `${length(ends).toFixed(1)} mm`);
-      });
-    }
-    told.textContent = wordsOf() + (length(axes[1]) > length(axes[0]) ? ": the short axis is the longer one" : "");
-  }
-  // Millimetres of the field to the patient, LPS mm.
-  function lps([x, y]) {
-    const at = [x / dx - 0.5, y / dy - 0.5];
-    return [0, 1, 2].map((axis) => (picture.origin[axis] + at[0] * picture.column[axis] + at[1] * picture.row[axis]).toFixed(3)).join(" ");
-  }
-  const dialog = make("dialog", { class: "caliper-dialog", "aria-label": `Calipers of ${lesion.lesion_id} on ${visit.visit}` });
-  const use = () => {
-    if (length(axes[1]) > length(axes[0])) return;
-    const was = JSON.parse(before);
-    const changed = {};
-    ["long_axis", "short_axis"].forEach((item, n) => {
-      if (JSON.stringify(axes[n]) !== JSON.stringify(was[n])) changed[item] = axes[n].map(lps).join("; ");
-    });
-    done({ changed, words: Object.keys(changed).length === 0 ? "" : `drawn: ${wordsOf()}` });
-    dialog.close();
-  };
-  const back = () => {
-    done({ changed: { long_axis: "program", short_axis: "program" }, words: "as the program measured" });
-    dialog.close();
-  };
-  dialog.append(
-    make("p", {}, `${lesion.lesion_id}, ${visit.visit}: drag the ends, or move them with the arrow keys. `, told),
-    svg,
-    make(
-      "p",
-      { class: "caliper-buttons" },
-      make("button", { type: "button", "data-use": true, onclick: use }, "Use these calipers"),
-      make("button", { type: "button", onclick: back }, "Take the program's"),
-      make("button", { type: "button", onclick: () => dialog.close() }, "Cancel"),
-    ),
-  );
-  dialog.addEventListener("close", () => dialog.remove());
-  document.body.append(dialog);
-  show();
-  dialog.showModal();
 }
 
 {

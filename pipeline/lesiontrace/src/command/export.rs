@@ -18,6 +18,7 @@ use images::Images;
 
 mod images;
 mod lines;
+mod observers;
 mod patient;
 mod report;
 mod segments;
@@ -25,7 +26,7 @@ mod visit;
 
 /// One object written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-struct Exported {
+struct Written {
     patient_id: String,
     visit: String,
     modality: &'static str,
@@ -48,7 +49,7 @@ struct Refused {
 #[derive(Debug, Default, Serialize)]
 struct Outcome {
     schema_version: u32,
-    objects: Vec<Exported>,
+    objects: Vec<Written>,
     refused: Vec<Refused>,
     notes: Vec<imaging::Note>,
 }

@@ -1,10 +1,13 @@
 //! `push`: what `export` wrote into an archive.
 
+use std::path::{Path, PathBuf};
+
 use transfer::{Pushed, Selection, Sent, SentState, objects_of};
 
 use super::archive_address::{connection, failure};
 use crate::cli::{Global, Push};
 use crate::exit::{self, Failure};
+use crate::exported::Exported;
 use crate::{out, session};
 
 /// Sends; exit code 1 when some objects were not stored, 75 when the rest may be stored later.
@@ -17,9 +20,17 @@ pub(crate) fn run(args: &Push, global: &Global) -> Result<u8, Failure> {
         let message = format!("expected DICOM objects in {}, found none; {remedy}", args.out.display());
         return Err(Failure::bad_input(anyhow::anyhow!(message)));
     }
+    let n_found = files.len();
+    let files = if args.every_file { files } else { present(files).map_err(Failure::io)? };
+    let n_older = n_found - files.len();
+    if files.is_empty() {
+        let message = format!("nothing is sent: all {n_older} objects tell of results that have changed since");
+        return Err(Failure::bad_input(anyhow::anyhow!(message)));
+    }
+    let done = if n_older == 0 { exit::DONE } else { exit::SOME_FAILED };
     if args.dry_run {
         let names: String = files.iter().map(|file| format!("{}\n", file.display())).collect();
-        return out::print(&names).map(|()| exit::DONE).map_err(Failure::io);
+        return out::print(&names).map(|()| done).map_err(Failure::io);
     }
     let progress = session::progress(global, files.len(), "objects");
     progress.set_message("sending");
@@ -33,7 +44,25 @@ pub(crate) fn run(args: &Push, global: &Global) -> Result<u8, Failure> {
     } else {
         out::print(&text(&pushed)).map_err(Failure::io)?;
     }
-    Ok(code(&pushed))
+    Ok(match code(&pushed) {
+        exit::DONE => done,
+        code => code,
+    })
+}
+
+/// The objects of `patients/<id>/dicom` that tell of the present results; those left out are named with the reason.
+fn present(files: Vec<PathBuf>) -> anyhow::Result<Vec<PathBuf>> {
+    let mut present = Vec::with_capacity(files.len());
+    for file in files {
+        let (Some(folder), Some(name)) = (file.parent().and_then(Path::parent), file.file_name()) else { continue };
+        match Exported::read(folder)?.is_older(folder, &name.to_string_lossy())? {
+            None => present.push(file),
+            Some(reason) => {
+                tracing::error!("{}", out::plain_line(&format!("{} is not sent: {reason}", file.display())));
+            }
+        }
+    }
+    Ok(present)
 }
 
 fn say(pushed: &Pushed) {

@@ -1,5 +1,6 @@
 //! `report`: the pages of a finished run, written anew from what it stored, and printed.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -9,10 +10,10 @@ use crate::browser::Browser;
 use crate::cli::Report;
 use crate::collect::collect;
 use crate::exit::{self, Failure};
+use crate::exported::Exported;
 use crate::finished::Finished;
 use crate::ledger::{self, Entry};
-use crate::lock::{self, Asked, named};
-use crate::{artifacts, out};
+use crate::{artifacts, out, patient_locks};
 
 /// Writes the pages; exit code 1 when a patient's page could not be made.
 pub(crate) fn run(args: &Report) -> Result<u8, Failure> {
@@ -26,8 +27,7 @@ pub(crate) fn run(args: &Report) -> Result<u8, Failure> {
     collect(&args.out).map_err(Failure::io)?;
     pages.push(args.out.join("cohort/report.html"));
     if let Some(browser) = &browser {
-        let print = |page: &PathBuf| browser.print(page, &page.with_extension("pdf"));
-        pages.par_iter().try_for_each(print).map_err(Failure::io)?;
+        pages.par_iter().try_for_each(|page| print(browser, page)).map_err(Failure::io)?;
     }
     let kind = if args.pdf { "html and report.pdf" } else { "html" };
     let text = format!(
@@ -39,6 +39,22 @@ pub(crate) fn run(args: &Report) -> Result<u8, Failure> {
     Ok(if n_missing == 0 { exit::DONE } else { exit::SOME_FAILED })
 }
 
+/// Prints a page, unless what lies beside it was printed of the same: the same page then stays the same document.
+fn print(browser: &Browser, page: &Path) -> anyhow::Result<()> {
+    let pdf = page.with_extension("pdf");
+    let folder = page.parent().unwrap_or(Path::new("."));
+    if folder.ends_with("cohort") {
+        return browser.print(page, &pdf);
+    }
+    let mut exported = Exported::read(folder)?;
+    if pdf.is_file() && exported.is_printed(folder)? {
+        return Ok(());
+    }
+    browser.print(page, &pdf)?;
+    exported.printed(folder)?;
+    exported.write(folder)
+}
+
 /// A patient without a page is named with the reason.
 fn said(entry: &Entry, page: anyhow::Result<PathBuf>) -> Option<PathBuf> {
     let complaint = |error: anyhow::Error| {
@@ -47,20 +63,22 @@ fn said(entry: &Entry, page: anyhow::Result<PathBuf>) -> Option<PathBuf> {
     page.map_err(complaint).ok()
 }
 
-/// Writes one patient's page.
+/// Writes one patient's page. What readers decide meanwhile is not undone: what is written was made while nobody else could write.
 fn page(finished: &Finished, folder: &Path, entry: &Entry) -> anyhow::Result<PathBuf> {
     let own = out::patient_folder(folder, &entry.id);
-    let html = finished.conclude(folder, entry, &[])?.html()?;
     let path = own.join("report.html");
-    if std::fs::read(&path).is_ok_and(|before| before == html.as_bytes()) {
+    let is_there = |html: &str| std::fs::read(&path).is_ok_and(|before| before == html.as_bytes());
+    if is_there(&finished.conclude(folder, entry, &[])?.html()?) {
         return Ok(path);
     }
-    let _lock = match lock::ask(&own)? {
-        Asked::Held(lock) => lock,
-        Asked::Taken(holder) => anyhow::bail!("{} works on this patient; try again later", named(holder.as_ref())),
-    };
+    let _locks = patient_locks::hold(folder, &BTreeSet::from([entry.id.as_str()]))?;
+    let entry = ledger::read_entry(folder, &entry.id)?.unwrap_or_else(|| entry.clone());
+    let html = finished.conclude(folder, &entry, &[])?.html()?;
+    if is_there(&html) {
+        return Ok(path);
+    }
     out::write_atomic(&path, html.as_bytes())?;
     let files = artifacts::seal(&own).context("listing what was written")?;
-    ledger::write_entry(folder, &Entry { files, ..entry.clone() })?;
+    ledger::write_entry(folder, &Entry { files, ..entry })?;
     Ok(path)
 }

@@ -1,7 +1,7 @@
 //! Key images: the same place of one lesion at every visit, at one scale and window, with outlines and calipers.
 
 use imaging::diameter::mask_centroid;
-use imaging::{Chord, Mask, Patient, Point};
+use imaging::{Chord, Grid, Mask, Patient, Point};
 use oncology::tracking::{LesionTrack, Sighting};
 use oncology::{Evaluable, LesionState};
 use report::{KeyImage, Orientation, Outline, OutlineRole};
@@ -84,7 +84,7 @@ impl Shown<'_> {
         Some(KeyImage {
             lesion_id: track.id.to_string(),
             visit: visit.id,
-            caption: caption(pictures, sighting, cut, *window),
+            caption: caption(pictures, sighting, cut, *window) + &self.elsewhere(n, track, cut),
             width: cut.size[0] as u32,
             height: cut.size[1] as u32,
             pixels: pixels.clone(),
@@ -122,9 +122,7 @@ impl Shown<'_> {
             draw(&zone.mask, OutlineRole::Zone);
         }
         let ends = |chord: &Chord| [chord.start, chord.end].map(|p| cut.pixel(grid, display, p));
-        let drawn = self.tracked.reviewed.axes.get(&(n, track.id.clone())).copied().unwrap_or_default();
-        let is_here = |chord: &Chord| grid.patient_to_voxel().apply(chord.start).coords.z.round() == cut.k as f64;
-        let mut drawn = [drawn.long, drawn.short].map(|chord| chord.filter(is_here));
+        let mut drawn = self.drawn(n, track);
         let mut calipers = Vec::new();
         for label in sighting.iter().flat_map(|sighting| &sighting.labels) {
             if let Some(lesion) = visit.lesion(*label) {
@@ -140,16 +138,37 @@ impl Shown<'_> {
                 && slice_k == cut.k
             {
                 let [long, short] = std::mem::take(&mut drawn);
-                calipers.push(ends(&long.unwrap_or(planar.long_axis)));
-                calipers.push(ends(&short.unwrap_or(planar.short_axis)));
+                let counts = [long.unwrap_or(planar.long_axis), short.unwrap_or(planar.short_axis)];
+                // What does not count is not drawn, even where a reader's caliper lies on another slice.
+                calipers.extend(counts.iter().filter(|chord| slice(grid, chord) == cut.k as f64).map(ends));
             }
-            for piece in sizes.further_pieces.iter().filter(|piece| is_here(&piece.long_axis)) {
+            for piece in sizes.further_pieces.iter().filter(|piece| slice(grid, &piece.long_axis) == cut.k as f64) {
                 calipers.extend([piece.long_axis, piece.short_axis].iter().map(ends));
             }
         }
-        calipers.extend(drawn.iter().flatten().map(ends));
+        calipers.extend(drawn.iter().flatten().filter(|chord| slice(grid, chord) == cut.k as f64).map(ends));
         (outlines, calipers)
     }
+
+    /// The diameters readers drew of a lesion at a visit: the long one, the short one.
+    fn drawn(&self, n: usize, track: &LesionTrack) -> [Option<Chord>; 2] {
+        let axes = self.tracked.reviewed.axes.get(&(n, track.id.clone())).copied().unwrap_or_default();
+        [axes.long, axes.short]
+    }
+
+    /// What a picture says of a reader's calipers that lie on another slice than it shows; empty where none does.
+    fn elsewhere(&self, n: usize, track: &LesionTrack, cut: &Cut) -> String {
+        let grid = &self.visits[n].measured.grid;
+        let named = ["long", "short"].into_iter().zip(self.drawn(n, track));
+        let away = named.filter_map(|(name, chord)| Some((name, slice(grid, &chord?))));
+        let away = away.filter(|(_, k)| *k != cut.k as f64);
+        away.map(|(name, k)| format!(" · reader's {name} axis on slice {}, not shown", k + 1.0)).collect()
+    }
+}
+
+/// The slice a diameter lies on.
+fn slice(grid: &Grid, chord: &Chord) -> f64 {
+    grid.patient_to_voxel().apply(chord.start).coords.z.round()
 }
 
 /// Where to look: the lesion itself, else its zone, else where it was last seen, carried to this visit.

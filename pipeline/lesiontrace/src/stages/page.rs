@@ -127,11 +127,7 @@ fn visit(facts: &VisitFacts, label: String, n: usize, study_day: i64, places: Ve
         not_assessed: String::new(),
         series: all.into_iter().flatten().map(series).collect(),
         registration: (n > 0).then(|| RegistrationQuality {
-            quality: match registration.quality {
-                Quality::Pass => report::Quality::Pass,
-                Quality::Review => report::Quality::Review,
-                Quality::Fail => report::Quality::Fail,
-            },
+            quality: quality(registration.quality),
             residual_mm: registration.residual.as_ref().map(|r| r.p95_mm),
             reasons: registration.reasons.clone(),
             figures: [registration_view::figures(registration), places].concat(),
@@ -177,6 +173,15 @@ fn verdicts(result: &PatientResult, visits: &[VisitFacts], tracked: &Tracked) ->
         }
     };
     result.assessments.iter().map(one).collect()
+}
+
+/// The verdict on a registration as pages say it.
+pub(crate) const fn quality(quality: Quality) -> report::Quality {
+    match quality {
+        Quality::Pass => report::Quality::Pass,
+        Quality::Review => report::Quality::Review,
+        Quality::Fail => report::Quality::Fail,
+    }
 }
 
 /// What speaks against trusting the verdict of a visit: its registration, lesions whose identity or size is not sure, and how

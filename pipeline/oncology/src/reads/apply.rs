@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use imaging::Chord;
 
+use super::caliper;
 use super::check::{Read, check};
 use super::decision::{Axis, Decision};
 use super::links::{merge, reject, split};
@@ -76,7 +77,7 @@ pub fn apply(rows: &[ReadRow], state: &ReadState, mut followed: Followed, contro
         })
         .collect();
     let mut names = Names::default();
-    for step in [Step::Split, Step::Merge, Step::Rest, Step::Reject] {
+    for step in [Step::Split, Step::Merge, Step::Rest, Step::Call, Step::Reject] {
         for (read, outcome) in checked.iter().zip(&mut outcomes) {
             let Ok(read) = read else { continue };
             if outcome.0 != Outcome::Applied || Step::of(&read.decision) != step {
@@ -87,6 +88,7 @@ pub fn apply(rows: &[ReadRow], state: &ReadState, mut followed: Followed, contro
             }
         }
     }
+    names.weigh_calipers(&checked, &mut outcomes, state, &mut followed);
     for (row, (outcome, reason)) in rows.iter_mut().zip(outcomes) {
         row.old = old(row, state);
         (row.outcome, row.reason) = (outcome, reason);
@@ -128,6 +130,8 @@ enum Step {
     Split,
     Merge,
     Rest,
+    /// What a call may say rests on roles and links.
+    Call,
     Reject,
 }
 
@@ -137,6 +141,7 @@ impl Step {
             Decision::Split(_) => Self::Split,
             Decision::SameAs(_) => Self::Merge,
             Decision::Rejected(_) => Self::Reject,
+            Decision::Call(_) => Self::Call,
             _ => Self::Rest,
         }
     }
@@ -201,6 +206,7 @@ impl Names {
             Decision::NotEvaluable(true) => self.not_evaluable(read, &id, state, followed)?,
             Decision::Call(Some(call)) => {
                 let own = self.there(&id, visit, state, followed)?;
+                not_by_size(&own, state, followed)?;
                 followed.reviewed.calls.insert((visit, own), *call);
             }
             Decision::Caliper(axis, Some(chord)) => {
@@ -243,6 +249,39 @@ impl Names {
         exists(&self.at(id, visit, state), followed)
     }
 
+    /// Holds the diameters that count together against each other; what cannot be leaves the program's, what is to be doubted is said.
+    fn weigh_calipers(
+        &self,
+        checked: &[Result<Read, String>],
+        outcomes: &mut [(Outcome, String)],
+        state: &ReadState,
+        followed: &mut Followed,
+    ) {
+        let mut refused = BTreeSet::new();
+        for (read, outcome) in checked.iter().zip(outcomes) {
+            let Ok(Read { row, decision: Decision::Caliper(_, Some(_)), visit: Some(visit), .. }) = read else {
+                continue;
+            };
+            let own = (*visit, self.at(&LesionId::new(row.lesion_id.clone()), *visit, state));
+            let (Some(drawn), Some(sight)) = (
+                followed.reviewed.axes.get(&own),
+                state.lesion(&row.lesion_id).and_then(|(lesion, _)| lesion.at.get(visit)),
+            ) else {
+                continue;
+            };
+            if outcome.0 == Outcome::Applied {
+                *outcome = match caliper::fit_together(drawn, &sight.found, state.grids.get(*visit)) {
+                    Ok(doubts) => (Outcome::Applied, doubts),
+                    Err(reason) => {
+                        refused.insert(own);
+                        (Outcome::Refused, reason)
+                    }
+                };
+            }
+        }
+        followed.reviewed.axes.retain(|place, _| !refused.contains(place));
+    }
+
     fn not_evaluable(
         &self,
         read: &Read,
@@ -260,6 +299,18 @@ impl Names {
         }
         Ok(())
     }
+}
+
+/// A call decides nothing of a target, by its role with the readers' changes; a part that a split made is new and no target.
+fn not_by_size(own: &LesionId, state: &ReadState, followed: &Followed) -> Result<(), String> {
+    let by_reader = followed.reviewed.roles.get(own).copied();
+    let found = || state.lesions.iter().any(|lesion| lesion.id == *own && lesion.role == "target");
+    if by_reader.map_or_else(found, |role| role == LesionRole::Target) {
+        return Err(format!(
+            "call: {own} is a target, which is judged by its size; draw its caliper or change its role"
+        ));
+    }
+    Ok(())
 }
 
 fn exists(id: &LesionId, followed: &Followed) -> Result<LesionId, String> {

@@ -1,8 +1,8 @@
 //! Whether a read can be believed: its words mean something, and it was made of what is there.
 
-use imaging::Chord;
 use jiff::Timestamp;
 
+use super::caliper;
 use super::decision::{Decision, PROGRAM};
 use super::row::ReadRow;
 use super::state::{ReadState, ReadableLesion, ReadableSight};
@@ -20,10 +20,6 @@ pub struct Read {
     /// When.
     pub read_at: Timestamp,
 }
-
-/// Half a slice and a little: how far from a slice's middle the ends of a caliper may lie, in slices. Origin: pages write ends to
-/// 0.001 mm, which is less than a hundredth of any slice.
-const IN_SLICE: f64 = 0.51;
 
 /// Checks one read against what the program found. `Err` says why it is refused.
 pub fn check(row: &ReadRow, state: &ReadState) -> Result<Read, String> {
@@ -60,7 +56,7 @@ pub fn check(row: &ReadRow, state: &ReadState) -> Result<Read, String> {
             if row.old.is_empty() { "another outline, size or link".to_owned() } else { format!("then {}", row.old) }
         ));
     }
-    let at = Place { state, lesion, sight, first, visit };
+    let at = Place { state, sight, first, visit };
     fits(row, &decision, &at)?;
     Ok(Read { row: row.clone(), decision, visit, read_at })
 }
@@ -91,7 +87,6 @@ fn visit(
 /// Where a read points to.
 struct Place<'a> {
     state: &'a ReadState,
-    lesion: &'a ReadableLesion,
     sight: &'a ReadableSight,
     first: usize,
     visit: Option<usize>,
@@ -129,13 +124,10 @@ fn fits(row: &ReadRow, decision: &Decision, at: &Place<'_>) -> Result<(), String
         Decision::NotEvaluable(true) if row.comment.trim().is_empty() => {
             Err("evaluable: expected the reason in comment, found nothing".to_owned())
         }
-        Decision::Call(Some(_)) if at.lesion.role == "target" => Err(format!(
-            "call: {} is a target, which is judged by its size; draw its caliper or change its role",
-            row.lesion_id
-        )),
         Decision::Caliper(_, Some(chord)) => {
             is_seen(row, at)?;
-            lies_on_a_slice(chord, at)
+            let grid = at.visit.and_then(|visit| at.state.grids.get(visit));
+            grid.map_or(Ok(()), |grid| caliper::belongs(chord, grid, &row.lesion_id, at.sight))
         }
         _ => Ok(()),
     }
@@ -146,22 +138,4 @@ fn is_seen(row: &ReadRow, at: &Place<'_>) -> Result<(), String> {
         LesionState::Present | LesionState::Uncertain | LesionState::Residual | LesionState::LocalProgression => Ok(()),
         state => Err(format!("{}: {} is {state} on {}: nothing is outlined there", row.item, row.lesion_id, row.visit)),
     }
-}
-
-fn lies_on_a_slice(chord: &Chord, at: &Place<'_>) -> Result<(), String> {
-    let Some(grid) = at.visit.and_then(|visit| at.state.grids.get(visit)) else { return Ok(()) };
-    let ends = [chord.start, chord.end];
-    if ends.iter().any(|end| grid.nearest(*end).is_none()) {
-        return Err("an end of the caliper lies outside the image of the visit (LPS mm)".to_owned());
-    }
-    let [start, end] = ends.map(|end| grid.patient_to_voxel().apply(end).coords.z);
-    if (start - start.round()).abs() > IN_SLICE || (start - end).abs() > IN_SLICE {
-        return Err(format!(
-            "the ends of the caliper lie on different slices ({:.1} and {:.1})",
-            start + 1.0,
-            end + 1.0
-        ));
-    }
-    let length = chord.length().0;
-    if length <= 0.0 { Err("the caliper has no length".to_owned()) } else { Ok(()) }
 }

@@ -1,8 +1,10 @@
 //! Reads as they are written: one row a decision, the same columns in `reads.json` and `reads.csv`.
 
+use imaging::Chord;
 use serde::{Deserialize, Serialize};
 
-use super::decision::Decision;
+use super::decision::{Decision, PROGRAM};
+use super::strict_json::Strict;
 
 /// Version of the shape of `reads.json`.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -97,6 +99,15 @@ impl ReadRow {
         Self { source: String::new(), ..blank }
     }
 
+    /// The diameter a read draws; `None` where it draws none.
+    #[must_use]
+    pub fn caliper(&self) -> Option<Chord> {
+        match Decision::parse(&self.item, &self.value) {
+            Ok(Decision::Caliper(_, chord)) => chord,
+            _ => None,
+        }
+    }
+
     /// The value in words: of a caliper its length first.
     #[must_use]
     pub fn value_words(&self) -> String {
@@ -104,6 +115,12 @@ impl ReadRow {
             Ok(Decision::Caliper(_, Some(chord))) => format!("{:.2} mm ({})", chord.length().0, self.value),
             _ => self.value.clone(),
         }
+    }
+
+    /// Whether the reader says of the item what the program found.
+    #[must_use]
+    pub fn is_confirmation(&self) -> bool {
+        !self.old.is_empty() && (self.value == PROGRAM || self.value == self.old)
     }
 
     /// The item with its visit, for sentences.
@@ -133,6 +150,8 @@ impl ReadsFile {
 
     /// Reads the text of a `reads.json`. `Err` says what was expected and found, and where.
     pub fn parse(text: &str) -> Result<Self, String> {
+        // Editors put a byte order mark before a text they save.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         let file: Raw = serde_json::from_str(text).map_err(|error| {
             format!("expected reads saved from a patient's page (schema_version, reads), found something else: {error}")
         })?;
@@ -143,7 +162,7 @@ impl ReadsFile {
             ));
         }
         let (mut reads, mut faults) = (Vec::new(), Vec::new());
-        for (n, read) in file.reads.into_iter().enumerate() {
+        for (n, Strict(read)) in file.reads.into_iter().enumerate() {
             match serde_json::from_value(read) {
                 Ok(row) => reads.push(row),
                 Err(error) => faults.push(format!("read {}: {error}", n + 1)),
@@ -158,5 +177,5 @@ impl ReadsFile {
 #[serde(deny_unknown_fields)]
 struct Raw {
     schema_version: u32,
-    reads: Vec<serde_json::Value>,
+    reads: Vec<Strict>,
 }

@@ -1,5 +1,5 @@
 //! Several readers, one decision: of each reader the latest word counts; where two readers differ, nothing is decided until an
-//! adjudicator does.
+//! adjudicator does, and nothing where two adjudicators differ.
 
 use std::collections::BTreeMap;
 
@@ -23,30 +23,34 @@ pub(super) fn settle(reads: &[Read]) -> Vec<(Outcome, String)> {
 
 fn settle_item(reads: &[Read], of_item: &[usize], outcomes: &mut [(Outcome, String)]) {
     let order = |n: &usize| (reads[*n].read_at, reads[*n].row.reader.clone(), reads[*n].row.value.clone());
-    let mut latest: BTreeMap<(&str, bool), usize> = BTreeMap::new();
+    let mut latest: BTreeMap<&str, usize> = BTreeMap::new();
     let mut sorted = of_item.to_vec();
     sorted.sort_by_key(order);
     for n in sorted {
         let row = &reads[n].row;
-        if let Some(before) = latest.insert((row.reader.as_str(), row.adjudicator), n) {
+        if let Some(before) = latest.insert(row.reader.as_str(), n) {
             outcomes[before] = (Outcome::Superseded, format!("{} decided again at {}", row.reader, row.read_at));
         }
     }
     let mut voices: Vec<usize> = latest.into_values().collect();
     voices.sort_by_key(order);
-    let adjudicator = voices.iter().rev().find(|n| reads[**n].row.adjudicator).copied();
-    let Some(decides) = adjudicator.or_else(|| voices.first().copied()) else { return };
-    let agree = voices.iter().all(|n| same(&reads[*n].decision, &reads[decides].decision));
-    for n in voices {
+    let judges: Vec<usize> = voices.iter().filter(|n| reads[**n].row.adjudicator).copied().collect();
+    // Where somebody adjudicates, the adjudicators decide among themselves.
+    let deciding = if judges.is_empty() { &voices } else { &judges };
+    let Some(decides) = deciding.first().copied() else { return };
+    let agree = deciding.iter().all(|n| same(&reads[*n].decision, &reads[decides].decision));
+    for n in &voices {
         let row = &reads[decides].row;
-        outcomes[n] = if n == decides && (adjudicator.is_some() || agree) {
-            (Outcome::Applied, String::new())
-        } else if adjudicator.is_some() {
-            (Outcome::Superseded, format!("{} adjudicated at {}", row.reader, row.read_at))
-        } else if agree {
-            (Outcome::Superseded, format!("the same as that of {}", row.reader))
-        } else {
-            (Outcome::Disagreement, "readers disagree; an adjudicator decides".to_owned())
+        outcomes[*n] = match (agree, judges.is_empty()) {
+            (true, _) if *n == decides => (Outcome::Applied, String::new()),
+            (true, false) if !judges.contains(n) => {
+                (Outcome::Superseded, format!("{} adjudicated at {}", row.reader, row.read_at))
+            }
+            (true, _) => (Outcome::Superseded, format!("the same as that of {}", row.reader)),
+            (false, true) => (Outcome::Disagreement, "readers disagree; an adjudicator decides".to_owned()),
+            (false, false) => {
+                (Outcome::Disagreement, "adjudicators disagree; one of them must decide again".to_owned())
+            }
         };
     }
 }

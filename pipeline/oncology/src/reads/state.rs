@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use imaging::Grid;
 
+use super::apply::ReaderAxes;
 use crate::lesion::{LesionId, LesionKind, LesionState};
 use crate::visit_id::VisitId;
 
@@ -18,7 +19,14 @@ pub struct ReadableSight {
     pub long_axis: String,
     /// Its short axis in words.
     pub short_axis: String,
+    /// The diameters themselves.
+    pub found: ReaderAxes,
+    /// Boxes round what is outlined, by slice; empty where nothing is.
+    pub outlined: BTreeMap<usize, Vec<Box2>>,
 }
+
+/// A rectangle of a slice: its first and its last corner, in voxels along columns and rows.
+pub type Box2 = [[f64; 2]; 2];
 
 /// One lesion as the program followed it.
 #[derive(Debug, Clone, PartialEq)]

@@ -14,7 +14,7 @@ fn visits() -> Vec<VisitId> {
     [date(2024, 1, 10), date(2024, 3, 13), date(2024, 6, 5)].map(VisitId::first).to_vec()
 }
 
-fn grid() -> Grid {
+pub(super) fn grid() -> Grid {
     let rows = [[0.8, 0.1, 0.0, -20.0], [-0.1, 0.8, 0.0, 5.0], [0.0, 0.0, 5.0, 40.0], [0.0, 0.0, 0.0, 1.0]];
     Grid::new(Shape { ni: 64, nj: 64, nk: 6 }, Affine::from_rows(rows).unwrap(), FrameId::new("f")).unwrap()
 }
@@ -37,7 +37,7 @@ fn track(id: &str, first_visit: usize, states: &[(LesionState, &[u16])]) -> Lesi
 }
 
 /// L1 stays; L2 is ablated after the first visit, with a focus at its zone at the third; L3 is new at the second.
-fn followed() -> Followed {
+pub(super) fn followed() -> Followed {
     use LesionState::{Ablated, LocalProgression, Present};
     let mut tracks = vec![
         track("L1", 0, &[(Present, &[1]), (Present, &[1]), (Present, &[1])]),
@@ -56,7 +56,10 @@ fn followed() -> Followed {
     }
 }
 
-fn state(followed: &Followed) -> ReadState {
+/// Two voxels of slices 2 and 3 that span what is outlined of every lesion: columns 22 to 38, rows 24 to 36.
+const OUTLINED: [[f64; 3]; 4] = [[22.0, 24.0, 2.0], [38.0, 36.0, 2.0], [22.0, 24.0, 3.0], [38.0, 36.0, 3.0]];
+
+pub(super) fn state(followed: &Followed) -> ReadState {
     let lesion = |track: &LesionTrack| ReadableLesion {
         id: track.id.clone(),
         tracking_uid: format!("2.25.{}", track.id),
@@ -67,7 +70,9 @@ fn state(followed: &Followed) -> ReadState {
             .iter()
             .map(|(n, seen)| {
                 let (digest, long_axis) = (format!("{}-{n}", track.id), "20.00 mm".to_owned());
-                (*n, ReadableSight { state: seen.state, digest, long_axis, short_axis: String::new() })
+                let (found, short_axis) = (ReaderAxes::default(), String::new());
+                let outlined = outlined(&[OUTLINED.to_vec()]);
+                (*n, ReadableSight { state: seen.state, digest, long_axis, short_axis, found, outlined })
             })
             .collect(),
     };
@@ -79,7 +84,7 @@ fn state(followed: &Followed) -> ReadState {
     }
 }
 
-fn read(lesion: &str, visit: &str, item: &str, value: &str) -> ReadRow {
+pub(super) fn read(lesion: &str, visit: &str, item: &str, value: &str) -> ReadRow {
     ReadRow {
         patient_id: "P".to_owned(),
         lesion_id: lesion.to_owned(),
@@ -96,13 +101,13 @@ fn by(reader: &str, row: ReadRow) -> ReadRow {
     ReadRow { reader: reader.to_owned(), ..row }
 }
 
-fn put(rows: &[ReadRow]) -> Applied {
+pub(super) fn put(rows: &[ReadRow]) -> Applied {
     let before = followed();
     let state = state(&before);
     apply(rows, &state, before, &BTreeSet::new())
 }
 
-fn only(row: ReadRow) -> (Applied, ReadRow) {
+pub(super) fn only(row: ReadRow) -> (Applied, ReadRow) {
     let applied = put(&[row]);
     let row = applied.reads[0].clone();
     (applied, row)
@@ -113,7 +118,7 @@ fn find<'a>(applied: &'a Applied, id: &str) -> Option<&'a LesionTrack> {
 }
 
 /// Why a read is refused.
-fn refused(row: ReadRow) -> String {
+pub(super) fn refused(row: ReadRow) -> String {
     let (applied, row) = only(row);
     assert_eq!(applied.followed, followed(), "a refused read changes nothing");
     assert_eq!(row.outcome, Outcome::Refused, "{row:?}");
@@ -298,4 +303,45 @@ fn a_file_names_every_fault_and_takes_what_it_wrote_itself() {
     assert!(said.contains("read 1") && said.contains("read 2"), "{said}");
     assert!(ReadsFile::parse(r#"{"schema_version": 9, "reads": []}"#).unwrap_err().contains("found 9"));
     assert!(ReadsFile::parse("[1]").is_err() && ReadsFile::parse("").is_err());
+}
+
+#[test]
+fn adjudicators_who_differ_decide_nothing_and_one_can_give_way() {
+    let judge = |reader: &str, value: &str, day: &str| ReadRow {
+        adjudicator: true,
+        read_at: format!("2024-07-{day}T09:00:00Z"),
+        ..by(reader, read("L1", "", "role", value))
+    };
+    let rows = [judge("C", "non_target", "02"), judge("D", "not_recorded", "03"), read("L1", "", "role", "target")];
+    let applied = put(&rows);
+    assert!(applied.reads.iter().all(|row| row.outcome == Outcome::Disagreement), "{:?}", applied.reads);
+    assert_eq!(applied.followed, followed(), "the program's finding stands");
+    let gives_way = judge("D", "non_target", "04");
+    let applied = put(&[rows.as_slice(), &[gives_way]].concat());
+    assert_eq!(applied.followed.reviewed.roles[&LesionId::new("L1")], LesionRole::NonTarget);
+    // Who adjudicated and then only reads has withdrawn the adjudication.
+    let reads_again = ReadRow { adjudicator: false, ..judge("C", "program", "05") };
+    let applied = put(&[judge("C", "non_target", "02"), reads_again]);
+    assert_eq!(applied.followed, followed());
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused_and_a_byte_order_mark_is_not() {
+    let text = serde_json::to_string(&ReadsFile::new(vec![read("L1", "", "finding", "reject")])).unwrap();
+    assert_eq!(ReadsFile::parse(&format!("\u{feff}{text}")).unwrap().reads.len(), 1);
+    let said = ReadsFile::parse(&text.replace("\"value\":", "\"value\":\"accept\",\"value\":")).unwrap_err();
+    assert!(said.contains("\"value\" stands twice"), "{said}");
+}
+
+#[test]
+fn calls_are_held_against_the_role_that_readers_gave_and_against_parts_they_made() {
+    let call = |lesion: &str| read(lesion, "2024-06-05", "call", "equivocal");
+    let applied = put(&[call("L1"), read("L1", "", "role", "non_target")]);
+    assert!(applied.reads.iter().all(|row| row.outcome == Outcome::Applied), "{:?}", applied.reads);
+    assert!(applied.followed.reviewed.calls.contains_key(&(2, LesionId::new("L1"))));
+    let applied = put(&[read("L1", "2024-06-05", "split", "split"), call("L1.2024-06-05")]);
+    assert!(applied.reads.iter().all(|row| row.outcome == Outcome::Applied), "{:?}", applied.reads);
+    let said = put(&[read("L1", "", "role", "target"), call("L1")]).reads[1].reason.clone();
+    let other = put(&[read("L1", "", "role", "target"), call("L1")]).reads[0].reason.clone();
+    assert!(format!("{said}{other}").contains("L1 is a target"), "{said}{other}");
 }

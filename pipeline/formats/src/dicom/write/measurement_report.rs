@@ -14,7 +14,7 @@ use imaging::{FrameId, Patient, Point};
 
 use super::WriteError;
 use super::item::Item;
-use super::object::{ObjectToWrite, PROGRAM, WrittenObject, common, finish};
+use super::object::{ObjectToWrite, PROGRAM, WrittenObject, common, finish, series_uid};
 use super::segmentation::{SourceSlice, Tracking, WrittenSegmentation, instances, reference};
 use crate::dicom::sr::Code;
 use crate::dicom::uid::derived_uid;
@@ -115,6 +115,8 @@ pub struct GroupToWrite {
     pub finding: Code,
     /// Where it lies, if that is known.
     pub site: Option<Code>,
+    /// Who measured, as named; `None`: the program.
+    pub observer: Option<String>,
     /// What was measured on.
     pub region: RegionToWrite,
     /// Numbers.
@@ -142,6 +144,8 @@ pub struct ReportToWrite<'a> {
     pub groups: &'a [GroupToWrite],
     /// Responses of the patient at the visit.
     pub evaluations: &'a [EvaluationToWrite],
+    /// SOP Instance UID of the report of the same series that this one takes the place of.
+    pub predecessor: Option<&'a str>,
 }
 
 /// The bytes of a report.
@@ -163,6 +167,7 @@ pub fn measurement_report(report: &ReportToWrite<'_>) -> Result<WrittenObject, W
         .items(tags::REFERENCED_PERFORMED_PROCEDURE_STEP_SEQUENCE, [])
         .items(tags::PERFORMED_PROCEDURE_CODE_SEQUENCE, [])
         .items(tags::CURRENT_REQUESTED_PROCEDURE_EVIDENCE_SEQUENCE, [evidence(report)])
+        .all_of(&predecessor(report).object)
         .items(tags::CODING_SCHEME_IDENTIFICATION_SEQUENCE, [own_scheme()])
         .text(tags::VALUE_TYPE, VR::CS, "CONTAINER")
         .code(tags::CONCEPT_NAME_CODE_SEQUENCE, &dcm("126000", "Imaging Measurement Report"))
@@ -185,6 +190,19 @@ fn evidence(report: &ReportToWrite<'_>) -> Item {
         all.push(series(&object.series_uid, vec![reference(object.sop_class_uid, &object.sop_instance_uid)]));
     }
     Item::new().text(tags::STUDY_INSTANCE_UID, VR::UI, source.study_uid()).items(tags::REFERENCED_SERIES_SEQUENCE, all)
+}
+
+/// The report whose place this one takes (PS3.3 C.17.2, Predecessor Documents Sequence).
+fn predecessor(report: &ReportToWrite<'_>) -> Item {
+    let Some(earlier) = report.predecessor else { return Item::new() };
+    let source = report.object.source;
+    let series = Item::new()
+        .text(tags::SERIES_INSTANCE_UID, VR::UI, &series_uid("SR", source))
+        .items(tags::REFERENCED_SOP_SEQUENCE, [reference(uids::COMPREHENSIVE3_DSR_STORAGE, earlier)]);
+    let study = Item::new()
+        .text(tags::STUDY_INSTANCE_UID, VR::UI, source.study_uid())
+        .items(tags::REFERENCED_SERIES_SEQUENCE, [series]);
+    Item::new().items(tags::PREDECESSOR_DOCUMENTS_SEQUENCE, [study])
 }
 
 /// Whose the private codes are.

@@ -7,9 +7,11 @@ use formats::dicom::write::encapsulated_pdf::encapsulated_pdf;
 use formats::dicom::write::{DocumentToWrite, ObjectToWrite, WrittenObject};
 use imaging::Note;
 
-use super::visit::{self, Visit};
-use super::{Exported, Outcome, Refused, Request};
+use super::visit::{self, Made, Visit};
+use super::{Outcome, Refused, Request, Written};
+use crate::browser::Browser;
 use crate::cli::DicomKind;
+use crate::exported::{self, Exported};
 use crate::out;
 use crate::patient::PatientResult;
 use crate::source_record::{self, SourceRecord, VisitSource};
@@ -34,15 +36,19 @@ pub(super) fn export(request: &Request<'_>, id: &str) -> anyhow::Result<Outcome>
     let record: SourceRecord = read_json(&path)?;
     let result: PatientResult = read_json(&folder.join("result.json"))?;
     let dicom = folder.join("dicom");
+    let mut exported = Exported::read(&folder)?;
     remove_earlier(&dicom, request)?;
     for (n, source) in record.visits.iter().enumerate() {
         let mut notes = Vec::new();
         let visit = Visit { folder: &folder, result: &result, source, number: n, baseline: &record.visits[0] };
-        match visit::objects(request, &visit, &mut notes) {
+        let named = |modality| file_name(&source.visit.to_string(), &source.series_role, modality);
+        let earlier = exported.objects.get(&named("SR")).cloned();
+        match visit::objects(request, &visit, earlier.as_ref(), &mut notes) {
             Ok(objects) => {
-                for (modality, object) in objects {
-                    let name = file_name(&source.visit.to_string(), &source.series_role, modality);
-                    outcome.objects.push(keep(request, &dicom.join(name), id, source, modality, &object)?);
+                for made in objects {
+                    let name = named(made.modality);
+                    exported.objects.insert(name.clone(), listed(&made, exported::basis(&folder, false)?));
+                    outcome.objects.push(keep(request, &dicom.join(name), id, source, &made)?);
                 }
             }
             Err(reason) => outcome.refused.push(refuse(&source.visit.to_string(), reason)),
@@ -55,16 +61,49 @@ pub(super) fn export(request: &Request<'_>, id: &str) -> anyhow::Result<Outcome>
     }
     if request.kinds.contains(&DicomKind::Pdf) {
         let mut notes = Vec::new();
-        match document(request, &folder, &result, &record, &mut notes) {
+        let printed = print_anew(&folder, &mut exported);
+        match printed.and_then(|()| document(request, &folder, &result, &record, &mut notes)) {
             Ok((source, object)) => {
-                let path = dicom.join(format!("{}_report_doc.dcm", source.visit));
-                outcome.objects.push(keep(request, &path, id, source, "DOC", &object)?);
+                let (made, name) = (Made::new("DOC", object), format!("{}_report_doc.dcm", source.visit));
+                exported.objects.insert(name.clone(), listed(&made, exported::basis(&folder, true)?));
+                outcome.objects.push(keep(request, &dicom.join(name), id, source, &made)?);
             }
             Err(reason) => outcome.refused.push(refuse("", reason)),
         }
         outcome.notes.extend(notes);
     }
+    if !outcome.objects.is_empty() {
+        exported.write(&folder)?;
+    }
     Ok(outcome)
+}
+
+fn listed(made: &Made, of: String) -> exported::Object {
+    exported::Object {
+        of,
+        sop_instance_uid: made.object.sop_instance_uid.clone(),
+        content_uid: made.content_uid.clone(),
+        predecessor: made.predecessor.clone(),
+    }
+}
+
+/// Prints the page again where it says something else than the PDF beside it. `Err` is a reason for a message.
+fn print_anew(folder: &Path, exported: &mut Exported) -> Result<(), String> {
+    let pdf = folder.join(exported::PDF);
+    let is_missing = !pdf.is_file();
+    if is_missing || exported.pdf_is_of_the_page(folder).map_err(|error| format!("{error:#}"))? {
+        return Ok(());
+    }
+    let printed = Browser::find().and_then(|browser| {
+        browser.print(&folder.join("report.html"), &pdf)?;
+        exported.printed(folder)
+    });
+    printed.map_err(|error| {
+        format!(
+            "{} is older than the report it was printed of, and could not be printed again: {error:#}",
+            pdf.display()
+        )
+    })
 }
 
 /// The patient's report as a document of the last visit's study. `Err` is a reason for a message.
@@ -75,7 +114,7 @@ fn document<'a>(
     record: &'a SourceRecord,
     notes: &mut Vec<Note>,
 ) -> Result<(&'a VisitSource, WrittenObject), String> {
-    let path = folder.join("report.pdf");
+    let path = folder.join(exported::PDF);
     let pdf = std::fs::read(&path).map_err(|error| {
         format!(
             "there is no PDF to encapsulate: expected {} ({error}), which `lesiontrace report OUT --pdf` writes; call that first, or leave pdf out of --dicom",
@@ -106,19 +145,13 @@ fn file_name(visit: &str, series_role: &str, modality: &str) -> String {
     format!("{visit}_{series_role}_{}.dcm", modality.to_lowercase())
 }
 
-fn keep(
-    request: &Request<'_>,
-    path: &Path,
-    id: &str,
-    source: &VisitSource,
-    modality: &'static str,
-    object: &WrittenObject,
-) -> anyhow::Result<Exported> {
+fn keep(request: &Request<'_>, path: &Path, id: &str, source: &VisitSource, made: &Made) -> anyhow::Result<Written> {
+    let object = &made.object;
     out::write_atomic(path, &object.bytes)?;
-    Ok(Exported {
+    Ok(Written {
         patient_id: id.to_owned(),
         visit: source.visit.to_string(),
-        modality,
+        modality: made.modality,
         file: path.strip_prefix(request.out).unwrap_or(path).display().to_string(),
         series_uid: object.series_uid.clone(),
         sop_instance_uid: object.sop_instance_uid.clone(),

@@ -11,6 +11,7 @@ use imaging::{Grid, Note};
 use oncology::{Days, LesionRow, MeasurementRow};
 
 use super::lines;
+use super::observers::by_observer;
 use super::segments::{finding, organ_code, snomed, tracking};
 use super::visit::Visit;
 use crate::stages::pieces::OF_PIECE;
@@ -77,22 +78,22 @@ fn of_lesion(
         segment.filter(|number| measured.segmentation.is_some_and(|s| s.shows(*number)))
     };
     let with = |rows: &[&MeasurementRow], label: &u16| match segment_of(label) {
-        None => vec![without_outline(measured, lesion, rows)],
+        None => without_outline(measured, lesion, rows),
         Some(segment) => with_outline(measured, lesion, rows, segment),
     };
     let [joint, pieces @ ..] = &by_piece(rows)[..] else { return Vec::new() };
     match labels {
-        [] => vec![without_outline(measured, lesion, rows)],
+        [] => without_outline(measured, lesion, rows),
         [label] if pieces.is_empty() => with(rows, label),
         // One outline in pieces, whose calipers may lie in several slices.
         [label] => match segment_of(label) {
-            None => vec![without_outline(measured, lesion, rows)],
+            None => without_outline(measured, lesion, rows),
             Some(segment) => vec![group(measured, lesion, rows, RegionToWrite::Segment(segment))],
         },
         // Several outlines: what they are together, then each piece with its own.
         _ if pieces.len() == labels.len() => {
             let own = labels.iter().zip(pieces).flat_map(|(label, piece)| with(piece, label));
-            std::iter::once(without_outline(measured, lesion, joint)).chain(own).collect()
+            without_outline(measured, lesion, joint).into_iter().chain(own).collect()
         }
         _ => {
             let message = format!(
@@ -102,7 +103,7 @@ fn of_lesion(
                 pieces.len()
             );
             notes.push(Note::warning("outline_without_rows", lesion.lesion_id.clone(), message));
-            vec![without_outline(measured, lesion, rows)]
+            without_outline(measured, lesion, rows)
         }
     }
 }
@@ -121,33 +122,48 @@ fn by_piece<'a>(rows: &[&'a MeasurementRow]) -> Vec<Vec<&'a MeasurementRow>> {
     parts.into_iter().map(|(_, rows)| rows).collect()
 }
 
-/// The volumetric group of an outline, and the planar one where its axes are known.
+/// The volumetric group of an outline, and the planar ones where its axes are known: one of everybody who measured.
 fn with_outline(
     measured: &Measured<'_>,
     lesion: &LesionRow,
     rows: &[&MeasurementRow],
     segment: u16,
 ) -> Vec<GroupToWrite> {
-    let place = rows.iter().filter(|row| is_axis(&row.quantity)).find_map(|row| lines::slice_of(row, measured.grid));
-    let frame = place.and_then(|k| measured.segmentation?.frame_of(segment, k));
-    let (Some(k), Some(frame)) = (place, frame) else {
-        return vec![group(measured, lesion, rows, RegionToWrite::Segment(segment))];
-    };
     let (axes, others): (Vec<&MeasurementRow>, Vec<&MeasurementRow>) =
         rows.iter().partition(|row| is_axis(&row.quantity));
-    let image = measured.slices[k].clone();
-    let planar = GroupToWrite {
-        evaluations: Vec::new(),
-        ..group(measured, lesion, &axes, RegionToWrite::SegmentFrame { frame, image })
+    let planar = |axes: &[&MeasurementRow]| {
+        let k = axes.iter().find_map(|row| lines::slice_of(row, measured.grid))?;
+        let frame = measured.segmentation?.frame_of(segment, k)?;
+        Some(RegionToWrite::SegmentFrame { frame, image: measured.slices[k].clone() })
     };
-    if others.is_empty() {
-        return vec![planar];
+    let (mut groups, mut whole) = (Vec::new(), Vec::new());
+    for (observer, axes) in by_observer(measured.visit.result, &axes) {
+        match (planar(&axes), &observer) {
+            (None, None) => whole = axes,
+            (region, _) => {
+                let region = region.unwrap_or(RegionToWrite::Segment(segment));
+                groups.push(GroupToWrite {
+                    evaluations: Vec::new(),
+                    observer,
+                    ..group(measured, lesion, &axes, region)
+                });
+            }
+        }
     }
-    vec![planar, group(measured, lesion, &others, RegionToWrite::Segment(segment))]
+    whole.extend(others);
+    if !whole.is_empty() {
+        groups.push(group(measured, lesion, &whole, RegionToWrite::Segment(segment)));
+    }
+    groups
 }
 
-fn without_outline(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow]) -> GroupToWrite {
-    group(measured, lesion, rows, RegionToWrite::Nothing)
+/// The group of a lesion without an outline, and one of each reader who measured it.
+fn without_outline(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow]) -> Vec<GroupToWrite> {
+    let of_observer = |(observer, rows): (Option<String>, Vec<&MeasurementRow>)| GroupToWrite {
+        observer,
+        ..group(measured, lesion, &rows, RegionToWrite::Nothing)
+    };
+    by_observer(measured.visit.result, rows).into_iter().map(of_observer).collect()
 }
 
 fn group(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow], region: RegionToWrite) -> GroupToWrite {
@@ -172,6 +188,7 @@ fn group(measured: &Measured<'_>, lesion: &LesionRow, rows: &[&MeasurementRow], 
         tracking: tracking(measured.visit, &lesion.lesion_id),
         finding: finding(&lesion.kind),
         site: organ_code(&lesion.organ),
+        observer: None,
         region,
         measurements: rows.iter().filter_map(|row| measurement(measured, row)).collect(),
         evaluations,

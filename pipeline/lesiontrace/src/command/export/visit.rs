@@ -13,6 +13,7 @@ use super::Request;
 use super::report::{Measured, groups, modality_and_procedure, responses, time_point};
 use super::segments::{Outlines, segments};
 use crate::cli::DicomKind;
+use crate::exported;
 use crate::patient::PatientResult;
 use crate::source_record::{SliceRecord, VisitSource};
 
@@ -34,13 +35,31 @@ pub(super) struct Visit<'a> {
 const SEG_SERIES: u32 = 9701;
 const SR_SERIES: u32 = 9702;
 
-/// The objects asked for, by modality. A report refers to its segmentation, which is written with it. `Err` is a reason for a
-/// message.
+/// One object that was made.
+pub(super) struct Made {
+    pub(super) modality: &'static str,
+    pub(super) object: WrittenObject,
+    /// SOP Instance UID it would have were there none before it.
+    pub(super) content_uid: String,
+    /// SOP Instance UID of the one whose place it takes; empty where it is the first.
+    pub(super) predecessor: String,
+}
+
+impl Made {
+    /// An object that names none before it.
+    pub(super) fn new(modality: &'static str, object: WrittenObject) -> Self {
+        Self { modality, content_uid: object.sop_instance_uid.clone(), object, predecessor: String::new() }
+    }
+}
+
+/// The objects asked for. A report refers to its segmentation, which is written with it, and to the report `earlier` that stood in its
+/// place. `Err` is a reason for a message.
 pub(super) fn objects(
     request: &Request<'_>,
     visit: &Visit<'_>,
+    earlier: Option<&exported::Object>,
     notes: &mut Vec<Note>,
-) -> Result<Vec<(&'static str, WrittenObject)>, String> {
+) -> Result<Vec<Made>, String> {
     if !request.kinds.contains(&DicomKind::Seg) {
         return Ok(Vec::new());
     }
@@ -65,9 +84,9 @@ pub(super) fn objects(
     let mut objects = Vec::new();
     if request.kinds.contains(&DicomKind::Sr) {
         let measured = Measured { visit, grid, slices: &slices, segmentation: written.as_ref() };
-        objects.extend(report(&measured, object(SR_SERIES, "lesiontrace measurements"), notes)?);
+        objects.extend(report(&measured, object(SR_SERIES, "lesiontrace measurements"), earlier, notes)?);
     }
-    objects.extend(written.map(|written| ("SEG", written.object)));
+    objects.extend(written.map(|written| Made::new("SEG", written.object)));
     Ok(objects)
 }
 
@@ -75,8 +94,9 @@ pub(super) fn objects(
 fn report(
     measured: &Measured<'_>,
     object: ObjectToWrite<'_>,
+    earlier: Option<&exported::Object>,
     notes: &mut Vec<Note>,
-) -> Result<Option<(&'static str, WrittenObject)>, String> {
+) -> Result<Option<Made>, String> {
     let (groups, evaluations) = (groups(measured, notes), responses(measured.visit));
     if groups.is_empty() && evaluations.is_empty() {
         return Ok(None);
@@ -91,8 +111,13 @@ fn report(
         time_point: time_point(measured.visit),
         groups: &groups,
         evaluations: &evaluations,
+        predecessor: None,
     };
-    measurement_report(&report).map(|written| Some(("SR", written))).map_err(|error| error.to_string())
+    let written = |report: &ReportToWrite<'_>| measurement_report(report).map_err(|error| error.to_string());
+    let first = Made::new("SR", written(&report)?);
+    let Some(predecessor) = exported::Object::predecessor(earlier, &first.content_uid) else { return Ok(Some(first)) };
+    let object = written(&ReportToWrite { predecessor: Some(&predecessor), ..report })?;
+    Ok(Some(Made { object, predecessor, ..first }))
 }
 
 fn slices(source: &VisitSource) -> Vec<SourceSlice> {

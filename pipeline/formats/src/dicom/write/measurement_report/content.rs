@@ -42,6 +42,15 @@ pub(super) fn uid(relationship: &str, concept: &Code, value: &str) -> Item {
     item(relationship, "UIDREF", concept).text(tags::UID, VR::UI, value)
 }
 
+/// A person, by a name as a person gave it: signs that mean something in a DICOM name are left out.
+pub(super) fn person(relationship: &str, concept: &Code, name: &str) -> Item {
+    let plain: String = name.chars().map(|c| if c.is_control() || "\\^=".contains(c) { ' ' } else { c }).collect();
+    let words: Vec<&str> = plain.split_whitespace().collect();
+    // A name has 64 characters at most (PS3.5, VR PN).
+    let short: String = words.join(" ").chars().take(64).collect();
+    item(relationship, "PNAME", concept).text(tags::PERSON_NAME, VR::PN, short.trim_end())
+}
+
 /// An item that refers to an object.
 pub(super) fn image(relationship: &str, concept: &Code, reference: Item) -> Item {
     item(relationship, "IMAGE", concept).items(tags::REFERENCED_SOP_SEQUENCE, [reference])

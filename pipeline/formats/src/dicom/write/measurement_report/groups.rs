@@ -8,7 +8,7 @@ use dicom::dictionary_std::tags;
 use super::super::item::Item;
 use super::super::segmentation::{WrittenSegmentation, reference, reference_to};
 use super::content::{
-    CONTAINS, HAS_CONCEPT_MOD, HAS_OBS_CONTEXT, code, container, dcm, image, line, number, text, uid,
+    CONTAINS, HAS_CONCEPT_MOD, HAS_OBS_CONTEXT, code, container, dcm, image, line, number, person, text, uid,
 };
 use super::{Answer, EvaluationToWrite, GroupToWrite, MeasurementToWrite, RegionToWrite, ReportToWrite, TimePoint};
 use crate::dicom::sr::Code;
@@ -26,6 +26,7 @@ pub(super) fn group(report: &ReportToWrite<'_>, group: &GroupToWrite) -> Item {
         code(CONTAINS, &dcm("121071", "Finding"), &group.finding),
     ];
     items.extend(time_point(&report.time_point));
+    items.extend(group.observer.iter().flat_map(|name| observer(name)));
     if let Some(segmentation) = report.segmentation {
         items.extend(region(report, &group.region, segmentation));
     }
@@ -35,6 +36,15 @@ pub(super) fn group(report: &ReportToWrite<'_>, group: &GroupToWrite) -> Item {
     items.extend(group.measurements.iter().map(measurement));
     items.extend(group.evaluations.iter().map(evaluation));
     container(CONTAINS, &dcm("125007", "Measurement Group"), Some(template), items)
+}
+
+/// Who measured, where it was not the program (TID 1002, 1003): what stands here replaces the report's observer for the group (PS3.3
+/// C.17.5).
+fn observer(name: &str) -> [Item; 2] {
+    [
+        code(HAS_OBS_CONTEXT, &dcm("121005", "Observer Type"), &dcm("121006", "Person")),
+        person(HAS_OBS_CONTEXT, &dcm("121008", "Person Observer Name"), name),
+    ]
 }
 
 /// When the measured images were taken (TID 1502). Its rows that are numbers are left out: readers take every number of a group for a

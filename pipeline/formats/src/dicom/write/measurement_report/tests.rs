@@ -28,6 +28,7 @@ fn group(region: RegionToWrite, measurements: Vec<MeasurementToWrite>) -> GroupT
         tracking: Tracking { identifier: "L1 é".to_owned(), uid: "2.25.11".to_owned() },
         finding: Code::new("108369006", "SCT", "Neoplasm"),
         site: Some(Code::new("10200004", "SCT", "Liver")),
+        observer: None,
         region,
         measurements,
         evaluations: vec![EvaluationToWrite {
@@ -79,6 +80,7 @@ fn written(folder: &Path) -> (std::path::PathBuf, WrittenSegmentation) {
         time_point: TimePoint { name: "2024-03-01".to_owned(), days_since_baseline: Some(60) },
         groups: &groups(&slices),
         evaluations: &[response],
+        predecessor: None,
     };
     let object = measurement_report(&report).unwrap();
     assert_eq!(object, measurement_report(&report).unwrap(), "the same report gives the same bytes");
@@ -174,8 +176,58 @@ fn a_group_on_a_segment_needs_its_segmentation_and_a_number_is_finite() {
         time_point: TimePoint { name: "2024-03-01".to_owned(), days_since_baseline: None },
         groups: &[group(RegionToWrite::Segment(1), Vec::new())],
         evaluations: &[],
+        predecessor: None,
     };
     assert!(measurement_report(&report).is_err());
     let nan = group(RegionToWrite::Nothing, vec![number(("118565006", "Volume"), f64::NAN, "mm3", None)]);
     assert!(measurement_report(&ReportToWrite { groups: &[nan], ..report }).is_err());
+}
+
+#[test]
+fn a_persons_group_names_the_person_and_a_report_names_the_one_it_replaces() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, slices) = source(folder.path(), &grid());
+    let source = read_source(&folder.path().join("IM0001.dcm")).unwrap().value;
+    let axis = || number(("103339001", "Long axis"), 18.37, "mm", None);
+    let by_person =
+        GroupToWrite { observer: Some("Dr  J\\ones^=".to_owned()), ..group(RegionToWrite::Nothing, vec![axis()]) };
+    let report = ReportToWrite {
+        object: object(&source),
+        slices: &slices,
+        segmentation: None,
+        procedure: Code::new("25045-6", "LN", "CT unspecified body region"),
+        modality: Code::new("CT", "DCM", "Computed Tomography"),
+        time_point: TimePoint { name: "2024-03-01".to_owned(), days_since_baseline: None },
+        groups: &[by_person, group(RegionToWrite::Nothing, vec![axis()])],
+        evaluations: &[],
+        predecessor: Some("2.25.77"),
+    };
+    let written = measurement_report(&report).unwrap();
+    let path = folder.path().join("sr.dcm");
+    std::fs::write(&path, &written.bytes).unwrap();
+    let (object, ..) = open_whole(&path).unwrap();
+    let study = element::first_item(&object, tags::PREDECESSOR_DOCUMENTS_SEQUENCE).unwrap();
+    let series = element::first_item(study, tags::REFERENCED_SERIES_SEQUENCE).unwrap();
+    let reference = element::first_item(series, tags::REFERENCED_SOP_SEQUENCE).unwrap();
+    assert_eq!(element::text(reference, tags::REFERENCED_SOP_INSTANCE_UID).as_deref(), Some("2.25.77"));
+    assert_eq!(element::text(series, tags::SERIES_INSTANCE_UID), Some(written.series_uid.clone()));
+    let is = |item: &&dicom::object::InMemDicomObject, value: &str| {
+        let concept = element::first_item(item, tags::CONCEPT_NAME_CODE_SEQUENCE);
+        concept.and_then(|c| element::text(c, tags::CODE_VALUE)).as_deref() == Some(value)
+    };
+    let children = |item| element::items(item, tags::CONTENT_SEQUENCE);
+    let measured = children(&object).iter().find(|item| is(item, "126010")).unwrap();
+    let names: Vec<Option<String>> = children(measured)
+        .iter()
+        .map(|group| {
+            children(group)
+                .iter()
+                .find(|item| is(item, "121008"))
+                .and_then(|item| element::text(item, tags::PERSON_NAME))
+        })
+        .collect();
+    assert_eq!(names, [Some("Dr J ones".to_owned()), None]);
+    assert_eq!(read_measurement_report(&path).unwrap().value.groups.len(), 2);
+    let alone = measurement_report(&ReportToWrite { predecessor: None, ..report }).unwrap();
+    assert_ne!(alone.sop_instance_uid, written.sop_instance_uid);
 }

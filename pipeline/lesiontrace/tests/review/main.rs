@@ -3,11 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
 
-#[path = "files/calls.rs"]
+mod calipers;
+#[path = "../files/calls.rs"]
 #[expect(dead_code, reason = "shared with other tests, which use the rest")]
 mod calls;
-#[path = "files/cohort.rs"]
+#[path = "../files/cohort.rs"]
 mod cohort;
+mod leaving;
+mod together;
+mod who_and_when;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -32,16 +36,24 @@ fn finished() -> Cohort {
 
 /// A second lesion beside the first one, at both visits of a patient.
 fn add_lesion(cohort: &Cohort, patient: &str) {
+    add_lesions(cohort, patient, &[([18.0, 24.0, 29.0], 7.0)]);
+}
+
+/// Balls (centre and radius in mm along the grid) beside the first lesion, at both visits of a patient.
+fn add_lesions(cohort: &Cohort, patient: &str, balls: &[([f64; 3], f64)]) {
     for day in [BASELINE, FOLLOW_UP] {
         let masks = cohort.path(&format!("archive/masks/{patient}/{day}"));
         let labels = nifti::read_labels(&masks.join("lesions.nii.gz"), FrameId::new("any")).unwrap();
-        let both = LabelMap::from_fn(labels.grid().clone(), |at| {
+        let all = LabelMap::from_fn(labels.grid().clone(), |at| {
             let mm = [at.i as f64 * 3.0, at.j as f64 * 2.6, at.k as f64 * 5.0];
-            let apart: f64 = [18.0, 24.0, 29.0].iter().zip(mm).map(|(centre, at)| (at - centre).powi(2)).sum();
-            if apart <= 49.0 { 2 } else { *labels.at(at) }
+            let is_in = |(centre, radius): &([f64; 3], f64)| {
+                centre.iter().zip(mm).map(|(centre, at)| (at - centre).powi(2)).sum::<f64>() <= radius * radius
+            };
+            balls.iter().position(is_in).map_or(*labels.at(at), |n| n as u16 + 2)
         });
-        nifti::write_labels(&masks.join("lesions.nii.gz"), &both).unwrap();
-        std::fs::write(masks.join("lesions.csv"), "label,organ,kind\n1,liver,lesion\n2,liver,lesion\n").unwrap();
+        nifti::write_labels(&masks.join("lesions.nii.gz"), &all).unwrap();
+        let rows: String = (1..=balls.len() + 1).map(|label| format!("{label},liver,lesion\n")).collect();
+        std::fs::write(masks.join("lesions.csv"), format!("label,organ,kind\n{rows}")).unwrap();
     }
 }
 
@@ -120,6 +132,17 @@ fn read(data: &Value, lesion: usize, visit: &str, item: &str, value: &str) -> Va
         "comment": "seen beside the prior", "adjudicator": false, "old": "",
         "based_on": at.map_or(&lesion["based_on"], |at| &at["based_on"]),
     })
+}
+
+/// The diameter a page shows, `25.00 mm (x y z; x y z)`, from its first end a part of the way to the other.
+fn shortened(seen: &str, part: f64) -> String {
+    let ends = seen.split_once('(').unwrap().1.trim_end_matches(')');
+    let points: Vec<Vec<f64>> = ends.split("; ").map(|p| p.split(' ').map(|v| v.parse().unwrap()).collect()).collect();
+    let at = |part: f64| {
+        let mm = (0..3).map(|a| format!("{:.3}", points[0][a] + part * (points[1][a] - points[0][a])));
+        mm.collect::<Vec<_>>().join(" ")
+    };
+    format!("{}; {}", at(0.0), at(part))
 }
 
 fn save(cohort: &Cohort, name: &str, reads: &[Value]) -> String {
@@ -229,22 +252,20 @@ fn a_caliper_replaces_the_axis_and_what_follows_from_it() {
     let cohort = finished();
     let before = cohort.read("out/cohort/measurements.csv");
     let data = page_data(&cohort, "out", "A-1");
-    let seen = data["review"]["lesions"][0]["visits"][1]["long_axis"].as_str().unwrap().to_owned();
-    let ends = seen.split_once('(').unwrap().1.trim_end_matches(')');
-    let points: Vec<Vec<f64>> = ends.split("; ").map(|p| p.split(' ').map(|v| v.parse().unwrap()).collect()).collect();
-    // From one end to four fifths of the way: 25 mm become 20.
-    let to: Vec<String> =
-        (0..3).map(|a| format!("{:.3}", points[0][a] + 0.8 * (points[1][a] - points[0][a]))).collect();
-    let from: Vec<String> = points[0].iter().map(|v| format!("{v:.3}")).collect();
-    let caliper = format!("{}; {}", from.join(" "), to.join(" "));
-    let file = save(&cohort, "reads.json", &[read(&data, 0, FOLLOW_UP, "long_axis", &caliper)]);
+    let at = &data["review"]["lesions"][0]["visits"][1];
+    let seen = |item: &str| at[item].as_str().unwrap().to_owned();
+    // 25 mm become 20, and the short axis with it: a long axis that is shorter than the program's short one is none.
+    let drawn = |item: &str| read(&data, 0, FOLLOW_UP, item, &shortened(&seen(item), 0.8));
+    let (code, stderr) = apply(&cohort, &save(&cohort, "long.json", &[drawn("long_axis")]));
+    assert!(code == BAD_INPUT && stderr.contains("the program's) is longer than the long axis"), "{stderr}");
+    let file = save(&cohort, "reads.json", &[drawn("long_axis"), drawn("short_axis")]);
     let (code, stderr) = apply(&cohort, &file);
     assert_eq!(code, DONE, "{stderr}");
     let rows = changed_lines(&before, &cohort.read("out/cohort/measurements.csv"));
-    assert_eq!(rows.len(), 2, "one row out, one row in: {rows:?}");
-    assert!(rows[1].contains("long_axis") && rows[1].contains("caliper drawn by a reader"), "{rows:?}");
-    let mm: f64 = seen.split(' ').next().unwrap().parse().unwrap();
-    let drawn: f64 = rows[1].split(',').nth(6).unwrap().parse().unwrap();
+    assert_eq!(rows.len(), 4, "two rows out, two rows in: {rows:?}");
+    assert!(rows[2].contains("long_axis") && rows[2].contains("caliper drawn by a reader"), "{rows:?}");
+    let mm: f64 = seen("long_axis").split(' ').next().unwrap().parse().unwrap();
+    let drawn: f64 = rows[2].split(',').nth(6).unwrap().parse().unwrap();
     assert!((drawn - 0.8 * mm).abs() < 0.02, "{drawn} of {mm}");
     let assessed = cohort.read("out/cohort/assessments.csv");
     let row = assessed.lines().find(|l| l.starts_with(&format!("A-1,recist_1_1,{FOLLOW_UP}"))).unwrap();
