@@ -18,14 +18,15 @@ pub fn assessments_of(
     origin: &dyn Fn(&str) -> Option<Date>,
 ) -> Vec<SdtmAssessment> {
     let writer = Writer::new("", measurements, assessments);
-    let mut baseline: Option<Date> = None;
+    let mut last_baseline: Option<(&str, Date)> = None;
     let mut found = Vec::new();
     for one in assessments.iter().filter(|one| one.criterion == criterion) {
         if one.target == "BASELINE" {
-            baseline = Some(one.date);
+            last_baseline = Some((&one.patient_id, one.date));
             continue;
         }
         let Some([number, visit, date]) = writer.visit(&one.patient_id, one.visit) else { continue };
+        let baseline = last_baseline.filter(|(patient, _)| *patient == one.patient_id).map(|(_, date)| date);
         let origin = origin(&one.patient_id).or(baseline).unwrap_or(one.date);
         let sum = |value: Option<f64>, reason: &str| value.map_or_else(|| Evaluable::not(reason), Evaluable::Value);
         found.push(SdtmAssessment {
