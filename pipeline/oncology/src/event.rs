@@ -110,7 +110,8 @@ fn focus_row(input: &EventInput<'_>, focus: &FocusFacts, rule: LocalRule, side: 
     let at_zone = matches!(class, ProgressionClass::Residual | ProgressionClass::Local);
     let booked_on = focus.zone.as_ref().filter(|_| at_zone).map_or(&focus.lesion, |zone| &zone.treated);
     let prefix = if booked_on == &focus.lesion { String::new() } else { format!("focus {}: ", focus.lesion) };
-    let other = call.other_class.map(|other| format!("; {} on the other side of the rule", other.as_str()));
+    let other =
+        call.other_class.map(|other| format!("; {} on the other side of the rule", other.as_str().replace('_', " ")));
     EventRow {
         lesion_id: booked_on.to_string(),
         class: class.to_string(),

@@ -147,6 +147,11 @@ impl CriterionResult {
     }
 }
 
+/// `1 target`, `2 targets`.
+fn counted(n: usize, one: &str) -> String {
+    format!("{n} {one}{}", if n == 1 { "" } else { "s" })
+}
+
 /// The first of the two visits that confirm a response, of a sequence of (day since the origin, response).
 fn first_confirmed(sequence: &[(i64, OverallResponse)], table: &CriterionTable) -> Option<usize> {
     let responses: Vec<OverallResponse> = sequence.iter().map(|(_, response)| *response).collect();
@@ -263,9 +268,9 @@ fn rows(
         new_lesion: String::new(),
         overall: String::new(),
         why: format!(
-            "baseline: {} targets, {} non-targets{}",
-            count(LesionRole::Target),
-            count(LesionRole::NonTarget),
+            "baseline: {}, {}{}",
+            counted(count(LesionRole::Target), "target"),
+            counted(count(LesionRole::NonTarget), "non-target"),
             baseline.reason().map(|reason| format!("; no sum: {reason}")).unwrap_or_default()
         ),
         flips_if: String::new(),
