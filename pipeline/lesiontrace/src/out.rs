@@ -85,11 +85,7 @@ pub(crate) fn plain_line(text: &str) -> String {
 
 /// Prints a [`plain`] text on stdout. A closed pipe (`| head`) is a reader who has seen enough, not an error.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(plain(text).as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("writing to stdout"),
-    }
+    print_raw(plain(text).as_bytes())
 }
 
 /// Prints one JSON document on stdout; characters that are not seen are written as their number, so that nothing is lost.

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use imaging::{Note, Severity};
-use oncology::Evaluable;
+use imaging::{Chord, Note, PlanarDiameters, Severity};
+use oncology::{Evaluable, Exact};
 use report::{EarlierFinding, EarlierVisit};
 
 use crate::config::Study;
@@ -12,6 +12,7 @@ use crate::stages::import::import;
 use crate::stages::load::load;
 use crate::stages::marks::{Marked, lay};
 use crate::stages::measure::{Sizes, mark_cut, measure};
+use crate::stages::pieces;
 use crate::stages::segment::{Instance, StageError};
 
 /// The visits before baseline, each with its outlines or the reason why there are none. A visit that cannot be read stops nobody.
@@ -78,15 +79,19 @@ fn findings(plan: &VisitPlan, study: &Study, notes: &mut Vec<Note>) -> Result<Ve
 fn finding(lesion: &Instance, sizes: &Sizes, marked: &Marked) -> EarlierFinding {
     let name = marked.by_label.get(&lesion.label).map(|mark| mark.name.clone());
     let (axes, reason) = match (&sizes.cut, &sizes.planar) {
-        (Some(reason), _) | (None, Evaluable::NotEvaluable(reason)) => (None, reason.clone()),
-        (None, Evaluable::Value(planar)) => (Some(planar), String::new()),
+        (Some(reason), _) | (None, Evaluable::NotEvaluable(reason)) => (Vec::new(), reason.clone()),
+        (None, Evaluable::Value(_)) => (sizes.pieces(), String::new()),
+    };
+    let together = |of: fn(&PlanarDiameters) -> Chord| {
+        let pieces: Vec<Exact> = axes.iter().filter_map(|planar| Exact::from_image(of(planar).length().0)).collect();
+        pieces::diameter(lesion.kind, &pieces).map(Exact::to_f64)
     };
     EarlierFinding {
         name: name.unwrap_or_else(|| format!("outline {}", lesion.label)),
         organ: lesion.organ.to_string(),
-        long_axis_mm: axes.map(|planar| planar.long_axis.length().0),
-        short_axis_mm: axes.map(|planar| planar.short_axis.length().0),
-        volume_mm3: axes.map(|_| sizes.volume.0),
+        long_axis_mm: together(|planar| planar.long_axis),
+        short_axis_mm: together(|planar| planar.short_axis),
+        volume_mm3: (!axes.is_empty()).then_some(sizes.volume.0),
         not_evaluable: reason,
     }
 }

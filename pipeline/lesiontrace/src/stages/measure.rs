@@ -66,7 +66,8 @@ pub(crate) struct Sizes {
 impl Sizes {
     /// The diameters of all pieces of the outline, the longest first; none where they are not evaluable.
     pub(crate) fn pieces(&self) -> Vec<PlanarDiameters> {
-        self.planar.value().into_iter().chain(&self.further_pieces).copied().collect()
+        let Some(longest) = self.planar.value() else { return Vec::new() };
+        std::iter::once(longest).chain(&self.further_pieces).copied().collect()
     }
 }
 

@@ -31,12 +31,7 @@ fn voxel_of_middle(pet: &Volume<f32>, lesion: &Mask) -> Option<Index3> {
     pet.get(at).is_some().then_some(at)
 }
 
-/// SUVmax of a lesion outlined in another image of the same frame of reference; the PET's values are SUVbw.
-pub fn suv_max(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
-    voxels_of(pet, lesion).map(|voxels| hottest(pet, &voxels))
-}
-
-/// The hottest of some voxels, of which there is at least one.
+/// SUVmax: the hottest of a lesion's voxels, of which there is at least one; the PET's values are SUVbw.
 pub fn hottest(pet: &Volume<f32>, voxels: &[Index3]) -> f64 {
     voxels.iter().map(|at| f64::from(*pet.at(*at))).fold(f64::NEG_INFINITY, f64::max)
 }
@@ -51,6 +46,10 @@ mod tests {
         let shape = Shape { ni: n, nj: n, nk: n };
         let origin = Point::new(spacing_mm / 2.0 - 20.0, spacing_mm / 2.0, spacing_mm / 2.0);
         Grid::from_directions(shape, origin, [spacing_mm; 3], Matrix3::identity(), FrameId::new(frame)).unwrap()
+    }
+
+    fn suv_max(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
+        voxels_of(pet, lesion).map(|voxels| hottest(pet, &voxels))
     }
 
     #[test]
