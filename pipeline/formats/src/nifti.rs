@@ -111,8 +111,12 @@ fn lps_to_ras() -> Affine<Patient, Ras> {
 
 /// Reads an image; voxel values after scl_slope and scl_inter, in the file's unit.
 pub fn read_image(path: &Path, frame: FrameId) -> Result<Volume<f32>, NiftiError> {
-    let (header, values) = read_file(path)?;
-    let grid = grid_of(&header, shape_of(&header, path)?, frame, path)?;
+    let (header, values) = read_file(path, voxels::scaled)?;
+    volume_of(&header, values, frame, path)
+}
+
+fn volume_of<T>(header: &Header, values: Vec<T>, frame: FrameId, path: &Path) -> Result<Volume<T>, NiftiError> {
+    let grid = grid_of(header, shape_of(header, path)?, frame, path)?;
     Volume::from_values(values, grid).map_err(|source| NiftiError::Grid { path: path.to_owned(), source })
 }
 
@@ -127,11 +131,12 @@ pub fn read_header_grid(path: &Path, frame: FrameId) -> Result<Grid, NiftiError>
 
 /// Reads a label map; refuses values that are not whole numbers from 0 to 65535.
 pub fn read_labels(path: &Path, frame: FrameId) -> Result<LabelMap, NiftiError> {
-    let image = read_image(path, frame)?;
-    let wrong = image.values().iter().find(|v| v.fract() != 0.0 || **v < 0.0 || **v > 65535.0 || v.is_nan());
+    let mut wrong = None;
+    let (header, labels) = read_file(path, |header, block, found| voxels::labels(header, block, found, &mut wrong))?;
+    let labels = volume_of(&header, labels, frame, path)?;
     match wrong {
-        Some(value) => Err(NiftiError::NotALabel { path: path.to_owned(), value: *value }),
-        None => Ok(image.map(|v| *v as u16)),
+        Some(value) => Err(NiftiError::NotALabel { path: path.to_owned(), value }),
+        None => Ok(labels),
     }
 }
 
@@ -148,11 +153,16 @@ fn io_error(path: &Path, source: std::io::Error) -> NiftiError {
     NiftiError::Io { path: path.to_owned(), source }
 }
 
-/// The header and the voxels after scaling; plain and compressed files, also those of several gzip members, as bgzip and pigz
-/// write them. No more is unpacked than the header asks for, and nothing where the file cannot hold that.
-fn read_file(path: &Path) -> Result<(Header, Vec<f32>), NiftiError> {
+/// The header and the voxels as `append` reads them of whole voxels' bytes; plain and compressed files, also those of several gzip
+/// members, as bgzip and pigz write them. No more is unpacked than the header asks for, and nothing where the file cannot hold that.
+fn read_file<T>(
+    path: &Path,
+    mut append: impl FnMut(&Header, &[u8], &mut Vec<T>),
+) -> Result<(Header, Vec<T>), NiftiError> {
     let Opened { header, first, reader, n_bytes, likely, .. } = open_voxels(path)?;
-    let read = voxels::read(&header, first, reader, n_bytes, likely).map_err(|e| io_error(path, e))?;
+    let source = voxels::Source { first, reader, n_bytes, likely };
+    let read = voxels::read(&header, source, |block, values| append(&header, block, values));
+    let read = read.map_err(|e| io_error(path, e))?;
     let values = read.map_err(|n_read| cut_short(path, n_read as u64, n_bytes))?;
     Ok((header, values))
 }

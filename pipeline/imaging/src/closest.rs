@@ -35,9 +35,7 @@ impl TriangleTree {
         if triangles.is_empty() {
             return None;
         }
-        let n = triangles.len();
-        let mut nodes = Vec::with_capacity(n);
-        grow(&mut triangles, 0, &mut nodes);
+        let nodes = grow(&mut triangles, 0);
         Some(Self { triangles, nodes })
     }
 
@@ -93,25 +91,54 @@ impl Node {
     }
 }
 
-/// Appends the subtree over `triangles`, which start at `first` of the whole, in depth-first order.
-fn grow(triangles: &mut [Triangle], first: usize, nodes: &mut Vec<Node>) {
+/// Trees of more triangles than this are grown by several threads.
+const GROWN_AT_ONCE: usize = 1 << 13;
+
+/// The tree over `triangles`, which start at `first` of the whole, in depth-first order; its nodes are counted from its root.
+fn grow(triangles: &mut [Triangle], first: usize) -> Vec<Node> {
+    let n = triangles.len();
+    if n <= GROWN_AT_ONCE {
+        let mut nodes = Vec::with_capacity(n);
+        grow_here(triangles, first, &mut nodes);
+        return nodes;
+    }
+    let root = halved(triangles, first);
+    let (left, right) = triangles.split_at_mut(n / 2);
+    let (left, right) = rayon::join(|| grow(left, first), || grow(right, first + n / 2));
+    let right_at = left.len() + 1;
+    let moved = |nodes: Vec<Node>, by: usize| {
+        let move_one = move |node: Node| if node.range.1 > 0 { node } else { Node { right: node.right + by, ..node } };
+        nodes.into_iter().map(move_one)
+    };
+    std::iter::once(Node { right: right_at, ..root }).chain(moved(left, 1)).chain(moved(right, right_at)).collect()
+}
+
+/// Appends the tree over `triangles`, which start at `first` of the whole, in depth-first order.
+fn grow_here(triangles: &mut [Triangle], first: usize, nodes: &mut Vec<Node>) {
+    let at = nodes.len();
+    let n = triangles.len();
+    nodes.push(halved(triangles, first));
+    if n > LEAF {
+        let (left, right) = triangles.split_at_mut(n / 2);
+        grow_here(left, first, nodes);
+        nodes[at].right = nodes.len();
+        grow_here(right, first + n / 2, nodes);
+    }
+}
+
+/// The node over `triangles`: a leaf of few, else one without its children, the triangles put in the halves that these get.
+fn halved(triangles: &mut [Triangle], first: usize) -> Node {
     let corners = || triangles.iter().flatten().map(|p| p.coords);
     let low = corners().fold(Vector3::repeat(f64::INFINITY), |a, b| a.inf(&b));
     let high = corners().fold(Vector3::repeat(f64::NEG_INFINITY), |a, b| a.sup(&b));
-    let at = nodes.len();
     let n = triangles.len();
     if n <= LEAF {
-        nodes.push(Node { low, high, range: (first, first + n), right: 0 });
-        return;
+        return Node { low, high, range: (first, first + n), right: 0 };
     }
-    nodes.push(Node { low, high, range: (0, 0), right: 0 });
     let axis = (high - low).imax();
     let key = |t: &Triangle| t[0].coords[axis] + t[1].coords[axis] + t[2].coords[axis];
     triangles.select_nth_unstable_by(n / 2, |a, b| key(a).total_cmp(&key(b)));
-    let (left, right) = triangles.split_at_mut(n / 2);
-    grow(left, first, nodes);
-    nodes[at].right = nodes.len();
-    grow(right, first + n / 2, nodes);
+    Node { low, high, range: (0, 0), right: 0 }
 }
 
 /// The point of a triangle nearest to p, by the region p projects into: a corner, an edge or the face.
@@ -196,6 +223,19 @@ mod tests {
                 .fold(f64::INFINITY, f64::min);
             assert_eq!(tree.distance(p), one_by_one);
         }
+    }
+
+    #[test]
+    fn a_tree_grown_by_several_threads_is_the_same_tree() {
+        let surface = Surface::of_mask(&ball(20.0, OFF_GRID, [0.5; 3], 24.0), Refinement::OwnGrid).unwrap();
+        let mut triangles = surface.triangles().to_vec();
+        assert!(triangles.len() > 3 * GROWN_AT_ONCE, "{} triangles", triangles.len());
+        let by_many = TriangleTree::new(triangles.clone()).unwrap();
+        let mut nodes = Vec::new();
+        grow_here(&mut triangles, 0, &mut nodes);
+        assert_eq!(by_many.triangles, triangles);
+        let of = |nodes: &[Node]| nodes.iter().map(|n| (n.low, n.high, n.range, n.right)).collect::<Vec<_>>();
+        assert_eq!(of(&by_many.nodes), of(&nodes));
     }
 
     #[test]

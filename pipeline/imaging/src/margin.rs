@@ -10,11 +10,12 @@ pub mod map;
 pub mod verdict;
 pub mod voxel_border;
 
+use nalgebra::Vector3;
 use rayon::prelude::*;
 use thiserror::Error;
 
 use crate::closest::TriangleTree;
-use crate::grid::{FrameId, Grid};
+use crate::grid::{FrameId, Grid, Shape};
 use crate::mask::Mask;
 use crate::registration::Registration;
 use crate::space::{Patient, Point, Voxel};
@@ -22,7 +23,8 @@ use crate::surface::{
     Refinement, Surface, SurfaceError, SurfaceMethod, Triangle, touches_border, triangle_area_mm2, triangle_centroid,
 };
 use crate::units::{Mm, Mm3};
-use coverage::{covered, shells_covered};
+use crate::window::Window;
+use coverage::{OUTER_SHELL, covered, shells_covered};
 use distribution::{MarginDistribution, Sample};
 use map::{MarginMap, surface_center};
 
@@ -98,10 +100,13 @@ pub struct AblationMargin {
 /// Computes the margin on smooth surfaces.
 pub fn ablation_margin(input: &MarginInput<'_>) -> Result<AblationMargin, MarginError> {
     same_frame(input)?;
-    let tumour = surface(input.tumour, "tumour", Refinement::fine_for(input.tumour))?;
-    let ablation = Zone::new(input)?;
-    let organ = input.organ.map(|mask| Organ::new(mask, input.capsule_exclusion)).transpose()?;
+    let (tumour, ablation) =
+        rayon::join(|| surface(input.tumour, "tumour", Refinement::fine_for(input.tumour)), || Zone::new(input));
+    let (tumour, ablation) = (tumour?, ablation?);
     let resolution = largest_spacing(input.tumour.grid()).max(largest_spacing(input.ablation.grid()));
+    let near = [tumour.triangles(), &ablation.triangles];
+    let organ =
+        input.organ.map(|mask| Organ::new(mask, near, (input.capsule_exclusion, Mm(resolution)))).transpose()?;
 
     let blurred = [&tumour, &ablation.surface].iter().any(|s| s.method() == SurfaceMethod::Blurred);
 
@@ -231,6 +236,25 @@ fn signed(samples: &[Sample], zone_surface: &TriangleTree, zone: &Zone<'_>) -> V
         .collect()
 }
 
+/// Voxels by which a part of the organ is cut out wider than is asked for: the blurred surface is as if it were whole again.
+const CUT_RIM_VOXELS: f64 = 6.0;
+
+/// The part of an organ's mask within reach of these surfaces; `None` where that is not less than all of it.
+fn around(organ: &Mask, surfaces: [&[Triangle]; 2], reach: Mm) -> Option<Mask> {
+    let grid = organ.grid();
+    let both = |a: [Vector3<f64>; 2], b: [Vector3<f64>; 2]| [a[0].inf(&b[0]), a[1].sup(&b[1])];
+    let corners = surfaces.into_par_iter().flatten().flatten();
+    let [low, high] = corners.map(|p| [grid.patient_to_voxel().apply(*p).coords; 2]).reduce_with(both)?;
+    let shape = organ.shape();
+    let n = [shape.ni, shape.nj, shape.nk];
+    let rim: [f64; 3] = grid.spacing_mm().map(|spacing| reach.0 / spacing + CUT_RIM_VOXELS);
+    let first: [i64; 3] = std::array::from_fn(|a| ((low[a] - rim[a]).floor() as i64).clamp(0, n[a] as i64 - 1));
+    let last: [i64; 3] = std::array::from_fn(|a| ((high[a] + rim[a]).ceil() as i64).clamp(0, n[a] as i64 - 1));
+    let size = |a: usize| (last[a] - first[a] + 1) as usize;
+    let window = Window { low: first, shape: Shape { ni: size(0), nj: size(1), nk: size(2) } };
+    if window.shape == shape { None } else { window.cut(organ, false).ok() }
+}
+
 /// The organ and its capsule.
 struct Organ {
     surface: Surface,
@@ -239,7 +263,18 @@ struct Organ {
 }
 
 impl Organ {
-    fn new(mask: &Mask, exclusion: Mm) -> Result<Self, MarginError> {
+    /// Of an organ, what lies near the tumour's and the zone's surface; nothing further away is asked for.
+    fn new(mask: &Mask, near: [&[Triangle]; 2], (exclusion, contact): (Mm, Mm)) -> Result<Self, MarginError> {
+        let reach = Mm(exclusion.0.max(contact.0).max(OUTER_SHELL.0));
+        let part = around(mask, near, reach);
+        match part.as_ref().map(|part| Self::whole(part, exclusion)) {
+            Some(Ok(organ)) => Ok(organ),
+            // None of it lies there, or too little for a surface.
+            Some(Err(_)) | None => Self::whole(mask, exclusion),
+        }
+    }
+
+    fn whole(mask: &Mask, exclusion: Mm) -> Result<Self, MarginError> {
         let surface = surface(mask, "organ", Refinement::OwnGrid)?;
         let shape = mask.shape();
         let last = [shape.ni, shape.nj, shape.nk].map(|n| (n - 1) as f64);

@@ -1,5 +1,7 @@
 //! A box cut out of a volume, reaching beyond its edge where asked, so that work on a lesion costs what the lesion costs.
 
+use std::ops::Range;
+
 use nalgebra::{Matrix3, Vector3};
 
 use crate::grid::{Grid, GridError, Index3, Shape};
@@ -19,12 +21,16 @@ pub struct Window {
 impl Window {
     /// The box around a mask with a rim of so many voxels along i, j, k; `None` when the mask is empty.
     pub fn around(mask: &Mask, rim: [usize; 3]) -> Option<Self> {
-        let (low, high) = mask.bounding_box()?;
+        mask.bounding_box().map(|ends| Self::of_box(ends, rim))
+    }
+
+    /// The box from a smallest to a largest index, both inclusive, with a rim of so many voxels along i, j, k.
+    pub fn of_box((low, high): (Index3, Index3), rim: [usize; 3]) -> Self {
         let n = |low: usize, high: usize, rim: usize| high - low + 1 + 2 * rim;
-        Some(Self {
+        Self {
             low: [low.i as i64 - rim[0] as i64, low.j as i64 - rim[1] as i64, low.k as i64 - rim[2] as i64],
             shape: Shape { ni: n(low.i, high.i, rim[0]), nj: n(low.j, high.j, rim[1]), nk: n(low.k, high.k, rim[2]) },
-        })
+        }
     }
 
     /// The part of the window that lies inside a volume of this shape; `None` when they do not meet.
@@ -56,19 +62,32 @@ impl Window {
 
     /// Copies the window out of a volume; voxels beyond the volume get `outside`.
     pub fn cut<T: Copy>(&self, volume: &Volume<T>, outside: T) -> Result<Volume<T>, GridError> {
-        let grid = self.grid(volume.grid())?;
-        let shape = volume.shape();
-        Ok(Volume::from_fn(grid, |at| self.to_volume(at, shape).map_or(outside, |at| *volume.at(at))))
+        let mut cut = Volume::filled(self.grid(volume.grid())?, outside);
+        for [own, of_volume] in self.rows(volume.shape()) {
+            cut.values_mut()[own].copy_from_slice(&volume.values()[of_volume]);
+        }
+        Ok(cut)
     }
 
     /// Writes a volume of the window's shape back into the volume it was cut from; what lies beyond is dropped.
     pub fn paste<T: Copy>(&self, window: &Volume<T>, volume: &mut Volume<T>) {
-        let shape = volume.shape();
-        for (n, value) in window.values().iter().enumerate() {
-            if let Some(at) = self.to_volume(self.shape.index(n), shape) {
-                volume.data_mut()[[at.k, at.j, at.i]] = *value;
-            }
+        for [own, of_volume] in self.rows(volume.shape()) {
+            volume.values_mut()[of_volume].copy_from_slice(&window.values()[own]);
         }
+    }
+
+    /// The rows that window and volume share: where each lies in the memory of the window and in that of the volume.
+    fn rows(&self, volume: Shape) -> Vec<[Range<usize>; 2]> {
+        let Some(shared) = self.within(volume) else { return Vec::new() };
+        let first: [usize; 3] = shared.low.map(|low| usize::try_from(low).unwrap_or(0));
+        let own_first: [usize; 3] = std::array::from_fn(|a| usize::try_from(shared.low[a] - self.low[a]).unwrap_or(0));
+        let Shape { ni, nj, nk } = shared.shape;
+        let row = |shape: Shape, [i, j, k]: [usize; 3], (dj, dk): (usize, usize)| {
+            let start = ((k + dk) * shape.nj + j + dj) * shape.ni + i;
+            start..start + ni
+        };
+        let steps = (0..nk).flat_map(|dk| (0..nj).map(move |dj| (dj, dk)));
+        steps.map(|step| [row(self.shape, own_first, step), row(volume, first, step)]).collect()
     }
 }
 
@@ -95,6 +114,8 @@ mod tests {
         let mut back = Mask::filled(grid, false);
         window.paste(&cut, &mut back);
         assert_eq!(back, mask);
+        let beyond = Window { low: [9, 0, 0], shape: Shape { ni: 2, nj: 2, nk: 2 } };
+        assert!(beyond.cut(&mask, false).unwrap().is_empty_mask());
         let inner = window.within(shape).unwrap();
         assert_eq!((inner.low, inner.shape), ([0, 1, 2], Shape { ni: 3, nj: 3, nk: 2 }));
     }

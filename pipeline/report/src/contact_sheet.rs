@@ -116,7 +116,7 @@ fn draw_outline(image: &mut RgbImage, outline: &Outline, scale: [f64; 2]) {
 fn png(sheet: &RgbImage) -> Result<Vec<u8>, ReportError> {
     use image::codecs::png::{CompressionType, FilterType, PngEncoder};
     let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Best, FilterType::Adaptive)
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
         .write_image(sheet.as_raw(), sheet.width(), sheet.height(), image::ExtendedColorType::Rgb8)
         .map_err(|source| ReportError::Png { subject: "a contact sheet".to_owned(), source })?;
     Ok(bytes)

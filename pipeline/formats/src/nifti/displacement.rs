@@ -25,7 +25,7 @@ pub type DisplacementField = (Grid, Vec<[f32; 3]>);
 /// # Errors
 /// The file is no NIfTI file of three numbers a voxel, its intent says neither vector nor displacement, or a number is not finite.
 pub fn read_displacement(path: &Path, frame: FrameId) -> Result<DisplacementField, NiftiError> {
-    let (header, values) = read_file(path)?;
+    let (header, values) = read_file(path, super::voxels::scaled)?;
     let [ni, nj, nk, 1, 3] = header.shape[..] else {
         let reason = format!(
             "a displacement field has i x j x k x 1 x 3 numbers, this file {:?}; write it with ITK (elastix, ANTs, greedy)",

@@ -11,15 +11,26 @@ const BLOCK: usize = 1 << 19;
 /// Blocks that may wait to be converted.
 const WAITING: usize = 4;
 
-/// The voxels of a file whose first bytes of data were read already; the rest comes from `reader`. Values are in their order in
-/// the file, which is ours: i fastest. Room is made at once for `likely` bytes at most. `Err` is how many bytes of voxels there were, where the file ends too early.
-pub(super) fn read(
+/// The voxels of a file before they are read: the first bytes of data were read with the header, the rest comes from `reader`.
+pub(super) struct Source<R> {
+    /// Bytes of voxels read ahead.
+    pub(super) first: Vec<u8>,
+    /// The rest.
+    pub(super) reader: R,
+    /// Bytes of all voxels.
+    pub(super) n_bytes: usize,
+    /// Room is made at once for so many bytes at most.
+    pub(super) likely: usize,
+}
+
+/// The voxels of a file as `append` turns them from bytes (whole voxels) into values, in their order in the file, which is ours:
+/// i fastest. `Err` is how many bytes of voxels there were, where the file ends too early.
+pub(super) fn read<T>(
     header: &Header,
-    first: Vec<u8>,
-    mut reader: impl Read + Send,
-    n_bytes: usize,
-    likely: usize,
-) -> io::Result<Result<Vec<f32>, usize>> {
+    source: Source<impl Read + Send>,
+    mut append: impl FnMut(&[u8], &mut Vec<T>),
+) -> io::Result<Result<Vec<T>, usize>> {
+    let Source { first, mut reader, n_bytes, likely } = source;
     let mut values = Vec::with_capacity(n_bytes.min(likely) / header.form.width());
     let mut n_read = 0;
     std::thread::scope(|scope| {
@@ -44,16 +55,16 @@ pub(super) fn read(
         for block in receive {
             let block = block?;
             n_read += block.len();
-            append(header, &block, &mut values);
+            append(&block, &mut values);
         }
         Ok(if n_read == n_bytes { Ok(values) } else { Err(n_read) })
     })
 }
 
 /// The voxels of one block after scaling.
-fn append(header: &Header, block: &[u8], values: &mut Vec<f32>) {
+pub(super) fn scaled(header: &Header, block: &[u8], values: &mut Vec<f32>) {
     let (slope, intercept) = header.scaling;
-    let scaled = |value: f64| (value * slope + intercept) as f32;
+    let number = |value: f64| (value * slope + intercept) as f32;
     let form = header.form;
     match (form, header.big_endian, header.scaling == (1.0, 0.0)) {
         (VoxelForm::F32, false, true) => {
@@ -63,14 +74,33 @@ fn append(header: &Header, block: &[u8], values: &mut Vec<f32>) {
             values.extend(block.chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]]))));
         }
         (VoxelForm::I16, false, false) => {
-            values.extend(block.chunks_exact(2).map(|b| scaled(f64::from(i16::from_le_bytes([b[0], b[1]])))));
+            values.extend(block.chunks_exact(2).map(|b| number(f64::from(i16::from_le_bytes([b[0], b[1]])))));
         }
         (VoxelForm::U8, _, true) => values.extend(block.iter().map(|b| f32::from(*b))),
         (_, big_endian, true) => {
             values.extend(block.chunks_exact(form.width()).map(|b| form.value(b, big_endian) as f32));
         }
         (_, big_endian, false) => {
-            values.extend(block.chunks_exact(form.width()).map(|b| scaled(form.value(b, big_endian))));
+            values.extend(block.chunks_exact(form.width()).map(|b| number(form.value(b, big_endian))));
+        }
+    }
+}
+
+/// The labels of one block. `wrong` is set to a value that is none, a whole number from 0 to 65535; its place gets 0.
+pub(super) fn labels(header: &Header, block: &[u8], labels: &mut Vec<u16>, wrong: &mut Option<f32>) {
+    match (header.form, header.big_endian, header.scaling == (1.0, 0.0)) {
+        (VoxelForm::U8, _, true) => labels.extend(block.iter().map(|b| u16::from(*b))),
+        (VoxelForm::U16, false, true) => {
+            labels.extend(block.chunks_exact(2).map(|b| u16::from_le_bytes([b[0], b[1]])));
+        }
+        _ => {
+            let mut values = Vec::with_capacity(block.len() / header.form.width());
+            scaled(header, block, &mut values);
+            let is_label = |v: &f32| v.fract() == 0.0 && (0.0..=65535.0).contains(v);
+            if let Some(value) = values.iter().find(|v| !is_label(v)) {
+                wrong.get_or_insert(*value);
+            }
+            labels.extend(values.iter().map(|v| *v as u16));
         }
     }
 }

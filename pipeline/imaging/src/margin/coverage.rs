@@ -18,6 +18,9 @@ const SHELL_SPACING_MM: f64 = 1.5;
 /// Thickness of the two shells, in mm.
 const SHELLS_MM: [f64; 2] = [5.0, 10.0];
 
+/// How far from the tumour is looked at.
+pub(super) const OUTER_SHELL: Mm = Mm(SHELLS_MM[1]);
+
 /// Covered share and uncovered volume of the tumour, probed at the cells of its field, those on a surface in part.
 pub(super) fn covered(tumour: &Surface, ablation: &Zone<'_>) -> (f64, Mm3) {
     let grid = tumour.field().grid();

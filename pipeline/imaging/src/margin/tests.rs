@@ -189,3 +189,32 @@ fn the_map_is_thinnest_where_the_zone_was_missed() {
     assert_eq!(least, got.distribution.unwrap().min().0);
     assert!(map.smallest.iter().all(Option::is_some), "without an organ nothing is left out");
 }
+
+#[test]
+fn of_an_organ_only_what_lies_near_is_looked_at_and_nothing_changes() {
+    let organ = ball(60.0, OFF_GRID, [1.0, 0.9, 2.5], 70.0);
+    let at = OFF_GRID + direction() * 46.0;
+    let (tumour, zone) = (ball(9.0, at, [0.8, 0.8, 1.5], 60.0), ball(15.0, at, [0.8, 0.8, 1.5], 68.0));
+    let surfaces = [&tumour, &zone].map(|mask| Surface::of_mask(mask, Refinement::SubVoxel(Mm(1.0))).unwrap());
+    let near = [surfaces[0].triangles(), surfaces[1].triangles()];
+    let part = around(&organ, near, OUTER_SHELL).unwrap();
+    assert!(part.values().len() * 3 < organ.values().len(), "{} of {}", part.values().len(), organ.values().len());
+    let of_part = Organ::new(&organ, near, (CAPSULE_EXCLUSION, Mm(2.5))).unwrap();
+    let whole = Organ::whole(&organ, CAPSULE_EXCLUSION).unwrap();
+    let mut n_near = 0;
+    for corner in near.iter().flat_map(|surface| surface.iter().flatten()) {
+        n_near += usize::from(whole.is_near_capsule(*corner, CAPSULE_EXCLUSION.0));
+        assert_eq!(of_part.surface.contains(*corner), whole.surface.contains(*corner), "{corner:?}");
+        let distances = [&of_part, &whole].map(|organ| organ.capsule.as_ref().unwrap().distance_within(*corner, 10.0));
+        match distances {
+            [Some(a), Some(b)] => assert!((a - b).abs() < 1e-9, "{a} {b}"),
+            other => assert_eq!(other, [None, None], "{corner:?}"),
+        }
+    }
+    assert!(n_near > 100, "{n_near} corners near the capsule");
+    // Far from the organ there is nothing of it to cut out: it is taken whole.
+    let far = [ball(5.0, OFF_GRID + direction() * 80.0, [1.5; 3], 90.0)];
+    let far = Surface::of_mask(&far[0], Refinement::OwnGrid).unwrap();
+    let organ = Organ::new(&organ, [far.triangles(), &[]], (CAPSULE_EXCLUSION, Mm(2.5))).unwrap();
+    assert!(far.triangles().iter().flatten().all(|p| organ.is_subcapsular(*p)));
+}

@@ -28,7 +28,7 @@ impl Outlines {
             instances.iter().map(|one| (one.label, one.organ.clone(), one.kind)).collect()
         };
         Self {
-            organ: found.organ.as_ref().map(|organ| runs(organ.values().iter().map(|set| u32::from(*set)))),
+            organ: found.organ.as_ref().map(|organ| runs(organ.values())),
             lesions: label_runs(&found.lesion_map),
             zones: label_runs(&found.zone_map),
             places: places(&found.lesions),
@@ -64,18 +64,26 @@ impl Outlines {
 
 /// A label map as runs.
 pub(crate) fn label_runs(labels: &LabelMap) -> Vec<u32> {
-    runs(labels.values().iter().map(|label| u32::from(*label)))
+    runs(labels.values())
 }
 
-fn runs(values: impl Iterator<Item = u32>) -> Vec<u32> {
+fn runs<T: Copy + PartialEq + Into<u32>>(mut values: &[T]) -> Vec<u32> {
     let mut runs: Vec<u32> = Vec::new();
-    for value in values {
-        match runs.as_mut_slice() {
-            [.., last, count] if *last == value && *count < u32::MAX => *count += 1,
-            _ => runs.extend([value, 1]),
-        }
+    while let Some(first) = values.first() {
+        let n = equal_at_start(values, *first).min(u32::MAX as usize);
+        runs.extend([(*first).into(), n as u32]);
+        values = &values[n..];
     }
     runs
+}
+
+/// How many values from the first on are this one.
+fn equal_at_start<T: Copy + PartialEq>(values: &[T], value: T) -> usize {
+    // Long runs are the rule, and are seen many voxels at a time.
+    const AT_ONCE: usize = 64;
+    let are_equal = |chunk: &&[T]| chunk.iter().filter(|v| **v != value).count() == 0;
+    let n = values.chunks_exact(AT_ONCE).take_while(are_equal).count() * AT_ONCE;
+    n + values[n..].iter().take_while(|v| **v == value).count()
 }
 
 /// Labels of runs; `None` where they do not fit the grid.

@@ -1,13 +1,14 @@
 //! The visits of one patient: load, segment, register and measure, and the margins between them. The costly steps go through the
 //! cache.
 
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use imaging::registration::Registration;
 use imaging::{Mask, Note, Window};
 use inference::Prompt;
+use rayon::prelude::*;
 
 use super::Reached;
 use crate::cache::{Cache, content, outlines::Outlines};
@@ -33,17 +34,28 @@ use crate::stages::{self, dose, margin, measure, overlay, phase};
 struct Loaded {
     measured: Measured,
     found: Found,
+    outlines_digest: OnceLock<String>,
+}
+
+impl Loaded {
+    fn new(measured: Measured, found: Found) -> Self {
+        Self { measured, found, outlines_digest: OnceLock::new() }
+    }
+
+    fn outlines_digest(&self) -> &str {
+        self.outlines_digest.get_or_init(|| Outlines::of(&self.found).digest())
+    }
 }
 
 /// A series in memory, and the digest of its content once something asked for it.
 struct Measured {
     series: LoadedSeries,
-    digest: OnceCell<String>,
+    digest: OnceLock<String>,
 }
 
 impl Measured {
     fn load(plan: &VisitPlan, notes: &mut Vec<Note>) -> Result<Self, StageError> {
-        Ok(Self { series: load(&plan.measure, notes)?, digest: OnceCell::new() })
+        Ok(Self { series: load(&plan.measure, notes)?, digest: OnceLock::new() })
     }
 
     fn digest(&self) -> &str {
@@ -77,15 +89,20 @@ pub(super) fn read_visits(
         let (mut found, doubted) = find(plan, &measured, setting, &mut notes)?;
         let mut marked = lay(&plan.marks, &mut found, mark_distance_mm, &mut notes);
         say_why(&doubted, &mut marked, &mut notes);
-        let loaded = Loaded { measured, found };
+        let loaded = Loaded::new(measured, found);
         reached("register")?;
         let to_baseline = match &baseline {
             None => Registration::identity_same_frame(loaded.measured.series.image.grid().frame().clone()),
             Some(fixed) => registered(fixed, &loaded, setting, &mut notes)?,
         };
         reached("measure")?;
-        visits.push(VisitFacts { marked, ..facts(plan, &loaded, to_baseline, notes, &equipment.study.study)? });
-        keep_masks(equipment, &folder.join(plan.id.to_string()).join(&plan.measure.role), &loaded)?;
+        let kept_in = folder.join(plan.id.to_string()).join(&plan.measure.role);
+        let (facts, kept) = rayon::join(
+            || facts(plan, &loaded, to_baseline, notes, &equipment.study.study),
+            || keep_masks(equipment, &kept_in, &loaded),
+        );
+        kept?;
+        visits.push(VisitFacts { marked, ..facts? });
         baseline.get_or_insert(loaded);
     }
     Ok(visits)
@@ -99,13 +116,12 @@ fn registered(
     notes: &mut Vec<Note>,
 ) -> Result<Registration, StageError> {
     let keys = &setting.equipment.study.study.registration;
-    let outlines = [fixed, moving].map(|loaded| Outlines::of(&loaded.found).digest());
     let parts: [&str; 6] = [
         &stages::versioned("register"),
         fixed.measured.digest(),
         moving.measured.digest(),
-        &outlines[0],
-        &outlines[1],
+        fixed.outlines_digest(),
+        moving.outlines_digest(),
         &format!("{keys:?}"),
     ];
     setting.cache.kept("register", &parts, notes, |notes| to_fixed(side(fixed), side(moving), keys, notes))
@@ -185,7 +201,7 @@ fn facts(
     mut notes: Vec<Note>,
     study: &Study,
 ) -> Result<VisitFacts, StageError> {
-    let Loaded { measured: Measured { series: measured, .. }, found } = loaded;
+    let Loaded { measured: Measured { series: measured, .. }, found, .. } = loaded;
     let arterial_series = plan.arterial.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let pet_series = plan.pet.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let pet_facts = plan.pet.as_ref().zip(pet_series.as_ref());
@@ -229,23 +245,22 @@ fn keep_masks(equipment: &Equipment, folder: &Path, loaded: &Loaded) -> Result<(
     use formats::nifti;
     let wanted = |name: &str| equipment.study.study.outputs.keep.iter().any(|kept| kept == name);
     let written = |result: Result<(), nifti::NiftiError>| result.map_err(|error| write_error(&error.into()));
-    if wanted("image") {
-        written(nifti::write_image(&folder.join("image.nii.gz"), &loaded.measured.series.image))?;
-    }
-    if wanted("lesions") {
-        written(nifti::write_labels(&folder.join("lesions.nii.gz"), &loaded.found.lesion_map))?;
-    }
-    if wanted("ablation_zone") {
-        written(nifti::write_labels(&folder.join("ablation_zone.nii.gz"), &loaded.found.zone_map))?;
-    }
-    if let Some(organ) = loaded.found.organ.as_ref().filter(|_| wanted("organ")) {
-        written(nifti::write_mask(&folder.join("organ.nii.gz"), organ))?;
-    }
-    if wanted("overlay") {
-        let png = overlay::sheet(&loaded.measured.series, &loaded.found)?;
-        out::write_atomic(&folder.join("overlay.png"), &png).map_err(|error| write_error(&error))?;
-    }
-    Ok(())
+    let Loaded { measured: Measured { series, .. }, found, .. } = loaded;
+    let write = |name: &&str| match *name {
+        "image" => written(nifti::write_image(&folder.join("image.nii.gz"), &series.image)),
+        "lesions" => written(nifti::write_labels(&folder.join("lesions.nii.gz"), &found.lesion_map)),
+        "ablation_zone" => written(nifti::write_labels(&folder.join("ablation_zone.nii.gz"), &found.zone_map)),
+        "organ" => {
+            found.organ.as_ref().map_or(Ok(()), |organ| written(nifti::write_mask(&folder.join("organ.nii.gz"), organ)))
+        }
+        _ => {
+            let png = overlay::sheet(series, found)?;
+            out::write_atomic(&folder.join("overlay.png"), &png).map_err(|error| write_error(&error))
+        }
+    };
+    let files = ["overlay", "image", "lesions", "organ", "ablation_zone"];
+    let wanted: Vec<&str> = files.into_iter().filter(|name| wanted(name)).collect();
+    wanted.par_iter().try_for_each(write)
 }
 
 pub(crate) fn write_error(error: &anyhow::Error) -> StageError {
@@ -284,7 +299,7 @@ fn register_pair(
         let plan = &patient.visits[n];
         let measured = Measured::load(plan, notes)?;
         let (found, _) = find(plan, &measured, setting, notes)?;
-        Ok::<_, StageError>(Loaded { measured, found })
+        Ok::<_, StageError>(Loaded::new(measured, found))
     };
     // What was noted on the first reading of these images stands already.
     let (fixed, moving) = (read(before, &mut Vec::new())?, read(after, &mut Vec::new())?);

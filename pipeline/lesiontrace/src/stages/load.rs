@@ -1,7 +1,7 @@
 //! Stage *load*: one DICOM series or NIfTI file becomes a volume with a checked grid.
 
 use formats::dicom::pet::SuvOptions;
-use formats::dicom::series::{ImageVolume, read_series};
+use formats::dicom::series::read_series;
 use formats::image_file;
 use formats::nifti_archive::{NiftiSeries, NiftiUnit};
 use formats::stored;
@@ -48,12 +48,8 @@ fn read(series: &SeriesPlan, notes: &mut Vec<Note>) -> Result<LoadedSeries, Stag
     notes.extend(series.entry.notes.iter().cloned());
     let read = read.note_into(notes);
     let unit = read.volume.unit();
-    let image = match read.volume {
-        ImageVolume::Stored(volume) => volume,
-        other => other.to_values(),
-    };
     Ok(LoadedSeries {
-        image,
+        image: read.volume.into_values(),
         unit,
         sop_instance_uids: read.sop_instance_uids,
         role: series.role.clone(),

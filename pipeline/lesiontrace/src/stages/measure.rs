@@ -9,6 +9,7 @@ use oncology::Evaluable;
 use oncology::measure::suv_peak::suv_peak;
 use oncology::measure::uptake::{hottest, voxels_of};
 use oncology::measure::viable::{liver_reference, viable};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::stages::dose::LesionDose;
@@ -132,7 +133,8 @@ pub(crate) fn healthy_liver(series: &LoadedSeries, measured: &LoadedSeries, foun
 /// The liver without lesions and zones, where it was outlined.
 pub(crate) fn healthy(found: &Found) -> Option<Mask> {
     let organ = found.organ.as_ref()?;
-    let healthy = organ.values().iter().zip(found.lesion_map.values().iter().zip(found.zone_map.values()));
+    let ill = found.lesion_map.values().par_iter().zip(found.zone_map.values());
+    let healthy = organ.values().par_iter().zip(ill);
     let healthy = healthy.map(|(set, (lesion, zone))| *set && *lesion == 0 && *zone == 0).collect();
     Some(Mask::from_values(healthy, organ.grid().clone()).expect("organ and lesion maps lie on one grid"))
 }
@@ -152,7 +154,7 @@ pub(crate) fn measure(
             format!("the PET holds {}; no uptake value is reported", pet.unit),
         ));
     }
-    found.lesions.iter().map(|lesion| sizes(lesion, measured, arterial, pet)).collect()
+    found.lesions.par_iter().map(|lesion| sizes(lesion, measured, arterial, pet)).collect()
 }
 
 fn sizes(

@@ -84,9 +84,12 @@ impl Found {
 
 /// Cuts every label of a map out.
 pub(crate) fn instances(map: &LabelMap, describe: impl Fn(u16) -> (Organ, LesionKind)) -> Vec<Instance> {
-    let labels = map.labels_present();
-    let cut = |label: u16| instance(label, &map.label_mask(label), describe(label));
-    labels.into_iter().filter_map(cut).collect()
+    let cut = |(label, ends)| {
+        let mask = Window::of_box(ends, [RIM; 3]).cut(map, 0).ok()?.map(|v| *v == label);
+        let (organ, kind) = describe(label);
+        Some(Instance { label, mask, organ, kind })
+    };
+    map.label_boxes().into_iter().filter_map(cut).collect()
 }
 
 /// One instance cut to its box; `None` for an empty mask.
@@ -119,7 +122,9 @@ pub(crate) fn infer(
     let zone_map = separate(&segmentation, Role::AblationZone, min_volume_mm3, notes);
     let organ_labels = labels_of(&segmentation, Role::Organ);
     let in_organ = segmentation.labels.map(|v| organ_labels.contains(v));
-    let lesions = instances(&lesion_map, |label| place(&lesion_map, label, &in_organ, &zone_map, image));
+    let boxes = lesion_map.label_boxes();
+    let lesions =
+        instances(&lesion_map, |label| place((&lesion_map, label, boxes[&label]), &in_organ, &zone_map, image));
     let zones = instances(&zone_map, |_| (Organ::Liver, LesionKind::Lesion));
     let mut organ = in_organ;
     for (set, (lesion, zone)) in organ.values_mut().iter_mut().zip(lesion_map.values().iter().zip(zone_map.values())) {
@@ -205,15 +210,19 @@ fn split(numbers: &mut Volume<u32>, findings: Option<&LabelMap>) -> usize {
 }
 
 /// Where a model's finding lies, from what surrounds it: liver or zone, aerated lung, or elsewhere.
-fn place(map: &LabelMap, label: u16, in_organ: &Mask, zones: &LabelMap, image: &Volume<f32>) -> (Organ, LesionKind) {
-    let mask = map.label_mask(label);
-    let Some(window) = Window::around(&mask, [SHELL; 3]).and_then(|w| w.within(map.shape())) else {
+fn place(
+    (map, label, ends): (&LabelMap, u16, (Index3, Index3)),
+    in_organ: &Mask,
+    zones: &LabelMap,
+    image: &Volume<f32>,
+) -> (Organ, LesionKind) {
+    let Some(window) = Window::of_box(ends, [SHELL; 3]).within(map.shape()) else {
         return (Organ::Unknown, LesionKind::Lesion);
     };
     let (mut n, mut n_organ, mut sum) = (0_usize, 0_usize, 0.0_f64);
     for linear in 0..window.shape.n_voxels() {
         let Some(at) = window.to_volume(window.shape.index(linear), map.shape()) else { continue };
-        if *map.at(at) == label || !touches(&mask, at) {
+        if *map.at(at) == label || !touches(map, label, at) {
             continue;
         }
         n += 1;
@@ -230,12 +239,12 @@ fn place(map: &LabelMap, label: u16, in_organ: &Mask, zones: &LabelMap, image: &
     (organ, LesionKind::Lesion)
 }
 
-/// Whether a voxel within the shell's half-width belongs to the mask.
-fn touches(mask: &Mask, at: Index3) -> bool {
+/// Whether a voxel within the shell's half-width has the label.
+fn touches(map: &LabelMap, label: u16, at: Index3) -> bool {
     let range = |x: usize, n: usize| x.saturating_sub(SHELL)..(x + SHELL + 1).min(n);
-    let shape = mask.shape();
+    let shape = map.shape();
     range(at.k, shape.nk)
-        .any(|k| range(at.j, shape.nj).any(|j| range(at.i, shape.ni).any(|i| *mask.at(Index3 { i, j, k }))))
+        .any(|k| range(at.j, shape.nj).any(|j| range(at.i, shape.ni).any(|i| *map.at(Index3 { i, j, k }) == label)))
 }
 
 #[cfg(test)]
