@@ -23,6 +23,19 @@ pub use uptake_time::uptake_minutes;
 /// A total dose below this is taken for a slip of unit (MBq, kBq or mCi written where Bq is meant): no PET uses 1 MBq.
 pub const LEAST_DOSE_BQ: f64 = 1e6;
 
+/// And one above this, too: what is given for radioembolisation stays below 20 GBq.
+pub const LARGEST_DOSE_BQ: f64 = 1e11;
+
+/// Half-lives of the nuclides that PET sees, s, shortest first: Rb-82, O-15, Cu-62, N-13, C-11, Cu-60, Mn-51, Tc-94m, Ga-68, F-18, Ti-45,
+/// Cu-61, Sc-44, Ga-66, Cu-64, Y-86, Br-76, Co-55, Y-90, Zr-89, I-124, Mn-52. Source: Laboratoire National Henri Becquerel, decay data.
+const HALF_LIVES_S: [f64; 22] = [
+    75.5, 122.2, 580.0, 597.9, 1221.8, 1422.0, 2772.0, 3120.0, 4057.7, 6586.2, 11_088.0, 12_000.0, 14_551.0, 34_164.0,
+    45_723.0, 53_064.0, 58_320.0, 63_108.0, 230_600.0, 282_280.0, 360_800.0, 483_060.0,
+];
+
+/// Half-lives in headers differ from these by rounding and by the year of the table: by so much at most.
+const HALF_LIFE_TOLERANCE: f64 = 0.03;
+
 /// Weights a patient can have, kg.
 pub const WEIGHT_KG: std::ops::RangeInclusive<f64> = 1.0..=400.0;
 
@@ -96,7 +109,7 @@ pub enum SuvError {
     DecayCorrection(String),
     /// A dose that must be a slip of unit.
     #[error(
-        "Radionuclide Total Dose (0018,1074) is {0}, expected Bq and at least 1000000; state its unit with --dose-unit (kbq, mbq or mci), or in the study file"
+        "Radionuclide Total Dose (0018,1074) is {0}, which makes no dose from 1 MBq to 100 GBq; expected Bq: state its real unit with --dose-unit (bq, kbq, mbq or mci)"
     )]
     Dose(f64),
     /// A weight no patient has.
@@ -112,7 +125,9 @@ pub enum SuvError {
     #[error("the formula gives a lean body mass of {0:.1} kg, which is no patient's; use the formula of Janmahasatian")]
     LeanBody(f64),
     /// A half-life that is none.
-    #[error("Radionuclide Half Life (0018,1075) is {0} s, expected a positive number of seconds")]
+    #[error(
+        "Radionuclide Half Life (0018,1075) is {0} s, which no nuclide of PET has (F-18: 6586 s, Ga-68: 4058 s); if it was written in minutes, correct it at the source"
+    )]
     HalfLife(f64),
     /// Injection and scan do not fit.
     #[error(
@@ -270,7 +285,7 @@ fn from_activity(
     }
     let written = pet.total_dose.ok_or(SuvError::Missing("Radionuclide Total Dose (0018,1074)"))?;
     let total_dose_bq = written * options.dose_unit.in_bq();
-    if total_dose_bq < LEAST_DOSE_BQ {
+    if !(LEAST_DOSE_BQ..=LARGEST_DOSE_BQ).contains(&total_dose_bq) {
         return Err(SuvError::Dose(written));
     }
     let by_datetime = pet.decay_datetime.is_some().then_some("DATETIME");
@@ -298,7 +313,7 @@ fn decayed_dose(
     notes: &mut Vec<Note>,
 ) -> Result<f64, SuvError> {
     let half_life_s = pet.half_life_s.ok_or(SuvError::Missing("Radionuclide Half Life (0018,1075)"))?;
-    if half_life_s <= 0.0 {
+    if !HALF_LIVES_S.iter().any(|known| (half_life_s / known - 1.0).abs() <= HALF_LIFE_TOLERANCE) {
         return Err(SuvError::HalfLife(half_life_s));
     }
     let (scan, scan_from) = match (&pet.decay_correction, pet.decay_datetime) {

@@ -127,11 +127,11 @@ fn philips_counts() {
 #[test]
 fn refusals_name_value_tag_and_remedy() {
     type Change = fn(&mut PetHeader);
-    let cases: [(Change, &str); 9] = [
-        (
-            |p| p.total_dose = Some(370.0),
-            "(0018,1074) is 370, expected Bq and at least 1000000; state its unit with --dose-unit",
-        ),
+    let cases: [(Change, &str); 12] = [
+        (|p| p.total_dose = Some(370.0), "(0018,1074) is 370, which makes no dose from 1 MBq to 100 GBq; expected Bq"),
+        (|p| p.total_dose = Some(3.7e14), "state its real unit with --dose-unit"),
+        (|p| p.half_life_s = Some(109.8), "is 109.8 s, which no nuclide of PET has (F-18: 6586 s"),
+        (|p| p.half_life_s = Some(0.0), "(0018,1075) is 0 s"),
         (|p| p.total_dose = None, "Radionuclide Total Dose (0018,1074) is missing"),
         (|p| p.weight_kg = Some(0.0), "(0010,1030) is 0 kg"),
         (|p| p.weight_kg = Some(7000.0), "(0010,1030) is 7000 kg"),
