@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use crate::grid::Index3;
+use crate::grid::{Grid, Index3};
 use crate::volume::Volume;
 
 /// Which voxels belong to one structure.
@@ -26,6 +26,12 @@ impl Volume<bool> {
     pub fn indices_set(&self) -> impl Iterator<Item = Index3> + '_ {
         let shape = self.shape();
         self.values().iter().enumerate().filter(|(_, v)| **v).map(move |(n, _)| shape.index(n))
+    }
+    /// The share of its voxels whose centres lie outside another grid of the same frame of reference; 0 for an empty mask.
+    pub fn share_outside(&self, grid: &Grid) -> f64 {
+        let is_outside = |at: &Index3| grid.nearest(self.grid().center(*at)).is_none();
+        let n_outside = self.indices_set().filter(is_outside).count();
+        n_outside as f64 / self.n_voxels_set().max(1) as f64
     }
     /// Smallest and largest index of the mask along each axis, both inclusive; `None` when empty.
     pub fn bounding_box(&self) -> Option<(Index3, Index3)> {
@@ -108,7 +114,7 @@ fn runs_of_labels(row: &[u16], mut each: impl FnMut(u16, usize, usize)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Affine, FrameId, Grid, Shape};
+    use crate::{Affine, FrameId, Shape};
     use nalgebra::{Matrix3, Vector3};
 
     #[test]

@@ -20,7 +20,7 @@ use oncology::tracking::{LesionTrack, Sighting};
 use crate::observed::Observed;
 use crate::out;
 use crate::stages::find::{VisitFacts, controls};
-use crate::stages::rows::tracking_uid;
+use crate::stages::rows::lesion_uid;
 use crate::stages::track::Tracked;
 
 /// Name of the file in a patient's folder.
@@ -229,7 +229,7 @@ fn state(observed: &Observed, tracked: &Tracked, leading: Option<&CriterionResul
         }
         ReadableLesion {
             id: track.id.clone(),
-            tracking_uid: tracking_uid(patient_id, track.id.as_str()),
+            tracking_uid: lesion_uid(patient_id, track, visits),
             role: role.map_or_else(|| "not_recorded".to_owned(), |chosen| chosen.role.to_string()),
             kind: track.kind,
             at,

@@ -107,6 +107,20 @@ fn an_ablated_target_without_a_viability_reading_is_not_evaluable() {
 }
 
 #[test]
+fn what_is_not_known_to_enhance_is_no_complete_response_of_viable_tumour() {
+    let mut ablated = lesion("L1", Organ::Liver, 0, &[("30", "30", Present), ("absent", "absent", Ablated)]);
+    ablated.treated_dates = vec![date(2024, 1, 20)];
+    assert_eq!(overall(&by("mrecist", &patient(2, vec![ablated.clone()]))), ["CR"]);
+    ablated.unconfirmed.insert(1, "no arterial phase".to_owned());
+    assert_eq!(overall(&by("mrecist", &patient(2, vec![ablated.clone()]))), ["NE"]);
+    assert_eq!(overall(&by("recist_1_1", &patient(2, vec![ablated]))), ["CR"], "a sum of diameters asks for no phase");
+    let gone = lesion("L1", Organ::Liver, 0, &[("30", "NE", Present), ("absent", "absent", Absent)]);
+    let result = by("mrecist", &patient(2, vec![gone.clone()]));
+    assert_eq!(overall(&result), ["NE"], "whether it ever enhanced is not known: {}", result.rows[1].why);
+    assert_eq!(overall(&by("recist_1_1", &patient(2, vec![gone]))), ["CR"]);
+}
+
+#[test]
 fn the_two_criteria_part_where_tumour_dies_without_shrinking() {
     let necrotic = lesion("L1", Organ::Liver, 0, &[("45", "45", Present), ("44", "absent", Present)]);
     let input = patient(2, vec![necrotic]);

@@ -23,7 +23,7 @@ use crate::out;
 use crate::plan::Purpose;
 use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::marks::Marked;
-use crate::stages::rows::tracking_uid;
+use crate::stages::rows::lesion_uid;
 use crate::stages::segment::instances;
 use crate::stages::track::track;
 
@@ -207,6 +207,7 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
         sop_instance_uids: Vec::new(),
     };
     Ok(VisitFacts {
+        arterial_unfit: None,
         id,
         label: VisitLabel::NoTreatment(0),
         purpose: Purpose::Response,
@@ -245,7 +246,7 @@ fn links(patient_id: &str, visits: &[VisitFacts], lesion: &LesionTrack) -> Vec<L
         links.extend(places.iter().map(|to| Link {
             patient_id: patient_id.to_owned(),
             lesion_id: lesion.id.to_string(),
-            tracking_uid: tracking_uid(patient_id, lesion.id.as_str()),
+            tracking_uid: lesion_uid(patient_id, lesion, visits),
             from: from.clone(),
             to: to.clone(),
             state: sighting.state,

@@ -224,6 +224,7 @@ fn facts(
         slices: source_record::slices(measured.image.grid(), &measured.sop_instance_uids, &plan.measure.entry.headers),
         measured: SeriesFacts::of(measured),
         arterial: arterial_series.as_ref().map(SeriesFacts::of),
+        arterial_unfit: arterial.and_then(|arterial| arterial.unfit()),
         pet: pet_series.as_ref().map(SeriesFacts::of),
         pet_facts,
         lesions: found.lesions.clone(),

@@ -27,6 +27,7 @@ use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
 use crate::stages::treated;
 
+mod ablation;
 mod foci;
 
 use foci::{foci, foci_of_later_cycles};
@@ -181,6 +182,9 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
     let slice = visits[track.first_visit].measured.grid.spacing_mm()[2];
     lesion.slice_mm = Exact::from_image(slice);
     lesion.never_enhanced = enhanced == Some(false);
+    let ablated = judged.iter().enumerate().filter(|(_, n)| track.state_at(**n) == Some(LesionState::Ablated));
+    lesion.unconfirmed =
+        ablated.filter_map(|(at, n)| Some((at, ablation::unconfirmed(track, &visits[*n], (*n, tracked))?))).collect();
     // Either end of a diameter is known to half a pixel of the outline; what a reader adds to that is not known here.
     let [across, along, _] = visits[track.first_visit].measured.grid.spacing_mm();
     lesion.half_width_mm = Exact::from_image(across.max(along));

@@ -34,6 +34,9 @@ pub(crate) struct VisitFacts {
     pub(crate) slices: Vec<SliceRecord>,
     /// The arterial series, if one was used.
     pub(crate) arterial: Option<SeriesFacts>,
+    /// Why the arterial series says nothing of enhancement; `None` where it does, or where there is none.
+    #[serde(default)]
+    pub(crate) arterial_unfit: Option<String>,
     /// The PET, if one was used.
     pub(crate) pet: Option<SeriesFacts>,
     /// What the PET says beside its lesions.

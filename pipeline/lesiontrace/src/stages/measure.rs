@@ -99,6 +99,13 @@ pub(crate) struct Arterial<'a> {
     liver_hu: Evaluable<f64>,
 }
 
+impl Arterial<'_> {
+    /// Why it says nothing of enhancement.
+    pub(crate) fn unfit(&self) -> Option<String> {
+        self.liver_hu.reason().map(ToOwned::to_owned)
+    }
+}
+
 /// Prepares the arterial phase: the liver's mean without lesions and zones, and whether it is arterial at all.
 pub(crate) fn arterial<'a>(
     series: &'a LoadedSeries,
@@ -202,22 +209,29 @@ fn uptake(lesion: &Instance, pet: Option<&LoadedSeries>) -> (Evaluable<f64>, Eva
     }
 }
 
-/// Lesions that touch the first or last slice: where the image may have been shortened they are not evaluable, else noted.
+/// Lesions that touch the image's end. Not evaluable where their longest diameter may lie beyond it, or where the image may have been
+/// shortened there; else noted.
 pub(crate) fn mark_cut(sizes: &mut [Sizes], found: &Found, shortened: Option<&str>, notes: &mut Vec<Note>) {
     let shape = found.lesion_map.shape();
     if shape.nk < 2 {
         return;
     }
-    let n = shape.ni * shape.nj;
-    let values = found.lesion_map.values();
-    let at_end = |label: u16| values[..n].contains(&label) || values[values.len() - n..].contains(&label);
-    for sizes in sizes.iter_mut().filter(|s| at_end(s.label)) {
-        let message = match shortened {
-            Some(reason) => format!("the lesion touches the image's first or last slice, and {reason}"),
-            None => "the lesion touches the image's first or last slice and may go on beyond it".to_owned(),
+    let boxes = found.lesion_map.label_boxes();
+    for sizes in sizes {
+        let Some((low, high)) = boxes.get(&sizes.label) else { continue };
+        let at_side = low.i == 0 || low.j == 0 || high.i + 1 == shape.ni || high.j + 1 == shape.nj;
+        let at_end = low.k == 0 || high.k + 1 == shape.nk;
+        let longest_at_end = at_end && sizes.slice_k.is_some_and(|k| k == 0 || k + 1 == shape.nk);
+        let end = "the lesion touches the image's first or last slice";
+        let (message, is_cut) = match shortened.filter(|_| at_end) {
+            Some(reason) => (format!("{end}, and {reason}"), true),
+            None if at_side => ("the lesion touches the border of its slices and may go on beyond it".to_owned(), true),
+            None if longest_at_end => (format!("{end} and is longest there: it may be longer beyond it"), true),
+            None if at_end => (format!("{end} and may go on beyond it"), false),
+            None => continue,
         };
         notes.push(Note::warning("lesion_at_image_end", format!("label {}", sizes.label), message.clone()));
-        if shortened.is_some() {
+        if is_cut {
             sizes.planar = Evaluable::not(message.clone());
             sizes.viable = Evaluable::not(message.clone());
             sizes.cut = Some(message);
@@ -230,7 +244,10 @@ fn viable_part(lesion: &Instance, arterial: &Arterial<'_>) -> Evaluable<ViablePa
         Evaluable::Value(liver_hu) => *liver_hu,
         Evaluable::NotEvaluable(reason) => return Evaluable::not(reason.clone()),
     };
-    let window = arterial_window(&arterial.series.image, lesion);
+    let window = match arterial_window(&arterial.series.image, lesion) {
+        Evaluable::Value(window) => window,
+        Evaluable::NotEvaluable(reason) => return Evaluable::not(reason),
+    };
     viable(&window, &lesion.mask, liver_hu).map(|found| ViablePart {
         across: found.across,
         chord: found.chord.map(|c| c.chord),
@@ -239,6 +256,16 @@ fn viable_part(lesion: &Instance, arterial: &Arterial<'_>) -> Evaluable<ViablePa
     })
 }
 
-fn arterial_window(image: &Volume<f32>, lesion: &Instance) -> Volume<f32> {
-    resample::resample(image, lesion.mask.grid(), &Affine::identity(), Interpolation::Linear, OUTSIDE_HU)
+/// Of a lesion this share may lie outside an image that shows it: the rim of voxels cut by the image's end.
+const MAX_OUTSIDE: f64 = 0.01;
+
+/// The arterial image round a lesion, on its window; not evaluable where it does not show all of the lesion.
+fn arterial_window(image: &Volume<f32>, lesion: &Instance) -> Evaluable<Volume<f32>> {
+    let outside = lesion.mask.share_outside(image.grid());
+    if outside > MAX_OUTSIDE {
+        let reason = format!("{:.0} % of the lesion lies outside the arterial series", (100.0 * outside).max(1.0));
+        return Evaluable::not(reason);
+    }
+    let window = resample::resample(image, lesion.mask.grid(), &Affine::identity(), Interpolation::Linear, OUTSIDE_HU);
+    Evaluable::Value(window)
 }

@@ -1,6 +1,7 @@
 //! Lesions and measurements as table rows.
 
-use imaging::{Chord, Mm3, PlanarDiameters};
+use imaging::diameter::mask_centroid;
+use imaging::{Chord, Mask, Mm3, PlanarDiameters, united};
 use oncology::criteria::CriterionResult;
 use oncology::measure::dose::DoseStatistics;
 use oncology::reads::ReaderAxes;
@@ -15,11 +16,28 @@ use crate::stages::pet::PetFacts;
 use crate::stages::pieces;
 use crate::stages::track::Tracked;
 
-/// A tracking UID under the UUID-derived root 2.25, from patient and lesion, so that the same lesion always gets the same one.
-pub(crate) fn tracking_uid(patient_id: &str, lesion_id: &str) -> String {
-    let digest = out::sha256_hex(format!("lesiontrace tracking {patient_id} {lesion_id}").as_bytes());
+/// A tracking UID under the UUID-derived root 2.25, from patient and what names a thing of this patient, so that the same thing always
+/// gets the same one.
+pub(crate) fn tracking_uid(patient_id: &str, name: &str) -> String {
+    let digest = out::sha256_hex(format!("lesiontrace tracking {patient_id} {name}").as_bytes());
     let number = u128::from_str_radix(&digest[..32], 16).expect("32 hexadecimal digits fit into 128 bits");
     format!("2.25.{number}")
+}
+
+/// The tracking UID of a lesion: from the day it was first seen and its place in that image, to the millimetre. Its number, which
+/// follows the order of sight, would pass to another lesion as soon as an earlier visit or one more outline came in.
+pub(crate) fn lesion_uid(patient_id: &str, track: &LesionTrack, visits: &[VisitFacts]) -> String {
+    let visit = &visits[track.first_visit];
+    let labels = track.sightings.get(&track.first_visit).map_or(&[][..], |sighting| &sighting.labels);
+    let outlines: Vec<&Mask> =
+        labels.iter().filter_map(|label| visit.lesion(*label)).map(|lesion| &lesion.mask).collect();
+    let place = united(&outlines).as_ref().and_then(mask_centroid);
+    let name = match place {
+        Some(at) => at.to_array().map(|mm| (mm.round() as i64).to_string()).join(" "),
+        // Marked by a reader without an outline: by its name.
+        None => track.id.to_string(),
+    };
+    tracking_uid(patient_id, &format!("{} {name}", visit.date()))
 }
 
 /// Method of a diameter that a reader drew.
@@ -42,7 +60,7 @@ pub(crate) fn lesions(
         Some(LesionRow {
             patient_id: patient_id.to_owned(),
             lesion_id: track.id.to_string(),
-            tracking_uid: tracking_uid(patient_id, track.id.as_str()),
+            tracking_uid: lesion_uid(patient_id, track, visits),
             organ: track.organ.to_string(),
             kind: track.kind.to_string(),
             // Seen at a scan round a treatment alone, it has no part in any response.

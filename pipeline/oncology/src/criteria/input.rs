@@ -2,6 +2,8 @@
 //!
 //! Source: Eisenhauer et al. 2009 (RECIST 1.1) §3–4 and CDISC TU/TR for what is recorded of a lesion.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::selection::{MeasuredOn, PriorTherapy, Subtype};
@@ -102,6 +104,8 @@ pub struct TrackedLesion {
     /// Whether it showed no arterial hyperenhancement when it was first seen: then its viable part says nothing.
     #[serde(default)]
     pub never_enhanced: bool,
+    /// By index of the visit, why an ablated lesion is not known to have nothing that enhances; criteria of viable tumour ask for it.
+    pub unconfirmed: BTreeMap<usize, String>,
     /// Index of the visit that first showed it; 0 is baseline.
     pub first_seen: usize,
     /// One entry per visit of the patient.
@@ -125,6 +129,7 @@ impl TrackedLesion {
             reviewed_role: None,
             pattern: NodulePattern::Unread,
             never_enhanced: false,
+            unconfirmed: BTreeMap::new(),
             first_seen,
             visits,
         }

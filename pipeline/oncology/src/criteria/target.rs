@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use super::next_class::{partial_up_to, progression_from};
 use super::response::TargetResponse;
 use super::size::{SizedLesion, counted, is_gone, mm, percent, rounded_mm};
-use super::table::{CriterionTable, PdComparison, PostCrReappearance, PrPersistence};
+use super::table::{CriterionTable, PdComparison, PostCrReappearance, PrPersistence, Quantity};
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
 
@@ -53,6 +53,11 @@ pub fn target_response(targets: &[SizedLesion], history: &TargetHistory, table: 
         return step.incomplete(&missing.join(", "));
     }
     if targets.iter().all(|target| is_gone(target.kind, &target.size, thresholds) == Some(true)) {
+        if table.quantity == Quantity::ViableDiameter && history.baseline.is_none() {
+            let why = "nothing enhances now, but whether the targets did at baseline is not known: NE";
+            let flips = "NE would end if baseline had an arterial phase";
+            return verdict(TargetResponse::NotEvaluable, Evaluable::Value(sum), why, flips);
+        }
         let why =
             format!("every target is gone (nodes below {}), sum {}: CR", mm(thresholds.node_normal_mm.value), mm(sum));
         return verdict(TargetResponse::Complete, Evaluable::Value(sum), &why, "CR would end if any target were seen");

@@ -23,7 +23,11 @@ pub(super) fn effective_size(lesion: &TrackedLesion, at: usize, visits: &[VisitI
     let seen = &lesion.visits[at];
     if is_viable_measured(lesion, table) {
         // What never enhanced is no target of mRECIST, and its end no response by it.
-        return if lesion.never_enhanced { Size::NotEvaluable(NEVER_ENHANCED.to_owned()) } else { viable_size(seen) };
+        return match lesion.unconfirmed.get(&at) {
+            _ if lesion.never_enhanced => Size::NotEvaluable(NEVER_ENHANCED.to_owned()),
+            Some(reason) => Size::NotEvaluable(reason.clone()),
+            None => viable_size(seen),
+        };
     }
     let is_treated = first_treated_visit(lesion, visits).is_some_and(|first| at >= first);
     match table.options.ablated_target.value {

@@ -16,6 +16,13 @@ pub fn voxels_of(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<Vec<Index3>> {
             "the PET lies in another frame of reference than the lesion's outline; register the two first",
         );
     }
+    let outside = lesion.share_outside(pet.grid());
+    if outside > MAX_OUTSIDE && outside < 1.0 {
+        return Evaluable::not(format!(
+            "{:.0} % of the lesion lies outside the PET's field of view: its hottest part may be there",
+            (100.0 * outside).max(1.0)
+        ));
+    }
     let inside: Vec<Index3> = resample::resample_mask(lesion, pet.grid(), &Affine::identity()).indices_set().collect();
     match inside.is_empty().then(|| voxel_of_middle(pet, lesion)) {
         None => Evaluable::Value(inside),
@@ -23,6 +30,9 @@ pub fn voxels_of(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<Vec<Index3>> {
         Some(None) => Evaluable::not("the lesion lies outside the PET's field of view"),
     }
 }
+
+/// Of a lesion this share may lie outside the PET that shows it: a rim cut by the image's end.
+const MAX_OUTSIDE: f64 = 0.01;
 
 fn voxel_of_middle(pet: &Volume<f32>, lesion: &Mask) -> Option<Index3> {
     let at = pet.grid().patient_to_voxel().apply(mask_centroid(lesion)?).coords;

@@ -121,8 +121,9 @@ pub(super) fn tracking(visit: &Visit<'_>, lesion_id: &str) -> Tracking {
 
 /// A zone is followed as what it was made for.
 fn zone_tracking(visit: &Visit<'_>, lesion_id: &str) -> Tracking {
-    let identifier = format!("ablation zone of {lesion_id}");
-    Tracking { uid: tracking_uid(&visit.result.patient_id, &identifier), identifier }
+    let lesion = tracking(visit, lesion_id).uid;
+    let uid = tracking_uid(&visit.result.patient_id, &format!("ablation zone of {lesion}"));
+    Tracking { identifier: format!("ablation zone of {lesion_id}"), uid }
 }
 
 /// How the outlines of a visit came about.
