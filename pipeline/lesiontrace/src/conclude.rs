@@ -9,7 +9,7 @@ use oncology::criteria::further::{Further, FurtherInput, further_rows};
 use oncology::endpoint::Preset;
 use oncology::reads::ReadRow;
 use oncology::study::BestOf;
-use oncology::{AssessmentRow, Date, MarginRow};
+use oncology::{AssessmentRow, Date, LesionState, MarginRow, MeasurementRow};
 use report::PatientPage;
 
 use crate::config::Study;
@@ -154,6 +154,25 @@ fn further(result: &PatientResult, means: Means<'_>) -> Vec<AssessmentRow> {
     means.further.iter().flat_map(|further| further_rows(&input, further)).collect()
 }
 
+/// Of a tumour this share may lie outside the zone without a word: what the surfaces of two masks are good for.
+const UNCOVERED: f64 = 0.01;
+
+/// A lesion that counts as ablated although its zone does not hold all of it.
+fn uncovered(margin: &MarginRow, measurements: &[MeasurementRow]) -> Option<Note> {
+    let outside = 1.0 - margin.tumour_coverage?;
+    let ablated = LesionState::Ablated.to_string();
+    let counts = |row: &&MeasurementRow| row.lesion_id == margin.lesion_id && row.visit == margin.zone_visit;
+    let counts_as_ablated = measurements.iter().filter(counts).any(|row| row.state == ablated);
+    (outside > UNCOVERED && counts_as_ablated).then(|| {
+        let message = format!(
+            "{}: {:.0} % of the tumour lies outside the ablation zone, yet nothing viable was outlined there and it counts as ablated (0 mm); look at the thinnest side",
+            margin.zone_visit,
+            (100.0 * outside).max(1.0)
+        );
+        Note::warning("ablated_but_uncovered", margin.lesion_id.clone(), message)
+    })
+}
+
 /// The margin of every treated lesion, from registrations made before.
 fn margins(
     observed: &Observed,
@@ -201,6 +220,7 @@ fn gather(
         notes.push(Note::warning("margin_in_doubt", margin.lesion_id.clone(), message));
     }
     let measurements = rows::measurements(&patient.id, visits, tracked);
+    notes.extend(margins.iter().filter_map(|margin| uncovered(margin, &measurements)));
     notes.extend(pieces::doubts(&measurements));
     let mut kept: Vec<Note> = Vec::with_capacity(notes.len());
     for note in notes {

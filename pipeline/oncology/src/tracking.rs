@@ -336,6 +336,18 @@ mod tests {
     }
 
     #[test]
+    fn a_piece_of_an_outline_is_found_again_however_far_its_middle_lies() {
+        let both = Finding { reach: Mm(40.0), volume: Mm3(8000.0), ..finding(1, 0.0) };
+        let start = follow(Vec::new(), &visit(0, vec![both]), &OPTIONS).value;
+        let overlap = |of_finding| BTreeMap::from([(LesionId::new("L1"), Overlap { of_lesion: 0.5, of_finding })]);
+        let piece = Finding { overlaps: overlap(1.0), ..finding(1, 30.0) };
+        let tracks = follow(start.clone(), &visit(1, vec![piece]), &OPTIONS).value;
+        assert_eq!((tracks.len(), states(&tracks, 1)), (1, vec![Some(LesionState::Present)]));
+        let tracks = follow(start, &visit(1, vec![finding(1, 30.0)]), &OPTIONS).value;
+        assert_eq!(states(&tracks, 1), [Some(LesionState::Absent), Some(LesionState::Present)], "beside it, a new one");
+    }
+
+    #[test]
     fn a_failed_registration_makes_absence_not_evaluable() {
         let tracks = follow(Vec::new(), &visit(0, vec![finding(1, 0.0)]), &OPTIONS).value;
         let seen = VisitFindings { not_evaluable: Some("registration failed".to_owned()), ..visit(1, vec![]) };

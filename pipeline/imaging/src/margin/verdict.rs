@@ -82,6 +82,8 @@ pub enum Reason {
     TumourCut,
     /// Withheld: the zone is cut by the field of view.
     AblationCut,
+    /// Withheld: so much of the tumour (0…1) lies outside the zone although its surface lies inside.
+    HollowZone(f64),
     /// Doubt: spacing too coarse to verify a margin.
     CoarseResolution(Mm),
     /// Doubt: a mask with more detail than the sub-voxel surface can follow; margins read too small.
@@ -113,6 +115,11 @@ impl fmt::Display for Reason {
             Self::NothingToMeasure => f.write_str("no tumour surface is left outside the capsule exclusion"),
             Self::TumourCut => f.write_str("the tumour is cut by the field of view"),
             Self::AblationCut => f.write_str("the ablation zone is cut by the field of view"),
+            Self::HollowZone(share) => write!(
+                f,
+                "{:.0} % of the tumour lies outside the zone although the tumour's surface lies inside it: the zone has a cavity there, or was outlined as a ring round the tumour; fill it",
+                100.0 * share
+            ),
             Self::CoarseResolution(resolution) => write!(
                 f,
                 "margin_unverifiable: the largest spacing is {:.2} mm, above {} mm",
@@ -183,6 +190,9 @@ fn reasons(margin: &AblationMargin, evidence: &Evidence) -> Vec<Reason> {
     if let Some(share) = margin.excluded_capsule_fraction.filter(|share| *share > MAX_EXCLUDED) {
         reasons.push(Reason::MostlySubcapsular(share));
     }
+    if let Some(share) = hollow(margin) {
+        reasons.push(Reason::HollowZone(share));
+    }
     let stated = [
         (margin.distribution.is_none(), Reason::NothingToMeasure),
         (margin.tumour_cut, Reason::TumourCut),
@@ -193,6 +203,23 @@ fn reasons(margin: &AblationMargin, evidence: &Evidence) -> Vec<Reason> {
     ];
     reasons.extend(stated.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason));
     reasons
+}
+
+/// Of a tumour whose surface lies inside the zone no more than this share may lie outside it: cells at a surface are counted in part.
+const MAX_UNCOVERED: f64 = 0.02;
+
+/// The share of the tumour outside the zone, where that contradicts its margin.
+fn hollow(margin: &AblationMargin) -> Option<f64> {
+    let minimal = margin.distribution.as_ref()?.min();
+    let uncovered = 1.0 - margin.tumour_coverage;
+    // Where the capsule is left out, the tumour may reach beyond the zone there.
+    let is_whole = margin.excluded_capsule_fraction.unwrap_or(0.0) == 0.0;
+    (minimal.0 >= -own_error(margin).0 && is_whole && uncovered > MAX_UNCOVERED).then_some(uncovered)
+}
+
+/// What the method cannot tell of a minimal margin, with 95 % certainty; 0 where its error was never measured.
+fn own_error(margin: &AblationMargin) -> Mm {
+    Mm(measurement_sigma(margin.resolution, margin.method).map_or(0.0, |sigma| Z * sigma.0))
 }
 
 /// What counts as technical success, given the minimal margin.
@@ -207,6 +234,17 @@ pub enum TechnicalSuccess {
 }
 
 impl TechnicalSuccess {
+    /// Whether a measured margin meets the rule: the tumour is covered but for what the method cannot tell from it, and the minimal
+    /// margin is long enough. Of complete coverage a margin may miss 0 by the method's own 95 % error.
+    pub fn is_reached(self, margin: &AblationMargin) -> Option<bool> {
+        let minimal = margin.distribution.as_ref()?.min();
+        let length_is_met = match self {
+            Self::CompleteCoverage => minimal.0 >= -own_error(margin).0,
+            rule => rule.is_met(minimal),
+        };
+        Some(length_is_met && hollow(margin).is_none())
+    }
+
     /// Whether a minimal margin meets the rule.
     pub fn is_met(self, minimal_margin: Mm) -> bool {
         match self {

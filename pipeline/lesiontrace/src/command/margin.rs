@@ -105,7 +105,7 @@ fn document(args: &Margin, margin: &AblationMargin) -> Document {
     let no_organ = "no organ mask was given";
     let empty_shell = "the shell holds no point inside the organ";
     let minimal = surface.map(MarginDistribution::min);
-    let success = minimal.map(|minimal| TechnicalSuccess::CompleteCoverage.is_met(minimal));
+    let success = TechnicalSuccess::CompleteCoverage.is_reached(margin);
     Document {
         min_margin_mm: or_reason(minimal.map(|mm| mm.0), no_surface),
         percentile_mm: or_reason(surface.map(percentiles), no_surface),

@@ -1,16 +1,18 @@
 //! Stage *margin*: the ablative margin of every treated lesion, from the last study before ablation to the first after it.
 
+use std::collections::BTreeSet;
+
 use imaging::margin::verdict::{Evidence, RegistrationEvidence, judge, measurement_sigma};
 use imaging::margin::{AblationMargin, CAPSULE_EXCLUSION, MarginInput, ablation_margin};
 use imaging::registration::{Quality, Registration};
-use imaging::{Mask, Mm, Note};
+use imaging::{Connectivity, Mask, Mm, Note, components, united};
 use oncology::tracking::LesionTrack;
 use oncology::{Date, LesionId, LesionKind, MarginRow};
 
 use crate::stages::find::VisitFacts;
 use crate::stages::register::restate;
 use crate::stages::segment::{Instance, StageError};
-use crate::stages::track::{Tracked, share_inside};
+use crate::stages::track::Tracked;
 
 /// One margin to be measured: which lesion, before and after which treatment.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,20 +69,19 @@ pub(crate) fn measure(
     notes: &mut Vec<Note>,
 ) -> Result<MeasuredMargin, StageError> {
     let tumour = tumour_of(pair, visits, tracked);
-    let zone = zone_of(pair, visits, tracked)?;
+    let zone = zone_of(pair, visits, tracked);
     let (Some(tumour), Some(zone)) = (tumour, zone) else {
         return Err(StageError::new("margin", "masks", format!("{}: tumour or zone has no mask", pair.lesion)));
     };
     // One matrix moves the mask; a bent map carries the zone's surface point by point.
     let straight = after_to_before.bend.is_none();
-    let restated =
-        straight.then(|| restate(&zone.mask, &after_to_before.moving_to_fixed, tumour.grid().frame().clone()));
+    let restated = straight.then(|| restate(&zone, &after_to_before.moving_to_fixed, tumour.grid().frame().clone()));
     let restated = restated.transpose()?;
     // A lymph node lies in no organ: there is no capsule that ends its zone.
     let is_node = tracked.tracks.iter().any(|track| track.id == pair.lesion && track.kind == LesionKind::Node);
     let input = MarginInput {
         tumour: &tumour,
-        ablation: restated.as_ref().unwrap_or(&zone.mask),
+        ablation: restated.as_ref().unwrap_or(&zone),
         ablation_to_tumour: Some(after_to_before).filter(|_| !straight),
         organ: visits[pair.before].organ.as_ref().filter(|_| !is_node),
         capsule_exclusion: CAPSULE_EXCLUSION,
@@ -139,25 +140,28 @@ fn direction_words(direction: [f64; 3]) -> String {
 fn tumour_of(pair: &Pair, visits: &[VisitFacts], tracked: &Tracked) -> Option<Mask> {
     let track = tracked.tracks.iter().find(|t| t.id == pair.lesion)?;
     let labels = &track.sightings.get(&pair.before)?.labels;
-    let label =
-        labels.iter().filter_map(|label| visits[pair.before].lesion(*label)).max_by_key(|l| l.mask.n_voxels_set())?;
-    Some(label.mask.clone())
+    let pieces: Vec<&Mask> =
+        labels.iter().filter_map(|label| visits[pair.before].lesion(*label)).map(|piece| &piece.mask).collect();
+    united(&pieces)
 }
 
-/// Of the lesion's zones after ablation, the one that covers most of the tumour before it.
-fn zone_of<'a>(pair: &Pair, visits: &'a [VisitFacts], tracked: &Tracked) -> Result<Option<&'a Instance>, StageError> {
-    let tumour = tracked.tracks.iter().find(|t| t.id == pair.lesion).and_then(|t| t.sightings.get(&pair.before));
-    let labels = tracked.zones.get(&(pair.after, pair.lesion.clone()));
-    let mut best: Option<(f64, &Instance)> = None;
-    for label in labels.into_iter().flatten() {
-        let Some(zone) = visits[pair.after].zones.iter().find(|z| z.label == *label) else { continue };
-        let lesion = tumour.map_or(&[][..], |s| s.labels.as_slice());
-        let share = share_inside(lesion, &zone.mask, visits, pair.before, pair.after)?;
-        if best.is_none_or(|(most, _)| share > most) {
-            best = Some((share, zone));
-        }
+/// What was ablated at the lesion: its zones after ablation, and every zone that touches one of them; where one ends at another, tissue
+/// is no less ablated.
+fn zone_of(pair: &Pair, visits: &[VisitFacts], tracked: &Tracked) -> Option<Mask> {
+    let labels = tracked.zones.get(&(pair.after, pair.lesion.clone()))?;
+    let zones = &visits[pair.after].zones;
+    let own: Vec<&Instance> = zones.iter().filter(|zone| labels.contains(&zone.label)).collect();
+    if zones.len() == own.len() && own.len() == 1 {
+        return own.first().map(|zone| zone.mask.clone());
     }
-    Ok(best.map(|(_, zone)| zone))
+    let all = united(&zones.iter().map(|zone| &zone.mask).collect::<Vec<_>>())?;
+    let parts = components(&all, Connectivity::Corners);
+    let in_part = |zone: &&Instance| {
+        let at = zone.mask.indices_set().map(|at| all.grid().nearest(zone.mask.grid().center(at)));
+        at.flatten().map(|at| *parts.labels.at(at)).collect::<BTreeSet<u32>>()
+    };
+    let touching: BTreeSet<u32> = own.iter().flat_map(in_part).collect();
+    Some(parts.labels.map(|part| touching.contains(part)))
 }
 
 fn blank(patient_id: &str, pair: &Pair, visits: &[VisitFacts]) -> MarginRow {
@@ -206,7 +210,7 @@ fn row(
     if registration.quality == Quality::Review {
         reasons.push(format!("the registration needs review: {}", registration.reasons.join("; ")));
     }
-    let round = |value: f64| (value * 100.0).round() / 100.0;
+    let round = |value: f64| (value * 100.0).round() / 100.0 + 0.0;
     let mut row = MarginRow {
         low_mm: verdict.interval.map(|[low, _]| round(low.0)),
         high_mm: verdict.interval.map(|[_, high]| round(high.0)),

@@ -41,13 +41,13 @@ pub(crate) struct Stage {
 
 /// Every stage, in order. Names and versions enter the key by which `--resume` knows that nothing changed.
 pub(crate) const ALL: &[Stage] = &[
-    Stage { name: "load", version: 2 },
+    Stage { name: "load", version: 3 },
     Stage { name: "segment", version: 2 },
     Stage { name: "register", version: 3 },
-    Stage { name: "measure", version: 4 },
-    Stage { name: "track", version: 5 },
-    Stage { name: "margin", version: 5 },
-    Stage { name: "assess", version: 6 },
+    Stage { name: "measure", version: 5 },
+    Stage { name: "track", version: 6 },
+    Stage { name: "margin", version: 6 },
+    Stage { name: "assess", version: 7 },
     Stage { name: "report", version: 5 },
 ];
 

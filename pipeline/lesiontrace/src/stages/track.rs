@@ -98,7 +98,9 @@ fn between(mask: &Mask, from: &VisitFacts, to: &VisitFacts) -> Result<Affine<Pat
 /// A mask of one visit in the frame of another.
 pub(crate) fn carried(mask: &Mask, from: &VisitFacts, to: &VisitFacts) -> Result<Mask, StageError> {
     let frame: FrameId = to.measured.grid.frame().clone();
-    if from.measured.grid.frame() == &frame {
+    // In one frame of reference, too, the patient may have moved.
+    let is_placed = |visit: &VisitFacts| visit.to_baseline.is_as_placed();
+    if from.id == to.id || (from.measured.grid.frame() == &frame && is_placed(from) && is_placed(to)) {
         return Ok(mask.clone());
     }
     restate(mask, &between(mask, from, to)?, frame)
@@ -118,23 +120,21 @@ fn link_zones(
     tracked: &mut Tracked,
 ) -> Result<(), StageError> {
     let visit = &visits[n];
-    let mut linked: BTreeMap<LesionId, Vec<(f64, u16)>> = BTreeMap::new();
-    for zone in &visit.zones {
-        let mut is_linked = false;
-        for track in &tracked.tracks {
+    let mut shares: BTreeMap<LesionId, Vec<(f64, u16)>> = BTreeMap::new();
+    for track in &tracked.tracks {
+        for zone in &visit.zones {
             let share = covered_share(track, zone, visits, n, tracked)?;
-            if share >= ZONE_COVERS {
-                linked.entry(track.id.clone()).or_default().push((share, zone.label));
-                is_linked = true;
-            }
+            shares.entry(track.id.clone()).or_default().push((share, zone.label));
         }
-        if !is_linked {
-            tracked.notes.push(Note::warning(
-                "zone_without_lesion",
-                format!("zone {}", zone.label),
-                format!("{}: an ablation zone covers no lesion seen before; its margin is not evaluable", visit.id),
-            ));
-        }
+    }
+    let linked = zones_of_lesions(&shares);
+    let has_lesion = |label: u16| linked.values().flatten().any(|(_, of)| *of == label);
+    for zone in visit.zones.iter().filter(|zone| !has_lesion(zone.label)) {
+        tracked.notes.push(Note::warning(
+            "zone_without_lesion",
+            format!("zone {}", zone.label),
+            format!("{}: an ablation zone covers no lesion seen before; its margin is not evaluable", visit.id),
+        ));
     }
     for (lesion, mut labels) in linked {
         note_treatment(visits, n, &lesion, treatments, tracked);
@@ -142,6 +142,21 @@ fn link_zones(
         tracked.zones.insert((n, lesion), labels.into_iter().map(|(_, label)| label).collect());
     }
     Ok(())
+}
+
+/// The zones made for each lesion, from the share of it that each zone covers: those that cover enough of it alone, and those that do so
+/// together, as where one zone was drawn under several labels; of these each counts for the lesion it covers most of.
+fn zones_of_lesions(shares: &BTreeMap<LesionId, Vec<(f64, u16)>>) -> BTreeMap<LesionId, Vec<(f64, u16)>> {
+    let most = |label: u16| {
+        let of_zone = shares.values().flatten().filter(|(_, of)| *of == label).map(|(share, _)| *share);
+        of_zone.fold(0.0, f64::max)
+    };
+    let of_lesion = |of: &Vec<(f64, u16)>| -> Vec<(f64, u16)> {
+        let is_own = |&(share, label): &(f64, u16)| share >= ZONE_COVERS || (share > 0.0 && share >= most(label));
+        of.iter().copied().filter(is_own).collect()
+    };
+    let own = shares.iter().map(|(id, of)| (id.clone(), of_lesion(of)));
+    own.filter(|(_, of)| of.iter().map(|(share, _)| share).sum::<f64>() >= ZONE_COVERS).collect()
 }
 
 /// The larger share that lies inside a zone of visit `n`: of the lesion as it was before its first zone, or of the focus seen last.
@@ -164,7 +179,7 @@ fn covered_share(
 }
 
 /// The share of lesions of visit `seen_at` that lies inside a mask of visit `n`.
-pub(crate) fn share_inside(
+fn share_inside(
     labels: &[u16],
     zone: &Mask,
     visits: &[VisitFacts],
@@ -345,4 +360,33 @@ fn carried_sigma(visits: &[VisitFacts], [from, to]: [usize; 2], lesion: &Instanc
         visit => Some(visits[visit].to_baseline.error_at(place)?.sigma().0),
     };
     Some(Mm(of(from)?.hypot(of(to)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_belong_to_the_lesions_they_cover_alone_or_together() {
+        let shares = |of: &[(&str, &[(f64, u16)])]| {
+            of.iter().map(|(id, shares)| (LesionId::new(*id), shares.to_vec())).collect::<BTreeMap<_, _>>()
+        };
+        let labels = |of: &[(&str, &[(f64, u16)])]| {
+            let found = zones_of_lesions(&shares(of));
+            found
+                .into_iter()
+                .map(|(id, zones)| (id.to_string(), zones.iter().map(|z| z.1).collect::<Vec<_>>()))
+                .collect()
+        };
+        let one = |id: &str, zones: &[u16]| (id.to_owned(), zones.to_vec());
+        let found: Vec<(String, Vec<u16>)> = labels(&[("L1", &[(0.3, 1), (0.25, 2)])]);
+        assert_eq!(found, [one("L1", &[1, 2])], "two labels of one zone");
+        // A neighbour's zone that just touches the lesion stays the neighbour's.
+        let found: Vec<(String, Vec<u16>)> = labels(&[("L1", &[(0.9, 1), (0.05, 2)]), ("L2", &[(0.1, 1), (0.8, 2)])]);
+        assert_eq!(found, [one("L1", &[1]), one("L2", &[2])]);
+        let found: Vec<(String, Vec<u16>)> = labels(&[("L1", &[(0.9, 1)]), ("L2", &[(0.5, 1)])]);
+        assert_eq!(found, [one("L1", &[1]), one("L2", &[1])], "one zone for two lesions");
+        let found: Vec<(String, Vec<u16>)> = labels(&[("L1", &[(0.2, 1)])]);
+        assert!(found.is_empty(), "{found:?}");
+    }
 }

@@ -11,6 +11,8 @@ use super::lesion_track::LesionTrack;
 use super::likelihood::{ABSENT, FORBIDDEN, NEW, counted_distance, misplacement, outline_error_mm, resizing};
 use crate::lesion::Organ;
 
+/// From this share on one of two outlines lies mostly inside the other: they may be one lesion however far apart their middles are.
+const MOSTLY_INSIDE: f64 = 0.5;
 /// What it costs to leave a finding and a lesion alone.
 const ALONE: f64 = NEW + ABSENT;
 /// A pair that readers' names make goes before everything else.
@@ -83,10 +85,12 @@ impl<'a> Comparison<'a> {
             _ => {}
         }
         let Some(known) = self.known[track] else { return FORBIDDEN };
-        if self.displacement.from(known.center).distance(finding.center) > self.options.max_distance.0 {
+        let share = finding.overlaps.get(&lesion.id).map_or(0.0, |o| o.of_lesion.max(o.of_finding));
+        // Of an outline in several pieces the middle lies far from each of them.
+        let is_far = self.displacement.from(known.center).distance(finding.center) > self.options.max_distance.0;
+        if is_far && share < MOSTLY_INSIDE {
             return FORBIDDEN;
         }
-        let share = finding.overlaps.get(&lesion.id).map_or(0.0, |o| o.of_lesion.max(o.of_finding));
         let found = Found { center: finding.center, volume: finding.volume.0, reach: finding.reach.0 };
         self.fit(Parts { tracks: &[track], findings: &[n] }, &known, &found, share)
     }
