@@ -13,6 +13,7 @@ use crate::grid::{Grid, Index3};
 use crate::hull::{extreme_points, hull_corners};
 use crate::mask::Mask;
 use crate::space::{Patient, Point};
+use crate::surface::{Refinement, Surface};
 use crate::units::{Mm, Mm3};
 
 /// Lengths that differ by less than this are equal and the first in order wins: rounding of one square root, not of an image.
@@ -87,10 +88,20 @@ fn widest(mask: &Mask, regions: impl Fn(Vec<Outline>) -> Vec<Vec<Outline>>) -> O
     Some(PlanarDiameters { long_axis, short_axis: Chord { start, end }, slice_k })
 }
 
-/// The farthest pair of points of the three-dimensional outline (mid-points between voxel centres inside and outside);
-/// `None` when the mask is empty.
+/// The farthest pair of points of a lesion's sub-voxel surface ([`Surface`]), which ends where the body does and not half a slice
+/// beyond its last slice; of a mask too thin for a surface that of its voxels. `None` when the mask is empty.
 #[must_use]
 pub fn max_3d_diameter(mask: &Mask) -> Option<Chord> {
+    match Surface::of_mask(mask, Refinement::for_lesion(mask)) {
+        Ok(surface) => Some(surface.max_diameter()),
+        Err(_) => voxel_3d_diameter(mask),
+    }
+}
+
+/// The farthest pair of points of the three-dimensional outline (mid-points between voxel centres inside and outside): too long by
+/// about half a slice where the body ends between slices. `None` when the mask is empty.
+#[must_use]
+pub fn voxel_3d_diameter(mask: &Mask) -> Option<Chord> {
     let corners = extreme_points(half_voxel_surface(mask));
     let points: Vec<Point<Patient>> = corners
         .iter()
@@ -344,7 +355,7 @@ mod tests {
                 })
                 .collect();
             let want = surface.iter().flat_map(|a| surface.iter().map(|b| a.distance(*b))).fold(0.0, f64::max);
-            let got = max_3d_diameter(&mask).unwrap().length().0;
+            let got = voxel_3d_diameter(&mask).unwrap().length().0;
             assert!((got - want).abs() < 1e-9, "{got} {want}");
         }
         let one = of(&["#"], [1.0, 2.0, 3.0]);

@@ -57,7 +57,7 @@ pub use note::{Note, Noted, Severity};
 pub use portal_vein::{Hilum, PortalVein, PortalVeinError, find_portal_vein};
 pub use registration::Registration;
 pub use resample::Interpolation;
-pub use smooth_diameter::smooth_planar_diameters;
+pub use smooth_diameter::{smooth_planar_diameters, smooth_planar_diameters_across_pieces};
 pub use space::{Affine, Patient, Point, Vector, Voxel};
 pub use surface::{Refinement, Surface, SurfaceError};
 pub use trunk::{Trunk, TrunkError};

@@ -5,13 +5,17 @@
 //! for whole organs and rough neighbourhood, inside by about σ² times the mean curvature and by much of a slice at caps. A mask with
 //! more detail than the sub-voxel way can follow is blurred as well, and says so ([`Surface::method`]).
 
+mod farthest;
+
 use thiserror::Error;
 
+use crate::diameter::{Chord, PlanarDiameters};
 use crate::grid::{FrameId, GridError, Shape};
 use crate::intensity::smooth_voxels;
 use crate::level_set::LevelSet;
 use crate::mask::Mask;
 use crate::resample::{Interpolation, regrid, resample, sample};
+use crate::smooth_diameter::widest;
 use crate::space::{Affine, Patient, Point};
 pub use crate::tetrahedra::Triangle;
 use crate::tetrahedra::iso_surface;
@@ -50,7 +54,16 @@ const CELLS_PER_RADIUS: f64 = 10.0;
 /// Smallest and largest such cell, mm.
 const CELL_MM: [f64; 2] = [0.4, 1.5];
 
+/// From this volume on (a ball of radius 60 mm: an organ) the surface on the mask's own voxels is right within a percent.
+const LARGE_MM3: f64 = 900e3;
+
 impl Refinement {
+    /// What lesions are measured on: the sub-voxel function, or the mask's own grid for what is as large as an organ.
+    pub fn for_lesion(mask: &Mask) -> Self {
+        let volume = mask.n_voxels_set() as f64 * mask.grid().voxel_volume_mm3();
+        if volume < LARGE_MM3 { Self::fine_for(mask) } else { Self::OwnGrid }
+    }
+
     /// The sub-voxel function on cells that are fine for the size of a body.
     pub fn fine_for(mask: &Mask) -> Self {
         let volume = mask.n_voxels_set() as f64 * mask.grid().voxel_volume_mm3();
@@ -93,6 +106,7 @@ pub struct Surface {
     triangles: Vec<Triangle>,
     field: Volume<f32>,
     method: SurfaceMethod,
+    function: Option<LevelSet>,
 }
 
 impl Surface {
@@ -105,18 +119,18 @@ impl Surface {
         if !soft.values().iter().any(|v| *v >= 0.0) {
             return Err(SurfaceError::TooThin { n_voxels: mask.n_voxels_set() });
         }
-        let (field, method) = match refinement {
-            Refinement::OwnGrid => (soft, SurfaceMethod::Blurred),
+        let (field, method, function) = match refinement {
+            Refinement::OwnGrid => (soft, SurfaceMethod::Blurred, None),
             Refinement::SubVoxel(spacing) => match LevelSet::of_mask(mask) {
-                Some(function) => (cut_finely(&function, mask, spacing)?, SurfaceMethod::SubVoxel),
-                None => (refined(&soft, spacing)?, SurfaceMethod::Blurred),
+                Some(function) => (cut_finely(&function, mask, spacing)?, SurfaceMethod::SubVoxel, Some(function)),
+                None => (refined(&soft, spacing)?, SurfaceMethod::Blurred, None),
             },
         };
         let triangles = iso_surface(&field, 0.0);
         if triangles.is_empty() {
             return Err(SurfaceError::TooThin { n_voxels: mask.n_voxels_set() });
         }
-        Ok(Self { triangles, field, method })
+        Ok(Self { triangles, field, method, function })
     }
 
     /// The triangles, LPS mm, normals outwards, in a fixed order.
@@ -152,6 +166,15 @@ impl Surface {
             })
             .sum();
         Mm3(six_fold / 6.0)
+    }
+    /// The farthest pair of its points.
+    pub fn max_diameter(&self) -> Chord {
+        farthest::farthest_pair(&self.triangles)
+    }
+    /// Long and short axis of the mask of one piece that a sub-voxel or blurred surface was made from, as
+    /// [`crate::smooth_planar_diameters`] finds them, without fitting the function again.
+    pub fn planar_diameters(&self, mask: &Mask) -> Option<PlanarDiameters> {
+        widest(mask, self.function.as_ref(), false)
     }
     /// How round the surface is: the area of the ball of the same volume divided by the surface's own, 1 for a ball and less for
     /// everything else.

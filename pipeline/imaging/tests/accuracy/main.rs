@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod axes;
 #[cfg(test)]
+mod detail;
+#[cfg(test)]
 mod margin;
 #[cfg(test)]
 mod solid;
