@@ -3,7 +3,7 @@
 //! Source: bins of Narayanan et al. 2024 and Sandu et al. 2021, half-open: <0, [0, 5), [5, 10), ≥10 mm.
 
 use crate::space::{Patient, Point};
-use crate::units::Mm;
+use crate::units::{Mm, Mm3};
 
 /// A point of a surface and the area it stands for.
 #[derive(Debug, Clone, Copy)]
@@ -106,6 +106,11 @@ impl MarginDistribution {
     /// The mean margin.
     pub fn mean(&self) -> Mm {
         Mm(self.sorted.iter().map(|(m, w)| m * w).sum::<f64>() / self.total_weight)
+    }
+    /// How far the surface lies outside the zone, summed over its area: what of the tumour is uncovered by reaching out of the zone fills
+    /// no more than this.
+    pub fn beyond_zone(&self) -> Mm3 {
+        Mm3(self.sorted.iter().map(|(margin, area)| (-margin).max(0.0) * area).sum())
     }
     /// Number of surface points.
     pub fn n_samples(&self) -> usize {

@@ -218,3 +218,38 @@ fn of_an_organ_only_what_lies_near_is_looked_at_and_nothing_changes() {
     let organ = Organ::new(&organ, [far.triangles(), &[]], (CAPSULE_EXCLUSION, Mm(2.5))).unwrap();
     assert!(far.triangles().iter().flatten().all(|p| organ.is_subcapsular(*p)));
 }
+
+#[test]
+fn success_wants_the_tumour_covered_and_not_only_its_surface() {
+    let tumour = ball(10.0, OFF_GRID, [1.0; 3], 20.0);
+    let of = |ablation: &Mask| {
+        let margin = ablation_margin(&MarginInput {
+            tumour: &tumour,
+            ablation,
+            ablation_to_tumour: None,
+            organ: None,
+            capsule_exclusion: CAPSULE_EXCLUSION,
+        })
+        .unwrap();
+        let evidence = Evidence {
+            threshold: Mm(5.0),
+            registration: RegistrationEvidence::Sigma(Mm(0.0)),
+            measurement_sigma: measurement_sigma(margin.resolution, margin.method),
+        };
+        let is_hollow = |reason: &Reason| matches!(reason, Reason::HollowZone(_));
+        let verdict = judge(&margin, &evidence);
+        let hollow = verdict.reasons.iter().any(is_hollow);
+        (TechnicalSuccess::CompleteCoverage.is_reached(&margin), verdict.verdict, hollow)
+    };
+    let zone = ball(16.0, OFF_GRID, [1.0; 3], 20.0);
+    assert_eq!(of(&zone), (Some(true), Verdict::Adequate, false));
+    assert_eq!(of(&tumour), (Some(true), Verdict::Inadequate, false), "no margin, and yet all of it covered");
+    assert_eq!(of(&ball(9.0, OFF_GRID, [1.0; 3], 20.0)), (Some(false), Verdict::Inadequate, false));
+    // Labels that exclude each other leave a hole where the tumour was.
+    let without = |inner: &Mask| {
+        let values = zone.values().iter().zip(inner.values()).map(|(zone, hole)| *zone && !hole).collect();
+        Mask::from_values(values, zone.grid().clone()).unwrap()
+    };
+    assert_eq!(of(&without(&tumour)), (Some(false), Verdict::NotReportable, true));
+    assert_eq!(of(&without(&ball(5.0, OFF_GRID, [1.0; 3], 20.0))), (Some(false), Verdict::NotReportable, true));
+}

@@ -208,13 +208,17 @@ fn reasons(margin: &AblationMargin, evidence: &Evidence) -> Vec<Reason> {
 /// Of a tumour whose surface lies inside the zone no more than this share may lie outside it: cells at a surface are counted in part.
 const MAX_UNCOVERED: f64 = 0.02;
 
-/// The share of the tumour outside the zone, where that contradicts its margin.
+/// The share of the tumour outside the zone, where that contradicts its margin: more than its surface reaches out of the zone. Where a
+/// cavity begins at the tumour's own surface the two run alike, and their margin is 0 to within half a voxel.
 fn hollow(margin: &AblationMargin) -> Option<f64> {
-    let minimal = margin.distribution.as_ref()?.min();
+    let distribution = margin.distribution.as_ref()?;
     let uncovered = 1.0 - margin.tumour_coverage;
+    let tumour_mm3 = margin.residual_volume.0 / uncovered;
+    let explained = distribution.beyond_zone().0 / tumour_mm3;
+    let is_at_zone = distribution.min().0 >= -own_error(margin).0.max(0.5 * margin.resolution.0);
     // Where the capsule is left out, the tumour may reach beyond the zone there.
     let is_whole = margin.excluded_capsule_fraction.unwrap_or(0.0) == 0.0;
-    (minimal.0 >= -own_error(margin).0 && is_whole && uncovered > MAX_UNCOVERED).then_some(uncovered)
+    (is_at_zone && is_whole && uncovered > MAX_UNCOVERED + explained).then_some(uncovered)
 }
 
 /// What the method cannot tell of a minimal margin, with 95 % certainty; 0 where its error was never measured.

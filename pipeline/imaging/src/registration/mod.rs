@@ -18,6 +18,8 @@ mod level;
 mod moments;
 mod motion;
 mod options;
+mod padding;
+mod partial;
 mod point_error;
 mod prepared;
 mod quality;
@@ -26,6 +28,7 @@ mod result;
 mod rigid_fit;
 mod sample;
 mod start;
+mod unseen;
 mod verdict;
 mod warp;
 
@@ -33,14 +36,17 @@ pub use block::BlockResidual;
 pub use carry::moved_as_a_body;
 pub use itk::{ItkError, read_itk_transform, write_itk_transform};
 pub use options::{Metric, RegistrationError, RegistrationOptions, TransformKind};
+pub use padding::filled_within;
 pub use point_error::{LocalEvidence, PointError, WITHIN_95};
 pub use quality::{
-    ERROR_FAIL_MM, ERROR_PASS_MM, MATCHED_FAIL, MATCHED_PASS, MIN_OVERLAP, OVERLAP_PASS, RESIDUAL_FAIL_MM,
-    RESIDUAL_OTHER_MM, RESIDUAL_PASS_MM,
+    BLOCK_PASS_MM, ERROR_FAIL_MM, ERROR_PASS_MM, MATCHED_FAIL, MATCHED_PASS, MIN_OVERLAP, OVERLAP_PASS,
+    RESIDUAL_FAIL_MM, RESIDUAL_OTHER_MM, RESIDUAL_PASS_MM, SIZE_FAIL, SIZE_PASS,
 };
 pub use register::{judge, register, register_affine, register_rigid};
 pub use result::{Quality, Registration, Spread};
 pub use warp::{warp_image, warp_labels, warp_mask};
 
+#[cfg(test)]
+mod coverage_tests;
 #[cfg(test)]
 mod tests;

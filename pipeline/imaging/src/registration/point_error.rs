@@ -11,14 +11,17 @@ use crate::{Affine, Mask, Mm, Patient, Point};
 
 /// How far a block or a point there and back speaks, standard deviation, mm: about the range over which a liver bends.
 const SPEAKS_MM: f64 = 25.0;
+/// How far a point of the bend that a straight map leaves over speaks, standard deviation, mm: half of a node's distance.
+const BENDS_MM: f64 = 6.0;
 /// Points of a lesion at which its error is asked, at most about so many.
 const N_POINTS: usize = 60;
-/// Weights of the squares of [`PointError::repeats_mm`], `blocks_mm`, `round_trip_mm` and `held_mm` in the variance of each axis.
+/// Weights of the squares of [`PointError::repeats_mm`], `blocks_mm`, `round_trip_mm`, `held_mm`, `unseen_mm` and
+/// `left_over_mm` in the variance of each axis.
 ///
 /// Set on 20 pairs with known maps, ten of one real CT and ten synthetic (`scripts/compare_registration`): the true place of 94.4 % of
 /// 4,250 points lay within 2.80 standard deviations after rigid and of 96.6 % of 5,000 after bent registration, and 16 of 17 and 19 of
 /// 20 margins within 1.96. What other pairs showed stands in `test_data/oracles/registration`.
-const WEIGHTS: [f64; 4] = [0.6, 0.3, 0.2, 0.16];
+const WEIGHTS: [f64; 6] = [0.6, 0.3, 0.2, 0.16, 1.0, 0.35];
 /// A place lies within so many standard deviations in 95 of 100 cases, where they are the same along each axis and normal.
 pub const WITHIN_95: f64 = 2.795_5;
 /// Error that is there even where nothing speaks of one, mm for each axis.
@@ -31,6 +34,12 @@ pub struct LocalEvidence {
     pub repeats: Vec<Affine<Patient, Patient>>,
     /// Points of the fixed region, and how far each misses itself when carried through a bend there and back, mm.
     pub round_trips: Vec<(Point<Patient>, f64)>,
+    /// Points of the region at which nothing was compared, and how far the nearest that was lies, mm.
+    #[serde(default)]
+    pub unseen: Vec<(Point<Patient>, f64)>,
+    /// Of a straight map: how far a bend would still move tissue, mm, at points of the region.
+    #[serde(default)]
+    pub left_over: Vec<(Point<Patient>, f64)>,
     /// Middles of lesions that were held stiff, and how far tissue 6 to 10 mm from them moves otherwise, root mean square, mm.
     pub held: Vec<(Point<Patient>, f64)>,
 }
@@ -46,12 +55,17 @@ pub struct PointError {
     pub round_trip_mm: f64,
     /// For a lesion held stiff: how differently its surroundings move; else 0.
     pub held_mm: f64,
+    /// What the surroundings leave open of the motion where nothing was compared, along each axis; else 0.
+    pub unseen_mm: f64,
+    /// How far a bend would still move what a straight map carried; else 0.
+    pub left_over_mm: f64,
 }
 
 impl PointError {
     /// Standard deviation of the position along each axis.
     pub fn sigma(&self) -> Mm {
-        let seen = [self.repeats_mm, self.blocks_mm, self.round_trip_mm, self.held_mm];
+        let seen =
+            [self.repeats_mm, self.blocks_mm, self.round_trip_mm, self.held_mm, self.unseen_mm, self.left_over_mm];
         let variance: f64 = WEIGHTS.iter().zip(seen).map(|(weight, mm)| weight * mm * mm).sum();
         Mm((variance + LEAST_MM * LEAST_MM).sqrt())
     }
@@ -74,7 +88,15 @@ impl Registration {
             blocks_mm: root_mean_square(told.map(|b| (nearness(b.center, p), b.displacement.norm()))),
             round_trip_mm: root_mean_square(self.local.round_trips.iter().map(|(at, mm)| (nearness(*at, p), *mm))),
             held_mm: 0.0,
+            unseen_mm: self.unseen_mm(p),
+            left_over_mm: self.left_over_mm(p),
         })
+    }
+
+    /// What a bend found still to move near a place, mm.
+    fn left_over_mm(&self, p: Point<Patient>) -> f64 {
+        let weight = |at: &Point<Patient>| (-0.5 * (at.distance(p) / BENDS_MM).powi(2)).exp();
+        root_mean_square(self.local.left_over.iter().map(|(at, mm)| (weight(at), *mm)))
     }
 
     /// The same for a lesion of the fixed frame as a body.
@@ -94,12 +116,25 @@ impl Registration {
             blocks_mm: mean(|e| e.blocks_mm),
             round_trip_mm: mean(|e| e.round_trip_mm),
             held_mm: held.map(|(_, mm)| *mm).fold(0.0, f64::max),
+            unseen_mm: mean(|e| e.unseen_mm),
+            left_over_mm: mean(|e| e.left_over_mm),
         })
     }
 }
 
 fn nearness(a: Point<Patient>, b: Point<Patient>) -> f64 {
     (-0.5 * (a.distance(b) / SPEAKS_MM).powi(2)).exp()
+}
+
+/// The mean at a place, the nearest counting most; 0 where there is none.
+pub(super) fn mean_near(values: impl Iterator<Item = (Point<Patient>, f64)>, p: Point<Patient>) -> f64 {
+    let (mut weight, mut sum) = (0.0, 0.0);
+    for (at, value) in values {
+        let w = nearness(at, p).max(f64::MIN_POSITIVE);
+        weight += w;
+        sum += w * value;
+    }
+    if weight > 0.0 { sum / weight } else { 0.0 }
 }
 
 /// Of weighted lengths; 0 where there is none. Far from all of them the nearest ones speak.
@@ -149,6 +184,25 @@ mod tests {
         assert!(far.sigma() > near.sigma() && near.sigma() >= Mm(LEAST_MM));
         // Nothing near: what there is speaks all the same.
         assert!((r.error_at(Point::new(0.0, 0.0, 9e3)).unwrap().blocks_mm - 4.26).abs() < 0.1);
+    }
+
+    #[test]
+    fn what_a_bend_finds_and_what_was_not_compared_is_less_certain() {
+        let mut r = registration();
+        let at = Point::new(0.0, 0.0, 0.0);
+        let certain = r.error_at(at).unwrap();
+        assert_eq!((certain.unseen_mm, certain.left_over_mm), (0.0, 0.0));
+        // The middle of a zone whose surface lies 17 mm away.
+        r.local.unseen = vec![(Point::new(2.0, 0.0, 0.0), 17.0)];
+        let open = r.error_at(at).unwrap();
+        assert!(open.unseen_mm > 1.0 && open.sigma() > certain.sigma(), "{open:?}");
+        assert_eq!(r.error_at(Point::new(20.0, 0.0, 0.0)).unwrap().unseen_mm, 0.0);
+        // One part of the liver moved by 8 mm.
+        r.local.left_over =
+            (-3..=3).map(|n| (Point::new(f64::from(n) * 20.0, 0.0, 0.0), if n == 0 { 8.0 } else { 0.2 })).collect();
+        let moved = r.error_at(at).unwrap();
+        assert!(moved.left_over_mm > 7.5 && WITHIN_95 * moved.sigma().0 > 8.0, "{moved:?}");
+        assert!(r.error_at(Point::new(40.0, 0.0, 0.0)).unwrap().left_over_mm < 0.5);
     }
 
     #[test]

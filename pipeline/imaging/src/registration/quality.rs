@@ -2,6 +2,7 @@
 //!
 //! Every threshold is a named constant. What was measured for them stands at the tests of `registration/tests.rs`.
 
+use super::options::TransformKind;
 use super::result::{Quality, Registration};
 
 /// Least part of the region that the moving image must cover for any placement to be considered.
@@ -31,16 +32,27 @@ pub const RESIDUAL_OTHER_MM: f64 = 5.0;
 pub const ERROR_PASS_MM: f64 = 2.0;
 /// Beyond this 95th percentile of disagreement between repeated registrations, mm, the result is a matter of chance.
 pub const ERROR_FAIL_MM: f64 = 10.0;
+/// One block that wants to move farther than this, mm, is a part of the region with a motion of its own, which the 95th percentile of
+/// all blocks forgives.
+pub const BLOCK_PASS_MM: f64 = 5.0;
 /// Correlation at 4 mm over the region below which the images have nothing in common.
 const CORRELATION_FAIL: f64 = 0.4;
+/// Between these times its volume an affine map may make of the body without doubt: a grown patient keeps his size.
+pub const SIZE_PASS: [f64; 2] = [0.9, 1.1];
+/// Beyond these the map states a size that no body changes to: a spacing of one of the images is wrong, or slices are lost.
+pub const SIZE_FAIL: [f64; 2] = [0.75, 1.33];
+/// By so much likeness may fall without a word: repeated draws of the points compared differ by less.
+pub(super) const LIKENESS_TOLERANCE: f64 = 1e-3;
 /// Fewest structured blocks from which a distribution of residuals is stated.
 pub(super) const MIN_BLOCKS: usize = 4;
 
 /// The verdict from the evidence: the worst of its findings, each with its sentence. `correlation` is that of the region at 4 mm.
 pub(super) fn conclude(r: &mut Registration, correlation: Option<f64>) {
     let mut findings = vec![alike(correlation), covered(r), repeatable(r), same_anatomy(r), rigid_enough(r)];
+    findings.extend(size_kept(r));
+    findings.extend(moves_apart(r));
     if let (Some(before), Some(after)) = (r.metric_before, r.metric_after)
-        && after < before
+        && after < before - LIKENESS_TOLERANCE
     {
         let text = format!("likeness fell from {before:.4} to {after:.4}: the headers' own position fits better");
         findings.push((Quality::Review, text));
@@ -53,7 +65,8 @@ pub(super) fn conclude(r: &mut Registration, correlation: Option<f64>) {
 impl Registration {
     /// Whether what failed may be mended by bending: most of the anatomy is found again, though not where a rigid motion puts it.
     pub fn may_be_bent(&self) -> bool {
-        covered(self).0 < Quality::Fail && self.matched_blocks.is_some_and(|share| share >= MATCHED_FAIL)
+        let keeps_size = size_kept(self).is_none_or(|finding| finding.0 < Quality::Fail);
+        keeps_size && covered(self).0 < Quality::Fail && self.matched_blocks.is_some_and(|share| share >= MATCHED_FAIL)
     }
 }
 
@@ -108,6 +121,20 @@ fn same_anatomy(r: &Registration) -> Finding {
     grade(m >= MATCHED_PASS, m < MATCHED_FAIL || (m < MATCHED_PASS && displaced), text)
 }
 
+/// Of an affine map alone: a rigid one keeps every size, and a bent one is judged by its stretch.
+fn size_kept(r: &Registration) -> Option<Finding> {
+    if r.transform != Some(TransformKind::Affine) {
+        return None;
+    }
+    let times = r.jacobian();
+    let within = |[low, high]: [f64; 2]| times >= low && times <= high;
+    let ([low, high], [least, most]) = (SIZE_PASS, SIZE_FAIL);
+    let text = format!(
+        "the map makes {times:.2} times its volume of the body (pass within {low} to {high}, fail beyond {least} to {most}): outside, one of the two spacings may be wrong"
+    );
+    Some(grade(within(SIZE_PASS), !within(SIZE_FAIL), text))
+}
+
 fn rigid_enough(r: &Registration) -> Finding {
     let Some(spread) = r.residual else {
         return (Quality::Review, "too few matched blocks to measure local deformation".to_owned());
@@ -117,4 +144,84 @@ fn rigid_enough(r: &Registration) -> Finding {
         "local deformation left over is {p:.1} mm at the 95th percentile of blocks (pass up to {RESIDUAL_PASS_MM} mm, fail above {RESIDUAL_FAIL_MM} mm)"
     );
     grade(p <= RESIDUAL_PASS_MM, p > RESIDUAL_FAIL_MM, text)
+}
+
+/// A part of the region that moves on its own, if there is one.
+fn moves_apart(r: &Registration) -> Option<Finding> {
+    let told = r.blocks.iter().filter(|b| b.matched && b.n_directions >= 2);
+    let farthest = told.max_by(|a, b| a.displacement.norm().total_cmp(&b.displacement.norm()))?;
+    let mm = farthest.displacement.norm();
+    let [x, y, z] = farthest.center.to_array();
+    let text = format!(
+        "round x {x:.0}, y {y:.0}, z {z:.0} mm tissue lies {mm:.1} mm from where the map puts it (pass up to {BLOCK_PASS_MM} mm): what is measured there is less certain"
+    );
+    (mm > BLOCK_PASS_MM).then_some((Quality::Review, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::registration::BlockResidual;
+    use crate::{Affine, FrameId, Point, Vector};
+    use nalgebra::{Matrix3, Vector3};
+
+    fn affine(times: f64) -> Registration {
+        let mut r = Registration::identity_same_frame(FrameId::new("f"));
+        r.transform = Some(TransformKind::Affine);
+        r.moving_to_fixed = Affine::from_parts(Matrix3::identity() * times.cbrt(), Vector3::zeros());
+        r
+    }
+
+    #[test]
+    fn a_body_of_another_size_is_told_and_no_rigid_map_is_asked() {
+        let found = |times: f64| size_kept(&affine(times)).unwrap().0;
+        for (times, want) in [
+            (1.0, Quality::Pass),
+            (0.91, Quality::Pass),
+            (1.12, Quality::Review),
+            (0.85, Quality::Review),
+            (2.0, Quality::Fail),
+            (0.58, Quality::Fail),
+            (-1.0, Quality::Fail),
+        ] {
+            assert_eq!(found(times), want, "{times}");
+        }
+        assert!(size_kept(&affine(2.0)).unwrap().1.contains("spacings"));
+        assert!(size_kept(&Registration { transform: Some(TransformKind::Rigid), ..affine(2.0) }).is_none());
+        let covered = Registration { overlap: Some(1.0), matched_blocks: Some(0.8), ..affine(1.0) };
+        assert!(covered.may_be_bent());
+        assert!(!Registration { moving_to_fixed: affine(2.0).moving_to_fixed, ..covered }.may_be_bent());
+    }
+
+    #[test]
+    fn one_part_that_moves_on_its_own_is_told() {
+        let block = |mm: f64, matched: bool| BlockResidual {
+            center: Point::new(10.0, -20.0, 30.0),
+            displacement: Vector::new(0.0, 0.0, mm),
+            n_directions: 3,
+            correlation: 0.9,
+            matched,
+        };
+        let told = |farthest: BlockResidual| {
+            let mut r = affine(1.0);
+            r.blocks = vec![block(0.5, true); 40];
+            r.blocks.push(farthest);
+            moves_apart(&r)
+        };
+        assert_eq!(told(block(4.9, true)), None);
+        assert_eq!(told(block(9.0, false)), None, "what was not found again is judged elsewhere");
+        let (quality, text) = told(block(8.0, true)).unwrap();
+        assert!(quality == Quality::Review && text.contains("z 30 mm tissue lies 8.0 mm"), "{text}");
+    }
+
+    #[test]
+    fn likeness_that_falls_by_its_own_scatter_is_no_doubt() {
+        let judged = |after: f64| {
+            let mut r = affine(1.0);
+            (r.overlap, r.metric_before, r.metric_after) = (Some(1.0), Some(0.9972), Some(after));
+            conclude(&mut r, Some(0.99));
+            r.reasons.iter().any(|reason| reason.starts_with("likeness fell"))
+        };
+        assert!(!judged(0.997_15) && !judged(0.996_3) && judged(0.95));
+    }
 }

@@ -19,7 +19,7 @@ pub(super) struct Sample {
 
 /// Part of the range of values above its lower end from which on a voxel counts as body. Origin: with CT cut to −200…300 HU it is
 /// −150 HU, below fat.
-const BODY_ABOVE: f32 = 0.1;
+pub(super) const BODY_ABOVE: f32 = 0.1;
 
 /// The voxels of a level where `inside` holds of the centre, in memory order.
 pub(super) fn eligible(level: &Level, inside: impl Fn(Point<Patient>) -> bool + Sync) -> Vec<u32> {

@@ -129,7 +129,7 @@ pub(super) fn fixed_image(scale: f64) -> Volume<f32> {
     image(&fixed_grid(scale), 0, 100, |p| p)
 }
 
-fn moved(moving_to_fixed: &Affine<Patient, Patient>, scale: f64) -> Volume<f32> {
+pub(super) fn moved(moving_to_fixed: &Affine<Patient, Patient>, scale: f64) -> Volume<f32> {
     image(&moving_grid(moving_to_fixed, scale), 0, 200, |p| moving_to_fixed.apply(Point::from_coords(p)).coords)
 }
 
@@ -161,7 +161,7 @@ pub(super) fn options<'a>() -> RegistrationOptions<'a> {
 }
 
 /// Mean distance between points of the liver carried by the map found and by the true one.
-fn target_error_mm(found: &Affine<Patient, Patient>, truth: &Affine<Patient, Patient>) -> f64 {
+pub(super) fn target_error_mm(found: &Affine<Patient, Patient>, truth: &Affine<Patient, Patient>) -> f64 {
     let to_moving = truth.inverse().unwrap();
     let (center, radii) = LIVER;
     let mut sum = 0.0;
@@ -177,7 +177,7 @@ fn far() -> Affine<Patient, Patient> {
     rigid([8.0, -7.0, 11.0], [32.0, -18.0, 15.0])
 }
 
-fn report(name: &str, r: &Registration, truth: &Affine<Patient, Patient>) {
+pub(super) fn report(name: &str, r: &Registration, truth: &Affine<Patient, Patient>) {
     println!(
         "{name}: error {:.3} mm, {:?}, before {:?} after {:?} overlap {:?} inverse {:?} repeat {:?} residual {:?} matched {:?} of {}\n{:#?}",
         target_error_mm(&r.moving_to_fixed, truth),

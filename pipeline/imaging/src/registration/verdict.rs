@@ -13,6 +13,7 @@ use super::quality::{MIN_BLOCKS, MIN_OVERLAP, conclude};
 use super::register::{N_SAMPLES, limits};
 use super::result::{Quality, Registration, Spread};
 use super::sample::Sample;
+use super::unseen::unseen;
 use crate::{Affine, Patient, Point, Volume};
 
 /// Samples for repeated registrations.
@@ -72,7 +73,7 @@ pub(super) fn verdict(
         residual: if told.len() < MIN_BLOCKS { None } else { Spread::of(&told) },
         matched_blocks: (blocks.len() >= MIN_BLOCKS).then(|| matched as f64 / blocks.len() as f64),
         blocks,
-        local: LocalEvidence { repeats, ..LocalEvidence::default() },
+        local: LocalEvidence { repeats, unseen: unseen(prepared, fixed_to_moving), ..LocalEvidence::default() },
     };
     conclude(&mut registration, prepared.correlation(fixed_to_moving));
     Ok(registration)

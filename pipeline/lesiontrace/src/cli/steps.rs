@@ -194,6 +194,9 @@ pub(crate) struct Measure {
     /// Labels that are lymph nodes, comma-separated.
     #[arg(long, value_delimiter = ',')]
     pub(crate) nodes: Vec<u16>,
+    /// Labels whose pieces are one lesion, comma-separated; pieces that do not touch are otherwise lesions of their own.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) as_one: Vec<u16>,
     /// One JSON document on stdout.
     #[arg(long)]
     pub(crate) json: bool,

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use formats::nifti;
+use imaging::diameter::{mask_centroid, voxel_3d_diameter};
 use imaging::{
-    Aligned, Chord, Component, Connectivity, FrameId, LabelMap, Mask, Refinement, Shape, Surface, Volume, Window,
-    components, intensity, max_3d_diameter, planar_diameters,
+    Aligned, Chord, Component, Components, Connectivity, FrameId, LabelMap, Mask, Refinement, Shape, Surface, Volume,
+    Window, components, intensity, smooth_planar_diameters, smooth_planar_diameters_across_pieces,
 };
 use oncology::Evaluable;
 use oncology::measure::suv_peak::suv_peak;
@@ -41,6 +42,8 @@ struct Lesion {
     surface_area_mm2: Evaluable<f64>,
     surface_volume_mm3: Evaluable<f64>,
     sphericity: Evaluable<f64>,
+    /// The lesion reaches the outermost voxels: it may go on outside the image.
+    touches_image_edge: bool,
     centroid_lps: [f64; 3],
     mean: Evaluable<f64>,
     max: Evaluable<f32>,
@@ -53,7 +56,7 @@ struct Values {
     unit: Evaluable<String>,
 }
 
-/// Measures every 26-connected component of every label.
+/// Measures every 26-connected component of every label; of the labels named by `--as-one` all components together.
 pub(crate) fn run(args: &Measure) -> Result<u8, Failure> {
     let values = values(args).map_err(|error| image_input::refuse(args.json, error))?;
     let frame = values.as_ref().map_or_else(|| FrameId::new("mask"), |found| found.image.grid().frame().clone());
@@ -65,7 +68,8 @@ pub(crate) fn run(args: &Measure) -> Result<u8, Failure> {
     let mut lesions = Vec::new();
     for label in labels.labels_present().into_iter().filter(|label| *label != 0) {
         let kind = if args.nodes.contains(&label) { "node" } else { "lesion" };
-        measure_label(&labels, label, kind, values.as_ref(), &mut lesions).map_err(Failure::internal)?;
+        let asked = Asked { label, kind, as_one: args.as_one.contains(&label) };
+        measure_label(&labels, &asked, values.as_ref(), &mut lesions).map_err(Failure::internal)?;
     }
     let unit = values.map_or_else(|| Evaluable::not("no --image was given"), |values| values.unit);
     let document = Document { unit, lesions };
@@ -92,23 +96,53 @@ fn values(args: &Measure) -> anyhow::Result<Option<Values>> {
     Ok(Some(Values { image: input.image, unit }))
 }
 
-fn measure_label(
-    labels: &LabelMap,
+/// One label and what was said about it.
+struct Asked {
     label: u16,
     kind: &'static str,
+    /// All pieces are one lesion.
+    as_one: bool,
+}
+
+fn measure_label(
+    labels: &LabelMap,
+    asked: &Asked,
     values: Option<&Values>,
     lesions: &mut Vec<Lesion>,
 ) -> anyhow::Result<()> {
-    let found = components(&labels.label_mask(label), Connectivity::Corners);
-    for component in &found.list {
+    let whole = labels.label_mask(asked.label);
+    let pieces = if asked.as_one { together(&whole) } else { components(&whole, Connectivity::Corners) };
+    for component in &pieces.list {
         let window = box_of(component);
-        let mask = window.cut(&found.labels, 0)?.map(|value| *value == component.label);
-        let lesion = measure_component(component, &mask, &window, values)?;
-        lesions.push(Lesion { label, kind, ..lesion });
+        let mask = window.cut(&pieces.labels, 0)?.map(|value| *value == component.label);
+        let lesion = measure_component(component, &mask, &window, values, asked.as_one)?;
+        let touches_image_edge = touches_edge(component, labels.shape());
+        lesions.push(Lesion { label: asked.label, kind: asked.kind, touches_image_edge, ..lesion });
     }
     Ok(())
 }
 
+/// All voxels of a mask as one component, whether they touch or not.
+fn together(mask: &Mask) -> Components {
+    let labels = mask.map(|set| u32::from(*set));
+    let whole = mask.bounding_box().zip(mask.indices_set().next()).zip(mask_centroid(mask));
+    let one = |(((low, high), first), centroid)| Component {
+        label: 1,
+        first,
+        n_voxels: mask.n_voxels_set(),
+        low,
+        high,
+        centroid,
+    };
+    Components { labels, list: whole.map(one).into_iter().collect() }
+}
+
+/// Whether a component reaches the outermost voxels along an axis of more than one voxel.
+fn touches_edge(component: &Component, image: Shape) -> bool {
+    let (low, high) = (component.low, component.high);
+    let at_edge = |low: usize, high: usize, n: usize| n > 1 && (low == 0 || high == n - 1);
+    at_edge(low.i, high.i, image.ni) || at_edge(low.j, high.j, image.nj) || at_edge(low.k, high.k, image.nk)
+}
 /// The component's box with a rim of one background voxel, so that work on a lesion costs what the lesion costs.
 fn box_of(component: &Component) -> Window {
     let (low, high) = (component.low, component.high);
@@ -123,13 +157,21 @@ fn measure_component(
     mask: &Mask,
     window: &Window,
     values: Option<&Values>,
+    as_one: bool,
 ) -> anyhow::Result<Lesion> {
-    let (Some(planar), Some(in_space)) = (planar_diameters(mask), max_3d_diameter(mask)) else {
+    let refinement = Refinement::for_lesion(mask);
+    let surface = Surface::of_mask(mask, refinement);
+    let planar = match &surface {
+        _ if as_one => smooth_planar_diameters_across_pieces(mask),
+        Ok(surface) if refinement != Refinement::OwnGrid => surface.planar_diameters(mask),
+        _ => smooth_planar_diameters(mask),
+    };
+    let in_space = surface.as_ref().map_or_else(|_| voxel_3d_diameter(mask), |surface| Some(surface.max_diameter()));
+    let (Some(planar), Some(in_space)) = (planar, in_space) else {
         anyhow::bail!("component {} holds voxels but has no outline", component.label)
     };
     let ends = |chord: &Chord| [chord.start.to_array(), chord.end.to_array()];
     let (mean, max, peak) = uptake(mask, window, values)?;
-    let surface = Surface::of_mask(mask, refinement(component.n_voxels as f64 * mask.grid().voxel_volume_mm3(), mask));
     let shape = |of: fn(&Surface) -> f64| match &surface {
         Ok(surface) => Evaluable::Value(of(surface)),
         Err(reason) => Evaluable::not(reason.to_string()),
@@ -149,18 +191,12 @@ fn measure_component(
         surface_area_mm2: shape(|s| s.area().0),
         surface_volume_mm3: shape(|s| s.volume().0),
         sphericity: shape(Surface::sphericity),
+        touches_image_edge: false,
         centroid_lps: component.centroid.to_array(),
         mean,
         max,
         suv_peak: peak,
     })
-}
-
-/// From this volume on (a ball of radius 60 mm: an organ) the surface on the mask's own voxels is right within a percent.
-const LARGE_MM3: f64 = 900e3;
-
-fn refinement(volume_mm3: f64, mask: &Mask) -> Refinement {
-    if volume_mm3 < LARGE_MM3 { Refinement::fine_for(mask) } else { Refinement::OwnGrid }
 }
 
 type Uptake = (Evaluable<f64>, Evaluable<f32>, Evaluable<f64>);

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use formats::nifti;
-use imaging::registration::deformable::{DeformableRegistration, Stretch, register_deformable};
+use imaging::registration::deformable::{DeformableRegistration, Stretch, register_deformable, tell_local_motion};
 use imaging::registration::{
     Metric, Quality, Registration, RegistrationOptions, TransformKind, WITHIN_95, register as register_images,
     warp_image,
@@ -132,8 +132,12 @@ pub(crate) fn run(args: &Register) -> Result<u8, Failure> {
     let (fixed, moving) = (read(&args.fixed, "fixed")?, read(&args.moving, "moving")?);
     let masks = read_masks(args, &fixed, &moving).map_err(|error| image_input::refuse(args.json, error))?;
     let options = options(args, &fixed, &moving, &masks);
-    let registration = register_images(&fixed.image, &moving.image, &options)
+    let mut registration = register_images(&fixed.image, &moving.image, &options)
         .map_err(|error| image_input::refuse(args.json, error))?;
+    if args.transform != Transform::Deformable {
+        tell_local_motion(&fixed.image, &moving.image, &mut registration, &options)
+            .map_err(|error| image_input::refuse(args.json, error))?;
+    }
     let found = match args.transform {
         Transform::Rigid | Transform::Affine => Found { registration, bent: None },
         Transform::Deformable => {

@@ -43,7 +43,7 @@ pub(crate) struct Stage {
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 3 },
     Stage { name: "segment", version: 2 },
-    Stage { name: "register", version: 3 },
+    Stage { name: "register", version: 4 },
     Stage { name: "measure", version: 5 },
     Stage { name: "track", version: 6 },
     Stage { name: "margin", version: 6 },

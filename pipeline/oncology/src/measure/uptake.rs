@@ -74,6 +74,15 @@ mod tests {
     }
 
     #[test]
+    fn of_a_lesion_that_the_pet_holds_in_part_nothing_is_said() {
+        let pet = Volume::from_fn(grid(8, 4.0, "f"), |at| at.i as f32);
+        // The PET ends at 32 mm along j and k; half of the lesion lies beyond.
+        let lesion =
+            Mask::from_fn(grid(48, 1.0, "f"), |at| (8..12).contains(&at.i) && (28..36).contains(&at.j) && at.k < 8);
+        assert!(suv_max(&pet, &lesion).reason().unwrap().contains("50 % of the lesion lies outside the PET"));
+    }
+
+    #[test]
     fn a_lesion_smaller_than_a_voxel_is_the_voxel_it_lies_in() {
         let pet = Volume::from_fn(grid(8, 4.0, "f"), |at| (at.i + 10 * at.j + 100 * at.k) as f32);
         let small = |i: usize| Mask::from_fn(grid(64, 1.0, "f"), move |at| (at.i, at.j, at.k) == (i, 4, 0));

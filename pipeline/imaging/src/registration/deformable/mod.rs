@@ -11,6 +11,7 @@ mod inverse;
 mod kept_field;
 mod lattice;
 mod lesion_core;
+mod local_motion;
 mod normalised;
 mod proof;
 mod solve;
@@ -20,6 +21,7 @@ mod stretch;
 mod tests;
 
 pub use deformation::Deformation;
+pub use local_motion::tell_local_motion;
 pub use proof::DeformableRegistration;
 pub use stretch::Stretch;
 
@@ -28,6 +30,7 @@ use self::lesion_core::Core;
 use self::solve::{Displacement, solve};
 use super::level::N_LEVELS;
 use super::options::{Metric, RegistrationError, RegistrationOptions};
+use super::padding::imaged_pair;
 use super::prepared::Prepared;
 use super::result::Registration;
 use crate::{Affine, Mask, Patient, Volume};
@@ -49,6 +52,7 @@ pub fn register_deformable(
         let text = "deformable registration compares two images of one modality (normalised correlation)";
         return Err(RegistrationError::Options(text.to_owned()));
     }
+    let [fixed, moving] = &imaged_pair(fixed, moving, options);
     let prepared = Prepared::new(fixed, moving, options)?;
     let affine = start.fixed_to_moving()?;
     let cores = cores(options.fixed_exclusion)?;

@@ -1,0 +1,84 @@
+//! What a straight map leaves over: a bend on top of it tells where a part of the region moved on its own. The map stays as it is.
+
+use super::DeformableRegistration;
+use super::deformation::Deformation;
+use super::solve::solve;
+use crate::registration::level::N_LEVELS;
+use crate::registration::options::{Metric, RegistrationError, RegistrationOptions};
+use crate::registration::padding::imaged_pair;
+use crate::registration::prepared::Prepared;
+use crate::registration::quality::BLOCK_PASS_MM;
+use crate::registration::result::{Quality, Registration};
+use crate::{Patient, Point, Volume};
+
+/// Points of the region at which it is kept.
+const N_POINTS: usize = 2000;
+/// So much of the region may lie farther off before a reader should look.
+const FORGIVEN: f64 = 0.01;
+
+/// Adds to a rigid or affine registration of two images of one modality how far a bend would still move the tissue of the region; for
+/// any other one, and one that failed, nothing is done.
+pub fn tell_local_motion(
+    fixed: &Volume<f32>,
+    moving: &Volume<f32>,
+    straight: &mut Registration,
+    options: &RegistrationOptions<'_>,
+) -> Result<(), RegistrationError> {
+    let is_asked = options.metric == Metric::NormalizedCorrelation && straight.bend.is_none();
+    if !is_asked || straight.quality == Quality::Fail {
+        return Ok(());
+    }
+    let [fixed, moving] = &imaged_pair(fixed, moving, options);
+    let prepared = Prepared::new(fixed, moving, options)?;
+    let affine = straight.fixed_to_moving()?;
+    let found = Deformation::of(&solve(&prepared, &affine, &[], N_LEVELS), affine, fixed.grid().frame().clone());
+    let seen = prepared.samples_drawn(N_LEVELS - 1, N_POINTS, 7).into_iter().map(|s| Point::from_coords(s.at));
+    straight.leaves_over(&found, seen.collect());
+    Ok(())
+}
+
+impl DeformableRegistration {
+    /// How far the bend moves tissue of the region, mm, but for the hundredth part that it moves most; `None` where no point was seen.
+    pub fn farthest_mm(&self) -> Option<f64> {
+        let seen = self.evidence.local.round_trips.iter();
+        let moved: Vec<_> = seen.map(|(at, _)| (*at, self.deformation.displacement(*at).norm())).collect();
+        farthest(&moved).map(|(_, mm)| mm)
+    }
+
+    /// The straight map it started from, with what the bend would still move: for one that is kept straight.
+    #[must_use]
+    pub fn told_of(&self, mut straight: Registration) -> Registration {
+        let seen = self.evidence.local.round_trips.iter().map(|(at, _)| *at).collect();
+        straight.leaves_over(&self.deformation, seen);
+        straight
+    }
+}
+
+impl Registration {
+    fn leaves_over(&mut self, bend: &Deformation, seen: Vec<Point<Patient>>) {
+        let hidden = self.local.unseen.iter().map(|(at, _)| *at);
+        self.local.left_over = seen.into_iter().chain(hidden).map(|at| (at, bend.displacement(at).norm())).collect();
+        if let Some((at, mm)) = farthest(&self.local.left_over).filter(|(_, mm)| *mm > BLOCK_PASS_MM) {
+            doubt(self, at, mm);
+        }
+    }
+}
+
+/// The place that lies farthest off but for the few that are forgiven.
+fn farthest(left_over: &[(Point<Patient>, f64)]) -> Option<(Point<Patient>, f64)> {
+    let mut sorted = left_over.to_vec();
+    sorted.sort_by(|a, b| b.1.total_cmp(&a.1));
+    sorted.get((FORGIVEN * sorted.len() as f64) as usize).copied()
+}
+
+fn doubt(straight: &mut Registration, at: Point<Patient>, mm: f64) {
+    let [x, y, z] = at.to_array();
+    let text = format!(
+        "a bend moves tissue round x {x:.0}, y {y:.0}, z {z:.0} mm by {mm:.1} mm more (pass up to {BLOCK_PASS_MM} mm): a part of the region moved on its own, which only `deformable` follows"
+    );
+    if straight.quality < Quality::Review {
+        straight.quality = Quality::Review;
+        straight.reasons.clear();
+    }
+    straight.reasons.push(text);
+}
