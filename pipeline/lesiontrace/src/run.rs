@@ -27,6 +27,7 @@ pub(crate) use settings::Settings;
 use worker::Worker;
 
 mod decide;
+mod forecast;
 mod settings;
 mod worker;
 
@@ -118,7 +119,7 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let before = Settings::read(&request.out);
     let standing = Standing { request, roster: &roster, before: before.as_ref(), now: &now };
     if request.dry_run {
-        return dry_run(standing, &cohort, &budget).map_err(Failure::io);
+        return dry_run(standing, &cohort, &equipment, (&budget, n_threads)).map_err(Failure::io);
     }
     let at_work = AtWork::new(&request.out);
     signal.watch(&at_work);

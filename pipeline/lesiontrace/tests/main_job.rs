@@ -78,6 +78,28 @@ fn a_sound_cohort_is_done_with_tables_and_pages() {
     assert_eq!((&entry(&status, "A-1")["attempt"], &entry(&status, "A-1")["message"]), (&1.into(), &"".into()));
 }
 
+/// The forecast of a dry run is of what is done, and bytes do not depend on the machine.
+#[test]
+fn a_dry_run_forecasts_what_the_run_leaves_on_disk() {
+    let cohort = Cohort::new(&["A-1", "B-2"]);
+    let said = |more: &[&str]| {
+        let [study, archive, out] = ["study.toml", "archive", "out"].map(|p| cohort.path(p).display().to_string());
+        let mut command = assert_cmd::Command::new(env!("CARGO_BIN_EXE_lesiontrace"));
+        let call = ["run", &study, "--archive", &archive, "--out", &out, "--threads", "2", "--dry-run"];
+        String::from_utf8(command.args(call).args(more).output().unwrap().stdout).unwrap()
+    };
+    let before = said(&[]);
+    let line = before.lines().find(|line| line.starts_with("forecast: ")).unwrap_or_else(|| panic!("{before}"));
+    assert!(line.contains("with 2 threads") && line.contains("of memory"), "{line}");
+    assert!(before.contains("for 4 visits with 1 million voxels to read and 2 registrations"), "{before}");
+    let disk = line.rsplit(", ").next().unwrap().strip_suffix(" MB on disk").unwrap();
+    let [low, high] = disk.split_once(" to ").map(|ends| [ends.0, ends.1].map(|n| n.parse::<u64>().unwrap())).unwrap();
+    assert_eq!(run(&cohort, "out", &[]).0, DONE);
+    let bytes: usize = comparable(&cohort.path("out")).values().map(Vec::len).sum();
+    assert!((low * 1_000_000..=high * 1_000_000).contains(&(bytes as u64)), "{bytes}: {line}");
+    assert!(said(&["--resume"]).contains("forecast: nothing to do"));
+}
+
 /// What a reader of SDTM makes of the tumour tables is what the images gave.
 #[test]
 fn the_tumour_tables_give_the_responses_again() {

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use super::forecast::{Means, forecast};
 use super::settings::Settings;
 use super::{Outcome, RunRequest, memory_need};
 use crate::ledger::{self, Entry, Roster, State};
+use crate::manifest::Equipment;
 use crate::memory_bound::MemoryBound;
 use crate::plan::{CohortPlan, PatientPlan};
 use crate::{artifacts, out, reading};
@@ -117,14 +119,21 @@ fn damaged(out: &Path, entry: &Entry) -> Option<String> {
     artifacts::damage(&out::patient_folder(out, &entry.id), &entry.files)
 }
 
-/// Says what would be done, and why; nothing is written.
-pub(super) fn dry_run(standing: Standing<'_>, cohort: &CohortPlan, budget: &MemoryBound) -> anyhow::Result<Outcome> {
+/// Says what would be done, why, and what it will take; nothing is written.
+pub(super) fn dry_run(
+    standing: Standing<'_>,
+    cohort: &CohortPlan,
+    equipment: &Equipment,
+    (budget, n_threads): (&MemoryBound, usize),
+) -> anyhow::Result<Outcome> {
     let transform = standing.request.study.study.registration.transform;
     let mut text = String::new();
-    let mut n_todo = 0;
+    let mut todo = Vec::new();
     for patient in &cohort.patients {
         let decision = decide(standing, patient)?;
-        n_todo += usize::from(decision.is_done_now);
+        if decision.is_done_now {
+            todo.push(patient);
+        }
         let (verb, need, n_visits) =
             (verb(decision.is_done_now), memory_need(patient, transform) >> 20, patient.visits.len());
         text.push_str(&format!("{}: {verb} ({}): {n_visits} visits, about {need} MiB", patient.id, decision.why));
@@ -138,7 +147,8 @@ pub(super) fn dry_run(standing: Standing<'_>, cohort: &CohortPlan, budget: &Memo
         text.push('\n');
     }
     let n = cohort.patients.len();
-    text.push_str(&format!("{n_todo} of {n} patients to do, memory bound {budget}\n"));
+    text.push_str(&format!("{} of {n} patients to do, memory bound {budget}\n", todo.len()));
+    text.push_str(&forecast(&todo, Means::of(equipment, n_threads, budget.bytes)).as_text(n_threads));
     let kept = if standing.request.force {
         "nothing is taken from the cache (--force)"
     } else {
