@@ -24,7 +24,7 @@ pub(crate) use export::{DicomKind, Export};
 pub(crate) use quality::{CompareMasks, Validate};
 pub(crate) use report::Report;
 pub(crate) use review::{Review, ReviewAction};
-pub(crate) use shell::{Completions, Man};
+pub(crate) use shell::{Completions, Man, Schema};
 pub(crate) use steps::{
     Assess, Between, Case, Convert, Criterion, CriterionAction, Index, Likeness, Margin, Measure, Model, ModelAction,
     Register, Segment, Suv, Transform, Warp,
@@ -185,6 +185,9 @@ pub(crate) enum Command {
     /// Response criteria: list the built-in ones, or show one with its sources.
     #[command(after_help = "Example: lesiontrace criterion show recist_1_1")]
     Criterion(Criterion),
+    /// Prints the JSON Schema (draft 2020-12) of study files, readers' files or what a run leaves.
+    #[command(after_help = "Example: lesiontrace schema study > study.schema.json")]
+    Schema(Schema),
     /// Completion of commands, options and their values for a shell.
     #[command(
         after_help = "Examples: lesiontrace completions bash > ~/.local/share/bash-completion/completions/lesiontrace\n          lesiontrace completions zsh > ~/.zfunc/_lesiontrace"

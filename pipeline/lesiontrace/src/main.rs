@@ -45,6 +45,7 @@ mod reading;
 mod rules;
 mod run;
 mod schedule;
+mod schema;
 mod session;
 mod shard;
 mod source_record;

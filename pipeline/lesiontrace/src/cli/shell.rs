@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap_complete::Shell;
 
+use crate::schema::Document;
+
 #[derive(Debug, Args)]
 pub(crate) struct Completions {
     /// The shell.
@@ -16,4 +18,11 @@ pub(crate) struct Completions {
 pub(crate) struct Man {
     /// Folder to write the pages into; made where it is missing.
     pub(crate) folder: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// Of which document.
+    #[arg(value_enum)]
+    pub(crate) document: Document,
 }

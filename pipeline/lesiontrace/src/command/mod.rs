@@ -25,6 +25,7 @@ mod register;
 mod report;
 mod review;
 mod run;
+mod schema;
 mod segment;
 mod segment_each;
 mod segment_memory;
@@ -74,6 +75,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Pull(args) => pull::run(args, &cli.global),
         Command::Push(args) => push::run(args, &cli.global),
         Command::Demo(args) => demo::run(args, &cli.global),
+        Command::Schema(args) => schema::run(args),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
     }
