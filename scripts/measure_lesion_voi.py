@@ -8,6 +8,8 @@
       lesions of 5 to 40 mm in the liver of a CT that no network saw (scripts/make_inserted_lesions.py), all networks together
   scripts/measure_lesion_voi.py baselines --data STS --out TABLE.csv
       thresholds and region growing from the first click, each tuned on the other folds
+  scripts/measure_lesion_voi.py balls --models models --out TABLE.csv
+      balls in a box, brighter or darker than what is round them, all networks together
   scripts/measure_lesion_voi.py trust --data STS --table TABLE.csv
       for outlines from a click the agreement from which at most 5 % lie below a Dice of 0.6, chosen on four folds, on the fifth
 
@@ -32,6 +34,7 @@ import numpy as np  # noqa: E402
 from scipy import ndimage  # noqa: E402
 
 from lesion_voi import data  # noqa: E402
+from lesion_voi.balls import balls  # noqa: E402
 
 MODEL = {"CT": "lesion-voi-ct", "MR": "lesion-voi-mr", "PT": "lesion-voi-pet"}
 SEED = 3
@@ -271,9 +274,21 @@ def tell(rows):
                 print(f"{modality} {click} {low:.0f} to {high:.0f} ml: {summary(some)}")
 
 
+def in_boxes(args, work):
+    """Balls of known volume, each in the box that touches it."""
+    out = work / "outline.nii.gz"
+
+    def outlined(modality, image, path, low, high):
+        model = sorted(args.models.glob(MODEL[modality] + "-*"))[-1]
+        labels, said = segmented(args.lesiontrace, model, path, f"--box={lps(image, low)},{lps(image, high)}", out)
+        return labels > 0, said[0]
+
+    return balls(work, outlined, lambda: long_axis(args.lesiontrace, out))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["sarcomas", "inserted", "baselines", "trust"])
+    parser.add_argument("what", choices=["sarcomas", "inserted", "baselines", "balls", "trust"])
     parser.add_argument("--data", type=pathlib.Path)
     parser.add_argument("--cases", type=pathlib.Path)
     parser.add_argument("--models", type=pathlib.Path, default="models")
@@ -288,14 +303,15 @@ def main():
         parser.error("--out names the table to write")
     work = pathlib.Path(tempfile.mkdtemp())
     try:
-        rows = {"sarcomas": sarcomas, "inserted": inserted, "baselines": baselines}[args.what](args, work)
+        rows = {"sarcomas": sarcomas, "inserted": inserted, "baselines": baselines, "balls": in_boxes}[args.what](args, work)
     finally:
         shutil.rmtree(work)
     with args.out.open("w", newline="") as file:
         writer = csv.DictWriter(file, rows[0].keys(), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    tell(rows)
+    if args.what != "balls":
+        tell(rows)
 
 
 if __name__ == "__main__":
