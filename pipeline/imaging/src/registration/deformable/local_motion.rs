@@ -38,13 +38,6 @@ pub fn tell_local_motion(
 }
 
 impl DeformableRegistration {
-    /// How far the bend moves tissue of the region, mm, but for the hundredth part that it moves most; `None` where no point was seen.
-    pub fn farthest_mm(&self) -> Option<f64> {
-        let seen = self.evidence.local.round_trips.iter();
-        let moved: Vec<_> = seen.map(|(at, _)| (*at, self.deformation.displacement(*at).norm())).collect();
-        farthest(&moved).map(|(_, mm)| mm)
-    }
-
     /// The straight map it started from, with what the bend would still move: for one that is kept straight.
     #[must_use]
     pub fn told_of(&self, mut straight: Registration) -> Registration {
@@ -55,10 +48,17 @@ impl DeformableRegistration {
 }
 
 impl Registration {
+    /// How far a bend would still move what a straight map carried, mm, but for the hundredth part that it would move most; `None` where
+    /// that was not looked for.
+    pub fn left_over_farthest_mm(&self) -> Option<f64> {
+        farthest(&self.local.left_over).map(|(_, mm)| mm)
+    }
+
     fn leaves_over(&mut self, bend: &Deformation, seen: Vec<Point<Patient>>) {
+        let is_told = !self.local.left_over.is_empty();
         let hidden = self.local.unseen.iter().map(|(at, _)| *at);
         self.local.left_over = seen.into_iter().chain(hidden).map(|at| (at, bend.displacement(at).norm())).collect();
-        if let Some((at, mm)) = farthest(&self.local.left_over).filter(|(_, mm)| *mm > BLOCK_PASS_MM) {
+        if let Some((at, mm)) = farthest(&self.local.left_over).filter(|(_, mm)| !is_told && *mm > BLOCK_PASS_MM) {
             doubt(self, at, mm);
         }
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::registration::tests::{
     COARSE, FINE, V, bulge, deformed, fixed_image, hash, image, liver, liver_shape, moving_grid, near, options,
 };
-use crate::registration::{Quality, RegistrationError, RegistrationOptions, TransformKind, register_rigid};
+use crate::registration::{Quality, RegistrationError, RegistrationOptions, TransformKind, WITHIN_95, register_rigid};
 use crate::{Grid, Mask, Point};
 
 /// Distances by which points of the liver are missed, ascending: each is carried to the moving image and, by the true map, back.
@@ -42,6 +42,43 @@ fn a_bulge_of_12_mm_is_followed() {
     assert!(after[200] < 0.7 && after[380] < 1.6 && before[380] > 4.0, "{} {}", after[200], after[380]);
     assert_eq!(found.quality(), Quality::Pass, "{:?}", found.reasons());
     assert_eq!(found.evidence.transform, Some(TransformKind::Deformable));
+}
+
+#[test]
+fn a_straight_map_tells_which_part_moved_on_its_own() {
+    let fixed = fixed_image(FINE);
+    let mask = liver(fixed.grid(), 8.0);
+    let options = RegistrationOptions { fixed_mask: Some(&mask), ..options() };
+    let told = |peak_mm: f64| {
+        let moving = deformed(&near(), FINE, peak_mm);
+        let before = register_rigid(&fixed, &moving, &options).unwrap();
+        let mut straight = before.clone();
+        tell_local_motion(&fixed, &moving, &mut straight, &options).unwrap();
+        assert_eq!(straight.moving_to_fixed, before.moving_to_fixed, "the map stays");
+        (before, straight)
+    };
+    let (_, still) = told(0.0);
+    println!("nothing moved: {:?}", still.left_over_farthest_mm());
+    assert!(still.left_over_farthest_mm().unwrap() < 2.5, "{:?}", still.left_over_farthest_mm());
+    assert!(!still.reasons.iter().any(|reason| reason.contains("moved on its own")));
+    let (before, moved) = told(10.0);
+    let farthest = moved.left_over_farthest_mm().unwrap();
+    assert!(farthest > 4.0, "{farthest}");
+    assert_eq!(farthest > 5.0, moved.reasons.iter().any(|reason| reason.contains("moved on its own")));
+    // Nearer to the truth than before: what a rigid map misses at the bulge lies within what is stated there.
+    let (apply, sigma) = (moved.fixed_to_moving().unwrap(), |r: &Registration, p| r.error_at(p).map(|e| e.sigma().0));
+    let (truth, shift) = (near(), bulge(10.0));
+    let mut within = [0; 2];
+    for n in 0..100 {
+        let p = V::new(-70.0, -20.0, 5.0) + V::from_fn(|a, _| 12.0 * hash([n, a as i64, 3], 55));
+        let q = truth.apply(apply.apply(Point::from_coords(p))).coords;
+        let missed = (q + shift(q) - p).norm();
+        for (n, r) in [&before, &moved].into_iter().enumerate() {
+            within[n] += usize::from(sigma(r, Point::from_coords(p)).is_some_and(|mm| missed <= WITHIN_95 * mm));
+        }
+    }
+    println!("within what is stated: {within:?} of 100 without and with the bend");
+    assert!(within[1] >= 90 && within[1] > within[0], "{within:?}");
 }
 
 /// A ball of the liver as a mask on a grid of either image.
