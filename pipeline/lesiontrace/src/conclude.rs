@@ -10,7 +10,7 @@ use oncology::endpoint::Preset;
 use oncology::reads::ReadRow;
 use oncology::study::BestOf;
 use oncology::{AssessmentRow, Date, LesionState, MarginRow, MeasurementRow};
-use report::PatientPage;
+use report::{KeyImage, PatientPage};
 
 use crate::config::Study;
 use crate::manifest::{Equipment, Part};
@@ -66,6 +66,11 @@ impl Concluded {
     /// The patient's page as HTML.
     pub(crate) fn html(&self) -> Result<String, StageError> {
         report::render_patient(&self.page).map_err(|error| StageError::new("report", "page", error.to_string()))
+    }
+
+    /// The page's key images.
+    pub(crate) fn key_images(&self) -> &[KeyImage] {
+        &self.page.key_images
     }
 
     /// Writes page and rows into the patient's folder.

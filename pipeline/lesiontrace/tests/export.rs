@@ -101,6 +101,36 @@ fn measurements_and_responses_become_reports_with_the_tables_numbers() {
 }
 
 #[test]
+fn key_images_become_secondary_captures_with_the_pixels_of_their_png() {
+    let cohort = Cohort::new(&["A-1", "B-2"]);
+    assert_eq!(run(&cohort, "out", &[]).0, 0);
+    let (code, json, stderr) = export(&cohort, "key", &[]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(json["objects"].as_array().unwrap().len(), 4, "one lesion each, two visits: {json}");
+    let dcm = cohort.path(&format!("out/patients/A-1/dicom/{FOLLOW_UP}_ct_portal_venous_L1_key.dcm"));
+    let png = cohort.path(&format!("out/patients/A-1/key_images/{FOLLOW_UP}_ct_portal_venous_L1.png"));
+    let (first, png) = (std::fs::read(&dcm).unwrap(), std::fs::read(png).unwrap());
+    let header = read_header(&dcm).unwrap().unwrap();
+    // Width and height stand at bytes 16 to 24 of a PNG.
+    let side = |at: usize| u32::from_be_bytes(png[at..at + 4].try_into().unwrap());
+    assert_eq!([header.columns, header.rows], [side(16), side(20)]);
+    let source = read_header(
+        &cohort.path(&format!("archive/0/{FOLLOW_UP}")).read_dir().unwrap().next().unwrap().unwrap().path(),
+    );
+    assert_eq!(header.study_uid, source.unwrap().unwrap().study_uid);
+    export(&cohort, "key", &[]);
+    assert_eq!(first, std::fs::read(&dcm).unwrap(), "the same results give the same bytes");
+    // A reader says that it is no lesion: its picture goes with the results it told of.
+    let reads = "patient_id,lesion_id,item,value,reader,read_at\nA-1,L1,finding,reject,R1,2024-03-04T09:30:00Z\n";
+    cohort.write("reads.csv", reads);
+    let [out, reads] = ["out", "reads.csv"].map(|name| cohort.path(name).display().to_string());
+    let (code, stderr) = calls::call(&["review", "apply", &out, "--reads", &reads]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(export(&cohort, "key", &[]).0, 0);
+    assert!(!dcm.is_file() && !cohort.path("out/patients/A-1/key_images").exists());
+}
+
+#[test]
 fn what_cannot_be_exported_is_said_with_the_remedy() {
     let cohort = Cohort::new(&["A-1"]);
     let kept = cohort::study("source = \"imported\"");

@@ -79,7 +79,7 @@ impl Tile {
     }
 
     /// The tile at a scale, organ lowest, lesion uppermost.
-    fn draw(&self, pixels_per_mm: f64) -> RgbImage {
+    pub(crate) fn draw(&self, pixels_per_mm: f64) -> RgbImage {
         let size = |n: u32, mm: f64| (f64::from(n) * mm * pixels_per_mm).floor().max(1.0) as u32;
         let (width, height) = (size(self.width, self.pixel_mm[0]), size(self.height, self.pixel_mm[1]));
         let mut colored = RgbImage::new(self.width, self.height);

@@ -16,6 +16,7 @@ mod error;
 pub mod figure;
 mod figure_files;
 pub mod key_image;
+pub mod key_picture;
 mod lesion_table;
 pub mod margin_map;
 mod margin_view;
@@ -49,6 +50,7 @@ pub use earlier_visit::{EarlierFinding, EarlierVisit};
 pub use error::ReportError;
 pub use figure_files::{FigureFile, cohort_figures};
 pub use key_image::{KeyImage, Orientation, Outline, OutlineRole, PixelToPatient};
+pub use key_picture::{KeyPicture, key_picture};
 pub use margin_map::MarginMap;
 pub use patient_page::{
     Covariate, CriterionInfo, FollowUpEnd, FollowUpEndKind, PatientPage, Quality, RegistrationQuality, SeriesUsed,

@@ -204,23 +204,30 @@ fn picture(image: &KeyImage, px_per_mm: f64) -> Result<Picture, ReportError> {
 /// Outlines, calipers, scale bar and letters, in mm of the field of view. Lines keep their width on the screen.
 fn overlay(image: &KeyImage) -> String {
     let [width, height] = image.field_mm();
-    let to_mm = |point: &[f64; 2]| [(point[0] + 0.5) * image.pixel_mm[0], (point[1] + 0.5) * image.pixel_mm[1]];
+    format!(
+        r#"<svg class="overlay" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true" fill="none">{}</svg>"#,
+        coordinate(width),
+        coordinate(height),
+        drawing(image, 1.0)
+    )
+}
+
+/// The same without the element round it, `scale` units a millimetre.
+pub(crate) fn drawing(image: &KeyImage, scale: f64) -> String {
+    let [width, height] = image.field_mm().map(|mm| mm * scale);
+    let place = |point: &[f64; 2]| [0, 1].map(|axis| (point[axis] + 0.5) * image.pixel_mm[axis] * scale);
     let mut marks = String::new();
     for outline in &image.outlines {
-        let data = path_data(&outline.points.iter().map(to_mm).collect::<Vec<_>>());
+        let data = path_data(&outline.points.iter().map(place).collect::<Vec<_>>());
         if !data.is_empty() {
             let _ = write!(marks, r#"<path d="{data}Z" {}/>"#, outline.role.stroke());
         }
     }
     for ends in &image.calipers {
-        marks.push_str(&caliper(&[to_mm(&ends[0]), to_mm(&ends[1])], 0.022 * width));
+        marks.push_str(&caliper(&[place(&ends[0]), place(&ends[1])], 0.022 * width));
     }
-    let letters = letters(image, [width, height]);
-    format!(
-        r#"<svg class="overlay" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true" fill="none"><g class="marks" stroke-linejoin="round">{marks}</g>{letters}</svg>"#,
-        coordinate(width),
-        coordinate(height)
-    )
+    let letters = letters(image, [width, height], scale);
+    format!(r#"<g class="marks" stroke-linejoin="round">{marks}</g>{letters}"#)
 }
 
 /// A caliper: a line with a short bar at each end, dark below so that it stands out on bright tissue too.
@@ -256,14 +263,15 @@ fn put(text: &mut String, at: [f64; 2], anchor: &str, size: f64, letter: &str) {
     );
 }
 
-fn letters(image: &KeyImage, [width, height]: [f64; 2]) -> String {
+fn letters(image: &KeyImage, [width, height]: [f64; 2], scale: f64) -> String {
     let mut text = edge_letters(&image.orientation, [width, height]);
     let (size, pad) = (0.05 * width, 0.02 * width);
     if image.scale_bar_mm > 0.0 {
-        let bar = image.scale_bar_mm.min(width - 2.0 * pad);
+        let bar = (image.scale_bar_mm * scale).min(width - 2.0 * pad);
         let y = height - 1.4 * pad;
         let data = path_data(&[[pad, y - pad], [pad, y], [pad + bar, y], [pad + bar, y - pad]]);
-        let length = format!("{} mm", fixed(bar, usize::from(bar.fract() != 0.0)));
+        let mm = bar / scale;
+        let length = format!("{} mm", fixed(mm, usize::from((mm - mm.round()).abs() > 1e-9)));
         put(&mut text, [pad, y - 1.6 * pad], "start", size, &length);
         let _ = write!(text, r##"<path d="{data}" stroke="#ffffff" stroke-width="1.6"/>"##);
     }

@@ -24,6 +24,7 @@ pub mod encapsulated_pdf;
 #[cfg(test)]
 mod fixture;
 mod item;
+pub mod key_picture;
 pub mod measurement_report;
 mod object;
 pub mod segmentation;
@@ -31,6 +32,7 @@ mod source;
 pub mod structure_set;
 
 pub use encapsulated_pdf::DocumentToWrite;
+pub use key_picture::KeyPictureToWrite;
 pub use measurement_report::{
     Answer, EvaluationToWrite, GroupToWrite, LineToWrite, MeasurementToWrite, RegionToWrite, ReportToWrite, TimePoint,
 };

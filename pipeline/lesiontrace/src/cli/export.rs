@@ -13,6 +13,8 @@ pub(crate) enum DicomKind {
     Sr,
     /// The patient's report as an encapsulated PDF.
     Pdf,
+    /// Key images with outlines and calipers burned in (secondary capture), and the same as PNG in OUT/patients/ID/key_images.
+    Key,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::{DicomKind, Export};
 use crate::exit::{self, Failure};
+use crate::finished::Finished;
 use crate::ledger::{self, Entry, State};
 use crate::out;
 use images::Images;
@@ -20,6 +21,7 @@ mod images;
 mod lines;
 mod observers;
 mod patient;
+mod pictures;
 mod report;
 mod segments;
 mod visit;
@@ -59,6 +61,8 @@ struct Request<'a> {
     out: &'a Path,
     kinds: BTreeSet<DicomKind>,
     images: Images,
+    /// What pages are made anew with, where key images are asked for.
+    finished: Option<Finished>,
 }
 
 /// Writes the objects; exit code 1 when some of what was asked for could not be made.
@@ -73,7 +77,9 @@ pub(crate) fn run(args: &Export) -> Result<u8, Failure> {
     if kinds.contains(&DicomKind::Sr) {
         kinds.insert(DicomKind::Seg);
     }
-    let request = Request { out: &args.out, kinds, images };
+    let finished = kinds.contains(&DicomKind::Key).then(|| Finished::read(&args.out));
+    let finished = finished.transpose().map_err(Failure::bad_input)?;
+    let request = Request { out: &args.out, kinds, images, finished };
     let of_patients: Vec<Result<Outcome, anyhow::Error>> =
         ledger.patients.par_iter().map(|entry| of_entry(&request, entry)).collect();
     let mut outcome = Outcome { schema_version: 1, ..Outcome::default() };
@@ -93,7 +99,7 @@ pub(crate) fn run(args: &Export) -> Result<u8, Failure> {
 
 fn of_entry(request: &Request<'_>, entry: &Entry) -> anyhow::Result<Outcome> {
     if matches!(entry.state, State::Done | State::Stale) {
-        return patient::export(request, &entry.id);
+        return patient::export(request, entry);
     }
     let reason = "the run did not finish this patient; `lesiontrace status` says why".to_owned();
     let refused = vec![Refused { patient_id: entry.id.clone(), visit: String::new(), reason }];
@@ -143,10 +149,11 @@ fn say(args: &Export, outcome: &Outcome) -> anyhow::Result<()> {
     }
     let n = |modality: &str| outcome.objects.iter().filter(|o| o.modality == modality).count();
     out::print(&format!(
-        "{} segmentations, {} structured reports, {} documents in {}; {} not written\n",
+        "{} segmentations, {} structured reports, {} documents, {} key images in {}; {} not written\n",
         n("SEG"),
         n("SR"),
         n("DOC"),
+        n("OT"),
         args.out.join("patients/<id>/dicom").display(),
         outcome.refused.len()
     ))

@@ -25,6 +25,7 @@ pub use incidence::incidence;
 pub use kaplan_meier::kaplan_meier;
 pub use margin_map::margin_map;
 pub use margin_outcome::margin_outcome;
+pub(crate) use raster::rgba;
 pub use raster::{PRINT_SCALE, png};
 pub use spider::{SpiderLine, SpiderPlot, spider};
 pub use swimmer::swimmer;

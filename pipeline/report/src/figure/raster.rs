@@ -41,6 +41,16 @@ pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
     pixels.encode_png().map_err(|error| failed(error.to_string()))
 }
 
+/// A drawing on nothing, a pixel per CSS pixel: red, green, blue and opacity, the colours multiplied with it.
+pub(crate) fn rgba(svg: &str) -> Result<Vec<u8>, ReportError> {
+    let failed = |message: String| ReportError::Raster { message };
+    let tree = Tree::from_str(svg, &OPTIONS).map_err(|error| failed(error.to_string()))?;
+    let [width, height] = [tree.size().width(), tree.size().height()].map(|side| side as u32);
+    let mut pixels = Pixmap::new(width, height).ok_or_else(|| failed(format!("{width} x {height} pixels")))?;
+    resvg::render(&tree, Transform::identity(), &mut pixels.as_mut());
+    Ok(pixels.take())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,6 +16,9 @@ const SHORT_STRING: usize = 16;
 /// Longest value of representation LO.
 const LONG_STRING: usize = 64;
 
+/// Longest value of representation LT.
+const LONG_TEXT: usize = 10_240;
+
 /// A data set, or an item of a sequence, under construction.
 #[derive(Debug, Clone)]
 pub(super) struct Item {
@@ -38,6 +41,12 @@ impl Item {
         let held: String = value.chars().map(|c| if c == '\\' || c.is_control() { ' ' } else { c }).collect();
         let cut: String = held.trim().chars().take(LONG_STRING).collect();
         self.text(tag, VR::LO, cut.trim_end())
+    }
+
+    /// A text of any length and content as a value of representation LT, up to 10,240 characters.
+    pub(super) fn long_text(self, tag: Tag, value: &str) -> Self {
+        let held: String = value.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONG_TEXT).collect();
+        self.text(tag, VR::LT, held.trim_end())
     }
 
     /// Numbers as decimal strings; the caller passes finite ones.

@@ -7,11 +7,13 @@ use formats::dicom::write::encapsulated_pdf::encapsulated_pdf;
 use formats::dicom::write::{DocumentToWrite, ObjectToWrite, WrittenObject};
 use imaging::Note;
 
+use super::pictures::{KeyObject, pictures};
 use super::visit::{self, Made, Visit};
 use super::{Outcome, Refused, Request, Written};
 use crate::browser::Browser;
 use crate::cli::DicomKind;
 use crate::exported::{self, Exported};
+use crate::ledger::Entry;
 use crate::out;
 use crate::patient::PatientResult;
 use crate::source_record::{self, SourceRecord, VisitSource};
@@ -20,7 +22,8 @@ use crate::source_record::{self, SourceRecord, VisitSource};
 const DOC_SERIES: u32 = 9703;
 
 /// Writes what was asked for; objects of those kinds from an earlier export go first.
-pub(super) fn export(request: &Request<'_>, id: &str) -> anyhow::Result<Outcome> {
+pub(super) fn export(request: &Request<'_>, entry: &Entry) -> anyhow::Result<Outcome> {
+    let id = entry.id.as_str();
     let mut outcome = Outcome::default();
     let folder = out::patient_folder(request.out, id);
     let refuse = |visit: &str, reason: String| Refused { patient_id: id.to_owned(), visit: visit.to_owned(), reason };
@@ -58,6 +61,14 @@ pub(super) fn export(request: &Request<'_>, id: &str) -> anyhow::Result<Outcome>
                 .into_iter()
                 .map(|note| Note { message: format!("patient {id}, {}: {}", source.visit, note.message), ..note }),
         );
+    }
+    if request.kinds.contains(&DicomKind::Key) {
+        let (objects, refused) = pictures(request, entry, (&record, &result), &mut outcome.notes)?;
+        outcome.refused.extend(refused);
+        for KeyObject { source, name, made } in objects {
+            exported.objects.insert(name.clone(), listed(&made, exported::basis(&folder, false)?));
+            outcome.objects.push(keep(request, &dicom.join(name), id, source, &made)?);
+        }
     }
     if request.kinds.contains(&DicomKind::Pdf) {
         let mut notes = Vec::new();
@@ -165,6 +176,7 @@ fn remove_earlier(dicom: &Path, request: &Request<'_>) -> anyhow::Result<()> {
         DicomKind::Seg => "_seg.dcm",
         DicomKind::Sr => "_sr.dcm",
         DicomKind::Pdf => "_doc.dcm",
+        DicomKind::Key => "_key.dcm",
     };
     for path in entries.filter_map(|entry| entry.ok().map(|e| e.path())) {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -120,7 +120,8 @@ fn report(
     Ok(Some(Made { object, predecessor, ..first }))
 }
 
-fn slices(source: &VisitSource) -> Vec<SourceSlice> {
+/// The image of each slice.
+pub(super) fn slices(source: &VisitSource) -> Vec<SourceSlice> {
     let slice = |slice: &SliceRecord| SourceSlice {
         sop_class_uid: slice.sop_class_uid.clone(),
         sop_instance_uid: slice.sop_instance_uid.clone(),
