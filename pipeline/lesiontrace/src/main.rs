@@ -6,6 +6,7 @@
 mod altered;
 mod artifacts;
 mod at_work;
+mod bids;
 mod browser;
 mod cache;
 mod cli;

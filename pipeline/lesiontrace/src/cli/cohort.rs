@@ -54,6 +54,9 @@ pub(crate) struct Run {
     /// Lock the analysis: later runs on this folder with another program, study, criterion, preset or model are refused.
     #[arg(long)]
     pub(crate) freeze: bool,
+    /// Also write outlines and tables as a BIDS derivative data set, OUT/bids; with --shard, `collect --bids` does.
+    #[arg(long)]
+    pub(crate) bids: bool,
     /// Memory the patients at work may need together, such as 8GiB, the default; never more than four fifths of what Slurm or a
     /// cgroup grants, and just these where Slurm grants some and nothing is said here.
     #[arg(long)]
@@ -74,6 +77,9 @@ pub(crate) enum Only {
 pub(crate) struct Collect {
     /// Folder of a run.
     pub(crate) out: PathBuf,
+    /// Also write outlines and tables as a BIDS derivative data set, OUT/bids.
+    #[arg(long)]
+    pub(crate) bids: bool,
 }
 
 #[derive(Debug, Args)]

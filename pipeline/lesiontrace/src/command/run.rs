@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use oncology::reads::ReadRow;
 
+use super::collect::write_bids;
 use crate::cli::{Global, Only, Run};
 use crate::collect::collect;
 use crate::exit::Failure;
@@ -40,6 +41,9 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
     }
     if request.shard.is_none() {
         let collected = collect(&request.out).map_err(Failure::io)?;
+        if args.bids {
+            write_bids(&request.out, &request.study.study.cohort.name, &collected)?;
+        }
         let text = format!(
             "{} patients in the cohort, {} failed in this run, {} not done; tables and report in {}\n",
             collected.results.len(),
