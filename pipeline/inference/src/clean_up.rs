@@ -1,52 +1,70 @@
-//! What a card asks for after the labels are found: nothing far from its organ, the largest component, no tiny ones, no holes.
+//! What a card asks for after the labels are found: nothing far from its organ, no tiny ones, the largest component, no holes.
 //!
 //! Components hang together over faces, edges and corners (26 neighbours); a hole is background from which no path over faces
-//! (6 neighbours) leads round the label.
+//! (6 neighbours) leads round the label. Findings come first, then what they lie in, then holes: an organ that a tumour or the zone
+//! of an ablation cuts through is one with them in it, and no rule deletes a part of it that hangs together with the rest over them.
 
-use imaging::components::{Connectivity, components};
+mod links;
+
+use std::collections::BTreeSet;
+
+use imaging::components::{Components, Connectivity, components};
 use imaging::distance::distance_to;
 use imaging::morphology;
 use imaging::{Index3, LabelMap, Mask, Note, Window};
 
+use self::links::linked;
 use crate::card::{Card, Label, OnlyNear};
 
 /// A voxel centre this little beyond the distance, in mm, is still near: the rounding of a spacing times a count.
 const DISTANCE_TOLERANCE_MM: f64 = 1e-6;
 
-/// Applies the rules of every label in ascending order and notes what was changed.
+/// Dropping more than this part of a label of which the largest component is kept is worth a look.
+const MUCH: f64 = 0.05;
+
+/// Applies the rules of every label, in ascending order within each round, and notes what was changed.
 pub(crate) fn clean_up(labels: &mut LabelMap, card: &Card, notes: &mut Vec<Note>) {
-    for label in &card.labels {
-        if let Some(near) = &label.only_near {
-            drop_far(labels, label, near, notes);
+    let drop_all_far = |labels: &mut LabelMap, notes: &mut Vec<Note>| {
+        for label in &card.labels {
+            if let Some(near) = &label.only_near {
+                drop_far(labels, label, near, notes);
+            }
         }
+    };
+    drop_all_far(labels, notes);
+    let (organs, findings): (Vec<&Label>, Vec<&Label>) =
+        card.labels.iter().partition(|label| !linked(label, card).is_empty());
+    for label in findings.iter().chain(&organs) {
         if label.keep_largest || label.min_volume_mm3.is_some() {
-            drop_components(labels, label, notes);
+            drop_components(labels, label, &linked(label, card), notes);
         }
-        if label.fill_holes {
-            fill_holes(labels, label, notes);
-        }
+    }
+    // What was near a part of an organ that is gone is near nothing.
+    drop_all_far(labels, notes);
+    for label in card.labels.iter().filter(|label| label.fill_holes) {
+        fill_holes(labels, label, notes);
     }
 }
 
 /// A finding is judged by its nearest voxel and stays or goes whole: cut at the distance it would be left hollow.
 fn drop_far(labels: &mut LabelMap, label: &Label, near: &OnlyNear, notes: &mut Vec<Note>) {
-    let Some((window, mask)) = surroundings(labels, label) else { return };
+    let Some((window, mask)) = surroundings(labels, &BTreeSet::from([label.index])) else { return };
     let anchor = labels.map(|v| near.labels.contains(v));
     let limit = near.within_mm + DISTANCE_TOLERANCE_MM;
     // Without an anchor there is no distance: nothing of the label is near it.
     let distance = distance_to(&anchor).ok();
     let found = components(&mask, Connectivity::Corners);
-    let finding = found.labels.values();
-    let mut is_near = vec![false; found.list.len() + 1];
-    for (n, finding) in finding.iter().enumerate().filter(|(_, finding)| **finding > 0) {
+    let mut is_far = vec![true; found.list.len() + 1];
+    is_far[0] = false;
+    for (n, finding) in found.labels.values().iter().enumerate().filter(|(_, finding)| **finding > 0) {
         let at = window.to_volume(window.shape.index(n), labels.shape());
-        is_near[*finding as usize] |= distance.as_ref().zip(at).is_some_and(|(mm, at)| *mm.at(at) <= limit);
+        is_far[*finding as usize] &= distance.as_ref().zip(at).is_none_or(|(mm, at)| *mm.at(at) > limit);
     }
-    let n_dropped = is_near[1..].iter().filter(|near| !**near).count();
+    let n_dropped = is_far.iter().filter(|far| **far).count();
     if n_dropped == 0 {
         return;
     }
-    change_where(labels, &window, label.dropped_becomes, |n, _| finding[n] > 0 && !is_near[finding[n] as usize]);
+    drop_listed(labels, label, (&window, &found), &is_far);
     let names: Vec<String> = near.labels.iter().map(u16::to_string).collect();
     let message = format!(
         "{n_dropped} of {} findings farther than {} mm from labels {} dropped as the card asks",
@@ -57,21 +75,21 @@ fn drop_far(labels: &mut LabelMap, label: &Label, near: &OnlyNear, notes: &mut V
     notes.push(Note::info("far_findings_dropped", &label.name, message));
 }
 
-/// A label's surroundings, one voxel more than it reaches: what is done to a label costs what the label costs.
-fn surroundings(labels: &LabelMap, label: &Label) -> Option<(Window, Mask)> {
-    let mask = labels.label_mask(label.index);
+/// The surroundings of some labels, one voxel more than they reach: what is done to a label costs what the label costs.
+fn surroundings(labels: &LabelMap, of: &BTreeSet<u16>) -> Option<(Window, Mask)> {
+    let mask = labels.map(|label| of.contains(label));
     let window = Window::around(&mask, [1; 3])?.within(labels.shape())?;
     Some((window, window.cut(&mask, false).ok()?))
 }
 
 /// Changes the voxels of a window for which `change` says so; returns how many those are.
-fn change_where(labels: &mut LabelMap, window: &Window, to: u16, change: impl Fn(usize, u16) -> bool) -> usize {
+fn change_where(labels: &mut LabelMap, window: &Window, change: impl Fn(usize, u16) -> Option<u16>) -> usize {
     let shape = labels.shape();
     let mut n_changed = 0;
     for n in 0..window.shape.n_voxels() {
         let Some(Index3 { i, j, k }) = window.to_volume(window.shape.index(n), shape) else { continue };
         let voxel = &mut labels.data_mut()[[k, j, i]];
-        if change(n, *voxel) {
+        if let Some(to) = change(n, *voxel) {
             *voxel = to;
             n_changed += 1;
         }
@@ -79,36 +97,78 @@ fn change_where(labels: &mut LabelMap, window: &Window, to: u16, change: impl Fn
     n_changed
 }
 
-fn drop_components(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
-    let Some((window, mask)) = surroundings(labels, label) else { return };
-    let found = components(&mask, Connectivity::Corners);
-    let largest = found.largest().map(|component| component.label);
-    let voxel_mm3 = labels.grid().voxel_volume_mm3();
-    let mut dropped = vec![false; found.list.len() + 1];
-    let mut dropped_mm3 = 0.0;
-    for component in &found.list {
-        let mm3 = component.n_voxels as f64 * voxel_mm3;
-        let beaten = label.keep_largest && Some(component.label) != largest;
-        if beaten || label.min_volume_mm3.is_some_and(|least| mm3 < least) {
-            dropped[component.label as usize] = true;
-            dropped_mm3 += mm3;
+/// Takes the label off the listed components of a window. They become what the card says where they touch it, else background: an
+/// organ gets no islands.
+fn drop_listed(labels: &mut LabelMap, label: &Label, (window, found): (&Window, &Components), dropped: &[bool]) {
+    let component = found.labels.values();
+    let mut touches = vec![label.dropped_becomes == 0; dropped.len()];
+    if label.dropped_becomes != 0 {
+        let shape = labels.shape();
+        for (n, at) in component.iter().enumerate().filter(|(_, component)| dropped[**component as usize]) {
+            let Some(here) = window.to_volume(window.shape.index(n), shape) else { continue };
+            touches[*at as usize] |= touches_label(labels, here, label.dropped_becomes);
         }
     }
+    change_where(labels, window, |n, voxel| {
+        let of = component[n] as usize;
+        (voxel == label.index && dropped[of]).then_some(if touches[of] { label.dropped_becomes } else { 0 })
+    });
+}
+
+/// Whether one of a voxel's 26 neighbours has a label.
+fn touches_label(labels: &LabelMap, at: Index3, wanted: u16) -> bool {
+    let shape = labels.shape();
+    let range = |at: usize, n: usize| at.saturating_sub(1)..(at + 2).min(n);
+    range(at.k, shape.nk)
+        .any(|k| range(at.j, shape.nj).any(|j| range(at.i, shape.ni).any(|i| *labels.at(Index3 { i, j, k }) == wanted)))
+}
+
+/// Drops components of a label that are small or not the largest. Components are those of the label and of what is linked to it
+/// together, their size is that of the label in them; only the label is dropped.
+fn drop_components(labels: &mut LabelMap, label: &Label, linked: &BTreeSet<u16>, notes: &mut Vec<Note>) {
+    let mut together = linked.clone();
+    together.insert(label.index);
+    let Some((window, mask)) = surroundings(labels, &together) else { return };
+    let found = components(&mask, Connectivity::Corners);
+    let component = found.labels.values();
+    let mut n_voxels = vec![0_usize; found.list.len() + 1];
+    for (n, of) in component.iter().enumerate().filter(|(_, of)| **of > 0) {
+        let at = window.to_volume(window.shape.index(n), labels.shape());
+        n_voxels[*of as usize] += usize::from(at.is_some_and(|at| *labels.at(at) == label.index));
+    }
+    let most = n_voxels.iter().copied().max().unwrap_or_default();
+    let largest = n_voxels.iter().position(|n| *n == most);
+    let voxel_mm3 = labels.grid().voxel_volume_mm3();
+    let is_dropped = |(of, n): (usize, &usize)| {
+        let beaten = label.keep_largest && Some(of) != largest;
+        *n > 0 && (beaten || label.min_volume_mm3.is_some_and(|least| (*n as f64 * voxel_mm3) < least))
+    };
+    let dropped: Vec<bool> = n_voxels.iter().enumerate().map(is_dropped).collect();
     let n_dropped = dropped.iter().filter(|d| **d).count();
     if n_dropped == 0 {
         return;
     }
-    let component = found.labels.values();
-    change_where(labels, &window, label.dropped_becomes, |n, _| dropped[component[n] as usize]);
-    let message =
-        format!("{n_dropped} of {} components ({dropped_mm3:.1} mm³) dropped as the card asks", found.list.len());
-    notes.push(Note::info("components_dropped", &label.name, message));
+    let gone: usize = n_voxels.iter().zip(&dropped).filter(|(_, dropped)| **dropped).map(|(n, _)| n).sum();
+    let part = gone as f64 / n_voxels.iter().sum::<usize>() as f64;
+    let of_all = n_voxels.iter().filter(|n| **n > 0).count();
+    drop_listed(labels, label, (&window, &found), &dropped);
+    let message = format!(
+        "{n_dropped} of {of_all} components ({:.1} mm³, {:.1} % of the label) dropped as the card asks",
+        gone as f64 * voxel_mm3,
+        100.0 * part
+    );
+    notes.push(if label.keep_largest && part > MUCH {
+        let message = format!("{message}: see whether they belong to it");
+        Note::warning("components_dropped", &label.name, message)
+    } else {
+        Note::info("components_dropped", &label.name, message)
+    });
 }
 
 fn fill_holes(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
-    let Some((window, mask)) = surroundings(labels, label) else { return };
+    let Some((window, mask)) = surroundings(labels, &BTreeSet::from([label.index])) else { return };
     let filled = morphology::fill_holes(&mask);
-    let n_filled = change_where(labels, &window, label.index, |n, voxel| voxel == 0 && filled.values()[n]);
+    let n_filled = change_where(labels, &window, |n, voxel| (voxel == 0 && filled.values()[n]).then_some(label.index));
     if n_filled > 0 {
         let message = format!("{n_filled} enclosed background voxels filled as the card asks");
         notes.push(Note::info("holes_filled", &label.name, message));
@@ -118,7 +178,7 @@ fn fill_holes(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imaging::{Affine, FrameId, Grid, Index3, Shape};
+    use imaging::{Affine, FrameId, Grid, Index3, Severity, Shape};
     use nalgebra::{Matrix3, Vector3};
 
     fn card() -> Card {
@@ -142,7 +202,12 @@ mod tests {
         clean_up(&mut labels, &card, &mut notes);
         assert_eq!(labels, map(&["1100000", "0010000", "0000000"]));
         assert_eq!(notes.len(), 1);
-        assert!(notes[0].message.starts_with("2 of 3 components (6.0 mm³)"));
+        assert!(
+            notes[0].message.starts_with("2 of 3 components (6.0 mm³, 50.0 % of the label)"),
+            "{}",
+            notes[0].message
+        );
+        assert_eq!(notes[0].severity, Severity::Warning, "half of the organ is gone");
         let mut equal = map(&["1100110"]);
         clean_up(&mut equal, &card, &mut notes);
         assert_eq!(equal, map(&["1100000"]));
@@ -177,6 +242,43 @@ mod tests {
         let mut alone = map(&["0022000"]);
         clean_up(&mut alone, &card, &mut notes);
         assert_eq!(alone, map(&["0000000"]));
+    }
+
+    /// A tumour (label 2) across the liver: what lies behind it stays, and so does a finding in there; an island goes, and with it
+    /// what lay at it.
+    #[test]
+    fn an_organ_cut_through_by_a_finding_keeps_both_sides() {
+        let mut card = card();
+        card.labels[1].keep_largest = true;
+        card.labels[2].only_near = Some(OnlyNear { labels: vec![1], within_mm: 1.0 });
+        let mut notes = Vec::new();
+        let mut labels = map(&["11112211120011012", "11112211110011000"]);
+        clean_up(&mut labels, &card, &mut notes);
+        assert_eq!(labels, map(&["11112211120000000", "11112211110000000"]));
+        assert!(notes[0].message.starts_with("2 of 3 components (10.0 mm³"), "{}", notes[0].message);
+        assert!(notes[1].message.starts_with("1 of 3 findings"), "{}", notes[1].message);
+        // The same without a rule that links the two: a lesion of the organ by its role.
+        card.labels[2].only_near = None;
+        let mut labels = map(&["1111221112", "1111221111"]);
+        let before = labels.clone();
+        clean_up(&mut labels, &card, &mut Vec::new());
+        assert_eq!(labels, before);
+    }
+
+    /// Dropped specks become the organ only where they touch it: of an organ with one component no islands come.
+    #[test]
+    fn dropped_specks_far_from_an_organ_are_no_islands_of_it() {
+        let mut card = card();
+        card.labels[1].keep_largest = true;
+        card.labels[2].min_volume_mm3 = Some(5.0);
+        card.labels[2].dropped_becomes = 1;
+        let mut labels = map(&["1121100220", "1111100000"]);
+        clean_up(&mut labels, &card, &mut Vec::new());
+        assert_eq!(labels, map(&["1111100000", "1111100000"]));
+        card.labels[1].keep_largest = false;
+        let mut labels = map(&["1121100220", "1111100000"]);
+        clean_up(&mut labels, &card, &mut Vec::new());
+        assert_eq!(labels, map(&["1111100000", "1111100000"]));
     }
 
     #[test]

@@ -15,7 +15,7 @@ pub struct Label {
     /// The organ it is or lies in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub organ: Option<String>,
-    /// Only the largest 26-connected component is kept.
+    /// Only the largest 26-connected component is kept; one of an organ hangs together over what lies in it, too.
     #[serde(default, skip_serializing_if = "is_false")]
     pub keep_largest: bool,
     /// 26-connected components smaller than this, in mm³, are dropped.
@@ -24,7 +24,7 @@ pub struct Label {
     /// Where the label may be: a 26-connected component with no voxel there is dropped whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only_near: Option<OnlyNear>,
-    /// The label dropped voxels take.
+    /// The label that dropped components take where they touch it; elsewhere they become background.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub dropped_becomes: u16,
     /// Background enclosed by the label becomes the label.
@@ -35,7 +35,7 @@ pub struct Label {
     pub split_at_necks_mm: Option<f64>,
 }
 
-/// Voxels of a label that are farther than `within_mm` from every voxel of the named labels are dropped.
+/// Components of a label whose nearest voxel is farther than `within_mm` from every voxel of the named labels are dropped whole.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnlyNear {

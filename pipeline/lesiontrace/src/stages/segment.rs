@@ -254,7 +254,7 @@ mod tests {
     use super::*;
 
     fn card() -> Card {
-        Card::parse(include_str!("../../../../models/phantom-liver-0.2.0/card.toml")).unwrap()
+        Card::parse(include_str!("../../../../models/phantom-liver-0.2.1/card.toml")).unwrap()
     }
 
     fn series(modality: &str, unit: &'static str, role: &str) -> LoadedSeries {
