@@ -85,8 +85,11 @@ pub(crate) struct Placed {
     pub(crate) boxed: Option<[[f64; 3]; 2]>,
 }
 
-/// What a coordinate may lie beyond the image, voxels: the rounding of decimal numbers on the command line.
-const ROUNDING: f64 = 1e-6;
+/// What a coordinate may lie beyond the image, voxels: the rounding of an edge that was printed to some decimals and typed again.
+const ROUNDING: f64 = 1e-2;
+
+/// How far inside the outermost edge a point on it is put, voxels.
+const INSIDE: f64 = 1e-6;
 
 /// A box thinner than this, in voxels, has no volume.
 const THINNEST_BOX: f64 = 1e-3;
@@ -112,7 +115,7 @@ pub(crate) fn place(prompt: &Prompt, oriented: &Grid) -> Result<Placed, PromptEr
     }
     if let Prompt::Point(_) = prompt {
         // A point on the outermost edge lies in the image, as the cube's own rule has it, only this much farther in.
-        let click = std::array::from_fn(|a| first[a].clamp(-0.5 + ROUNDING, last[a] - ROUNDING));
+        let click = std::array::from_fn(|a| first[a].clamp(-0.5 + INSIDE, last[a] - INSIDE));
         return Ok(Placed { click, boxed: None });
     }
     let within = |at: [f64; 3]| std::array::from_fn(|a| at[a].clamp(-0.5, last[a]));
@@ -149,7 +152,7 @@ fn extent(grid: &Grid) -> String {
         }
     }
     let ranges: Vec<String> =
-        (0..3).map(|a| format!("from {} {:.1} to {:.1}", ["x", "y", "z"][a], low[a], high[a])).collect();
+        (0..3).map(|a| format!("from {} {:.3} to {:.3}", ["x", "y", "z"][a], low[a], high[a])).collect();
     format!("{} mm ({} x {} x {} voxels)", ranges.join(", "), size[0], size[1], size[2])
 }
 
@@ -189,6 +192,17 @@ mod tests {
         }
         let message = place(&Prompt::Point([f64::NAN, 0.0, 0.0]), &grid()).unwrap_err().to_string();
         assert!(message.contains("not a finite number"), "{message}");
+    }
+
+    /// The edge that an error names, typed again to three decimals, is still the image's.
+    #[test]
+    fn an_edge_rounded_to_micrometres_lies_in_the_image() {
+        for corner in [[-0.5, 3.0, 3.0], [19.5, 15.5, 9.5], [-0.5, -0.5, -0.5]] {
+            for rounded in [f64::floor, f64::ceil] {
+                let typed = at(corner).map(|mm| rounded(mm * 1000.0) / 1000.0);
+                assert!(place(&Prompt::Point(typed), &grid()).is_ok(), "{typed:?}");
+            }
+        }
     }
 
     #[test]
