@@ -18,13 +18,19 @@ pub(crate) struct Candidates {
     /// Mask of the descending aorta (NIfTI), for the cut-off `blood-pool`.
     #[arg(long, value_name = "MASK")]
     pub(crate) aorta: Option<PathBuf>,
-    /// Outline each candidate at this percentage of its own SUVmax (41 and 50 are usual) instead of at the cut-off.
+    /// Mask of lesions in the liver or aorta (NIfTI), taken out of --liver or --aorta before the reference is measured.
+    #[arg(long, value_name = "MASK")]
+    pub(crate) lesions: Option<PathBuf>,
+    /// Outline each candidate at this percentage of its own SUVmax (41 and 50 are usual) instead of at the cut-off, above it
+    /// or below. An outline that runs into another candidate, or is more than 10 times as large as the part above the cut-off
+    /// it grew from, has no volume, with the reason.
     #[arg(long, value_name = "PERCENT")]
     pub(crate) percent_of_max: Option<f64>,
     /// Least volume of a candidate above the cut-off, ml.
     #[arg(long, default_value_t = 0.5)]
     pub(crate) least_ml: f64,
-    /// Label map of organs with uptake of their own (NIfTI): brain, heart, kidneys, bladder.
+    /// Label map of organs with uptake of their own (NIfTI): brain, heart, kidneys, bladder. They and one voxel round them
+    /// are taken out before candidates are looked for, and stand in rows of their own.
     #[arg(long, value_name = "LABELS")]
     pub(crate) organs: Option<PathBuf>,
     /// Which labels of --organs have such uptake, and their names; all of them when not given.

@@ -1,22 +1,25 @@
 //! FDG-avid lesion candidates: connected uptake above a cut-off, outlined, measured, and set aside where it is an organ's own.
 //!
-//! Definition: a candidate is a 26-connected part of the voxels at or above the cut-off whose volume reaches a least one. Its
-//! outline is that part, or, with a share of its own SUVmax (41 % or 50 %; Boellaard et al. 2015, EANM guideline 2.0, §7), the
-//! voxels of the part at or above that share which hang together with the hottest one. MTV is the outline's volume, TLG its mean
-//! times MTV. Physiologic uptake (brain, heart, kidneys, bladder) is known by organ masks: a candidate whose hottest voxel, or at
-//! least half of which, lies in one is set aside and says so. Edge cases: without organ masks nothing is set aside.
+//! Definition: physiologic uptake (brain, heart, kidneys, bladder) is known by organ masks and taken out first, with one voxel of
+//! spill-out round it ([`parts`]). A candidate is a 26-connected part of the other voxels at or above the cut-off whose volume
+//! reaches a least one; what was taken out stands in rows of its own, set aside. A candidate's outline is its part, or, with a
+//! share of its own SUVmax (41 % or 50 %; Boellaard et al. 2015, EANM guideline 2.0, §7), all voxels of the PET at or above that
+//! share which hang together with its hottest one, above the cut-off or below it ([`outline`]); where that runs into its
+//! surroundings there is no volume, and the reason. MTV is the outline's volume, TLG its mean times MTV. Edge cases: without organ
+//! masks nothing is set aside; what is set aside is measured above the cut-off.
+
+mod outline;
+mod parts;
 
 use std::collections::BTreeMap;
 
-use imaging::{Component, Connectivity, GridError, Index3, LabelMap, Shape, Volume, Window, components};
+use imaging::{LabelMap, Volume};
 use serde::Serialize;
 use thiserror::Error;
 
+use self::parts::{Part, Parts};
 use super::suv_peak::suv_peak;
 use crate::evaluable::Evaluable;
-
-/// Part of a candidate in an organ from which it counts as the organ's own.
-const ORGANS_OWN_SHARE: f64 = 0.5;
 
 /// Why a PET has no list of candidates.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -29,9 +32,6 @@ pub enum AvidError {
         /// How many.
         found: usize,
     },
-    /// A part of the PET's grid cannot be laid out.
-    #[error(transparent)]
-    Grid(#[from] GridError),
 }
 
 /// What makes a candidate.
@@ -55,16 +55,19 @@ pub struct Avid {
     /// The hottest voxel.
     pub suv_max: f64,
     /// Mean over the outline.
-    pub suv_mean: f64,
+    pub suv_mean: Evaluable<f64>,
     /// Highest mean of a sphere of 1 cm³.
     pub suv_peak: Evaluable<f64>,
     /// Metabolic tumour volume: that of the outline, ml.
-    pub mtv_ml: f64,
+    pub mtv_ml: Evaluable<f64>,
     /// Total lesion glycolysis: mean times volume, SUV × ml.
-    pub tlg_suv_ml: f64,
+    pub tlg_suv_ml: Evaluable<f64>,
     /// Why it is no lesion candidate, where it is an organ's own uptake.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub set_aside: Option<String>,
+    /// Organs whose uptake it touches: some of it may be theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub touches: Option<String>,
 }
 
 /// All candidates, those set aside among them, and their outlines on the PET's grid.
@@ -72,118 +75,70 @@ pub struct Avid {
 pub struct AvidLesions {
     /// By falling SUVmax; of equal ones the one with the earlier first voxel.
     pub list: Vec<Avid>,
-    /// The outlines by label; candidates that were set aside are left out.
+    /// The outlines by label; what was set aside is left out, and where an outline at a share of SUVmax runs into its
+    /// surroundings the part above the cut-off stands for it.
     pub outlines: LabelMap,
 }
 
-/// A candidate's outline and its hottest voxel.
-struct Outline {
-    voxels: Vec<Index3>,
-    hottest: Index3,
-    max: f64,
-}
-
 /// Finds the candidates of a PET in SUVbw. `organs`: organs with uptake of their own on the PET's grid, with a name for each label.
-/// Memory beyond the PET: its voxels above the cut-off, their components, the label map, and the candidates' voxels.
+/// Memory beyond the PET: two maps of whole numbers of its size, the label map, and the candidates' voxels.
 pub fn avid_lesions(
     pet: &Volume<f32>,
     rule: &AvidRule,
     organs: Option<(&LabelMap, &BTreeMap<u16, String>)>,
 ) -> Result<AvidLesions, AvidError> {
-    let voxel_mm3 = pet.grid().voxel_volume_mm3();
-    let found = components(&pet.map(|value| f64::from(*value) >= rule.cut_off_suv), Connectivity::Corners);
-    let large = found.list.iter().filter(|part| part.n_voxels as f64 * voxel_mm3 >= rule.least_mm3);
-    let outlines = large.map(|part| outline(pet, &found.labels, part, rule.share_of_max));
-    let mut outlines = outlines.collect::<Result<Vec<_>, _>>()?;
-    if outlines.len() > usize::from(u16::MAX) {
-        return Err(AvidError::TooMany { found: outlines.len() });
+    let found = Parts::of(pet, rule, organs);
+    let mut order: Vec<usize> = (0..found.list.len()).collect();
+    if order.len() > usize::from(u16::MAX) {
+        return Err(AvidError::TooMany { found: order.len() });
     }
-    outlines.sort_by(|a, b| b.max.total_cmp(&a.max)); // stable: equal ones stay in the order of their first voxels
+    // Stable: equal ones stay in the order of their first voxels.
+    order.sort_by(|a, b| found.list[*b].max.total_cmp(&found.list[*a].max));
     let mut map = LabelMap::filled(pet.grid().clone(), 0);
-    let mut list = Vec::with_capacity(outlines.len());
-    for (label, outline) in (1..=u16::MAX).zip(&outlines) {
-        let set_aside = organs.and_then(|(labels, names)| organs_own(outline, labels, names));
-        if set_aside.is_none() {
-            for at in &outline.voxels {
-                let n = map.shape().linear(*at);
-                map.values_mut()[n] = label;
-            }
+    let mut list = Vec::with_capacity(order.len());
+    let mut seen = vec![0_u32; pet.values().len()];
+    for (label, n) in (1..=u16::MAX).zip(order) {
+        let part = &found.list[n];
+        let grown = rule.share_of_max.filter(|_| part.set_aside.is_none()).map(|share| {
+            let outline = outline::at_share(pet, &found.owner, n, part, share, &mut seen);
+            outline.map_err(|leak| leak.reason(part, share, ml(pet, &part.voxels)))
+        });
+        let voxels = grown.as_ref().and_then(|grown| grown.as_ref().ok()).unwrap_or(&part.voxels);
+        if part.set_aside.is_none() {
+            voxels.iter().for_each(|at| map.values_mut()[*at] = label);
         }
-        list.push(measured(pet, label, outline, set_aside));
+        let leak = grown.as_ref().and_then(|grown| grown.as_ref().err());
+        list.push(measured(pet, label, part, voxels, leak));
     }
     Ok(AvidLesions { list, outlines: map })
 }
 
-/// The outline of one component, worked out in its own box.
-fn outline(
-    pet: &Volume<f32>,
-    labels: &Volume<u32>,
-    part: &Component,
-    share_of_max: Option<f64>,
-) -> Result<Outline, GridError> {
-    let (low, high) = (part.low, part.high);
-    let shape = Shape { ni: high.i - low.i + 1, nj: high.j - low.j + 1, nk: high.k - low.k + 1 };
-    let window = Window { low: [low.i, low.j, low.k].map(|index| index as i64), shape };
-    let own = window.cut(labels, 0)?.map(|label| *label == part.label);
-    let on_pet = |at: Index3| Index3 { i: at.i + low.i, j: at.j + low.j, k: at.k + low.k };
-    let uptake = |at: Index3| f64::from(*pet.at(on_pet(at)));
-    let (mut hottest, mut max) = (low, f64::NEG_INFINITY);
-    for at in own.indices_set() {
-        if uptake(at) > max {
-            (hottest, max) = (at, uptake(at));
-        }
-    }
-    let mut core = own;
-    if let Some(share) = share_of_max {
-        let reaches: Vec<Index3> = core.indices_set().filter(|at| uptake(*at) >= share * max).collect();
-        core.values_mut().fill(false);
-        for at in reaches {
-            let n = shape.linear(at);
-            core.values_mut()[n] = true;
-        }
-        let pieces = components(&core, Connectivity::Corners);
-        core = pieces.mask(*pieces.labels.at(hottest));
-    }
-    Ok(Outline { voxels: core.indices_set().map(on_pet).collect(), hottest: on_pet(hottest), max })
+fn ml(pet: &Volume<f32>, voxels: &[usize]) -> f64 {
+    voxels.len() as f64 * pet.grid().voxel_volume_mm3() / 1000.0
 }
 
-/// Why a candidate is an organ's own uptake, if it is.
-fn organs_own(outline: &Outline, organs: &LabelMap, names: &BTreeMap<u16, String>) -> Option<String> {
-    let name = |label: u16| names.get(&label).cloned().unwrap_or_else(|| format!("organ {label}"));
-    let at_hottest = *organs.at(outline.hottest);
-    if at_hottest != 0 {
-        return Some(format!("its hottest voxel lies in {}", name(at_hottest)));
-    }
-    let mut inside: BTreeMap<u16, usize> = BTreeMap::new();
-    for at in &outline.voxels {
-        *inside.entry(*organs.at(*at)).or_default() += 1;
-    }
-    inside.remove(&0);
-    let (label, most) = inside.into_iter().max_by_key(|(label, count)| (*count, u16::MAX - label))?;
-    let share = most as f64 / outline.voxels.len() as f64;
-    (share >= ORGANS_OWN_SHARE).then(|| format!("{:.0} % of it lies in {}", 100.0 * share, name(label)))
-}
-
-fn measured(pet: &Volume<f32>, label: u16, outline: &Outline, set_aside: Option<String>) -> Avid {
-    let n = outline.voxels.len() as f64;
-    let suv_mean = outline.voxels.iter().map(|at| f64::from(*pet.at(*at))).sum::<f64>() / n;
-    let mtv_ml = n * pet.grid().voxel_volume_mm3() / 1000.0;
+/// Measures an outline; `leak`: why it has no volume.
+fn measured(pet: &Volume<f32>, label: u16, part: &Part, voxels: &[usize], leak: Option<&String>) -> Avid {
+    let or_leak = |value: f64| leak.map_or(Evaluable::Value(value), |why| Evaluable::not(why.clone()));
+    let suv_mean = voxels.iter().map(|at| f64::from(pet.values()[*at])).sum::<f64>() / voxels.len() as f64;
+    let mtv_ml = ml(pet, voxels);
     Avid {
         label,
-        hottest_lps_mm: pet.grid().center(outline.hottest).to_array(),
-        suv_max: outline.max,
-        suv_mean,
-        suv_peak: suv_peak(pet, outline.voxels.iter().copied()),
-        mtv_ml,
-        tlg_suv_ml: suv_mean * mtv_ml,
-        set_aside,
+        hottest_lps_mm: pet.grid().center(pet.shape().index(part.hottest)).to_array(),
+        suv_max: part.max,
+        suv_mean: or_leak(suv_mean),
+        suv_peak: suv_peak(pet, voxels.iter().map(|at| pet.shape().index(*at))),
+        mtv_ml: or_leak(mtv_ml),
+        tlg_suv_ml: or_leak(suv_mean * mtv_ml),
+        set_aside: part.set_aside.clone(),
+        touches: part.touches.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imaging::{FrameId, Grid, Point, Shape};
+    use imaging::{FrameId, Grid, Index3, Mask, Point, Shape};
     use nalgebra::Matrix3;
 
     const SPACING: [f64; 3] = [4.0, 4.0, 3.0];
@@ -219,6 +174,14 @@ mod tests {
 
     const RULE: AvidRule = AvidRule { cut_off_suv: 4.0, share_of_max: None, least_mm3: 500.0 };
 
+    fn value(of: &Evaluable<f64>) -> f64 {
+        *of.value().unwrap()
+    }
+
+    fn ml_of(voxels: impl Fn(Index3) -> bool) -> f64 {
+        Mask::from_fn(grid(), voxels).n_voxels_set() as f64 * 0.048
+    }
+
     #[test]
     fn volumes_means_and_the_hottest_point_are_those_of_the_phantom() {
         let found = avid_lesions(&pet(), &RULE, None).unwrap();
@@ -226,10 +189,11 @@ mod tests {
         let (bladder, lesion) = (&found.list[0], &found.list[1]);
         assert_eq!((bladder.label, bladder.suv_max, lesion.label, lesion.suv_max), (1, 20.0, 2, 12.0));
         let n = found.outlines.values().iter().filter(|label| **label == 2).count();
-        assert!((lesion.mtv_ml - n as f64 * 0.048).abs() < 1e-9);
+        let (mtv_ml, suv_mean) = (value(&lesion.mtv_ml), value(&lesion.suv_mean));
+        assert!((mtv_ml - n as f64 * 0.048).abs() < 1e-9);
         // A ball of 16 mm holds 17.16 ml.
-        assert!((lesion.mtv_ml - 17.16).abs() < 0.6, "{}", lesion.mtv_ml);
-        assert!((lesion.tlg_suv_ml - lesion.suv_mean * lesion.mtv_ml).abs() < 1e-9);
+        assert!((mtv_ml - 17.16).abs() < 0.6, "{mtv_ml}");
+        assert!((value(&lesion.tlg_suv_ml) - suv_mean * mtv_ml).abs() < 1e-9);
         assert!(lesion.hottest_lps_mm[0] < -20.0, "the patient's right: {:?}", lesion.hottest_lps_mm);
     }
 
@@ -238,9 +202,9 @@ mod tests {
         let rule = AvidRule { share_of_max: Some(0.6), ..RULE };
         let found = avid_lesions(&pet(), &rule, None).unwrap();
         let lesion = &found.list[1];
-        assert!((lesion.suv_mean - 12.0).abs() < 1e-9 && lesion.mtv_ml < 1.2, "{lesion:?}");
+        assert!((value(&lesion.suv_mean) - 12.0).abs() < 1e-9 && value(&lesion.mtv_ml) < 1.2, "{lesion:?}");
         let at_half = avid_lesions(&pet(), &AvidRule { share_of_max: Some(0.41), ..RULE }, None).unwrap();
-        assert!(at_half.list[1].mtv_ml > 16.0, "6 is half of 12");
+        assert!(value(&at_half.list[1].mtv_ml) > 16.0, "6 is half of 12");
     }
 
     #[test]
@@ -252,6 +216,106 @@ mod tests {
         assert_eq!(found.list[0].set_aside.as_deref().map(|why| why.ends_with("lies in the bladder")), Some(true));
         assert!(found.list[1].set_aside.is_none());
         assert_eq!(found.outlines.labels_present(), [2], "what was set aside is not outlined");
+    }
+
+    /// A lesion that falls off smoothly, hottest at voxel (20, 15, 15): SUV `max` there, 1 far off.
+    fn bell(max: f64, at: Index3) -> f64 {
+        let far =
+            [(at.i, 20.0, 4.0), (at.j, 15.0, 4.0), (at.k, 15.0, 3.0)].map(|(n, middle, mm)| (n as f64 - middle) * mm);
+        1.0 + (max - 1.0) * (-far.iter().map(|mm| mm * mm).sum::<f64>() / (2.0 * 10.0_f64.powi(2))).exp()
+    }
+
+    #[test]
+    fn an_outline_at_a_share_of_the_maximum_goes_on_below_the_cut_off() {
+        for max in [5.5, 7.0, 9.0, 13.0] {
+            let pet = Volume::from_fn(grid(), |at| bell(max, at) as f32);
+            let rule = AvidRule { share_of_max: Some(0.41), ..RULE };
+            let found = avid_lesions(&pet, &rule, None).unwrap();
+            let truth = ml_of(|at| bell(max, at) >= 0.41 * max);
+            assert!((value(&found.list[0].mtv_ml) - truth).abs() < 1e-9, "{max}: {:?}, truth {truth}", found.list[0]);
+            let drawn = found.outlines.values().iter().filter(|label| **label == 1).count();
+            assert!((drawn as f64 * 0.048 - truth).abs() < 1e-9);
+        }
+    }
+
+    #[test]
+    fn an_outline_that_leaks_has_no_volume_and_says_into_what() {
+        let rule = AvidRule { share_of_max: Some(0.41), ..RULE };
+        // Surroundings of SUV 2.9 are above 41 % of 7.
+        let blurred = |at: Index3| if in_ball(at, [10.0, 15.0, 15.0], 8.0) { 7.0 } else { 2.9 };
+        let found = avid_lesions(&Volume::from_fn(grid(), blurred), &rule, None).unwrap();
+        let why = found.list[0].mtv_ml.reason().unwrap();
+        assert!(why.contains("41 % of its SUVmax (SUV 2.87)") && why.contains("10 times as large"), "{why}");
+        assert_eq!(found.list[0].tlg_suv_ml.reason(), Some(why));
+        let part = ml_of(|at| in_ball(at, [10.0, 15.0, 15.0], 8.0));
+        let drawn = found.outlines.values().iter().filter(|label| **label == 1).count();
+        assert!((drawn as f64 * 0.048 - part).abs() < 1e-9, "the part above the cut-off stands in the map");
+        // Two lesions of SUV 7 and 6, joined by a bridge of 3.
+        let two = |at: Index3| {
+            if in_ball(at, [10.0, 15.0, 15.0], 10.0) {
+                7.0
+            } else if in_ball(at, [20.0, 15.0, 15.0], 10.0) {
+                6.0
+            } else if (at.j, at.k) == (15, 15) && (10..20).contains(&at.i) {
+                3.0
+            } else {
+                1.0
+            }
+        };
+        let found = avid_lesions(&Volume::from_fn(grid(), two), &rule, None).unwrap();
+        assert_eq!(found.list.len(), 2);
+        for lesion in &found.list {
+            assert!(lesion.mtv_ml.reason().unwrap().contains("another candidate"), "{lesion:?}");
+        }
+    }
+
+    #[test]
+    fn a_lesion_against_an_organ_is_a_candidate_of_its_own() {
+        let organ = |at: Index3| in_ball(at, [30.0, 15.0, 15.0], 20.0);
+        let lesion = |at: Index3| in_ball(at, [22.5, 15.0, 15.0], 12.0) && !organ(at);
+        let pet = Volume::from_fn(grid(), |at| {
+            if organ(at) {
+                20.0
+            } else if lesion(at) {
+                8.0
+            } else {
+                1.0
+            }
+        });
+        let names = BTreeMap::from([(1, "bladder".to_owned())]);
+        let organs = LabelMap::from_fn(grid(), |at| u16::from(organ(at)));
+        for share_of_max in [None, Some(0.41)] {
+            let rule = AvidRule { share_of_max, ..RULE };
+            let found = avid_lesions(&pet, &rule, Some((&organs, &names))).unwrap();
+            assert_eq!(found.list.len(), 2, "{:?}", found.list);
+            assert_eq!(found.list[0].set_aside.as_deref(), Some("its hottest voxel lies in bladder"));
+            assert!((value(&found.list[0].mtv_ml) - ml_of(organ)).abs() < 1e-9);
+            let own = &found.list[1];
+            assert_eq!((own.suv_max, own.set_aside.as_deref(), own.touches.as_deref()), (8.0, None, Some("bladder")));
+            assert!((value(&own.mtv_ml) - ml_of(lesion)).abs() < 1e-9, "{own:?}");
+            let drawn = Mask::from_fn(grid(), |at| *found.outlines.at(at) == 2);
+            assert_eq!(drawn, Mask::from_fn(grid(), lesion));
+        }
+    }
+
+    #[test]
+    fn one_voxel_of_an_organ_under_the_hottest_does_not_set_a_lesion_aside() {
+        let lesion = |at: Index3| in_ball(at, [20.0, 15.0, 15.0], 16.0);
+        let one = |at: Index3| (at.i, at.j, at.k) == (20, 15, 15);
+        let pet = Volume::from_fn(grid(), |at| {
+            if one(at) {
+                6.5
+            } else if lesion(at) {
+                6.0
+            } else {
+                1.0
+            }
+        });
+        let organs = LabelMap::from_fn(grid(), |at| u16::from(one(at)));
+        let found = avid_lesions(&pet, &RULE, Some((&organs, &BTreeMap::new()))).unwrap();
+        assert_eq!(found.list.len(), 1, "{:?}", found.list);
+        assert_eq!((found.list[0].set_aside.as_deref(), found.list[0].touches.as_deref()), (None, Some("organ 1")));
+        assert!((value(&found.list[0].mtv_ml) - ml_of(|at| lesion(at) && !one(at))).abs() < 1e-9);
     }
 
     #[test]
