@@ -13,6 +13,9 @@ use crate::{Affine, Mask, Mm, Patient, Point};
 const SPEAKS_MM: f64 = 25.0;
 /// How far a point of the bend that a straight map leaves over speaks, standard deviation, mm: half of a node's distance.
 const BENDS_MM: f64 = 6.0;
+/// How far a bend moves tissue of which a rigid map is right, mm: on the unmoved pairs of `scripts/measure_local_motion` and in the
+/// synthetic patients of `lesiontrace demo`.
+const BEND_NOISE_MM: f64 = 1.0;
 /// Points of a lesion at which its error is asked, at most about so many.
 const N_POINTS: usize = 60;
 /// Weights of the squares of [`PointError::repeats_mm`], `blocks_mm`, `round_trip_mm`, `held_mm`, `unseen_mm` and
@@ -93,10 +96,10 @@ impl Registration {
         })
     }
 
-    /// What a bend found still to move near a place, mm.
+    /// What a bend found still to move near a place beyond what it finds where nothing moved, mm.
     fn left_over_mm(&self, p: Point<Patient>) -> f64 {
         let weight = |at: &Point<Patient>| (-0.5 * (at.distance(p) / BENDS_MM).powi(2)).exp();
-        root_mean_square(self.local.left_over.iter().map(|(at, mm)| (weight(at), *mm)))
+        (root_mean_square(self.local.left_over.iter().map(|(at, mm)| (weight(at), *mm))) - BEND_NOISE_MM).max(0.0)
     }
 
     /// The same for a lesion of the fixed frame as a body.
@@ -195,13 +198,13 @@ mod tests {
         // The middle of a zone whose surface lies 17 mm away.
         r.local.unseen = vec![(Point::new(2.0, 0.0, 0.0), 17.0)];
         let open = r.error_at(at).unwrap();
-        assert!(open.unseen_mm > 1.0 && open.sigma() > certain.sigma(), "{open:?}");
+        assert!(open.unseen_mm > 0.6 && open.sigma() > certain.sigma(), "{open:?}");
         assert_eq!(r.error_at(Point::new(20.0, 0.0, 0.0)).unwrap().unseen_mm, 0.0);
         // One part of the liver moved by 8 mm.
         r.local.left_over =
             (-3..=3).map(|n| (Point::new(f64::from(n) * 20.0, 0.0, 0.0), if n == 0 { 8.0 } else { 0.2 })).collect();
         let moved = r.error_at(at).unwrap();
-        assert!(moved.left_over_mm > 7.5 && WITHIN_95 * moved.sigma().0 > 8.0, "{moved:?}");
+        assert!(moved.left_over_mm > 6.5 && WITHIN_95 * moved.sigma().0 > 8.0, "{moved:?}");
         assert!(r.error_at(Point::new(40.0, 0.0, 0.0)).unwrap().left_over_mm < 0.5);
     }
 
