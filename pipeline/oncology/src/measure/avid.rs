@@ -105,7 +105,9 @@ pub fn avid_lesions(
         });
         let voxels = grown.as_ref().and_then(|grown| grown.as_ref().ok()).unwrap_or(&part.voxels);
         if part.set_aside.is_none() {
-            voxels.iter().for_each(|at| map.values_mut()[*at] = label);
+            for at in voxels {
+                map.values_mut()[*at] = label;
+            }
         }
         let leak = grown.as_ref().and_then(|grown| grown.as_ref().err());
         list.push(measured(pet, label, part, voxels, leak));

@@ -102,12 +102,12 @@ impl Reference {
         // Of equal ones the first.
         match found.min_by(|a, b| a.sd_suv.total_cmp(&b.sd_suv)) {
             Some(found) if found.sd_suv <= HEALTHY_SCATTER * found.mean_suv => Evaluable::Value(found),
-            Some(found) => self.diseased(format!(
+            Some(found) => self.diseased(&format!(
                 "the SD of its calmest sphere is {:.0} % of the mean, at most {:.0} % were expected",
                 100.0 * found.sd_suv / found.mean_suv,
                 100.0 * HEALTHY_SCATTER
             )),
-            None => self.diseased(format!(
+            None => self.diseased(&format!(
                 "no sphere of {} mm in it has a mean of SUV {} to {}",
                 2.0 * self.radius_mm(),
                 HEALTHY_MEAN_SUV.start(),
@@ -116,7 +116,7 @@ impl Reference {
         }
     }
 
-    fn diseased(self, why: String) -> Evaluable<ReferenceUptake> {
+    fn diseased(self, why: &str) -> Evaluable<ReferenceUptake> {
         let remedy = match self {
             Self::Liver => "take the blood pool, or a mask of the liver without its lesions",
             Self::BloodPool => "take another mask of the aorta",

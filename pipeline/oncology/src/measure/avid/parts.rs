@@ -70,7 +70,9 @@ impl Parts {
             list.extend(left.into_iter().flat_map(own).collect::<Vec<_>>());
             organs.close(above.values(), &mut owner);
         }
-        list.iter_mut().for_each(|part| part.look_again(pet));
+        for part in &mut list {
+            part.look_again(pet);
+        }
         Self { list, owner }
     }
 }
@@ -101,7 +103,9 @@ fn large(pet: &Volume<f32>, found: &Components, least_voxels: f64) -> (Vec<Part>
     for (at, number) in owner.iter().enumerate().filter(|(_, number)| **number != 0) {
         list[*number as usize - 1].voxels.push(at);
     }
-    list.iter_mut().for_each(|part| part.look_again(pet));
+    for part in &mut list {
+        part.look_again(pet);
+    }
     (list, owner)
 }
 
@@ -125,9 +129,9 @@ fn give_back(pet: &Volume<f32>, above: &[bool], organs: &Organs<'_>, list: &mut 
     for (at, zone) in organs.zones.values().iter().enumerate().filter(|(at, zone)| **zone != 0 && above[*at]) {
         let beside: BTreeSet<u32> =
             neighbours(pet.shape(), at).map(|next| owner[next]).filter(|owner| *owner != 0).collect();
-        beside.iter().for_each(|number| {
+        for number in &beside {
             touched[*number as usize - 1].insert(*zone);
-        });
+        }
         let takes = |number: &&u32| f64::from(pet.values()[at]) <= list[**number as usize - 1].max;
         if organs.labels.values()[at] == 0
             && let Some(number) = beside.iter().find(takes)
