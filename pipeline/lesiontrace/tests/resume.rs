@@ -98,7 +98,10 @@ fn another_criterion_takes_the_registrations_from_the_cache_and_is_named_before(
 fn another_registration_is_another_entry_and_gc_removes_the_one_before() {
     let cohort = Cohort::new(&["A-1"]);
     assert_eq!(run(&cohort, "out", &[]).0, DONE);
-    cohort.write("study.toml", &cohort.read("study.toml").replace("transform = \"rigid\"", "transform = \"affine\""));
+    cohort.write(
+        "study.toml",
+        &cohort.read("study.toml").replace("transform = \"deformable\"", "transform = \"affine\""),
+    );
     assert_eq!(run(&cohort, "out", &["--resume"]).0, DONE);
     assert_eq!(cached(&cohort, "A-1").len(), 2);
     cohort.write("out/patients/A-1/.part-abc", "half");

@@ -39,7 +39,7 @@ pub use options::{Metric, RegistrationError, RegistrationOptions, TransformKind}
 pub use padding::filled_within;
 pub use point_error::{LocalEvidence, PointError, WITHIN_95};
 pub use quality::{
-    BLOCK_PASS_MM, ERROR_FAIL_MM, ERROR_PASS_MM, MATCHED_FAIL, MATCHED_PASS, MIN_OVERLAP, OVERLAP_PASS,
+    ERROR_FAIL_MM, ERROR_PASS_MM, MATCHED_FAIL, MATCHED_PASS, MIN_OVERLAP, MOTION_PASS_MM, OVERLAP_PASS,
     RESIDUAL_FAIL_MM, RESIDUAL_OTHER_MM, RESIDUAL_PASS_MM, SIZE_FAIL, SIZE_PASS,
 };
 pub use register::{judge, register, register_affine, register_rigid};

@@ -38,11 +38,29 @@ impl<'a> Prepared<'a> {
         moving: &Volume<f32>,
         options: &RegistrationOptions<'a>,
     ) -> Result<Self, RegistrationError> {
+        Self::made(fixed, moving, options, |excluded| excluded)
+    }
+
+    /// The same for a bend: what is excluded takes the layer of voxels round it along.
+    pub(super) fn for_bending(
+        fixed: &Volume<f32>,
+        moving: &Volume<f32>,
+        options: &RegistrationOptions<'a>,
+    ) -> Result<Self, RegistrationError> {
+        Self::made(fixed, moving, options, with_rim)
+    }
+
+    fn made(
+        fixed: &Volume<f32>,
+        moving: &Volume<f32>,
+        options: &RegistrationOptions<'a>,
+        rim: fn(Volume<f32>) -> Volume<f32>,
+    ) -> Result<Self, RegistrationError> {
         options.check(fixed, moving)?;
         let fixed_range = range("fixed", fixed, options.fixed_clamp)?;
         let moving_range = range("moving", moving, options.moving_clamp)?;
         let resolution = Resolution::of_pair(fixed.grid(), moving.grid());
-        let excluded = |mask: Option<&Mask>| Some(pyramid(&share(mask?)?, (0.0, 1.0), &resolution));
+        let excluded = |mask: Option<&Mask>| Some(pyramid(&rim(share(mask?)?), (0.0, 1.0), &resolution));
         let levels = pyramid(fixed, fixed_range, &resolution);
         let mut prepared = Self {
             body: body(&levels[0], fixed_range, fixed.grid()),
@@ -204,7 +222,7 @@ fn share(mask: &Mask) -> Option<Volume<f32>> {
     let grid = Grid::new(Shape { ni, nj, nk }, map, mask.grid().frame().clone())
         .expect("the box holds the voxels of a mask, whose grid has an inverse");
     let share = |at: Index3| f32::from(u8::from(*mask.at(Index3 { i: i + at.i, j: j + at.j, k: k + at.k })));
-    Some(with_rim(Volume::from_fn(grid, share)))
+    Some(Volume::from_fn(grid, share))
 }
 
 /// A share with the layer of voxels round it: they hold a part of what is excluded, whatever the outline says. Of slices 5 mm apart they

@@ -32,9 +32,9 @@ pub const RESIDUAL_OTHER_MM: f64 = 5.0;
 pub const ERROR_PASS_MM: f64 = 2.0;
 /// Beyond this 95th percentile of disagreement between repeated registrations, mm, the result is a matter of chance.
 pub const ERROR_FAIL_MM: f64 = 10.0;
-/// One block that wants to move farther than this, mm, is a part of the region with a motion of its own, which the 95th percentile of
+/// Tissue that a bend would move farther than this, mm, is a part of the region with a motion of its own, which the 95th percentile of
 /// all blocks forgives.
-pub const BLOCK_PASS_MM: f64 = 5.0;
+pub const MOTION_PASS_MM: f64 = 5.0;
 /// Correlation at 4 mm over the region below which the images have nothing in common.
 const CORRELATION_FAIL: f64 = 0.4;
 /// Between these times its volume an affine map may make of the body without doubt: a grown patient keeps his size.
@@ -50,7 +50,6 @@ pub(super) const MIN_BLOCKS: usize = 4;
 pub(super) fn conclude(r: &mut Registration, correlation: Option<f64>) {
     let mut findings = vec![alike(correlation), covered(r), repeatable(r), same_anatomy(r), rigid_enough(r)];
     findings.extend(size_kept(r));
-    findings.extend(moves_apart(r));
     if let (Some(before), Some(after)) = (r.metric_before, r.metric_after)
         && after < before - LIKENESS_TOLERANCE
     {
@@ -146,23 +145,10 @@ fn rigid_enough(r: &Registration) -> Finding {
     grade(p <= RESIDUAL_PASS_MM, p > RESIDUAL_FAIL_MM, text)
 }
 
-/// A part of the region that moves on its own, if there is one.
-fn moves_apart(r: &Registration) -> Option<Finding> {
-    let told = r.blocks.iter().filter(|b| b.matched && b.n_directions >= 2);
-    let farthest = told.max_by(|a, b| a.displacement.norm().total_cmp(&b.displacement.norm()))?;
-    let mm = farthest.displacement.norm();
-    let [x, y, z] = farthest.center.to_array();
-    let text = format!(
-        "round x {x:.0}, y {y:.0}, z {z:.0} mm tissue lies {mm:.1} mm from where the map puts it (pass up to {BLOCK_PASS_MM} mm): what is measured there is less certain"
-    );
-    (mm > BLOCK_PASS_MM).then_some((Quality::Review, text))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::registration::BlockResidual;
-    use crate::{Affine, FrameId, Point, Vector};
+    use crate::{Affine, FrameId};
     use nalgebra::{Matrix3, Vector3};
 
     fn affine(times: f64) -> Registration {
@@ -191,27 +177,6 @@ mod tests {
         let covered = Registration { overlap: Some(1.0), matched_blocks: Some(0.8), ..affine(1.0) };
         assert!(covered.may_be_bent());
         assert!(!Registration { moving_to_fixed: affine(2.0).moving_to_fixed, ..covered }.may_be_bent());
-    }
-
-    #[test]
-    fn one_part_that_moves_on_its_own_is_told() {
-        let block = |mm: f64, matched: bool| BlockResidual {
-            center: Point::new(10.0, -20.0, 30.0),
-            displacement: Vector::new(0.0, 0.0, mm),
-            n_directions: 3,
-            correlation: 0.9,
-            matched,
-        };
-        let told = |farthest: BlockResidual| {
-            let mut r = affine(1.0);
-            r.blocks = vec![block(0.5, true); 40];
-            r.blocks.push(farthest);
-            moves_apart(&r)
-        };
-        assert_eq!(told(block(4.9, true)), None);
-        assert_eq!(told(block(9.0, false)), None, "what was not found again is judged elsewhere");
-        let (quality, text) = told(block(8.0, true)).unwrap();
-        assert!(quality == Quality::Review && text.contains("z 30 mm tissue lies 8.0 mm"), "{text}");
     }
 
     #[test]

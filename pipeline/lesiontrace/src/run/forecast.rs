@@ -21,6 +21,8 @@ const VISIT_SECONDS: (f64, f64) = (0.45, 0.07);
 const PAIR_SECONDS: (f64, f64) = (0.3, 0.07);
 /// Processor seconds that bending adds to a pair (6.7 and 11.5 s).
 const BENDING_SECONDS: f64 = 9.0;
+/// Share of that for a pair that turns out to need no bend: it is looked for, not proven.
+const KEPT_STRAIGHT: f64 = 0.3;
 /// Processor seconds of the shipped network for a litre of image: it works on voxels of its own size.
 const NETWORK_SECONDS: f64 = 0.15;
 /// Seconds of the cohort's tables and figures, and of a patient in them (`scripts/measure_growth`, 50 and 5,000 patients).
@@ -151,15 +153,23 @@ fn litres(series: &SeriesPlan) -> Option<f64> {
 
 /// Processor seconds of one patient.
 fn seconds(patient: &PatientPlan, means: Means<'_>) -> Range {
-    let bending = if means.bends() { BENDING_SECONDS } else { 0.0 };
     let of_visit = |visit: &VisitPlan| VISIT_SECONDS.0 + VISIT_SECONDS.1 * millions(visit);
     let moving = |visit: &VisitPlan| visit.measure.entry.n_voxels() as f64 / 1e6;
-    let of_pair = |visit: &VisitPlan| PAIR_SECONDS.0 + PAIR_SECONDS.1 * moving(visit) + bending;
+    let of_pair = |visit: &VisitPlan| PAIR_SECONDS.0 + PAIR_SECONDS.1 * moving(visit);
     let measured = patient.visits.iter().filter(|visit| means.takes_network(visit) && means.network == Some(true));
     let network: f64 = measured.filter_map(|visit| litres(&visit.measure)).sum::<f64>() * NETWORK_SECONDS;
     let all =
         patient.visits.iter().map(of_visit).sum::<f64>() + patient.visits.iter().skip(1).map(of_pair).sum::<f64>();
-    Range::about(all + network, TIME_SPREAD)
+    Range::about(all + network, TIME_SPREAD) + bending(patient, means, BENDING_SECONDS, TIME_SPREAD, KEPT_STRAIGHT)
+}
+
+/// What bending adds to a patient: all of it for every pair, or of pairs that are kept straight a share.
+fn bending(patient: &PatientPlan, means: Means<'_>, of_pair: f64, spread: (f64, f64), straight: f64) -> Range {
+    if !means.bends() {
+        return Range::default();
+    }
+    let all = Range::about(of_pair * patient.visits.len().saturating_sub(1) as f64, spread);
+    Range { low: straight * all.low, ..all }
 }
 
 /// Patients that can be at work together.
@@ -201,9 +211,7 @@ fn left(patient: &PatientPlan, means: Means<'_>) -> Range {
         let image = if keeps_images { KEPT_IMAGE * voxels } else { Range::default() };
         Range::about(VISIT_BYTES.0 + VISIT_BYTES.1 * voxels / 1e6, DISK_SPREAD) + image
     };
-    let n_pairs = patient.visits.len().saturating_sub(1) as f64;
-    let bending = if means.bends() { BENDING_LEFT } else { 0.0 };
-    patient.visits.iter().map(of_visit).sum::<Range>() + Range::about(bending * n_pairs, DISK_SPREAD)
+    patient.visits.iter().map(of_visit).sum::<Range>() + bending(patient, means, BENDING_LEFT, DISK_SPREAD, 0.0)
 }
 
 fn cohort_bytes(n_patients: usize) -> Range {

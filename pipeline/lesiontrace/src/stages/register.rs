@@ -2,7 +2,7 @@
 
 use imaging::registration::deformable::{DeformableRegistration, register_deformable, tell_local_motion};
 use imaging::registration::{
-    BLOCK_PASS_MM, Metric, Quality, Registration, RegistrationError, RegistrationOptions, TransformKind, register,
+    MOTION_PASS_MM, Metric, Quality, Registration, RegistrationError, RegistrationOptions, TransformKind, register,
 };
 use imaging::{Affine, Grid, Mask, Mm, Note, Patient, Volume, morphology};
 
@@ -17,7 +17,7 @@ const ORGAN_RIM: Mm = Mm(8.0);
 /// A rigid registration that passes is bent where more than a hundredth of the region moves by more than this, mm. Below it a bend
 /// follows noise and what treatment changed round a zone as much as motion: in `lesiontrace demo`, whose patients move rigidly, a bend
 /// moves that much of the region by 1.6 to 3.5 mm, and took 1.2 to 1.5 mm from two of six margins.
-const BENT_FROM_MM: f64 = BLOCK_PASS_MM;
+const BENT_FROM_MM: f64 = MOTION_PASS_MM;
 
 /// One side of a pair: an image with what was found in it.
 #[derive(Debug, Clone, Copy)]

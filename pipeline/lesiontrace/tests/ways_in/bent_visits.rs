@@ -18,7 +18,7 @@ fn subfolders(folder: &Path) -> Vec<String> {
 /// The verdict on the follow-up, and its margin.
 fn outcome(folder: &Path, transform: &str) -> (Value, f64) {
     let study = include_str!("../../../../configs/study/default.toml");
-    let study = study.replace("transform = \"rigid\"", &format!("transform = \"{transform}\""));
+    let study = study.replace("transform = \"deformable\"", &format!("transform = \"{transform}\""));
     assert!(study.contains(&format!("transform = \"{transform}\"")));
     std::fs::write(folder.join("study.toml"), study.replace("source = \"imported_or_model\"", "source = \"imported\""))
         .unwrap();

@@ -7,7 +7,7 @@ use crate::registration::level::N_LEVELS;
 use crate::registration::options::{Metric, RegistrationError, RegistrationOptions};
 use crate::registration::padding::imaged_pair;
 use crate::registration::prepared::Prepared;
-use crate::registration::quality::BLOCK_PASS_MM;
+use crate::registration::quality::MOTION_PASS_MM;
 use crate::registration::result::{Quality, Registration};
 use crate::{Patient, Point, Volume};
 
@@ -29,7 +29,7 @@ pub fn tell_local_motion(
         return Ok(());
     }
     let [fixed, moving] = &imaged_pair(fixed, moving, options);
-    let prepared = Prepared::new(fixed, moving, options)?;
+    let prepared = Prepared::for_bending(fixed, moving, options)?;
     let affine = straight.fixed_to_moving()?;
     let found = Deformation::of(&solve(&prepared, &affine, &[], N_LEVELS), affine, fixed.grid().frame().clone());
     let seen = prepared.samples_drawn(N_LEVELS - 1, N_POINTS, 7).into_iter().map(|s| Point::from_coords(s.at));
@@ -58,7 +58,7 @@ impl Registration {
         let is_told = !self.local.left_over.is_empty();
         let hidden = self.local.unseen.iter().map(|(at, _)| *at);
         self.local.left_over = seen.into_iter().chain(hidden).map(|at| (at, bend.displacement(at).norm())).collect();
-        if let Some((at, mm)) = farthest(&self.local.left_over).filter(|(_, mm)| !is_told && *mm > BLOCK_PASS_MM) {
+        if let Some((at, mm)) = farthest(&self.local.left_over).filter(|(_, mm)| !is_told && *mm > MOTION_PASS_MM) {
             doubt(self, at, mm);
         }
     }
@@ -74,7 +74,7 @@ fn farthest(left_over: &[(Point<Patient>, f64)]) -> Option<(Point<Patient>, f64)
 fn doubt(straight: &mut Registration, at: Point<Patient>, mm: f64) {
     let [x, y, z] = at.to_array();
     let text = format!(
-        "a bend moves tissue round x {x:.0}, y {y:.0}, z {z:.0} mm by {mm:.1} mm more (pass up to {BLOCK_PASS_MM} mm): a part of the region moved on its own, which only `deformable` follows"
+        "a bend moves tissue round x {x:.0}, y {y:.0}, z {z:.0} mm by {mm:.1} mm more (pass up to {MOTION_PASS_MM} mm): a part of the region moved on its own, which only `deformable` follows"
     );
     if straight.quality < Quality::Review {
         straight.quality = Quality::Review;

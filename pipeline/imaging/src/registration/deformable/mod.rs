@@ -53,7 +53,7 @@ pub fn register_deformable(
         return Err(RegistrationError::Options(text.to_owned()));
     }
     let [fixed, moving] = &imaged_pair(fixed, moving, options);
-    let prepared = Prepared::new(fixed, moving, options)?;
+    let prepared = Prepared::for_bending(fixed, moving, options)?;
     let affine = start.fixed_to_moving()?;
     let cores = cores(options.fixed_exclusion)?;
     let found = solve(&prepared, &affine, &cores, N_LEVELS);
@@ -100,7 +100,7 @@ fn back(
         moving_exclusion: options.fixed_exclusion,
         ..*options
     };
-    let prepared = Prepared::new(moving, fixed, &turned)?;
+    let prepared = Prepared::for_bending(moving, fixed, &turned)?;
     let found = solve(&prepared, &moving_to_fixed, &[], N_LEVELS_BACK);
     Ok(Deformation::of(&found, moving_to_fixed, moving.grid().frame().clone()))
 }

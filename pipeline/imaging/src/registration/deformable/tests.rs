@@ -102,7 +102,7 @@ fn a_tumour_in_a_bulging_liver_keeps_its_shape() {
     let found = register_deformable(&fixed, &moving, &start, &options).unwrap();
     let (inside, everywhere) = (found.lesion_stretch.unwrap(), found.stretch.unwrap());
     // Rigid but for the cells of the field that its border cuts; its volume stays.
-    assert!(inside.min > 0.95 && inside.max < 1.25, "{inside:?}");
+    assert!(inside.min > 0.95 && inside.max < 1.3, "{inside:?}");
     let at_voxels = tumour.indices_set().map(|at| found.deformation.jacobian(tumour.grid().center(at)));
     let volume_ratio = at_voxels.sum::<f64>() / tumour.n_voxels_set() as f64;
     assert!((volume_ratio - 1.0).abs() < 0.03, "{volume_ratio}");
