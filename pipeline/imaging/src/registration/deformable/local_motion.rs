@@ -31,7 +31,9 @@ pub fn tell_local_motion(
     let [fixed, moving] = &imaged_pair(fixed, moving, options);
     let prepared = Prepared::for_bending(fixed, moving, options)?;
     let affine = straight.fixed_to_moving()?;
-    let found = Deformation::of(&solve(&prepared, &affine, &[], N_LEVELS), affine, fixed.grid().frame().clone());
+    // Over a whole body the finest level would take longer than the registration itself.
+    let n_levels = if options.fixed_mask.is_some() { N_LEVELS } else { N_LEVELS - 1 };
+    let found = Deformation::of(&solve(&prepared, &affine, &[], n_levels), affine, fixed.grid().frame().clone());
     let seen = prepared.samples_drawn(N_LEVELS - 1, N_POINTS, 7).into_iter().map(|s| Point::from_coords(s.at));
     straight.leaves_over(&found, seen.collect());
     Ok(())
