@@ -11,6 +11,8 @@ use crate::registration::quality::MOTION_PASS_MM;
 use crate::registration::result::{Quality, Registration};
 use crate::{Patient, Point, Volume};
 
+/// Levels of the bend, 8 and 4 mm: the finest one would take longer than the registration itself.
+const N_LEVELS_TOLD: usize = N_LEVELS - 1;
 /// Points of the region at which it is kept.
 const N_POINTS: usize = 2000;
 /// So much of the region may lie farther off before a reader should look.
@@ -31,9 +33,7 @@ pub fn tell_local_motion(
     let [fixed, moving] = &imaged_pair(fixed, moving, options);
     let prepared = Prepared::for_bending(fixed, moving, options)?;
     let affine = straight.fixed_to_moving()?;
-    // Over a whole body the finest level would take longer than the registration itself.
-    let n_levels = if options.fixed_mask.is_some() { N_LEVELS } else { N_LEVELS - 1 };
-    let found = Deformation::of(&solve(&prepared, &affine, &[], n_levels), affine, fixed.grid().frame().clone());
+    let found = Deformation::of(&solve(&prepared, &affine, &[], N_LEVELS_TOLD), affine, fixed.grid().frame().clone());
     let seen = prepared.samples_drawn(N_LEVELS - 1, N_POINTS, 7).into_iter().map(|s| Point::from_coords(s.at));
     straight.leaves_over(&found, seen.collect());
     Ok(())
