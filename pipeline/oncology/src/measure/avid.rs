@@ -1,10 +1,10 @@
 //! FDG-avid lesion candidates: connected uptake above a cut-off, outlined, measured, and set aside where it is an organ's own.
 //!
 //! Definition: physiologic uptake (brain, heart, kidneys, bladder) is known by organ masks and taken out first, with one voxel of
-//! spill-out round it ([`parts`]). A candidate is a 26-connected part of the other voxels at or above the cut-off whose volume
+//! spill-out round it (`parts.rs`). A candidate is a 26-connected part of the other voxels at or above the cut-off whose volume
 //! reaches a least one; what was taken out stands in rows of its own, set aside. A candidate's outline is its part, or, with a
 //! share of its own SUVmax (41 % or 50 %; Boellaard et al. 2015, EANM guideline 2.0, §7), all voxels of the PET at or above that
-//! share which hang together with its hottest one, above the cut-off or below it ([`outline`]); where that runs into its
+//! share which hang together with its hottest one, above the cut-off or below it (`outline.rs`); where that runs into its
 //! surroundings there is no volume, and the reason. MTV is the outline's volume, TLG its mean times MTV. Edge cases: without organ
 //! masks nothing is set aside; what is set aside is measured above the cut-off.
 
