@@ -13,7 +13,6 @@ use crate::grid::{Grid, Index3};
 use crate::hull::{extreme_points, hull_corners};
 use crate::mask::Mask;
 use crate::space::{Patient, Point};
-use crate::surface::{Refinement, Surface};
 use crate::units::{Mm, Mm3};
 
 /// Lengths that differ by less than this are equal and the first in order wins: rounding of one square root, not of an image.
@@ -86,16 +85,6 @@ fn widest(mask: &Mask, regions: impl Fn(Vec<Outline>) -> Vec<Vec<Outline>>) -> O
     let long_axis = Chord { start: patient(mask.grid(), a, slice_k), end: patient(mask.grid(), b, slice_k) };
     let [start, end] = plane.longest_perpendicular(&region, a, b).map(|p| plane.patient(mask.grid(), p, slice_k));
     Some(PlanarDiameters { long_axis, short_axis: Chord { start, end }, slice_k })
-}
-
-/// The farthest pair of points of a lesion's sub-voxel surface ([`Surface`]), which ends where the body does and not half a slice
-/// beyond its last slice; of a mask too thin for a surface that of its voxels. `None` when the mask is empty.
-#[must_use]
-pub fn max_3d_diameter(mask: &Mask) -> Option<Chord> {
-    match Surface::of_mask(mask, Refinement::for_lesion(mask)) {
-        Ok(surface) => Some(surface.max_diameter()),
-        Err(_) => voxel_3d_diameter(mask),
-    }
 }
 
 /// The farthest pair of points of the three-dimensional outline (mid-points between voxel centres inside and outside): too long by
@@ -261,6 +250,7 @@ fn outermost_crossings(polygons: &[Vec<(f64, f64)>], t: f64) -> (f64, f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lesion_diameters::{Pieces, lesion_diameters};
     use crate::{FrameId, Shape};
 
     fn of(rows: &[&str], spacing_mm: [f64; 3]) -> Mask {
@@ -359,7 +349,7 @@ mod tests {
             assert!((got - want).abs() < 1e-9, "{got} {want}");
         }
         let one = of(&["#"], [1.0, 2.0, 3.0]);
-        assert!((max_3d_diameter(&one).unwrap().length().0 - 3.0).abs() < 1e-12);
+        assert!((lesion_diameters(&one, Pieces::EachByItself).unwrap().in_space.length().0 - 3.0).abs() < 1e-12);
         assert!((mask_volume(&one).0 - 6.0).abs() < 1e-12);
         let centre = one.grid().center(Index3 { i: 0, j: 0, k: 1 });
         assert!(mask_centroid(&one).unwrap().distance(centre) < 1e-12);

@@ -19,6 +19,7 @@ pub mod inside_chord;
 pub mod inside_perpendicular;
 pub mod intensity;
 pub mod kidneys;
+pub mod lesion_diameters;
 mod level_set;
 pub mod margin;
 pub mod mask;
@@ -42,14 +43,13 @@ pub use aorta::{Aorta, AortaError, find_aorta};
 pub use closest::TriangleTree;
 pub use components::{Component, Components, Connectivity, components};
 pub use contour::{Contour, contours};
-pub use diameter::{
-    Chord, ChordInSlice, PlanarDiameters, max_3d_diameter, planar_diameters, planar_diameters_across_pieces,
-};
+pub use diameter::{Chord, ChordInSlice, PlanarDiameters, planar_diameters, planar_diameters_across_pieces};
 pub use distance::DistanceError;
 pub use grid::{Aligned, FrameId, Grid, GridError, InFrame, Index3, Shape};
 pub use inside_chord::longest_inside_chord;
 pub use inside_perpendicular::widest_inside_perpendicular;
 pub use kidneys::{Kidneys, KidneysError, find_kidneys};
+pub use lesion_diameters::{LesionDiameters, Pieces, lesion_diameters};
 pub use margin::distribution::MarginDistribution;
 pub use margin::{AblationMargin, MarginInput, ablation_margin};
 pub use mask::{LabelMap, Mask};

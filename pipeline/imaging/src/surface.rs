@@ -10,7 +10,7 @@ mod farthest;
 use thiserror::Error;
 
 use crate::diameter::{Chord, PlanarDiameters};
-use crate::grid::{FrameId, GridError, Shape};
+use crate::grid::{FrameId, GridError, Index3, Shape};
 use crate::intensity::smooth_voxels;
 use crate::level_set::LevelSet;
 use crate::mask::Mask;
@@ -213,11 +213,13 @@ pub fn triangle_centroid(t: &Triangle) -> Point<Patient> {
 
 /// Whether the mask reaches the outermost voxels along an axis of more than one voxel: it may be cut by the field of view.
 pub fn touches_border(mask: &Mask) -> bool {
-    let Shape { ni, nj, nk } = mask.shape();
-    mask.bounding_box().is_some_and(|(low, high)| {
-        let at_edge = |low: usize, high: usize, n: usize| n > 1 && (low == 0 || high == n - 1);
-        at_edge(low.i, high.i, ni) || at_edge(low.j, high.j, nj) || at_edge(low.k, high.k, nk)
-    })
+    mask.bounding_box().is_some_and(|ends| box_touches_border(ends, mask.shape()))
+}
+
+/// The same of the box from a smallest to a largest index, both inclusive, of an image of this shape.
+pub fn box_touches_border((low, high): (Index3, Index3), image: Shape) -> bool {
+    let at_edge = |low: usize, high: usize, n: usize| n > 1 && (low == 0 || high == n - 1);
+    at_edge(low.i, high.i, image.ni) || at_edge(low.j, high.j, image.nj) || at_edge(low.k, high.k, image.nk)
 }
 
 /// The sub-voxel function around the mask.

@@ -34,8 +34,8 @@ impl Registration {
     /// The same evidence without the bend itself and what goes with it point by point, which fill megabytes.
     #[must_use]
     pub fn without_bend(&self) -> Self {
-        let local =
-            LocalEvidence { round_trips: Vec::new(), unseen: Vec::new(), left_over: Vec::new(), ..self.local.clone() };
+        let LocalEvidence { repeats, held, .. } = self.local.clone();
+        let local = LocalEvidence { repeats, held, ..LocalEvidence::default() };
         Self { bend: None, local, ..self.clone() }
     }
 }

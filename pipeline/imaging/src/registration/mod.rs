@@ -36,7 +36,7 @@ pub use block::BlockResidual;
 pub use carry::moved_as_a_body;
 pub use itk::{ItkError, read_itk_transform, write_itk_transform};
 pub use options::{Metric, RegistrationError, RegistrationOptions, TransformKind};
-pub use padding::filled_within;
+pub use padding::scanned_part;
 pub use point_error::{LocalEvidence, PointError, WITHIN_95};
 pub use quality::{
     ERROR_FAIL_MM, ERROR_PASS_MM, MATCHED_FAIL, MATCHED_PASS, MIN_OVERLAP, MOTION_PASS_MM, OVERLAP_PASS,
@@ -44,6 +44,7 @@ pub use quality::{
 };
 pub use register::{judge, register, register_affine, register_rigid};
 pub use result::{Quality, Registration, Spread};
+pub use unseen::Unseen;
 pub use warp::{warp_image, warp_labels, warp_mask};
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::options::RegistrationOptions;
 use super::prepared::range;
 use super::sample::BODY_ABOVE;
 use crate::window::Window;
-use crate::{Index3, Shape, Volume};
+use crate::{Grid, Index3, Shape, Volume};
 
 /// So much of the body's widest plane the first one behind the filling must show. Planes of one value beside a body that was not cut are
 /// air: behind them it begins with a narrow chord (a third of its width within 6 mm, for a radius of 140 mm).
@@ -16,8 +16,15 @@ const CUT_SHARE: f64 = 0.4;
 /// First and last index along each axis.
 type Span = [[usize; 2]; 3];
 
+/// The grid of the part of an image that a scanner filled; `None` where that is all of it. `clamp` names the range of values, in the
+/// image's unit, whose lowest tenth is not body (−150 to 250 HU of a CT); without it the 1st to 99.9th percentile.
+pub fn scanned_part(image: &Volume<f32>, clamp: Option<(f32, f32)>) -> Option<Grid> {
+    let window = filled_within(image, range("image", image, clamp).ok()?)?;
+    window.grid(image.grid()).ok()
+}
+
 /// The box of an image within its filling; `None` where it has none. `range` is that to which its values are cut.
-pub fn filled_within(image: &Volume<f32>, range: (f32, f32)) -> Option<Window> {
+fn filled_within(image: &Volume<f32>, range: (f32, f32)) -> Option<Window> {
     let n = [image.shape().ni, image.shape().nj, image.shape().nk];
     let whole: Span = n.map(|n| [0, n - 1]);
     let floor = range.0 + BODY_ABOVE * (range.1 - range.0);
@@ -138,6 +145,18 @@ mod tests {
         assert_eq!(both, Some(([0, 0, 2], Shape { ni: 60, nj: 36, nk: 10 })));
         // Nothing but filling is no image to cut down to.
         assert_eq!(found(|_| Some(-1024.0)), None);
+    }
+
+    #[test]
+    fn the_part_scanned_is_a_grid_of_the_same_frame() {
+        let cut = body(|at| (at.i < 18).then_some(-1024.0));
+        for clamp in [Some((-150.0, 250.0)), None] {
+            let part = scanned_part(&cut, clamp).unwrap();
+            assert_eq!(part.frame(), cut.grid().frame());
+            let [there, filling] = [20, 15].map(|i| cut.grid().center(Index3 { i, j: 23, k: 5 }));
+            assert!(part.nearest(there).is_some() && part.nearest(filling).is_none());
+            assert_eq!(scanned_part(&body(|_| None), clamp), None);
+        }
     }
 
     #[test]

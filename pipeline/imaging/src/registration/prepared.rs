@@ -91,6 +91,18 @@ impl<'a> Prepared<'a> {
         draw(&self.fixed[level], &self.region[level], n_max, self.options.seed ^ draw_number)
     }
 
+    /// Points of the fixed image on a level which are compared with the moving image where a map puts them.
+    pub(super) fn samples_seen(
+        &self,
+        level: usize,
+        n_max: usize,
+        draw_number: u64,
+        fixed_to_moving: &Affine<Patient, Patient>,
+    ) -> Vec<Sample> {
+        let [_, seen] = self.region_and_seen(level, fixed_to_moving);
+        draw(&self.fixed[level], &seen, n_max, self.options.seed ^ draw_number)
+    }
+
     /// Points of the fixed image on a level.
     pub(super) fn samples(&self, level: usize, n_max: usize) -> Vec<Sample> {
         self.samples_drawn(level, n_max, 0)

@@ -64,7 +64,7 @@ fn search(
     let [fixed, moving] = imaged_pair(fixed, moving, options);
     let prepared = Prepared::new(&fixed, &moving, options)?;
     let refused = match prepared.start().and_then(|start| prepared.finish((&fixed, &moving), start, motion)) {
-        Err(RegistrationError::NoOverlap { needed_percent }) => RegistrationError::NoOverlap { needed_percent },
+        Err(no_overlap @ RegistrationError::NoOverlap { .. }) => no_overlap,
         found => return found,
     };
     let start = partial::start(&fixed, &moving, options).ok_or(refused)?;

@@ -1,18 +1,23 @@
 //! Where a pair could not be compared: lesions, zones and what lies beyond the moving image. How tissue moved there is concluded from
 //! what moved round it, and the farther away that is and the less evenly it moved, the less is known.
 
+use std::collections::BTreeMap;
+
+use nalgebra::Vector3;
+use serde::{Deserialize, Serialize};
+
 use super::point_error::mean_near;
 use super::prepared::Prepared;
 use super::result::Registration;
 use crate::distance::distance_to;
-use crate::{Affine, FrameId, Grid, Mask, Patient, Point};
+use crate::{Affine, FrameId, Grid, Mask, Patient, Point, Volume};
 
 /// The level on which it is looked for: 4 mm.
 pub(super) const LEVEL: usize = 1;
-/// Points kept at most.
+/// Points kept at most: one of each block of voxels, the blocks as large as that takes.
 const N_POINTS: usize = 8000;
-/// A point speaks for places as near as this, mm: half the diagonal of a voxel of the level, and room.
-const REACH_MM: f64 = 5.0;
+/// Room beyond the half diagonal of a voxel within which a point speaks for places round it, mm.
+const ROOM_MM: f64 = 1.5;
 /// Range over which tissue of a liver moves alike, mm: the smoothness of 14 to 20 mm that breathing bends it with.
 const ALIKE_MM: f64 = 16.0;
 /// Spread along an axis by which tissue moves on its own even where its surroundings tell nothing of it, mm: a zone shrinks and draws on
@@ -21,30 +26,68 @@ const ALIKE_MM: f64 = 16.0;
 /// much, and widen the error at every zone that nothing shifts.
 const OWN_MM: f64 = 1.5;
 
-/// The points of the region at which nothing was compared, each with its distance to the nearest that was, mm.
-pub(super) fn unseen(
-    prepared: &Prepared<'_>,
-    fixed_to_moving: &Affine<Patient, Patient>,
-) -> Vec<(Point<Patient>, f64)> {
+/// Where nothing was compared.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Unseen {
+    /// Points of the region at which nothing was compared, at most 8,000, and how far the nearest that was lies, mm.
+    pub points: Vec<(Point<Patient>, f64)>,
+    /// Every such place of the region lies as near as this to one of the points, mm.
+    pub reach_mm: f64,
+}
+
+impl Unseen {
+    /// Whether a place lies in the voxel of a point at which nothing was compared, or as near to one as that.
+    pub(super) fn holds(&self, p: Point<Patient>) -> bool {
+        self.points.iter().any(|(at, _)| at.distance(p) <= self.reach_mm)
+    }
+}
+
+/// The places of the region at which nothing was compared, of each block of voxels the one that lies farthest from what was.
+pub(super) fn unseen(prepared: &Prepared<'_>, fixed_to_moving: &Affine<Patient, Patient>) -> Unseen {
     let [region, seen] = prepared.region_and_seen(LEVEL, fixed_to_moving);
     let level = &prepared.fixed[LEVEL];
     let Ok(grid) = Grid::new(level.shape(), *level.voxel_to_patient(), FrameId::new("fixed")) else {
-        return Vec::new();
+        return Unseen::default();
     };
     let mut is_seen = Mask::filled(grid, false);
     for n in &seen {
         is_seen.values_mut()[*n as usize] = true;
     }
     let hidden: Vec<usize> = region.into_iter().map(|n| n as usize).filter(|n| !is_seen.values()[*n]).collect();
-    let Some(distance) = (!hidden.is_empty()).then(|| distance_to(&is_seen).ok()).flatten() else { return Vec::new() };
-    let at = |n: &usize| (distance.grid().center(distance.shape().index(*n)), distance.values()[*n]);
-    hidden.iter().step_by(hidden.len() / N_POINTS + 1).map(at).collect()
+    let Some(distance) = (!hidden.is_empty()).then(|| distance_to(&is_seen).ok()).flatten() else {
+        return Unseen::default();
+    };
+    thinned(&hidden, &distance, N_POINTS)
+}
+
+/// One of each block of `side` × `side` × `side` voxels, the smallest side that leaves at most `n_points`.
+fn thinned(hidden: &[usize], distance: &Volume<f64>, n_points: usize) -> Unseen {
+    let (shape, diagonal_mm) = (distance.shape(), Vector3::from(distance.grid().spacing_mm()).norm());
+    let farthest_of_each = |side: usize| {
+        let mut blocks: BTreeMap<[usize; 3], usize> = BTreeMap::new();
+        for n in hidden {
+            let at = shape.index(*n);
+            let kept = blocks.entry([at.k / side, at.j / side, at.i / side]).or_insert(*n);
+            if distance.values()[*n] > distance.values()[*kept] {
+                *kept = *n;
+            }
+        }
+        blocks
+    };
+    let (mut side, mut blocks) = (1, farthest_of_each(1));
+    while blocks.len() > n_points.max(1) {
+        side += 1;
+        blocks = farthest_of_each(side);
+    }
+    let point = |n: &usize| (distance.grid().center(shape.index(*n)), distance.values()[*n]);
+    Unseen { points: blocks.values().map(point).collect(), reach_mm: diagonal_mm * (side as f64 - 0.5) + ROOM_MM }
 }
 
 impl Registration {
     /// What is not known of the motion at a place where nothing was compared, mm along each axis; 0 elsewhere.
     pub(super) fn unseen_mm(&self, p: Point<Patient>) -> f64 {
-        let near = self.local.unseen.iter().map(|(at, mm)| (at.distance(p), *mm)).filter(|(far, _)| *far <= REACH_MM);
+        let Unseen { points, reach_mm } = &self.local.unseen;
+        let near = points.iter().map(|(at, mm)| (at.distance(p), *mm)).filter(|(far, _)| far <= reach_mm);
         let Some((_, distance)) = near.min_by(|a, b| a.0.total_cmp(&b.0)) else { return 0.0 };
         self.uneven_mm(p).hypot(OWN_MM) * unknown_share(distance)
     }
@@ -80,6 +123,29 @@ fn unknown_share(radius_mm: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Shape;
+    use nalgebra::Matrix3;
+
+    #[test]
+    fn however_few_are_kept_each_hidden_place_has_one_near() {
+        let shape = Shape { ni: 40, nj: 30, nk: 20 };
+        let grid =
+            Grid::from_directions(shape, Point::new(0.0, 0.0, 0.0), [4.0; 3], Matrix3::identity(), FrameId::new("f"));
+        // A slab beyond the moving image, and a sheet one voxel thick.
+        let seen = Mask::from_fn(grid.unwrap(), |at| at.k < 12 && at.i != 7);
+        let distance = distance_to(&seen).unwrap();
+        let hidden: Vec<usize> = (0..shape.n_voxels()).filter(|n| !seen.values()[*n]).collect();
+        for n_points in [1, 50, 1000, hidden.len()] {
+            let found = thinned(&hidden, &distance, n_points);
+            assert!(!found.points.is_empty() && found.points.len() <= n_points);
+            for n in &hidden {
+                let at = distance.grid().center(shape.index(*n));
+                let near = found.points.iter().map(|(p, _)| p.distance(at)).fold(f64::INFINITY, f64::min);
+                assert!(near <= found.reach_mm, "{near} of {} with {n_points}", found.reach_mm);
+            }
+        }
+        assert_eq!(thinned(&hidden, &distance, hidden.len()).points.len(), hidden.len());
+    }
 
     #[test]
     fn the_farther_from_what_was_seen_the_less_is_known() {

@@ -8,3 +8,5 @@ mod detail;
 mod margin;
 #[cfg(test)]
 mod solid;
+#[cfg(test)]
+mod two_zones;

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 
 use formats::nifti;
-use imaging::diameter::{mask_centroid, voxel_3d_diameter};
+use imaging::diameter::mask_centroid;
+use imaging::surface::box_touches_border;
 use imaging::{
-    Aligned, Chord, Component, Components, Connectivity, FrameId, LabelMap, Mask, Refinement, Shape, Surface, Volume,
-    Window, components, intensity, smooth_planar_diameters, smooth_planar_diameters_across_pieces,
+    Aligned, Chord, Component, Components, Connectivity, FrameId, LabelMap, LesionDiameters, Mask, Pieces, Shape,
+    Surface, Volume, Window, components, intensity, lesion_diameters,
 };
 use oncology::Evaluable;
 use oncology::measure::suv_peak::suv_peak;
@@ -116,7 +117,7 @@ fn measure_label(
         let window = box_of(component);
         let mask = window.cut(&pieces.labels, 0)?.map(|value| *value == component.label);
         let lesion = measure_component(component, &mask, &window, values, asked.as_one)?;
-        let touches_image_edge = touches_edge(component, labels.shape());
+        let touches_image_edge = box_touches_border((component.low, component.high), labels.shape());
         lesions.push(Lesion { label: asked.label, kind: asked.kind, touches_image_edge, ..lesion });
     }
     Ok(())
@@ -137,12 +138,6 @@ fn together(mask: &Mask) -> Components {
     Components { labels, list: whole.map(one).into_iter().collect() }
 }
 
-/// Whether a component reaches the outermost voxels along an axis of more than one voxel.
-fn touches_edge(component: &Component, image: Shape) -> bool {
-    let (low, high) = (component.low, component.high);
-    let at_edge = |low: usize, high: usize, n: usize| n > 1 && (low == 0 || high == n - 1);
-    at_edge(low.i, high.i, image.ni) || at_edge(low.j, high.j, image.nj) || at_edge(low.k, high.k, image.nk)
-}
 /// The component's box with a rim of one background voxel, so that work on a lesion costs what the lesion costs.
 fn box_of(component: &Component) -> Window {
     let (low, high) = (component.low, component.high);
@@ -159,15 +154,9 @@ fn measure_component(
     values: Option<&Values>,
     as_one: bool,
 ) -> anyhow::Result<Lesion> {
-    let refinement = Refinement::for_lesion(mask);
-    let surface = Surface::of_mask(mask, refinement);
-    let planar = match &surface {
-        _ if as_one => smooth_planar_diameters_across_pieces(mask),
-        Ok(surface) if refinement != Refinement::OwnGrid => surface.planar_diameters(mask),
-        _ => smooth_planar_diameters(mask),
-    };
-    let in_space = surface.as_ref().map_or_else(|_| voxel_3d_diameter(mask), |surface| Some(surface.max_diameter()));
-    let (Some(planar), Some(in_space)) = (planar, in_space) else {
+    let pieces = if as_one { Pieces::AsOne } else { Pieces::EachByItself };
+    let found = lesion_diameters(mask, pieces);
+    let Some(LesionDiameters { planar, in_space, surface }) = found else {
         anyhow::bail!("component {} holds voxels but has no outline", component.label)
     };
     let ends = |chord: &Chord| [chord.start.to_array(), chord.end.to_array()];

@@ -204,6 +204,7 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
         role: String::new(),
         description: String::new(),
         grid: lesions.grid().clone(),
+        scanned: None,
         sop_instance_uids: Vec::new(),
     };
     Ok(VisitFacts {

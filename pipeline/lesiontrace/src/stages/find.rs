@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imaging::registration::{Quality, Registration};
-use imaging::{Grid, Note};
+use imaging::registration::{Quality, Registration, scanned_part};
+use imaging::{Grid, Note, Patient, Point};
 use oncology::visit_window::VisitLabel;
 use oncology::{Date, VisitId};
 use serde::{Deserialize, Serialize};
@@ -77,9 +77,15 @@ pub(crate) struct SeriesFacts {
     pub(crate) description: String,
     /// Its grid.
     pub(crate) grid: Grid,
+    /// The part of it that the scanner filled; `None` where that is all of it.
+    #[serde(default)]
+    pub(crate) scanned: Option<Grid>,
     /// SOP Instance UID of each slice.
     pub(crate) sop_instance_uids: Vec<String>,
 }
+
+/// The range of CT values whose lowest tenth is not body, HU.
+const BODY_HU: (f32, f32) = (-150.0, 250.0);
 
 impl SeriesFacts {
     /// What remains of a series when its voxels are let go.
@@ -88,8 +94,14 @@ impl SeriesFacts {
             role: series.role.clone(),
             description: series.description.clone(),
             grid: series.image.grid().clone(),
+            scanned: scanned_part(&series.image, (series.unit == "HU").then_some(BODY_HU)),
             sop_instance_uids: series.sop_instance_uids.clone(),
         }
+    }
+
+    /// Whether a place of its frame was scanned.
+    pub(crate) fn shows(&self, p: Point<Patient>) -> bool {
+        self.scanned.as_ref().unwrap_or(&self.grid).nearest(p).is_some()
     }
 }
 

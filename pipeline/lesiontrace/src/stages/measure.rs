@@ -2,8 +2,8 @@
 
 use imaging::diameter::mask_volume;
 use imaging::{
-    Affine, Chord, Component, Connectivity, Interpolation, Mask, Mm, Mm3, Note, PlanarDiameters, Volume, components,
-    max_3d_diameter, resample, smooth_planar_diameters,
+    Affine, Chord, Component, Connectivity, Interpolation, Mask, Mm, Mm3, Note, Pieces, PlanarDiameters, Volume,
+    components, lesion_diameters, resample, smooth_planar_diameters,
 };
 use oncology::Evaluable;
 use oncology::measure::suv_peak::suv_peak;
@@ -170,7 +170,8 @@ fn sizes(
     arterial: Option<&Arterial<'_>>,
     pet: Option<&LoadedSeries>,
 ) -> Sizes {
-    let planar = smooth_planar_diameters(&lesion.mask);
+    let (planar, in_space) =
+        lesion_diameters(&lesion.mask, Pieces::EachByItself).map(|found| (found.planar, found.in_space)).unzip();
     let slice_k = planar.as_ref().and_then(|found| {
         let k = measured.image.grid().patient_to_voxel().apply(found.long_axis.start).coords.z;
         let k = k.round();
@@ -183,7 +184,7 @@ fn sizes(
         further_pieces: further_pieces(&lesion.mask),
         slice_k,
         volume: mask_volume(&lesion.mask),
-        max_3d_mm: max_3d_diameter(&lesion.mask)
+        max_3d_mm: in_space
             .map_or_else(|| Evaluable::not("the lesion's mask is empty"), |chord| Evaluable::Value(chord.length().0)),
         viable: match arterial {
             None => Evaluable::not("no arterial phase at this visit"),

@@ -43,9 +43,9 @@ pub(crate) struct Stage {
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 3 },
     Stage { name: "segment", version: 3 },
-    Stage { name: "register", version: 4 },
-    Stage { name: "measure", version: 6 },
-    Stage { name: "track", version: 6 },
+    Stage { name: "register", version: 5 },
+    Stage { name: "measure", version: 7 },
+    Stage { name: "track", version: 7 },
     Stage { name: "margin", version: 6 },
     Stage { name: "assess", version: 7 },
     Stage { name: "report", version: 5 },

@@ -2,7 +2,7 @@
 
 use imaging::registration::deformable::{DeformableRegistration, register_deformable, tell_local_motion};
 use imaging::registration::{
-    MOTION_PASS_MM, Metric, Quality, Registration, RegistrationError, RegistrationOptions, TransformKind, register,
+    MOTION_PASS_MM, Metric, Quality, Registration, RegistrationOptions, TransformKind, register,
 };
 use imaging::{Affine, Grid, Mask, Mm, Note, Patient, Volume, morphology};
 
@@ -68,12 +68,15 @@ pub(crate) fn to_fixed(
         register(fixed_image, moving_image, &options)
     };
     let images = [fixed_image, moving_image];
-    let found = straight.and_then(|straight| match keys.transform {
-        VisitTransform::Deformable => bent(straight, images, &options, (role, notes)),
-        VisitTransform::Rigid | VisitTransform::Affine => left_straight(straight, images, &options),
-    });
-    match found {
-        Ok(registration) => Ok(registration),
+    match straight {
+        Ok(straight) if keys.transform == VisitTransform::Deformable => {
+            Ok(bent(straight, images, &options, (role, notes)))
+        }
+        Ok(straight) => {
+            let told = left_straight(straight, images, &options, (role, notes));
+            notes.extend(left_behind(&told, role));
+            Ok(told)
+        }
         Err(error) => {
             notes.push(Note::error("registration_failed", role.to_owned(), error.to_string()));
             Ok(failed(fixed_image, moving_image, error.to_string()))
@@ -87,42 +90,61 @@ fn bent(
     [fixed, moving]: [&Volume<f32>; 2],
     options: &RegistrationOptions<'_>,
     (role, notes): (&str, &mut Vec<Note>),
-) -> Result<Registration, RegistrationError> {
-    let mut kept_straight = |why: String, straight: Registration| {
-        notes.push(Note::info("registration_not_bent", role.to_owned(), why));
-        Ok(straight)
-    };
+) -> Registration {
     if straight.quality == Quality::Fail && !straight.may_be_bent() {
-        return Ok(straight);
+        return straight;
     }
     if options.metric != Metric::NormalizedCorrelation {
         let why = "two modalities are registered rigidly: bending compares images of one modality only";
-        return kept_straight(why.to_owned(), straight);
+        notes.push(Note::info("registration_not_bent", role.to_owned(), why.to_owned()));
+        return straight;
     }
     // A bend alone costs a third of one that is proven.
-    let straight =
-        if straight.quality == Quality::Pass { left_straight(straight, [fixed, moving], options)? } else { straight };
+    let straight = if straight.quality == Quality::Pass {
+        left_straight(straight, [fixed, moving], options, (role, notes))
+    } else {
+        straight
+    };
+    let kept = |why: String| {
+        Note::info("registration_not_bent", role.to_owned(), format!("the rigid registration is kept: {why}"))
+    };
     if let Some(why) = needs_no_bend(&straight) {
-        return kept_straight(format!("the rigid registration is kept: {why}"), straight);
+        notes.push(kept(why));
+        return straight;
     }
-    let found = register_deformable(fixed, moving, &straight, options)?;
-    match against_bending(&straight, &found) {
-        Some(why) => {
-            let straight = if found.quality() < Quality::Fail { found.told_of(straight) } else { straight };
-            kept_straight(format!("the rigid registration is kept: {why}"), straight)
+    let found = match register_deformable(fixed, moving, &straight, options) {
+        Ok(found) => found,
+        Err(error) => {
+            notes.push(kept(format!("no bend could be found, {error}")));
+            return straight;
         }
-        None => Ok(found.into_registration()),
-    }
+    };
+    let Some(why) = against_bending(&straight, &found) else { return found.into_registration() };
+    notes.push(kept(why));
+    if found.quality() < Quality::Fail { found.told_of(straight) } else { straight }
 }
 
-/// A straight map that stays one, with what a bend would still move.
+/// A straight map that stays one, with what a bend would still move where that can be looked for.
 fn left_straight(
     mut straight: Registration,
     [fixed, moving]: [&Volume<f32>; 2],
     options: &RegistrationOptions<'_>,
-) -> Result<Registration, RegistrationError> {
-    tell_local_motion(fixed, moving, &mut straight, options)?;
-    Ok(straight)
+    (role, notes): (&str, &mut Vec<Note>),
+) -> Registration {
+    if let Err(error) = tell_local_motion(fixed, moving, &mut straight, options) {
+        let why = format!("whether a part of the region moved on its own could not be looked for: {error}");
+        notes.push(Note::warning("local_motion_unknown", role.to_owned(), why));
+    }
+    straight
+}
+
+/// What to do about a part that a straight map leaves behind.
+fn left_behind(straight: &Registration, role: &str) -> Option<Note> {
+    let farthest = straight.left_over_farthest_mm().filter(|mm| *mm > MOTION_PASS_MM)?;
+    let why = format!(
+        "a part of the region lies {farthest:.1} mm off: `transform = \"deformable\"` under [registration] follows it"
+    );
+    Some(Note::warning("local_motion_left", role.to_owned(), why))
 }
 
 /// What speaks for the straight map although a bent one was found.

@@ -13,13 +13,20 @@ use crate::{Patient, Point, Volume};
 
 /// Levels of the bend, 8 and 4 mm: the finest one would take longer than the registration itself.
 const N_LEVELS_TOLD: usize = N_LEVELS - 1;
+/// The level on which points of the region are chosen: 4 mm.
+const LEVEL: usize = 1;
 /// Points of the region at which it is kept.
 const N_POINTS: usize = 2000;
 /// So much of the region may lie farther off before a reader should look.
 const FORGIVEN: f64 = 0.01;
 
 /// Adds to a rigid or affine registration of two images of one modality how far a bend would still move the tissue of the region; for
-/// any other one, and one that failed, nothing is done.
+/// any other one, and one that failed, nothing is done. Only what was compared is judged: where it moves by more than 5 mm, a map that
+/// passed comes to review.
+///
+/// # Errors
+///
+/// As for a registration: images without contrast, or options that do not fit them.
 pub fn tell_local_motion(
     fixed: &Volume<f32>,
     moving: &Volume<f32>,
@@ -34,7 +41,7 @@ pub fn tell_local_motion(
     let prepared = Prepared::for_bending(fixed, moving, options)?;
     let affine = straight.fixed_to_moving()?;
     let found = Deformation::of(&solve(&prepared, &affine, &[], N_LEVELS_TOLD), affine, fixed.grid().frame().clone());
-    let seen = prepared.samples_drawn(N_LEVELS - 1, N_POINTS, 7).into_iter().map(|s| Point::from_coords(s.at));
+    let seen = prepared.samples_seen(LEVEL, N_POINTS, 7, found.affine()).into_iter().map(|s| Point::from_coords(s.at));
     straight.leaves_over(&found, seen.collect());
     Ok(())
 }
@@ -43,23 +50,25 @@ impl DeformableRegistration {
     /// The straight map it started from, with what the bend would still move: for one that is kept straight.
     #[must_use]
     pub fn told_of(&self, mut straight: Registration) -> Registration {
-        let seen = self.evidence.local.round_trips.iter().map(|(at, _)| *at).collect();
+        let points = self.evidence.local.round_trips.iter().map(|(at, _)| *at);
+        let seen = points.filter(|at| !straight.local.unseen.holds(*at)).collect();
         straight.leaves_over(&self.deformation, seen);
         straight
     }
 }
 
 impl Registration {
-    /// How far a bend would still move what a straight map carried, mm, but for the hundredth part that it would move most; `None` where
-    /// that was not looked for.
+    /// How far a bend would still move what a straight map carried, mm, but for the hundredth of the points compared that it would move
+    /// most; `None` where that was not looked for.
     pub fn left_over_farthest_mm(&self) -> Option<f64> {
         farthest(&self.local.left_over).map(|(_, mm)| mm)
     }
 
     fn leaves_over(&mut self, bend: &Deformation, seen: Vec<Point<Patient>>) {
         let is_told = !self.local.left_over.is_empty();
-        let hidden = self.local.unseen.iter().map(|(at, _)| *at);
-        self.local.left_over = seen.into_iter().chain(hidden).map(|at| (at, bend.displacement(at).norm())).collect();
+        let moved = |at: Point<Patient>| (at, bend.displacement(at).norm());
+        self.local.left_over = seen.into_iter().map(moved).collect();
+        self.local.left_over_unseen = self.local.unseen.points.iter().map(|(at, _)| moved(*at)).collect();
         if let Some((at, mm)) = farthest(&self.local.left_over).filter(|(_, mm)| !is_told && *mm > MOTION_PASS_MM) {
             doubt(self, at, mm);
         }
@@ -76,11 +85,24 @@ fn farthest(left_over: &[(Point<Patient>, f64)]) -> Option<(Point<Patient>, f64)
 fn doubt(straight: &mut Registration, at: Point<Patient>, mm: f64) {
     let [x, y, z] = at.to_array();
     let text = format!(
-        "a bend moves tissue round x {x:.0}, y {y:.0}, z {z:.0} mm by {mm:.1} mm more (pass up to {MOTION_PASS_MM} mm): a part of the region moved on its own, which only `deformable` follows"
+        "a bend moves tissue round x {x:.0}, y {y:.0}, z {z:.0} mm by {mm:.1} mm more (pass up to {MOTION_PASS_MM} mm): a part of the region moved on its own"
     );
-    if straight.quality < Quality::Review {
-        straight.quality = Quality::Review;
-        straight.reasons.clear();
+    straight.quality = straight.quality.max(Quality::Review);
+    straight.reasons.insert(0, text);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::FrameId;
+
+    #[test]
+    fn a_doubt_comes_first_and_takes_no_reason_away() {
+        let mut passed = Registration::identity_same_frame(FrameId::new("f"));
+        let said = passed.reasons.clone();
+        doubt(&mut passed, Point::new(1.0, 2.0, 3.0), 6.2);
+        assert_eq!(passed.quality, Quality::Review);
+        assert!(passed.reasons[0].starts_with("a bend moves tissue round x 1, y 2, z 3 mm by 6.2 mm more"));
+        assert_eq!(passed.reasons[1..], said);
     }
-    straight.reasons.push(text);
 }

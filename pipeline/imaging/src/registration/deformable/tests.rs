@@ -61,13 +61,15 @@ fn a_straight_map_tells_which_part_moved_on_its_own() {
     println!("nothing moved: {:?}", still.left_over_farthest_mm());
     assert!(still.left_over_farthest_mm().unwrap() < 2.5, "{:?}", still.left_over_farthest_mm());
     assert!(!still.reasons.iter().any(|reason| reason.contains("moved on its own")));
-    let (before, moved) = told(10.0);
+    let (before, moved) = told(14.0);
     let farthest = moved.left_over_farthest_mm().unwrap();
-    assert!(farthest > 4.0, "{farthest}");
-    assert_eq!(farthest > 5.0, moved.reasons.iter().any(|reason| reason.contains("moved on its own")));
+    println!("a bulge of 14 mm: {farthest}");
+    assert!(farthest > 5.0 && moved.quality == Quality::Review, "{farthest} {:?}", moved.quality);
+    assert!(moved.reasons[0].contains("moved on its own"), "{:?}", moved.reasons);
+    assert!(before.reasons.iter().all(|reason| moved.reasons.contains(reason)), "what was said stays said");
     // Nearer to the truth than before: what a rigid map misses at the bulge lies within what is stated there.
     let (apply, sigma) = (moved.fixed_to_moving().unwrap(), |r: &Registration, p| r.error_at(p).map(|e| e.sigma().0));
-    let (truth, shift) = (near(), bulge(10.0));
+    let (truth, shift) = (near(), bulge(14.0));
     let mut within = [0; 2];
     for n in 0..100 {
         let p = V::new(-70.0, -20.0, 5.0) + V::from_fn(|a, _| 12.0 * hash([n, a as i64, 3], 55));
@@ -102,7 +104,7 @@ fn a_tumour_in_a_bulging_liver_keeps_its_shape() {
     let found = register_deformable(&fixed, &moving, &start, &options).unwrap();
     let (inside, everywhere) = (found.lesion_stretch.unwrap(), found.stretch.unwrap());
     // Rigid but for the cells of the field that its border cuts; its volume stays.
-    assert!(inside.min > 0.95 && inside.max < 1.3, "{inside:?}");
+    assert!(inside.min > 0.95 && inside.max < 1.25, "{inside:?}");
     let at_voxels = tumour.indices_set().map(|at| found.deformation.jacobian(tumour.grid().center(at)));
     let volume_ratio = at_voxels.sum::<f64>() / tumour.n_voxels_set() as f64;
     assert!((volume_ratio - 1.0).abs() < 0.03, "{volume_ratio}");

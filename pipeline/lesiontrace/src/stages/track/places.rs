@@ -24,7 +24,7 @@ pub(crate) fn images(visit: &VisitFacts, place: Point<Patient>, margin: Mm) -> b
     let Some(here) = visit.to_baseline.to_moving(place) else { return false };
     let steps = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]].map(|[x, y, z]| Vector::new(x, y, z) * margin.0);
     let round = steps.iter().flat_map(|step| [here + *step, here - *step]);
-    std::iter::once(here).chain(round).all(|p| visit.measured.grid.nearest(p).is_some())
+    std::iter::once(here).chain(round).all(|p| visit.measured.shows(p))
 }
 
 /// Lesions whose last place visit `n` does not image.
