@@ -75,16 +75,31 @@ impl Likeness {
             .cells
             .par_iter()
             .with_min_len(256)
-            .map(|cell| {
-                let at = self.lattice.corners(cell.first).map(|node| step[node]);
-                std::array::from_fn(|a| (0..8).map(|b| times(cell.pairs[pair(a.min(b), a.max(b))], at[b])).sum())
-            })
+            .map(|cell| cell.product(self.lattice.corners(cell.first).map(|node| step[node])))
             .collect();
         for (cell, product) in self.cells.iter().zip(products) {
             for (node, value) in self.lattice.corners(cell.first).into_iter().zip(product) {
                 out[node] += value;
             }
         }
+    }
+}
+
+impl Cell {
+    /// The form's matrix times a step at the corners. Each block is read once: it stands for two, as it is symmetric.
+    fn product(&self, at: [Vector3<f64>; 8]) -> [Vector3<f64>; 8] {
+        let mut out = [Vector3::zeros(); 8];
+        let mut n = 0;
+        for a in 0..8 {
+            out[a] += times(self.pairs[n], at[a]);
+            n += 1;
+            for b in a + 1..8 {
+                out[a] += times(self.pairs[n], at[b]);
+                out[b] += times(self.pairs[n], at[a]);
+                n += 1;
+            }
+        }
+        out
     }
 }
 

@@ -11,7 +11,7 @@ use super::lattice::Lattice;
 /// Most iterations; the coarser lattice has found the long waves already.
 const MAX_ITERATIONS: usize = 60;
 /// The residual's norm relative to the first from which on a step is exact enough for the next linearisation.
-const RELATIVE_RESIDUAL: f64 = 0.02;
+const RELATIVE_RESIDUAL: f64 = 0.1;
 
 /// The step v that minimises Σ w (d + g·v)² + stiffness · bending(u + v).
 pub(super) fn step(
