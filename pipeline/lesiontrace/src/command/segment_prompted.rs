@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use formats::nifti;
 use imaging::Noted;
-use inference::{Prompt, PromptedLesion, SegmentError};
+use inference::{Prompt, PromptedLesion};
 use oncology::Evaluable;
 use serde::Serialize;
 
@@ -16,6 +16,9 @@ use crate::cli::Segment;
 use crate::exit::{self, Failure};
 use crate::image_input::{self, InputImage};
 use crate::out;
+
+/// Steps of a spacing in a millimetre: finer ones differ with the number of threads.
+const SPACING_STEPS: f64 = 1e5;
 
 /// One lesion.
 #[derive(Serialize)]
@@ -83,12 +86,10 @@ pub(crate) fn run(args: &Segment, loaded: &Loaded, input: &InputImage, prompts: 
     check_units(loaded.segmenter.card(), images, &[args.image.as_path()], &mut notes)
         .and_then(|()| check_modality(loaded, input))
         .map_err(|error| image_input::refuse(args.json, error))?;
-    let allowed = Allowed::new(loaded, input.image.grid()).map_err(failure)?;
+    let allowed = Allowed::new(loaded, input.image.grid()).map_err(|error| failure(args.json, error))?;
     let found = loaded.segmenter.segment_prompted(&input.image, prompts, &|n, of| allowed.watch(n, of));
-    let found = found.map_err(|error| match allowed.reason(error) {
-        error @ (SegmentError::Prompt(_) | SegmentError::Preprocess(_)) => image_input::refuse(args.json, error),
-        other => failure(other),
-    })?;
+    let found = found.map_err(|error| failure(args.json, allowed.reason(error)))?;
+    allowed.done().map_err(|error| failure(args.json, error))?;
     let Noted { value: found, notes: said } = found;
     notes.extend(input.notes.iter().cloned());
     write(&args.out, |path| nifti::write_labels(path, &found.segmentation.labels))?;
@@ -136,7 +137,7 @@ impl Lesion {
         Self {
             label: lesion.label,
             prompt: lesion.prompt,
-            spacing_mm: lesion.spacing_mm,
+            spacing_mm: (lesion.spacing_mm * SPACING_STEPS).round() / SPACING_STEPS,
             agreement: lesion.agreement.map_or_else(none, Evaluable::Value),
             trusted: lesion.trusted,
             voxels: lesion.n_voxels,

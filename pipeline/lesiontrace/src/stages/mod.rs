@@ -41,7 +41,7 @@ pub(crate) struct Stage {
 
 /// Every stage, in order. Names and versions enter the key by which `--resume` knows that nothing changed.
 pub(crate) const ALL: &[Stage] = &[
-    Stage { name: "load", version: 3 },
+    Stage { name: "load", version: 4 },
     Stage { name: "segment", version: 3 },
     Stage { name: "register", version: 4 },
     Stage { name: "measure", version: 6 },
