@@ -44,7 +44,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
     Stage { name: "segment", version: 3 },
     Stage { name: "register", version: 4 },
-    Stage { name: "measure", version: 6 },
+    Stage { name: "measure", version: 7 },
     Stage { name: "track", version: 6 },
     Stage { name: "margin", version: 6 },
     Stage { name: "assess", version: 7 },
