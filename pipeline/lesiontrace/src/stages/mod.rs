@@ -48,7 +48,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "track", version: 6 },
     Stage { name: "margin", version: 6 },
     Stage { name: "assess", version: 7 },
-    Stage { name: "report", version: 5 },
+    Stage { name: "report", version: 6 },
 ];
 
 /// A stage with its version, for keys of what it made.
