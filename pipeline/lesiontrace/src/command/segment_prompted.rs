@@ -17,9 +17,6 @@ use crate::exit::{self, Failure};
 use crate::image_input::{self, InputImage};
 use crate::out;
 
-/// Steps of a spacing in a millimetre: finer ones differ with the number of threads.
-const SPACING_STEPS: f64 = 1e5;
-
 /// One lesion.
 #[derive(Serialize)]
 struct Lesion {
@@ -137,7 +134,7 @@ impl Lesion {
         Self {
             label: lesion.label,
             prompt: lesion.prompt,
-            spacing_mm: (lesion.spacing_mm * SPACING_STEPS).round() / SPACING_STEPS,
+            spacing_mm: lesion.spacing_mm,
             agreement: lesion.agreement.map_or_else(none, Evaluable::Value),
             trusted: lesion.trusted,
             voxels: lesion.n_voxels,

@@ -42,7 +42,7 @@ pub(crate) struct Stage {
 /// Every stage, in order. Names and versions enter the key by which `--resume` knows that nothing changed.
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
-    Stage { name: "segment", version: 3 },
+    Stage { name: "segment", version: 4 },
     Stage { name: "register", version: 4 },
     Stage { name: "measure", version: 7 },
     Stage { name: "track", version: 6 },
