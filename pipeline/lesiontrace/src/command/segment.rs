@@ -143,7 +143,7 @@ pub(crate) fn one(loaded: &Loaded, images: &[InputImage], paths: &[&Path], to: T
     check_units(segmenter.card(), images, paths, &mut notes).map_err(Failed::Unfit)?;
     let volumes: Vec<&Volume<f32>> = images.iter().map(|input| &input.image).collect();
     let grid = volumes[0].grid();
-    let allowed = Allowed::new(loaded, grid).map_err(Failed::Segment)?;
+    let allowed = Allowed::new(loaded, grid, 0).map_err(Failed::Segment)?;
     let found = segmenter.segment_images(&volumes, &|n, of| allowed.watch(n, of));
     let found = found.map_err(|error| Failed::Segment(allowed.reason(error)))?;
     allowed.done().map_err(Failed::Segment)?;

@@ -38,7 +38,8 @@ pub(crate) struct Allowed<'a> {
 
 const MIB: u64 = 1 << 20;
 
-/// Windows after which the runtime has what it needs: it plans its memory on the first and takes it on the second.
+/// Windows after which the runtime has what it needs: it plans its memory on the first and takes it on the second. Of prompts each
+/// network of the card is asked for the first.
 const RUNTIME_GROWS: usize = 3;
 
 /// What the process grew by during the first windows, in bytes.
@@ -52,6 +53,8 @@ struct Growth {
     first_windows: u64,
     /// Windows in all.
     of: usize,
+    /// Prompts these are for; 0 where there is none.
+    n_prompts: usize,
 }
 
 impl Growth {
@@ -60,33 +63,38 @@ impl Growth {
         self.of = of;
         match n {
             0 => self.before_windows = held,
-            1..=RUNTIME_GROWS => self.take(held, peak),
+            n if n <= self.grows() => self.take(held, peak),
             _ => {}
         }
     }
 
     /// Told after the last window: where the runtime has grown until then, nothing was looked at since.
     fn at_end(&mut self, held: u64, peak: u64) {
-        if self.of <= RUNTIME_GROWS {
+        if self.of <= self.grows() {
             self.take(held, peak);
         }
+    }
+
+    /// Windows in which the runtime grows: the first ones, or all of the first prompt.
+    fn grows(&self) -> usize {
+        self.of.checked_div(self.n_prompts).unwrap_or(RUNTIME_GROWS)
     }
 
     /// What a window took for a moment and gave back, the peak alone says; one of an earlier image says nothing of this one. Of many
     /// windows what later ones hold for a moment is in the arrays' bound.
     fn take(&mut self, held: u64, peak: u64) {
-        let is_its_own = self.of <= RUNTIME_GROWS && peak > self.peak_before;
+        let is_its_own = self.of <= self.grows() && peak > self.peak_before;
         let most = if is_its_own { held.max(peak) } else { held };
         self.first_windows = self.first_windows.max(most.saturating_sub(self.before_windows));
     }
 }
 
 impl<'a> Allowed<'a> {
-    /// Refuses an image whose arrays alone need more than is allowed.
-    pub(crate) fn new(loaded: &'a Loaded, grid: &Grid) -> Result<Self, SegmentError> {
+    /// Refuses an image whose arrays alone need more than is allowed; `n_prompts`: 0 where the model asks for none.
+    pub(crate) fn new(loaded: &'a Loaded, grid: &Grid, n_prompts: usize) -> Result<Self, SegmentError> {
         let arrays_bytes = loaded.segmenter.memory_bound_bytes(grid)?;
         let peak_before = process_memory::peak().unwrap_or_default();
-        let growth = Mutex::new(Growth { peak_before, ..Growth::default() });
+        let growth = Mutex::new(Growth { peak_before, n_prompts, ..Growth::default() });
         let allowed = Self { loaded, arrays_bytes, growth };
         allowed.check()?;
         Ok(allowed)
@@ -172,5 +180,20 @@ mod tests {
         growth.before_window(4, 20, 800, 900);
         growth.at_end(800, 900);
         assert_eq!(growth.first_windows, 450);
+    }
+
+    /// Networks that find the size come first and are small: those that outline are asked for later, and count.
+    #[test]
+    fn of_prompts_every_network_is_asked_before_the_memory_is_known() {
+        let mut growth = Growth { peak_before: 260, n_prompts: 2, ..Growth::default() };
+        for (n, held) in [(0, 250), (3, 255), (5, 260), (8, 400), (10, 430), (11, 500)] {
+            growth.before_window(n, 20, held, 600);
+        }
+        growth.at_end(500, 600);
+        assert_eq!(growth.first_windows, 180, "of the first prompt, which ends before the eleventh");
+        let mut alone = Growth { peak_before: 260, n_prompts: 1, ..Growth::default() };
+        alone.before_window(0, 10, 250, 260);
+        alone.at_end(430, 450);
+        assert_eq!(alone.first_windows, 200, "the peak of the last look");
     }
 }

@@ -83,7 +83,7 @@ pub(crate) fn run(args: &Segment, loaded: &Loaded, input: &InputImage, prompts: 
     check_units(loaded.segmenter.card(), images, &[args.image.as_path()], &mut notes)
         .and_then(|()| check_modality(loaded, input))
         .map_err(|error| image_input::refuse(args.json, error))?;
-    let allowed = Allowed::new(loaded, input.image.grid()).map_err(|error| failure(args.json, error))?;
+    let allowed = Allowed::new(loaded, input.image.grid(), prompts.len()).map_err(|error| failure(args.json, error))?;
     let found = loaded.segmenter.segment_prompted(&input.image, prompts, &|n, of| allowed.watch(n, of));
     let found = found.map_err(|error| failure(args.json, allowed.reason(error)))?;
     allowed.done().map_err(|error| failure(args.json, error))?;
