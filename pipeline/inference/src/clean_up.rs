@@ -9,9 +9,9 @@ mod links;
 use std::collections::BTreeSet;
 
 use imaging::components::{Components, Connectivity, components};
-use imaging::distance::distance_to;
+use imaging::distance::{DistanceError, distance_to};
 use imaging::morphology;
-use imaging::{Index3, LabelMap, Mask, Note, Window};
+use imaging::{Index3, LabelMap, Mask, Note, Shape, Window};
 
 use self::links::linked;
 use crate::card::{Card, Label, OnlyNear};
@@ -24,45 +24,53 @@ const MUCH: f64 = 0.05;
 
 /// Applies the rules of every label, in ascending order within each round, and notes what was changed.
 pub(crate) fn clean_up(labels: &mut LabelMap, card: &Card, notes: &mut Vec<Note>) {
-    let drop_all_far = |labels: &mut LabelMap, notes: &mut Vec<Note>| {
-        for label in &card.labels {
-            if let Some(near) = &label.only_near {
-                drop_far(labels, label, near, notes);
-            }
+    let mut lost = BTreeSet::new();
+    let near = || card.labels.iter().filter_map(|label| Some((label, label.only_near.as_ref()?)));
+    for (label, near) in near() {
+        if drop_far(labels, label, near, notes) {
+            lost.insert(label.index);
         }
-    };
-    drop_all_far(labels, notes);
+    }
     let (organs, findings): (Vec<&Label>, Vec<&Label>) =
         card.labels.iter().partition(|label| !linked(label, card).is_empty());
     for label in findings.iter().chain(&organs) {
-        if label.keep_largest || label.min_volume_mm3.is_some() {
-            drop_components(labels, label, &linked(label, card), notes);
+        let has_rule = label.keep_largest || label.min_volume_mm3.is_some();
+        if has_rule && drop_components(labels, label, &linked(label, card), notes) {
+            lost.insert(label.index);
         }
     }
-    // What was near a part of an organ that is gone is near nothing.
-    drop_all_far(labels, notes);
+    // What was near a part of an organ that is gone is near nothing; where no organ lost anything, all is near what it was near to.
+    for (label, near) in near() {
+        if near.labels.iter().any(|of| lost.contains(of)) && drop_far(labels, label, near, notes) {
+            lost.insert(label.index);
+        }
+    }
     for label in card.labels.iter().filter(|label| label.fill_holes) {
         fill_holes(labels, label, notes);
     }
 }
 
-/// A finding is judged by its nearest voxel and stays or goes whole: cut at the distance it would be left hollow.
-fn drop_far(labels: &mut LabelMap, label: &Label, near: &OnlyNear, notes: &mut Vec<Note>) {
-    let Some((window, mask)) = surroundings(labels, &BTreeSet::from([label.index])) else { return };
-    let anchor = labels.map(|v| near.labels.contains(v));
-    let limit = near.within_mm + DISTANCE_TOLERANCE_MM;
-    // Without an anchor there is no distance: nothing of the label is near it.
-    let distance = distance_to(&anchor).ok();
+/// A finding is judged by its nearest voxel and stays or goes whole: cut at the distance it would be left hollow. Returns whether any
+/// went.
+fn drop_far(labels: &mut LabelMap, label: &Label, near: &OnlyNear, notes: &mut Vec<Note>) -> bool {
+    let Some((window, mask)) = surroundings(labels, &BTreeSet::from([label.index])) else { return false };
     let found = components(&mask, Connectivity::Corners);
+    let is_near = match near_voxels(labels, near, &window) {
+        Ok(is_near) => is_near,
+        Err(error) => {
+            let message = format!("findings far from their organ are not dropped as the card asks: {error}");
+            notes.push(Note::warning("far_findings_kept", &label.name, message));
+            return false;
+        }
+    };
     let mut is_far = vec![true; found.list.len() + 1];
     is_far[0] = false;
-    for (n, finding) in found.labels.values().iter().enumerate().filter(|(_, finding)| **finding > 0) {
-        let at = window.to_volume(window.shape.index(n), labels.shape());
-        is_far[*finding as usize] &= distance.as_ref().zip(at).is_none_or(|(mm, at)| *mm.at(at) > limit);
+    for (finding, is_near) in found.labels.values().iter().zip(is_near).filter(|(finding, _)| **finding > 0) {
+        is_far[*finding as usize] &= !is_near;
     }
     let n_dropped = is_far.iter().filter(|far| **far).count();
     if n_dropped == 0 {
-        return;
+        return false;
     }
     drop_listed(labels, label, (&window, &found), &is_far);
     let names: Vec<String> = near.labels.iter().map(u16::to_string).collect();
@@ -73,6 +81,32 @@ fn drop_far(labels: &mut LabelMap, label: &Label, near: &OnlyNear, notes: &mut V
         names.join(", ")
     );
     notes.push(Note::info("far_findings_dropped", &label.name, message));
+    true
+}
+
+/// Whether each voxel of a window lies near the labels named. Only what lies within the distance round the window is looked at.
+fn near_voxels(labels: &LabelMap, near: &OnlyNear, window: &Window) -> Result<Vec<bool>, DistanceError> {
+    let limit = near.within_mm + DISTANCE_TOLERANCE_MM;
+    let (shape, spacing_mm) = (labels.shape(), labels.grid().spacing_mm());
+    let n = [shape.ni, shape.nj, shape.nk];
+    let reach: [usize; 3] = std::array::from_fn(|a| ((limit / spacing_mm[a]).ceil() as usize).min(n[a]));
+    let Shape { ni, nj, nk } = window.shape;
+    let wide = Window {
+        low: std::array::from_fn(|a| window.low[a] - reach[a] as i64),
+        shape: Shape { ni: ni + 2 * reach[0], nj: nj + 2 * reach[1], nk: nk + 2 * reach[2] },
+    };
+    let anchor = wide.cut(labels, 0).expect("a window of a grid has as good a grid").map(|v| near.labels.contains(v));
+    let distance = match distance_to(&anchor) {
+        Ok(distance) => distance,
+        // Nothing lies within the distance.
+        Err(DistanceError::EmptyMask) => return Ok(vec![false; window.shape.n_voxels()]),
+        Err(error) => return Err(error),
+    };
+    let is_near = |n: usize| {
+        let Index3 { i, j, k } = window.shape.index(n);
+        *distance.at(Index3 { i: i + reach[0], j: j + reach[1], k: k + reach[2] }) <= limit
+    };
+    Ok((0..window.shape.n_voxels()).map(is_near).collect())
 }
 
 /// The surroundings of some labels, one voxel more than they reach: what is done to a label costs what the label costs.
@@ -124,11 +158,11 @@ fn touches_label(labels: &LabelMap, at: Index3, wanted: u16) -> bool {
 }
 
 /// Drops components of a label that are small or not the largest. Components are those of the label and of what is linked to it
-/// together, their size is that of the label in them; only the label is dropped.
-fn drop_components(labels: &mut LabelMap, label: &Label, linked: &BTreeSet<u16>, notes: &mut Vec<Note>) {
+/// together, their size is that of the label in them; only the label is dropped. Returns whether any was.
+fn drop_components(labels: &mut LabelMap, label: &Label, linked: &BTreeSet<u16>, notes: &mut Vec<Note>) -> bool {
     let mut together = linked.clone();
     together.insert(label.index);
-    let Some((window, mask)) = surroundings(labels, &together) else { return };
+    let Some((window, mask)) = surroundings(labels, &together) else { return false };
     let found = components(&mask, Connectivity::Corners);
     let component = found.labels.values();
     let mut n_voxels = vec![0_usize; found.list.len() + 1];
@@ -146,7 +180,7 @@ fn drop_components(labels: &mut LabelMap, label: &Label, linked: &BTreeSet<u16>,
     let dropped: Vec<bool> = n_voxels.iter().enumerate().map(is_dropped).collect();
     let n_dropped = dropped.iter().filter(|d| **d).count();
     if n_dropped == 0 {
-        return;
+        return false;
     }
     let gone: usize = n_voxels.iter().zip(&dropped).filter(|(_, dropped)| **dropped).map(|(n, _)| n).sum();
     let part = gone as f64 / n_voxels.iter().sum::<usize>() as f64;
@@ -163,6 +197,7 @@ fn drop_components(labels: &mut LabelMap, label: &Label, linked: &BTreeSet<u16>,
     } else {
         Note::info("components_dropped", &label.name, message)
     });
+    true
 }
 
 fn fill_holes(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
@@ -178,7 +213,7 @@ fn fill_holes(labels: &mut LabelMap, label: &Label, notes: &mut Vec<Note>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imaging::{Affine, FrameId, Grid, Index3, Severity, Shape};
+    use imaging::{Affine, FrameId, Grid, Severity};
     use nalgebra::{Matrix3, Vector3};
 
     fn card() -> Card {
@@ -242,6 +277,71 @@ mod tests {
         let mut alone = map(&["0022000"]);
         clean_up(&mut alone, &card, &mut notes);
         assert_eq!(alone, map(&["0000000"]));
+    }
+
+    /// Only what lies round a finding is looked at: the same as with the distance from every voxel to every other.
+    #[test]
+    fn findings_are_as_far_as_their_nearest_voxel_is_on_any_grid() {
+        let linear = Matrix3::from_diagonal(&Vector3::new(0.7, 1.3, 4.0));
+        let shape = Shape { ni: 23, nj: 17, nk: 7 };
+        let grid = Grid::new(shape, Affine::from_parts(linear, Vector3::zeros()), FrameId::new("f")).unwrap();
+        for (seed, within_mm) in (0_usize..12).flat_map(|seed| [0.7, 4.0, 5.5, 300.0].map(|mm| (seed, mm))) {
+            let label = |n: usize| match (n + 977 * seed).wrapping_mul(2_654_435_761) >> 7 & 0x1ff {
+                0..=3 => 1,
+                4..=15 => 2,
+                _ => 0,
+            };
+            let before = LabelMap::from_fn(grid.clone(), |at| if seed == 0 { 2 } else { label(shape.linear(at)) });
+            let organ: Vec<Index3> = before.label_mask(1).indices_set().collect();
+            let found = components(&before.label_mask(2), Connectivity::Corners);
+            let mm = |a: Index3, b: Index3| grid.center(a).distance(grid.center(b));
+            let is_near = |of: u32| {
+                found
+                    .mask(of)
+                    .indices_set()
+                    .any(|a| organ.iter().any(|b| mm(a, *b) <= within_mm + DISTANCE_TOLERANCE_MM))
+            };
+            let kept: Vec<bool> = (0..=found.list.len() as u32).map(|of| of > 0 && is_near(of)).collect();
+            let mut card = card();
+            card.labels[2].only_near = Some(OnlyNear { labels: vec![1], within_mm });
+            let mut labels = before.clone();
+            clean_up(&mut labels, &card, &mut Vec::new());
+            let wanted = LabelMap::from_fn(grid.clone(), |at| match *before.at(at) {
+                2 if !kept[*found.labels.at(at) as usize] => 0,
+                label => label,
+            });
+            assert!(labels == wanted, "seed {seed}, {within_mm} mm");
+        }
+    }
+
+    /// Label 1 hangs on label 2, which comes later: what was near a finding that is gone is near nothing.
+    #[test]
+    fn what_hangs_on_a_finding_that_is_dropped_goes_with_it() {
+        let mut card = card();
+        card.labels[1].only_near = Some(OnlyNear { labels: vec![2], within_mm: 1.0 });
+        card.labels[2].only_near = Some(OnlyNear { labels: vec![3], within_mm: 1.0 });
+        let mut third = card.labels[2].clone();
+        (third.index, third.name, third.only_near) = (3, "third".to_owned(), None);
+        card.labels.push(third);
+        let mut labels = map(&["3212000021001"]);
+        clean_up(&mut labels, &card, &mut Vec::new());
+        assert_eq!(labels, map(&["3210000000000"]));
+    }
+
+    /// On axes that are not perpendicular no distance is known: nothing is dropped for one, and that is said.
+    #[test]
+    fn on_sheared_axes_no_finding_counts_as_far() {
+        let mut card = card();
+        card.labels[2].only_near = Some(OnlyNear { labels: vec![1], within_mm: 2.0 });
+        let flat = map(&["11222220002"]);
+        let linear = Matrix3::new(1.0, 0.2, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 2.0);
+        let grid = Grid::new(flat.shape(), Affine::from_parts(linear, Vector3::zeros()), FrameId::new("f")).unwrap();
+        let before = flat.with_grid(grid).unwrap();
+        let (mut labels, mut notes) = (before.clone(), Vec::new());
+        clean_up(&mut labels, &card, &mut notes);
+        assert_eq!(labels, before);
+        assert_eq!((notes.len(), notes[0].code.as_str()), (1, "far_findings_kept"));
+        assert!(notes[0].message.contains("resample"), "{}", notes[0].message);
     }
 
     /// A tumour (label 2) across the liver: what lies behind it stays, and so does a finding in there; an island goes, and with it

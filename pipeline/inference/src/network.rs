@@ -21,7 +21,7 @@ pub struct Execution {
     pub execution_provider: String,
     /// Whether every operator ran there, or some (shape arithmetic as a rule) on the CPU.
     pub some_operators_on_cpu: bool,
-    /// Threads the runtime may use on the CPU.
+    /// Threads the runtime may use on the CPU inside an operator.
     pub n_threads: usize,
 }
 

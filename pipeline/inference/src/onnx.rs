@@ -104,6 +104,14 @@ pub struct RuntimeOptions {
     pub n_threads: usize,
 }
 
+impl RuntimeOptions {
+    /// Threads inside the operators of a card's network. One where it answers a prompt: with another number the runtime adds in another
+    /// order, and what is looked for next rests on the last digits. Its networks answer side by side instead.
+    fn threads_inside(&self, card: &Card) -> usize {
+        if card.prompt.is_some() { 1 } else { self.n_threads.max(1) }
+    }
+}
+
 /// Why the runtime or a network in it cannot be used.
 #[derive(Debug, Error)]
 pub enum RuntimeError {
@@ -207,7 +215,7 @@ impl OnnxNetwork {
         let loaded = load(library)?;
         let (session, some_operators_on_cpu) = commit(&loaded, network, card, options)?;
         check_against_card(&session, card)?;
-        let execution = execution(&loaded, options, some_operators_on_cpu);
+        let execution = execution(&loaded, (card, options), some_operators_on_cpu);
         let (input, output) = (card.input.name.clone(), card.output.name.clone());
         Ok(Self { session: Mutex::new(session), input, output, execution })
     }
@@ -223,7 +231,7 @@ impl OnnxNetwork {
         let loaded = load(Surroundings::of_this_process().find(options.library.as_deref())?)?;
         let (session, some_operators_on_cpu) = commit(&loaded, network, card, options)?;
         check_extent_network(&session, card, search)?;
-        let execution = execution(&loaded, options, some_operators_on_cpu);
+        let execution = execution(&loaded, (card, options), some_operators_on_cpu);
         let (input, output) = (ExtentSearch::INPUT.to_owned(), ExtentSearch::OUTPUT.to_owned());
         Ok(Self { session: Mutex::new(session), input, output, execution })
     }
@@ -246,7 +254,7 @@ impl Network for OnnxNetwork {
     }
 }
 
-fn execution(loaded: &Loaded, options: &RuntimeOptions, some_operators_on_cpu: bool) -> Execution {
+fn execution(loaded: &Loaded, (card, options): (&Card, &RuntimeOptions), some_operators_on_cpu: bool) -> Execution {
     Execution {
         runtime: format!("ONNX Runtime, {}", ort::info()),
         library: Some(loaded.library.display().to_string()),
@@ -254,7 +262,7 @@ fn execution(loaded: &Loaded, options: &RuntimeOptions, some_operators_on_cpu: b
         device: options.device.to_string(),
         execution_provider: options.device.execution_provider().to_owned(),
         some_operators_on_cpu,
-        n_threads: options.n_threads,
+        n_threads: options.threads_inside(card),
     }
 }
 
@@ -273,13 +281,13 @@ fn commit(
         Step::Network => RuntimeError::Network { model: card.name.clone(), message },
     };
     if device == Device::Cpu {
-        return session(environment, network, options, Placement::Free).map(|s| (s, false)).map_err(refused);
+        return session(environment, network, (card, options), Placement::Free).map(|s| (s, false)).map_err(refused);
     }
-    match session(environment, network, options, Placement::DeviceOnly) {
+    match session(environment, network, (card, options), Placement::DeviceOnly) {
         Ok(session) => Ok((session, false)),
         Err((Step::Device, message)) => Err(refused((Step::Device, message))),
         Err((Step::Network, strict)) => {
-            let session = session(environment, network, options, Placement::Free).map_err(refused)?;
+            let session = session(environment, network, (card, options), Placement::Free).map_err(refused)?;
             tracing::info!(%device, reason = strict, "some operators run on the CPU");
             Ok((session, true))
         }
@@ -306,18 +314,19 @@ enum Step {
 fn session(
     environment: &Environment,
     network: &[u8],
-    options: &RuntimeOptions,
+    (card, options): (&Card, &RuntimeOptions),
     placement: Placement,
 ) -> Result<Session, (Step, String)> {
+    let n_threads = options.threads_inside(card);
     // The builder's errors carry the builder, which may not leave the thread: only their words go on.
     let text = |e: ort::Error<ort::session::builder::SessionBuilder>| (Step::Device, e.to_string());
     let mut builder = Session::builder(environment)
         .map_err(|e| (Step::Device, e.to_string()))?
-        .with_intra_threads(options.n_threads.max(1))
+        .with_intra_threads(n_threads)
         .and_then(|b| b.with_inter_threads(1))
         .and_then(|b| b.with_intra_op_spinning(false))
         .and_then(|b| b.with_deterministic_compute(true))
-        .and_then(|b| b.with_execution_providers(options.device.providers(options.n_threads.max(1))))
+        .and_then(|b| b.with_execution_providers(options.device.providers(n_threads)))
         .map_err(text)?;
     if placement == Placement::DeviceOnly {
         builder = builder.with_disable_cpu_fallback().map_err(text)?;

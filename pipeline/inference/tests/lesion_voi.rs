@@ -136,6 +136,29 @@ fn a_ball_in_a_box_is_outlined() {
     assert!(card(ball.model).limits.iter().any(|limit| limit.contains("0.7 of its volume")));
 }
 
+/// As above. What is looked for next rests on what the networks said before: bits that differ would grow.
+#[test]
+fn a_click_is_answered_by_the_same_bits_at_any_number_of_threads() {
+    if no_runtime() {
+        return;
+    }
+    for (model, unit) in [(MODELS[0].0, 40.0), (MODELS[2].0, 1.0)] {
+        let ball = Ball { model, inside: 2.0 * unit, outside: unit, pattern: 0.3 * unit, radius_mm: 22.0 };
+        let image = ball.image();
+        let [one, four] = [1, 4].map(|n_threads| {
+            let options = RuntimeOptions { library: None, device: Device::Cpu, n_threads };
+            let segmenter = Segmenter::open(&repository("models").join(model), &options).unwrap();
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(n_threads).build().unwrap();
+            let prompts = [Prompt::Point(at(&image, CENTRE)), Prompt::Point(at(&image, [30.0, 20.0, 12.0]))];
+            let watch = |_, _| ControlFlow::Continue(());
+            pool.install(|| segmenter.segment_prompted(&image, &prompts, &watch).unwrap())
+        });
+        let bits = |volume: &Volume<f32>| volume.values().iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&one.value.uncertainty), bits(&four.value.uncertainty), "{model}");
+        assert_eq!(one, four, "{model}");
+    }
+}
+
 /// As above.
 #[test]
 fn from_a_point_the_size_is_found_and_trusted_only_where_the_card_says() {

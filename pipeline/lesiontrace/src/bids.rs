@@ -29,30 +29,81 @@ const OUTLINES: [(&str, &str, bool); 3] = [
     ("organ.nii.gz", "desc-organ_mask", false),
 ];
 
-/// Writes the data set anew. Returns the number of maps and masks in it.
-pub(crate) fn write(folder: &Path, cohort: &str, patients: &[CohortPatient]) -> anyhow::Result<usize> {
-    let root = folder.join(FOLDER);
-    if root.is_dir() {
-        std::fs::remove_dir_all(&root).with_context(|| format!("removing {}", root.display()))?;
-    }
-    let labels = labels(patients.iter().map(|patient| patient.patient_id.as_str()));
-    write_description(&root, cohort)?;
-    let participants = patients.iter().map(|patient| tables::participant(&labels[&patient.patient_id], patient));
-    write_table(&root.join("participants"), &tables::PARTICIPANT, &participants.collect::<Vec<_>>())?;
-    let mut n = 0;
+/// Folder in which the data set is written before it takes the place of an earlier one.
+const PART: &str = ".part-bids";
+/// Folder of the earlier one while that happens.
+const EARLIER: &str = ".part-bids-earlier";
+
+/// A data set that was written.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DataSet {
+    /// Maps and masks in it.
+    pub(crate) n_files: usize,
+    /// Patients who are not in it, and why.
+    pub(crate) left_out: Vec<(String, String)>,
+}
+
+/// Writes the data set anew; the earlier one stays until the new one is whole. A patient without a record of what the outlines were
+/// drawn on is left out.
+pub(crate) fn write(folder: &Path, cohort: &str, patients: &[CohortPatient]) -> anyhow::Result<DataSet> {
+    let (mut described, mut left_out) = (Vec::new(), Vec::new());
     for patient in patients {
-        n += write_patient(folder, &root, &labels[&patient.patient_id], patient)?;
+        match record(folder, patient) {
+            Ok(record) => described.push((patient, record)),
+            Err(error) => left_out.push((patient.patient_id.clone(), format!("{error:#}; run again with --force"))),
+        }
     }
-    Ok(n)
+    let (root, earlier, part) = (folder.join(FOLDER), folder.join(EARLIER), folder.join(PART));
+    remove(&part)?;
+    // Labels stay what they are when a patient is left out.
+    let labels = labels(patients.iter().map(|patient| patient.patient_id.as_str()));
+    write_description(&part, cohort)?;
+    let participants = described.iter().map(|(patient, _)| tables::participant(&labels[&patient.patient_id], patient));
+    write_table(&part.join("participants"), &tables::PARTICIPANT, &participants.collect::<Vec<_>>())?;
+    let mut n_files = 0;
+    for (patient, record) in &described {
+        n_files += write_patient(folder, &part, &labels[&patient.patient_id], (patient, record))?;
+    }
+    let moved = |from: &Path, to: &Path| {
+        std::fs::rename(from, to).with_context(|| format!("moving {} to {}", from.display(), to.display()))
+    };
+    if root.is_dir() {
+        remove(&earlier)?;
+        moved(&root, &earlier)?;
+    }
+    moved(&part, &root).inspect_err(|_| drop(std::fs::rename(&earlier, &root)))?;
+    remove(&earlier)?;
+    Ok(DataSet { n_files, left_out })
+}
+
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("removing {}", folder.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a patient's outlines were drawn on.
+fn record(folder: &Path, patient: &CohortPatient) -> anyhow::Result<SourceRecord> {
+    let path = out::patient_folder(folder, &patient.patient_id).join(source_record::FILE);
+    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
+    serde_json::from_slice(&bytes).with_context(|| format!("{} is not of this version", path.display()))
 }
 
 /// The label of each identifier: its letters and digits; where two share these, or none are left, digits of a digest follow.
 fn labels<'a>(ids: impl Iterator<Item = &'a str>) -> BTreeMap<String, String> {
     let short = |id: &str| -> String { id.chars().filter(char::is_ascii_alphanumeric).collect() };
     let ids: Vec<&str> = ids.collect();
-    let is_shared = |id: &str| ids.iter().filter(|other| short(other).eq_ignore_ascii_case(&short(id))).count() > 1;
+    let mut n_of: BTreeMap<String, usize> = BTreeMap::new();
+    for id in &ids {
+        *n_of.entry(short(id).to_ascii_lowercase()).or_default() += 1;
+    }
     let label = |id: &&str| match short(id) {
-        own if own.is_empty() || is_shared(id) => format!("{own}x{}", &out::sha256_hex(id.as_bytes())[..8]),
+        own if own.is_empty() || n_of[&own.to_ascii_lowercase()] > 1 => {
+            format!("{own}x{}", &out::sha256_hex(id.as_bytes())[..8])
+        }
         own => own,
     };
     ids.iter().map(|id| ((*id).to_owned(), label(id))).collect()
@@ -88,12 +139,13 @@ fn write_description(root: &Path, cohort: &str) -> anyhow::Result<()> {
     out::write_atomic(&root.join("README"), about.as_bytes())
 }
 
-fn write_patient(folder: &Path, root: &Path, label: &str, patient: &CohortPatient) -> anyhow::Result<usize> {
+fn write_patient(
+    folder: &Path,
+    root: &Path,
+    label: &str,
+    (patient, record): (&CohortPatient, &SourceRecord),
+) -> anyhow::Result<usize> {
     let own = out::patient_folder(folder, &patient.patient_id);
-    let path = own.join(source_record::FILE);
-    let bytes = std::fs::read(&path).with_context(|| format!("reading {}", path.display()))?;
-    let record: SourceRecord =
-        serde_json::from_slice(&bytes).with_context(|| format!("{} is not of this version", path.display()))?;
     let subject = format!("sub-{label}");
     let sessions = record.visits.iter().map(|visit| tables::session(&session(visit.visit), visit.visit, patient));
     write_table(
@@ -183,6 +235,29 @@ mod tests {
         assert!(labels["A 1"].starts_with("A1x") && labels["a-1"].starts_with("a1x"), "{labels:?}");
         assert_ne!(labels["A 1"][3..], labels["a-1"][3..], "they differ where case does not count");
         assert!(labels.values().all(|label| label.chars().all(|c| c.is_ascii_alphanumeric()) && !label.is_empty()));
+    }
+
+    #[test]
+    fn labels_of_a_large_cohort_cost_what_its_patients_cost() {
+        let ids: Vec<String> = (0..40_000).map(|n| format!("LT-{n:06}")).chain(["lt000007".to_owned()]).collect();
+        let labels = labels(ids.iter().map(String::as_str));
+        let apart: std::collections::BTreeSet<&String> = labels.values().collect();
+        assert_eq!((labels.len(), apart.len()), (40_001, 40_001));
+        assert_eq!(labels["LT-000008"], "LT000008");
+        assert!(labels["LT-000007"].starts_with("LT000007x") && labels["lt000007"].starts_with("lt000007x"));
+    }
+
+    /// Whatever keeps the new data set from being written, the earlier one stands.
+    #[test]
+    fn a_data_set_that_cannot_be_written_leaves_the_earlier_one() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(write(folder.path(), "trial", &[]).unwrap(), DataSet { n_files: 0, left_out: Vec::new() });
+        let about = folder.path().join(FOLDER).join("README");
+        let first = std::fs::read(&about).unwrap();
+        std::fs::write(folder.path().join(PART), "in the way").unwrap();
+        let error = write(folder.path(), "trial", &[]).unwrap_err();
+        assert!(format!("{error:#}").contains(PART), "{error:#}");
+        assert_eq!(std::fs::read(&about).unwrap(), first);
     }
 
     #[test]

@@ -137,6 +137,10 @@ pub(crate) enum Command {
     )]
     Candidates(Candidates),
     /// How well one mask agrees with another: Dice, surfaces, lesions found and missed, volume.
+    ///
+    /// Surfaces, surface Dice and HD95 are those of surface-distance 0.1 (pieces of surface weighted by their area); the HD95 of
+    /// MetricsReloaded and MONAI, a percentile over border voxels, differs from it by up to some millimetres. Labels are compared
+    /// label by label, then all together (`any`), a lesion being a connected component.
     #[command(after_help = "Example: lesiontrace compare-masks reader.nii.gz model.nii.gz --tolerance-mm 2 --json")]
     CompareMasks(CompareMasks),
     /// How a run agrees with a reader's own table of the same patients: kappa, limits of agreement, every difference with its cause.

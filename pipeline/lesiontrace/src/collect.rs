@@ -69,6 +69,14 @@ const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Merges the patients' results into `cohort/`. A result that is not what was written leaves its patient out, who counts as failed.
 pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
+    collect_and(folder, |_, _| Ok(())).map(|(collected, ())| collected)
+}
+
+/// [`collect`], and what else is made of the cohort's name and its results before anybody else may collect.
+pub(crate) fn collect_and<T>(
+    folder: &Path,
+    also: impl FnOnce(&str, &[CohortPatient]) -> anyhow::Result<T>,
+) -> anyhow::Result<(Collected, T)> {
     // Tables of two moments must not stand beside each other.
     let _lock = lock::wait(folder, PATIENCE)?;
     artifacts::sweep_here(&folder.join("cohort"));
@@ -114,7 +122,8 @@ pub(crate) fn collect(folder: &Path) -> anyhow::Result<Collected> {
     cohort_figures::write(folder, &page)?;
     let html = report::render_cohort(&page).context("making the cohort's page")?;
     out::write_atomic(&folder.join("cohort/report.html"), html.as_bytes())?;
-    Ok(Collected { ledger, results })
+    let also = also(&how.cohort, &results)?;
+    Ok((Collected { ledger, results }, also))
 }
 
 /// The results of the patients that are done, in the ledger's order; in the ledger, one that cannot be read is failed.

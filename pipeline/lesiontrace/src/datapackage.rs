@@ -38,19 +38,22 @@ struct Line {
     description: String,
 }
 
+/// The built-in table, line by line.
+fn lines() -> anyhow::Result<Vec<Line>> {
+    let lines = csv::Reader::from_reader(COLUMNS.as_bytes()).into_deserialize().collect::<Result<_, _>>();
+    lines.context("the built-in table of columns")
+}
+
 /// The columns of a table with what they mean.
 pub(crate) fn descriptions(table: &str) -> anyhow::Result<Vec<(String, String)>> {
-    let lines = csv::Reader::from_reader(COLUMNS.as_bytes()).into_deserialize().collect::<Result<Vec<Line>, _>>();
-    let lines = lines.context("the built-in table of columns")?.into_iter();
-    let of_table = lines.filter(|line| line.table == table && !line.column.is_empty());
+    let of_table = lines()?.into_iter().filter(|line| line.table == table && !line.column.is_empty());
     Ok(of_table.map(|line| (line.column, line.description)).collect())
 }
 
 /// The package of the tables written, in their order; those that are not described are left out.
 pub(crate) fn package(cohort: &str, resources: &[Resource]) -> anyhow::Result<Value> {
-    let lines = csv::Reader::from_reader(COLUMNS.as_bytes()).into_deserialize().collect::<Result<Vec<Line>, _>>();
     let mut tables: BTreeMap<String, Vec<Line>> = BTreeMap::new();
-    for line in lines.context("the built-in table of columns")? {
+    for line in lines()? {
         tables.entry(line.table.clone()).or_default().push(line);
     }
     let described = resources.iter().filter_map(|one| Some(resource(one, tables.get(&one.name)?)));

@@ -50,7 +50,16 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:#}", self.error)
+        // A cause that the text before it already says is not said again.
+        let mut said = self.error.to_string();
+        f.write_str(&said)?;
+        for cause in self.error.chain().skip(1).map(ToString::to_string) {
+            if !said.contains(&cause) {
+                write!(f, ": {cause}")?;
+                said.push_str(&cause);
+            }
+        }
+        Ok(())
     }
 }
 

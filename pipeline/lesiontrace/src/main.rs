@@ -27,6 +27,7 @@ mod exit;
 mod exported;
 mod finished;
 mod frozen;
+mod hounsfield;
 mod image_input;
 mod index_table;
 mod journal;

@@ -62,4 +62,21 @@ fn outlines_and_numbers_stand_under_the_names_of_the_standard() {
     std::fs::write(cohort.path("out/bids/sub-A1/left_over.tsv"), "x").unwrap();
     assert_eq!(call(&["collect", &cohort.path("out").display().to_string(), "--bids"]).0, 0);
     assert!(first == comparable(&cohort.path("out/bids")), "the same results give the same bytes, and no more");
+    // Without its record, or with one of another version, a patient is left out and named; the others stay.
+    for damaged in [None, Some("{}")] {
+        let record = cohort.path("out/patients/A-1/sources.json");
+        match damaged {
+            None => std::fs::remove_file(&record).unwrap(),
+            Some(text) => std::fs::write(&record, text).unwrap(),
+        }
+        let (code, stderr) = call(&["collect", &cohort.path("out").display().to_string(), "--bids"]);
+        assert_eq!(code, 1, "{stderr}");
+        let line = stderr.lines().find(|line| line.contains("left out of the BIDS data set")).unwrap_or_default();
+        assert!(line.contains("patient A-1") && line.contains("--force"), "{stderr}");
+        let left = cohort.read("out/bids/participants.tsv");
+        assert_eq!(rows(&left).iter().map(|row| cell(row, "participant_id")).collect::<Vec<_>>(), ["sub-B2"]);
+        assert!(!cohort.path("out/bids/sub-A1").exists() && cohort.path("out/bids/sub-B2").is_dir());
+        let parts = std::fs::read_dir(cohort.path("out")).unwrap().flatten();
+        assert!(parts.into_iter().all(|entry| !entry.file_name().to_string_lossy().starts_with(".part")));
+    }
 }

@@ -120,6 +120,22 @@ fn key_images_become_secondary_captures_with_the_pixels_of_their_png() {
     assert_eq!(header.study_uid, source.unwrap().unwrap().study_uid);
     export(&cohort, "key", &[]);
     assert_eq!(first, std::fs::read(&dcm).unwrap(), "the same results give the same bytes");
+    // A record that has lost images of the series: the lesion it concerns is refused with the remedy, and has no PNG.
+    let path = cohort.path("out/patients/A-1/sources.json");
+    let whole = std::fs::read(&path).unwrap();
+    let mut record: Value = serde_json::from_slice(&whole).unwrap();
+    record["visits"][1]["slices"].as_array_mut().unwrap().truncate(1);
+    std::fs::write(&path, serde_json::to_vec(&record).unwrap()).unwrap();
+    let (code, json, stderr) = export(&cohort, "key", &[]);
+    assert_eq!((code, json["objects"].as_array().unwrap().len()), (1, 3), "{stderr}");
+    let refused = &json["refused"][0];
+    assert_eq!([&refused["patient_id"], &refused["visit"]], ["A-1", FOLLOW_UP]);
+    let reason = refused["reason"].as_str().unwrap();
+    assert!(reason.starts_with("L1: slice ") && reason.contains("--force"), "{reason}");
+    let pngs = cohort.path("out/patients/A-1/key_images").read_dir().unwrap();
+    assert_eq!(pngs.count(), 1, "no PNG without its object");
+    std::fs::write(&path, whole).unwrap();
+    assert_eq!(export(&cohort, "key", &[]).0, 0);
     // A reader says that it is no lesion: its picture goes with the results it told of.
     let reads = "patient_id,lesion_id,item,value,reader,read_at\nA-1,L1,finding,reject,R1,2024-03-04T09:30:00Z\n";
     cohort.write("reads.csv", reads);

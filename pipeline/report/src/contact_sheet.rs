@@ -2,12 +2,13 @@
 //!
 //! Colours are those of the page's key images; lines are anti-aliased (Wu 1991).
 
-use image::{ImageEncoder as _, Rgb, RgbImage, imageops};
+use image::codecs::png::CompressionType;
+use image::{ExtendedColorType, Rgb, RgbImage, imageops};
 use imageproc::drawing::draw_antialiased_line_segment_mut;
 use imageproc::pixelops::interpolate;
 
 use crate::error::{ReportError, finite};
-use crate::key_image::{Outline, OutlineRole};
+use crate::key_image::{Outline, OutlineRole, png_file};
 
 /// No sheet is wider, in pixels: it opens on any screen and in any viewer.
 pub const MAX_SHEET_WIDTH: u32 = 1920;
@@ -48,7 +49,8 @@ pub fn contact_sheet(tiles: &[Tile], columns: usize) -> Result<Vec<u8>, ReportEr
         let (x, y) = ((n % columns) * (width + GAP), (n / columns) * (height + GAP));
         imageops::replace(&mut sheet, tile, i64::from(x), i64::from(y));
     }
-    png(&sheet)
+    let size = [sheet.width(), sheet.height()];
+    png_file((size, ExtendedColorType::Rgb8), sheet.as_raw(), CompressionType::Default, "a contact sheet")
 }
 
 /// The scale at which the widest tile fills its share of the sheet, but no tile is enlarged too far.
@@ -78,10 +80,15 @@ impl Tile {
         Ok(())
     }
 
+    /// Columns and rows of the tile at a scale, to the nearest pixel.
+    pub(crate) fn size_at(&self, pixels_per_mm: f64) -> [u32; 2] {
+        let size = |n: u32, mm: f64| (f64::from(n) * mm * pixels_per_mm).round().max(1.0) as u32;
+        [size(self.width, self.pixel_mm[0]), size(self.height, self.pixel_mm[1])]
+    }
+
     /// The tile at a scale, organ lowest, lesion uppermost.
     pub(crate) fn draw(&self, pixels_per_mm: f64) -> RgbImage {
-        let size = |n: u32, mm: f64| (f64::from(n) * mm * pixels_per_mm).floor().max(1.0) as u32;
-        let (width, height) = (size(self.width, self.pixel_mm[0]), size(self.height, self.pixel_mm[1]));
+        let [width, height] = self.size_at(pixels_per_mm);
         let mut colored = RgbImage::new(self.width, self.height);
         for (pixel, grey) in colored.pixels_mut().zip(&self.pixels) {
             *pixel = Rgb([*grey; 3]);
@@ -111,15 +118,6 @@ fn draw_outline(image: &mut RgbImage, outline: &Outline, scale: [f64; 2]) {
         }
         walked += (a[0] - b[0]).hypot(a[1] - b[1]);
     }
-}
-
-fn png(sheet: &RgbImage) -> Result<Vec<u8>, ReportError> {
-    use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-    let mut bytes = Vec::new();
-    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-        .write_image(sheet.as_raw(), sheet.width(), sheet.height(), image::ExtendedColorType::Rgb8)
-        .map_err(|source| ReportError::Png { subject: "a contact sheet".to_owned(), source })?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

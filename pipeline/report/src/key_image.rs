@@ -4,7 +4,8 @@
 //! edges are printed as given, never derived here.
 
 use base64::Engine as _;
-use image::ImageEncoder as _;
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder as _};
 use oncology::VisitId;
 use serde::{Deserialize, Serialize};
 
@@ -189,16 +190,23 @@ pub(crate) fn check_pixels(
 }
 
 /// Grey values, row by row, as a PNG in a `data:` address.
-pub(crate) fn png_address([width, height]: [u32; 2], pixels: &[u8], subject: &str) -> Result<String, ReportError> {
-    let mut png = Vec::new();
-    image::codecs::png::PngEncoder::new_with_quality(
-        &mut png,
-        image::codecs::png::CompressionType::Best,
-        image::codecs::png::FilterType::Adaptive,
-    )
-    .write_image(pixels, width, height, image::ExtendedColorType::L8)
-    .map_err(|source| ReportError::Png { subject: subject.to_owned(), source })?;
+pub(crate) fn png_address(size: [u32; 2], pixels: &[u8], subject: &str) -> Result<String, ReportError> {
+    let png = png_file((size, ExtendedColorType::L8), pixels, CompressionType::Best, subject)?;
     Ok(format!("data:image/png;base64,{}", base64::engine::general_purpose::STANDARD.encode(png)))
+}
+
+/// Pixels of columns times rows, row by row, as the bytes of a PNG.
+pub(crate) fn png_file(
+    ([width, height], color): ([u32; 2], ExtendedColorType),
+    pixels: &[u8],
+    compression: CompressionType,
+    subject: &str,
+) -> Result<Vec<u8>, ReportError> {
+    let mut bytes = Vec::new();
+    PngEncoder::new_with_quality(&mut bytes, compression, FilterType::Adaptive)
+        .write_image(pixels, width, height, color)
+        .map_err(|source| ReportError::Png { subject: subject.to_owned(), source })?;
+    Ok(bytes)
 }
 
 /// Grey values as base64 text, for `#[serde(with)]`.

@@ -2,12 +2,13 @@
 //!
 //! The drawing is that of the page; lines and fonts are the same on every machine.
 
-use image::{ImageEncoder as _, Rgb, RgbImage};
+use image::codecs::png::CompressionType;
+use image::{ExtendedColorType, Rgb, RgbImage};
 
 use crate::contact_sheet::Tile;
 use crate::error::ReportError;
 use crate::figure::{escape, rgba};
-use crate::key_image::KeyImage;
+use crate::key_image::{KeyImage, png_file};
 use crate::strip;
 
 /// Pixels the field of view is wide at least; the source's own where these are more, up to [`MOST`].
@@ -30,31 +31,26 @@ pub struct KeyPicture {
     pub height: u32,
     /// Red, green and blue of each pixel, row by row from the upper left.
     pub rgb: Vec<u8>,
-    /// Edge of a pixel, mm.
-    pub pixel_mm: f64,
+    /// Size of a pixel in mm, `[column distance, row distance]`: square but for what whole pixels make of the field of view.
+    pub pixel_mm: [f64; 2],
 }
 
 impl KeyPicture {
     /// The same as a PNG.
     pub fn png(&self) -> Result<Vec<u8>, ReportError> {
-        use image::codecs::png::{CompressionType, FilterType, PngEncoder};
-        let mut bytes = Vec::new();
-        PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
-            .write_image(&self.rgb, self.width, self.height, image::ExtendedColorType::Rgb8)
-            .map_err(|source| ReportError::Png { subject: "a key image".to_owned(), source })?;
-        Ok(bytes)
+        let size = [self.width, self.height];
+        png_file((size, ExtendedColorType::Rgb8), &self.rgb, CompressionType::Default, "a key image")
     }
 }
 
-/// Draws a key image with square pixels, and below it lesion, visit and caption.
+/// Draws a key image with pixels as square as whole ones allow, and below it lesion, visit and caption.
 ///
 /// # Errors
 /// Pixels do not fill the image, or a coordinate is no number.
 pub fn key_picture(image: &KeyImage) -> Result<KeyPicture, ReportError> {
     image.check()?;
     let [width_mm, height_mm] = image.field_mm();
-    let finest = image.pixel_mm[0].min(image.pixel_mm[1]);
-    let scale = (1.0 / finest).max(LEAST / width_mm).min(MOST / width_mm.max(height_mm));
+    let scale = scale(image);
     let tile = Tile {
         width: image.width,
         height: image.height,
@@ -68,7 +64,7 @@ pub fn key_picture(image: &KeyImage) -> Result<KeyPicture, ReportError> {
     let height = field + LINE * (words.len() as f64 + 0.5);
     let drawing = format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" fill="none"><svg width="{width}" height="{field}">{}</svg>{}</svg>"#,
-        strip::drawing(image, scale),
+        strip::drawing(image, [width / width_mm, field / height_mm]),
         lines(&words, field)
     );
     let drawn = rgba(&drawing)?;
@@ -77,8 +73,16 @@ pub fn key_picture(image: &KeyImage) -> Result<KeyPicture, ReportError> {
     for (pixel, over) in picture.pixels_mut().zip(drawn.chunks_exact(4)) {
         *pixel = laid_over(*pixel, over);
     }
+    let pixel_mm = [width_mm / width, height_mm / field];
     let (width, height) = picture.dimensions();
-    Ok(KeyPicture { width, height, rgb: picture.into_raw(), pixel_mm: 1.0 / scale })
+    Ok(KeyPicture { width, height, rgb: picture.into_raw(), pixel_mm })
+}
+
+/// Pixels a millimetre.
+fn scale(image: &KeyImage) -> f64 {
+    let [width_mm, height_mm] = image.field_mm();
+    let finest = image.pixel_mm[0].min(image.pixel_mm[1]);
+    (1.0 / finest).max(LEAST / width_mm).min(MOST / width_mm.max(height_mm))
 }
 
 /// A colour that is multiplied with its opacity already, over another.
@@ -150,7 +154,7 @@ mod tests {
     fn outlines_calipers_and_words_are_burned_in_where_they_belong() {
         let picture = key_picture(&image()).unwrap();
         // 40 mm become 512 pixels: 12.8 a millimetre.
-        assert_eq!((picture.width, picture.pixel_mm), (512, 1.0 / 12.8));
+        assert_eq!((picture.width, picture.pixel_mm), (512, [1.0 / 12.8; 2]));
         let at = |x: f64, y: f64| {
             let [x, y] = [x, y].map(|v| v as usize);
             let from = 3 * (y * picture.width as usize + x);
@@ -167,6 +171,59 @@ mod tests {
         assert!(picture.height > 512 + 3 * 18, "a long caption takes two lines: {}", picture.height);
         let png = image::load_from_memory(&picture.png().unwrap()).unwrap().to_rgb8();
         assert_eq!(png.into_raw(), picture.rgb);
+    }
+
+    /// A field of view whose edge is outlined.
+    fn framed([width, height]: [u32; 2], pixel_mm: [f64; 2]) -> KeyImage {
+        let corners = [[0, 0], [width, 0], [width, height], [0, height]];
+        let points = corners.map(|corner| corner.map(|edge| f64::from(edge) - 0.5)).to_vec();
+        KeyImage {
+            width,
+            height,
+            pixels: vec![0; (width * height) as usize],
+            pixel_mm,
+            caption: "present".to_owned(),
+            calipers: Vec::new(),
+            outlines: vec![Outline { role: OutlineRole::Lesion, points }],
+            ..image()
+        }
+    }
+
+    #[test]
+    fn of_any_field_of_view_the_longer_or_the_least_side_is_whole() {
+        let sizes = (0..1920).map(|n| ([24 + n % 60, 20 + n % 45], 0.3 + 0.0011 * f64::from(n)));
+        for ([width, height], mm) in sizes {
+            let image = framed([width, height], [mm, 1.1 * mm]);
+            let (outlines, pixels) = (Vec::new(), Vec::new());
+            let [columns, rows] =
+                Tile { width, height, pixels, pixel_mm: image.pixel_mm, outlines }.size_at(scale(&image));
+            let finest = mm.min(1.1 * mm);
+            let own = (f64::from(width) * mm / finest).round();
+            let longest = columns.max(rows);
+            assert!(
+                columns == 512 || longest == 1024 || f64::from(columns) == own,
+                "{width} of {mm} mm: {columns} x {rows}"
+            );
+        }
+    }
+
+    /// What is drawn and what is stated fill the picture to its edges.
+    #[test]
+    fn the_drawing_and_the_pixels_size_are_those_of_the_whole_picture() {
+        for n in 0..12 {
+            let image = framed([24 + 5 * n, 70 - 4 * n], [0.37 + 0.19 * f64::from(n), 0.41 + 0.17 * f64::from(n)]);
+            let picture = key_picture(&image).unwrap();
+            // Two lines of words stand below.
+            let rows = picture.height - (LINE * 2.5) as u32;
+            let [width_mm, height_mm] = image.field_mm();
+            assert!((f64::from(picture.width) * picture.pixel_mm[0] - width_mm).abs() < 1e-9, "{n}");
+            assert!((f64::from(rows) * picture.pixel_mm[1] - height_mm).abs() < 1e-9, "{n}");
+            assert!((picture.pixel_mm[0] / picture.pixel_mm[1] - 1.0).abs() < 0.01, "{n}: nearly square");
+            let blue_at = |x: u32, y: u32| picture.rgb[3 * (y * picture.width + x) as usize + 2];
+            let (x, y) = (picture.width - 1, rows - 1);
+            let on_edge = [blue_at(x, y / 3), blue_at(x / 3, y), blue_at(0, y / 3), blue_at(x / 3, 0)];
+            assert!(on_edge.iter().all(|blue| *blue > 150), "{n}: {on_edge:?}");
+        }
     }
 
     #[test]

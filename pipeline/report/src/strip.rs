@@ -208,14 +208,15 @@ fn overlay(image: &KeyImage) -> String {
         r#"<svg class="overlay" viewBox="0 0 {} {}" preserveAspectRatio="none" aria-hidden="true" fill="none">{}</svg>"#,
         coordinate(width),
         coordinate(height),
-        drawing(image, 1.0)
+        drawing(image, [1.0; 2])
     )
 }
 
-/// The same without the element round it, `scale` units a millimetre.
-pub(crate) fn drawing(image: &KeyImage, scale: f64) -> String {
-    let [width, height] = image.field_mm().map(|mm| mm * scale);
-    let place = |point: &[f64; 2]| [0, 1].map(|axis| (point[axis] + 0.5) * image.pixel_mm[axis] * scale);
+/// The same without the element round it, `scale` units a millimetre along rows and columns of pixels.
+pub(crate) fn drawing(image: &KeyImage, scale: [f64; 2]) -> String {
+    let field_mm = image.field_mm();
+    let [width, height] = [0, 1].map(|axis| field_mm[axis] * scale[axis]);
+    let place = |point: &[f64; 2]| [0, 1].map(|axis| (point[axis] + 0.5) * image.pixel_mm[axis] * scale[axis]);
     let mut marks = String::new();
     for outline in &image.outlines {
         let data = path_data(&outline.points.iter().map(place).collect::<Vec<_>>());
@@ -226,7 +227,7 @@ pub(crate) fn drawing(image: &KeyImage, scale: f64) -> String {
     for ends in &image.calipers {
         marks.push_str(&caliper(&[place(&ends[0]), place(&ends[1])], 0.022 * width));
     }
-    let letters = letters(image, [width, height], scale);
+    let letters = letters(image, [width, height], scale[0]);
     format!(r#"<g class="marks" stroke-linejoin="round">{marks}</g>{letters}"#)
 }
 

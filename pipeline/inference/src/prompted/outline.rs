@@ -69,7 +69,7 @@ pub(crate) fn outline(
         Zip::from(&mut mean).and(&map).par_for_each(|sum, p| *sum += p);
     }
     let n_seen = seen.len() as f32;
-    mean.par_mapv_inplace(|sum| rounded(sum / n_seen));
+    mean.par_mapv_inplace(|sum| sum / n_seen);
     let grid = grid_of(&region, oriented)?;
     let click: [f64; 3] = std::array::from_fn(|a| placed.click[a] - region[a].start as f64);
     let part = part_at(&Mask::new(mean.mapv(|p| p > HALF), grid.clone())?, click)?;
@@ -89,14 +89,6 @@ pub(crate) fn outline(
         (None, _) | (_, None) => None,
     };
     Ok(Outline { spacing_mm, region, mean, deviation, lesion })
-}
-
-/// Steps of a probability. Origin: sums of a runtime with another number of threads differ by up to 1.5e-7.
-const STEPS: f32 = 1e5;
-
-/// A probability without the digits in which runs with other numbers of threads differ.
-fn rounded(probability: f32) -> f32 {
-    (probability * STEPS).round() / STEPS
 }
 
 /// What any cube covers; where the image's voxels are so large that a view covers none, the click's own.
@@ -139,7 +131,7 @@ fn spread(
         }
     }
     let n_answers = n as f32;
-    deviation.par_mapv_inplace(|sum| rounded((sum / n_answers).sqrt()));
+    deviation.par_mapv_inplace(|sum| (sum / n_answers).sqrt());
     Ok((deviation, sum / n as f64))
 }
 

@@ -1,6 +1,7 @@
 //! Cubes shown to every network of a card, mirrored where asked, and their answers as probabilities in the image's own direction.
 
 use ndarray::{Array3, Array4, Axis, Zip};
+use rayon::prelude::*;
 
 use crate::card::{Card, ExtentSearch};
 use crate::label_choice::activate;
@@ -51,14 +52,34 @@ impl<'a> Looks<'a> {
 
     /// The mean answer of the extent networks `[turn, extent then rays, shell]`.
     pub(crate) fn extent(&mut self, shown: Array4<f32>, search: &ExtentSearch) -> Result<Array3<f32>, WindowError> {
-        let (networks, shown) = (self.networks.extent, shown.into_dyn());
-        let mut sum = Array3::<f32>::zeros(search.output_shape());
-        for network in networks {
-            let nth = self.next()?;
+        let shown = shown.into_dyn();
+        let answers = self.asked(self.networks.extent, |network, nth| {
             let answer = network.run(shown.clone()).and_then(|answer| likelihood(answer, search));
-            sum += &answer.map_err(|source| WindowError::Network { n: nth.0, of: nth.1, source })?;
+            answer.map_err(|source| WindowError::Network { n: nth.0, of: nth.1, source })
+        })?;
+        let mut sum = Array3::<f32>::zeros(search.output_shape());
+        for answer in &answers {
+            sum += answer;
         }
-        Ok(sum / networks.len() as f32)
+        Ok(sum / answers.len() as f32)
+    }
+
+    /// What each network answers, in their order. Side by side, but the first time one after another, so that who watches sees what
+    /// each of them takes.
+    fn asked<T: Send>(
+        &mut self,
+        networks: &'a [Box<dyn Network>],
+        ask: impl Fn(&dyn Network, Nth) -> Result<T, WindowError> + Sync,
+    ) -> Result<Vec<T>, WindowError> {
+        if self.n_cubes <= 1 {
+            return networks.iter().map(|network| ask(network.as_ref(), self.next()?)).collect();
+        }
+        let runs = networks.iter().map(|network| Ok((network.as_ref(), self.next()?)));
+        let runs = runs.collect::<Result<Vec<(&dyn Network, Nth)>, WindowError>>()?;
+        let answers: Vec<Result<T, WindowError>> =
+            runs.into_par_iter().map(|(network, nth)| ask(network, nth)).collect();
+        // Of several errors the first network's.
+        answers.into_iter().collect()
     }
 
     /// The number of the next run, unless the work is to end before it.
@@ -78,26 +99,33 @@ impl<'a> Looks<'a> {
     /// The lesion's probability `[z, y, x]` by each network, for a cube `[channel, z, y, x]` shown mirrored along some axes.
     pub(crate) fn by_network(&mut self, shown: &Array4<f32>, mirror: &str) -> Result<Vec<Array3<f32>>, WindowError> {
         self.n_cubes += 1;
-        self.networks.outline.iter().map(|network| self.one(network.as_ref(), shown, mirror)).collect()
+        let card = self.card;
+        self.asked(self.networks.outline, |network, nth| one(card, network, nth, (shown, mirror)))
     }
+}
 
-    fn one(&mut self, network: &dyn Network, shown: &Array4<f32>, mirror: &str) -> Result<Array3<f32>, WindowError> {
-        let (nth, side) = (self.next()?, shown.dim().3);
-        let axes: Vec<Axis> = mirror.chars().filter_map(|letter| "czyx".find(letter)).map(Axis).collect();
-        let mut view = shown.view();
-        for axis in &axes {
-            view.invert_axis(*axis);
-        }
-        let failed = |source| WindowError::Network { n: nth.0, of: nth.1, source };
-        let answer = network.run(to_card_axes(&view, &self.card.input.axes)).map_err(failed)?;
-        let mut answer = from_card_axes(answer, self.card, [side; 3], nth)?.index_axis_move(Axis(0), 0);
-        activate(&mut answer, self.card);
-        // Without the channel each axis stands one place earlier.
-        for axis in &axes {
-            answer.invert_axis(Axis(axis.0 - 1));
-        }
-        Ok(answer.as_standard_layout().into_owned())
+/// One network's answer to a cube shown mirrored.
+fn one(
+    card: &Card,
+    network: &dyn Network,
+    nth: Nth,
+    (shown, mirror): (&Array4<f32>, &str),
+) -> Result<Array3<f32>, WindowError> {
+    let side = shown.dim().3;
+    let axes: Vec<Axis> = mirror.chars().filter_map(|letter| "czyx".find(letter)).map(Axis).collect();
+    let mut view = shown.view();
+    for axis in &axes {
+        view.invert_axis(*axis);
     }
+    let failed = |source| WindowError::Network { n: nth.0, of: nth.1, source };
+    let answer = network.run(to_card_axes(&view, &card.input.axes)).map_err(failed)?;
+    let mut answer = from_card_axes(answer, card, [side; 3], nth)?.index_axis_move(Axis(0), 0);
+    activate(&mut answer, card);
+    // Without the channel each axis stands one place earlier.
+    for axis in &axes {
+        answer.invert_axis(Axis(axis.0 - 1));
+    }
+    Ok(answer.as_standard_layout().into_owned())
 }
 
 /// The mean of several answers to one cube.

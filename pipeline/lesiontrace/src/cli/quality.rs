@@ -13,7 +13,8 @@ pub(crate) struct CompareMasks {
     /// Distances at which surfaces still agree, mm, comma-separated.
     #[arg(long, value_delimiter = ',', default_value = "1,2,3")]
     pub(crate) tolerance_mm: Vec<f64>,
-    /// Overlap (intersection over union) from which a lesion counts as found.
+    /// Overlap (intersection over union) from which a lesion counts as found. A lesion is a connected component of a label;
+    /// MetricsReloaded usually takes 0.5.
     #[arg(long, default_value_t = 0.1)]
     pub(crate) min_iou: f64,
     /// One JSON document on stdout.

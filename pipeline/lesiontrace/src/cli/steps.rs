@@ -67,6 +67,9 @@ pub(crate) struct Segment {
     /// Label map to write (NIfTI); with --each the folder for them.
     #[arg(long)]
     pub(crate) out: PathBuf,
+    /// A number for each finding, those that touch apart (NIfTI), for a model whose card splits them (split_at_necks_mm).
+    #[arg(long, value_name = "FILE")]
+    pub(crate) findings: Option<PathBuf>,
     /// A point in a lesion, DICOM LPS in mm, for a model that outlines what is pointed at; once for each lesion. Labels are 1, 2, …
     /// in their order, those of boxes after those of points.
     #[arg(long = "point", value_name = "X,Y,Z", allow_hyphen_values = true)]

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use oncology::reads::ReadRow;
 
-use super::collect::write_bids;
+use super::collect::collected;
 use crate::cli::{Global, Only, Run};
-use crate::collect::collect;
-use crate::exit::Failure;
+use crate::exit::{self, Failure};
 use crate::run::{RunRequest, run as run_cohort};
 use crate::{config, out, reading};
 
@@ -40,10 +39,7 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
         return Ok(outcome.code());
     }
     if request.shard.is_none() {
-        let collected = collect(&request.out).map_err(Failure::io)?;
-        if args.bids {
-            write_bids(&request.out, &request.study.study.cohort.name, &collected)?;
-        }
+        let (collected, is_whole) = collected(&request.out, args.bids)?;
         let text = format!(
             "{} patients in the cohort, {} failed in this run, {} not done; tables and report in {}\n",
             collected.results.len(),
@@ -52,6 +48,9 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
             request.out.join("cohort").display()
         );
         out::print(&text).map_err(Failure::io)?;
+        if !is_whole && outcome.code() == exit::DONE {
+            return Ok(exit::SOME_FAILED);
+        }
     }
     Ok(outcome.code())
 }

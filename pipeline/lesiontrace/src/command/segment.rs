@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use formats::nifti;
-use imaging::{Note, Noted, Volume};
+use imaging::{LabelMap, Note, Noted, Volume};
 use inference::{Card, Device, Provenance, Role, RuntimeOptions, SegmentError, Segmentation, Segmenter};
 use serde::Serialize;
 
@@ -14,6 +14,7 @@ use super::segment_memory::{Allowed, Memory};
 use super::segment_prompted;
 use crate::cli::{Global, Segment};
 use crate::exit::{self, Failure};
+use crate::hounsfield::NotHu;
 use crate::image_input::{self, InputImage};
 use crate::{out, process_memory, schedule, session};
 
@@ -62,9 +63,10 @@ pub(crate) fn run(args: &Segment, global: &Global) -> Result<u8, Failure> {
     if !prompts.is_empty() || args.uncertainty.is_some() {
         return segment_prompted::run(args, &loaded, &images[0], &prompts);
     }
-    let document = one(&loaded, &images, &paths, &args.out).map_err(|failed| match failed {
+    let to = To { labels: &args.out, findings: args.findings.as_deref() };
+    let document = one(&loaded, &images, &paths, to).map_err(|failed| match failed {
         Failed::Unfit(error) => image_input::refuse(args.json, error),
-        Failed::Segment(error) => failure(error),
+        Failed::Segment(error) => failure(args.json, error),
         Failed::Output(error) => Failure::io(error),
     })?;
     image_input::say(&document.notes);
@@ -84,10 +86,31 @@ fn load(
     images: &[InputImage],
 ) -> Result<Loaded, Failure> {
     let options = RuntimeOptions { library: global.onnxruntime.clone(), device, n_threads: session::n_threads(global) };
-    let segmenter = Segmenter::open(&args.model, &options).map_err(failure)?;
+    let segmenter = Segmenter::open(&args.model, &options).map_err(|error| failure(args.json, error))?;
+    check_findings(args, segmenter.card()).map_err(Failure::usage)?;
     let of_images: usize = images.iter().map(|input| size_of_val(input.image.values())).sum();
     let held_bytes = process_memory::held().unwrap_or_default().saturating_sub(of_images as u64);
     Ok(Loaded { segmenter, allowed_bytes, held_bytes })
+}
+
+/// `--findings` is for a card that splits findings, and for one image.
+fn check_findings(args: &Segment, card: &Card) -> anyhow::Result<()> {
+    if args.findings.is_none() {
+        return Ok(());
+    }
+    if args.each {
+        anyhow::bail!("--findings: one file holds the findings of one image; call the images one by one");
+    }
+    if args.findings.as_ref() == Some(&args.out) {
+        anyhow::bail!("--findings: expected another file than --out, found the same");
+    }
+    if card.labels.iter().all(|label| label.split_at_necks_mm.is_none()) {
+        anyhow::bail!(
+            "--findings: no label of the model {} is split at necks (split_at_necks_mm in its card)",
+            card.name
+        );
+    }
+    Ok(())
 }
 
 /// Reads the images of one case, each in the first one's frame where it states none.
@@ -105,24 +128,38 @@ pub(crate) enum Failed {
     Output(anyhow::Error),
 }
 
+/// Files to write.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct To<'a> {
+    /// The label map.
+    pub(crate) labels: &'a Path,
+    /// A number for each finding, where the card splits them.
+    pub(crate) findings: Option<&'a Path>,
+}
+
 /// Segments the images of one case and writes the label map.
-pub(crate) fn one(loaded: &Loaded, images: &[InputImage], paths: &[&Path], out: &Path) -> Result<Document, Failed> {
+pub(crate) fn one(loaded: &Loaded, images: &[InputImage], paths: &[&Path], to: To<'_>) -> Result<Document, Failed> {
     let (segmenter, mut notes) = (&loaded.segmenter, Vec::new());
     check_units(segmenter.card(), images, paths, &mut notes).map_err(Failed::Unfit)?;
     let volumes: Vec<&Volume<f32>> = images.iter().map(|input| &input.image).collect();
     let grid = volumes[0].grid();
-    let allowed = Allowed::new(loaded, grid).map_err(Failed::Segment)?;
+    let allowed = Allowed::new(loaded, grid, 0).map_err(Failed::Segment)?;
     let found = segmenter.segment_images(&volumes, &|n, of| allowed.watch(n, of));
     let found = found.map_err(|error| Failed::Segment(allowed.reason(error)))?;
-    nifti::write_labels(out, &found.value.labels)
-        .with_context(|| format!("writing {}", out.display()))
-        .map_err(Failed::Output)?;
+    allowed.done().map_err(Failed::Segment)?;
+    write_labels(to.labels, &found.value.labels)?;
+    match (to.findings, &found.value.findings) {
+        (Some(path), Some(findings)) => write_labels(path, findings)?,
+        (None, Some(findings)) => notes.extend(not_written(segmenter.card(), findings)),
+        (_, None) => {}
+    }
     let voxel_mm3 = grid.voxel_volume_mm3();
     notes.extend(images.iter().flat_map(|input| input.notes.clone()));
     Ok(Document::new(found, voxel_mm3, allowed.memory(), notes))
 }
 
-/// Refuses images in another unit than the card names; where a file states none, that is noted.
+/// Refuses images in another unit than the card names; where a file states none, that is noted, and numbers that are to be HU are
+/// looked at: without their intercept they are refused, otherwise unlike HU warned of.
 pub(crate) fn check_units(
     card: &Card,
     images: &[InputImage],
@@ -141,8 +178,43 @@ pub(crate) fn check_units(
                     "a NIfTI file does not state its unit; its values are taken for {wanted}, as the model expects"
                 );
                 notes.push(Note::info("unit_not_stated", path.display().to_string(), message));
+                check_hu(input, path, wanted, notes)?;
             }
         }
+    }
+    Ok(())
+}
+
+fn write_labels(path: &Path, labels: &LabelMap) -> Result<(), Failed> {
+    nifti::write_labels(path, labels).with_context(|| format!("writing {}", path.display())).map_err(Failed::Output)
+}
+
+/// Findings that touch are one in the label map: that the card splits them is said where nobody asked for their numbers.
+fn not_written(card: &Card, findings: &LabelMap) -> Option<Note> {
+    let split: Vec<&str> =
+        card.labels.iter().filter(|label| label.split_at_necks_mm.is_some()).map(|label| label.name.as_str()).collect();
+    let n = findings.labels_present().len();
+    let message = format!(
+        "{n} finding(s) of {} once split at necks, as the card asks; the label map holds them unsplit: --findings FILE writes a number for each",
+        split.join(", ")
+    );
+    (n > 0).then(|| Note::warning("findings_not_written", split.join(", "), message))
+}
+
+/// Looks at numbers that are taken for HU.
+fn check_hu(input: &InputImage, path: &Path, wanted: &str, notes: &mut Vec<Note>) -> anyhow::Result<()> {
+    match NotHu::of(input.image.values()).filter(|_| wanted == "HU") {
+        Some(NotHu::Offset(why)) => {
+            let place = path.display();
+            anyhow::bail!(
+                "the model expects HU, but in {place} {why}; convert the series again with slope and intercept applied"
+            )
+        }
+        Some(doubt) => {
+            let message = format!("the model expects HU, but {}: what it finds there means nothing", doubt.why());
+            notes.push(Note::warning("not_like_hu", path.display().to_string(), message));
+        }
+        None => {}
     }
     Ok(())
 }
@@ -177,14 +249,14 @@ impl Document {
     }
 }
 
-/// A runtime or device that is not there, too little memory, or a prompt too many or too few is a matter of the command line, all
-/// else of the data.
-pub(crate) fn failure(error: SegmentError) -> Failure {
+/// A runtime or device that is not there, too little memory, or a prompt too many or too few is a matter of the command line; all
+/// else of the data, and with `json` the reason is the document on stdout.
+pub(crate) fn failure(json: bool, error: SegmentError) -> Failure {
     match error {
         SegmentError::Runtime(error) => Failure::usage(error),
         error @ (SegmentError::Memory { .. }
         | SegmentError::PromptMissing { .. }
         | SegmentError::PromptNotWanted { .. }) => Failure::usage(error),
-        other => Failure::io(other),
+        other => image_input::refuse(json, other),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::sync_channel;
 use anyhow::Context as _;
 use serde::Serialize;
 
-use super::segment::{Document, Failed, Loaded, one, read};
+use super::segment::{Document, Failed, Loaded, To, one, read};
 use crate::cli::Segment;
 use crate::exit::{self, Failure};
 use crate::image_input::{self, InputImage};
@@ -123,7 +123,7 @@ fn outcome(loaded: &Loaded, case: &Case, images: anyhow::Result<Vec<InputImage>>
         Ok(images) => images,
         Err(error) => return failed(format!("{error:#}")),
     };
-    match one(loaded, &images, &[&case.image], &case.out) {
+    match one(loaded, &images, &[&case.image], To { labels: &case.out, findings: None }) {
         Ok(document) => {
             image_input::say(document.notes());
             let labels = case.out.display().to_string();

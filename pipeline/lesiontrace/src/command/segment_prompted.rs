@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use formats::nifti;
 use imaging::Noted;
-use inference::{Prompt, PromptedLesion, SegmentError};
+use inference::{Prompt, PromptedLesion};
 use oncology::Evaluable;
 use serde::Serialize;
 
@@ -83,12 +83,10 @@ pub(crate) fn run(args: &Segment, loaded: &Loaded, input: &InputImage, prompts: 
     check_units(loaded.segmenter.card(), images, &[args.image.as_path()], &mut notes)
         .and_then(|()| check_modality(loaded, input))
         .map_err(|error| image_input::refuse(args.json, error))?;
-    let allowed = Allowed::new(loaded, input.image.grid()).map_err(failure)?;
+    let allowed = Allowed::new(loaded, input.image.grid(), prompts.len()).map_err(|error| failure(args.json, error))?;
     let found = loaded.segmenter.segment_prompted(&input.image, prompts, &|n, of| allowed.watch(n, of));
-    let found = found.map_err(|error| match allowed.reason(error) {
-        error @ (SegmentError::Prompt(_) | SegmentError::Preprocess(_)) => image_input::refuse(args.json, error),
-        other => failure(other),
-    })?;
+    let found = found.map_err(|error| failure(args.json, allowed.reason(error)))?;
+    allowed.done().map_err(|error| failure(args.json, error))?;
     let Noted { value: found, notes: said } = found;
     notes.extend(input.notes.iter().cloned());
     write(&args.out, |path| nifti::write_labels(path, &found.segmentation.labels))?;

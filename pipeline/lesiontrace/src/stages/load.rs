@@ -7,6 +7,7 @@ use formats::nifti_archive::{NiftiSeries, NiftiUnit};
 use formats::stored;
 use imaging::{Note, Volume};
 
+use crate::hounsfield::NotHu;
 use crate::plan::SeriesPlan;
 use crate::stages::segment::StageError;
 
@@ -58,9 +59,6 @@ fn read(series: &SeriesPlan, notes: &mut Vec<Note>) -> Result<LoadedSeries, Stag
     })
 }
 
-/// Fat and air lie below water: an image without a single value below 0 is not in Hounsfield units.
-const WATER_HU: f32 = 0.0;
-
 fn load_nifti(series: &SeriesPlan, file: &NiftiSeries) -> Result<LoadedSeries, StageError> {
     let wrong = |code: &str, message: String| StageError::new("load", code, message);
     let image = image_file::read_image(&file.path, file.frame.clone()).map_err(|e| wrong("nifti", e.to_string()))?;
@@ -68,10 +66,12 @@ fn load_nifti(series: &SeriesPlan, file: &NiftiSeries) -> Result<LoadedSeries, S
         let message = format!("{} holds voxels that are no number; write the image again without them", file.file);
         return Err(wrong("nifti_not_finite", message));
     }
-    if file.unit == NiftiUnit::Hu && image.values().iter().all(|v| *v >= WATER_HU) {
+    let not_hu = NotHu::of(image.values()).filter(|_| file.unit == NiftiUnit::Hu);
+    if let Some(not_hu @ (NotHu::Offset(_) | NotHu::NothingBelowWater(_))) = not_hu {
         let message = format!(
-            "{} should hold HU, but no value lies below 0: the numbers look stored or windowed; convert the series again with slope and intercept applied",
-            file.file
+            "{} should hold HU, but {}; convert the series again with slope and intercept applied",
+            file.file,
+            not_hu.why()
         );
         return Err(wrong("nifti_not_hu", message));
     }

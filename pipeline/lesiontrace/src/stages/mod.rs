@@ -41,14 +41,14 @@ pub(crate) struct Stage {
 
 /// Every stage, in order. Names and versions enter the key by which `--resume` knows that nothing changed.
 pub(crate) const ALL: &[Stage] = &[
-    Stage { name: "load", version: 3 },
-    Stage { name: "segment", version: 3 },
+    Stage { name: "load", version: 4 },
+    Stage { name: "segment", version: 4 },
     Stage { name: "register", version: 5 },
     Stage { name: "measure", version: 7 },
     Stage { name: "track", version: 7 },
     Stage { name: "margin", version: 6 },
     Stage { name: "assess", version: 7 },
-    Stage { name: "report", version: 5 },
+    Stage { name: "report", version: 6 },
 ];
 
 /// A stage with its version, for keys of what it made.

@@ -99,6 +99,12 @@ fn a_ball_moved_by_two_millimetres_agrees_but_for_that() {
     let nothing = json(&["compare-masks", &reference, &candidate, "--json"]);
     near(&nothing["labels"][0]["dice"], 0.0, 0.0);
     assert!(nothing["labels"][0]["hd95_mm"]["not_evaluable"].is_string());
+    assert!(nothing["hd95_definition"].as_str().unwrap().starts_with("surface-distance 0.1"), "{nothing}");
+    let empty = folder.path("empty.nii.gz");
+    nifti::write_mask(Path::new(&empty), &ball([0.0; 3], 5.0).map(|_| false)).unwrap();
+    let missing = json(&["compare-masks", &reference, &empty, "--json"]);
+    let surface_dice = number(&missing["labels"][0]["surface_dice"][0]["value"]);
+    assert!(surface_dice == 0.0 && surface_dice.is_sign_positive(), "{surface_dice}");
     assert_eq!(nothing["labels"][0]["lesions"]["missed"], 1);
 }
 

@@ -8,6 +8,7 @@ mod files;
 mod images;
 mod ingest;
 mod prompts;
+mod segment_says;
 mod tables;
 
 use std::path::Path;

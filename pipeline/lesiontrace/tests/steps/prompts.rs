@@ -145,3 +145,25 @@ fn a_prompt_that_cannot_be_followed_is_refused_with_what_to_do() {
     let listed = json(&["model", "list", &test_data("models"), "--json"]);
     assert_eq!(listed[1]["name"], "prompted", "{listed}");
 }
+
+/// A card of ten networks, the small ones first; and the same bytes at any number of threads.
+#[test]
+fn with_many_networks_the_memory_stated_holds_and_the_number_of_threads_changes_nothing() {
+    if !runtime_is_here() {
+        return;
+    }
+    let folder = Folder::new();
+    let image_file = folder.path("image.nii.gz");
+    nifti::write_image(Path::new(&image_file), &image()).unwrap();
+    let model = format!("{}/../../models/lesion-voi-ct-0.2.0", env!("CARGO_MANIFEST_DIR"));
+    let first = at(FIRST);
+    let written = ["1", "4"].map(|n_threads| {
+        let [out, spread] = ["labels", "spread"].map(|name| folder.path(&format!("{name}_{n_threads}.nii.gz")));
+        let call = ["segment", &image_file, "--model", &model, "--out", &out, "--uncertainty", &spread, "--json"];
+        let found = json(&[&call[..], &["--threads", n_threads, "--point", &first]].concat());
+        let memory = &found["memory"];
+        assert!(number(&memory["peak_mib"]) <= number(&memory["bound_mib"]), "{memory}");
+        (found["lesions"].to_string(), [out, spread].map(|path| std::fs::read(path).unwrap()))
+    });
+    assert!(written[0] == written[1], "{} {}", written[0].0, written[1].0);
+}

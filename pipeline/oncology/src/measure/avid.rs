@@ -81,7 +81,9 @@ pub struct AvidLesions {
 }
 
 /// Finds the candidates of a PET in SUVbw. `organs`: organs with uptake of their own on the PET's grid, with a name for each label.
-/// Memory beyond the PET: two maps of whole numbers of its size, the label map, and the candidates' voxels.
+/// Memory beyond the PET, in bytes a voxel: 8 while candidates are found (numbers 4, organs' zones 2, two masks), 7 and 5 for each
+/// voxel of an organ's box while what is its own is found, then 6 (numbers, label map), at a share of the maximum 10; beside these 8
+/// for each voxel above the cut-off.
 pub fn avid_lesions(
     pet: &Volume<f32>,
     rule: &AvidRule,
@@ -96,11 +98,11 @@ pub fn avid_lesions(
     order.sort_by(|a, b| found.list[*b].max.total_cmp(&found.list[*a].max));
     let mut map = LabelMap::filled(pet.grid().clone(), 0);
     let mut list = Vec::with_capacity(order.len());
-    let mut seen = vec![0_u32; pet.values().len()];
+    let mut seen = rule.share_of_max.map_or_else(Vec::new, |_| vec![0_u32; pet.values().len()]);
     for (label, n) in (1..=u16::MAX).zip(order) {
         let part = &found.list[n];
         let grown = rule.share_of_max.filter(|_| part.set_aside.is_none()).map(|share| {
-            let outline = outline::at_share(pet, &found.owner, n, part, share, &mut seen);
+            let outline = outline::at_share(pet, found.owner.values(), n, part, share, &mut seen);
             outline.map_err(|leak| leak.reason(part, share, ml(pet, &part.voxels)))
         });
         let voxels = grown.as_ref().and_then(|grown| grown.as_ref().ok()).unwrap_or(&part.voxels);
@@ -157,21 +159,21 @@ mod tests {
         (0..3).map(|a| ((at[a] - centre[a]) * SPACING[a]).powi(2)).sum::<f64>() <= radius_mm * radius_mm
     }
 
+    /// A PET with an uptake in each of several places, of those that meet in the first; 1 elsewhere.
+    fn pet_of(places: &[(f32, &dyn Fn(Index3) -> bool)]) -> Volume<f32> {
+        Volume::from_fn(grid(), |at| places.iter().find(|(_, holds)| holds(at)).map_or(1.0, |(uptake, _)| *uptake))
+    }
+
     /// A lesion of SUV 6 with a core of 12, a bladder of 20, and a speck below the least volume.
     fn pet() -> Volume<f32> {
-        Volume::from_fn(grid(), |at| {
-            if in_ball(at, [10.0, 15.0, 15.0], 6.0) {
-                12.0
-            } else if in_ball(at, [10.0, 15.0, 15.0], 16.0) {
-                6.0 - 0.5 * f32::from(at.i == 9)
-            } else if in_ball(at, [30.0, 15.0, 15.0], 14.0) {
-                20.0
-            } else if (at.i, at.j, at.k) == (20, 3, 3) {
-                9.0
-            } else {
-                1.0
-            }
-        })
+        let lesion = |at: Index3| in_ball(at, [10.0, 15.0, 15.0], 16.0);
+        pet_of(&[
+            (12.0, &|at| in_ball(at, [10.0, 15.0, 15.0], 6.0)),
+            (5.5, &|at| lesion(at) && at.i == 9),
+            (6.0, &lesion),
+            (20.0, &|at| in_ball(at, [30.0, 15.0, 15.0], 14.0)),
+            (9.0, &|at| (at.i, at.j, at.k) == (20, 3, 3)),
+        ])
     }
 
     const RULE: AvidRule = AvidRule { cut_off_suv: 4.0, share_of_max: None, least_mm3: 500.0 };
@@ -253,37 +255,89 @@ mod tests {
         let drawn = found.outlines.values().iter().filter(|label| **label == 1).count();
         assert!((drawn as f64 * 0.048 - part).abs() < 1e-9, "the part above the cut-off stands in the map");
         // Two lesions of SUV 7 and 6, joined by a bridge of 3.
-        let two = |at: Index3| {
-            if in_ball(at, [10.0, 15.0, 15.0], 10.0) {
-                7.0
-            } else if in_ball(at, [20.0, 15.0, 15.0], 10.0) {
-                6.0
-            } else if (at.j, at.k) == (15, 15) && (10..20).contains(&at.i) {
-                3.0
-            } else {
-                1.0
-            }
-        };
-        let found = avid_lesions(&Volume::from_fn(grid(), two), &rule, None).unwrap();
+        let bridge = |at: Index3| (at.j, at.k) == (15, 15) && (10..20).contains(&at.i);
+        let two: [(f32, &dyn Fn(Index3) -> bool); 3] = [
+            (7.0, &|at| in_ball(at, [10.0, 15.0, 15.0], 10.0)),
+            (6.0, &|at| in_ball(at, [20.0, 15.0, 15.0], 10.0)),
+            (3.0, &bridge),
+        ];
+        let found = avid_lesions(&pet_of(&two), &rule, None).unwrap();
         assert_eq!(found.list.len(), 2);
         for lesion in &found.list {
             assert!(lesion.mtv_ml.reason().unwrap().contains("another candidate"), "{lesion:?}");
         }
     }
 
+    /// Whole sentences: a remedy that cannot help is none.
+    #[test]
+    fn each_leak_names_the_remedy_that_helps_it() {
+        let rule = AvidRule { share_of_max: Some(0.41), ..RULE };
+        let core = |at: Index3| in_ball(at, [10.0, 15.0, 15.0], 8.0);
+        let beside = |at: Index3| in_ball(at, [20.0, 15.0, 15.0], 8.0);
+        let bridge = |at: Index3| (at.j, at.k) == (15, 15) && (10..20).contains(&at.i);
+        let hot = |at: Index3| (at.i, at.j, at.k) == (20, 15, 15);
+        let reason = |pet: &Volume<f32>| {
+            let found = avid_lesions(pet, &rule, None).unwrap();
+            found.list.iter().find(|one| one.suv_max == 7.0).unwrap().mtv_ml.reason().unwrap().to_owned()
+        };
+        let ml = ml_of(core);
+        let begin = "at 41 % of its SUVmax (SUV 2.87) the outline";
+        let end = "it leaks into its surroundings; take a higher percentage, or";
+        assert_eq!(
+            reason(&pet_of(&[(7.0, &core), (2.9, &|_| true)])),
+            format!(
+                "{begin} is more than 10 times as large as its part above the cut-off ({ml:.2} ml, which stands in the label \
+                 map): {end} none: the part above the cut-off is the outline then"
+            )
+        );
+        assert_eq!(
+            reason(&pet_of(&[(7.0, &core), (6.0, &beside), (3.0, &bridge)])),
+            format!(
+                "{begin} runs into another candidate ({ml:.2} ml, which stands in the label map): {end} a lower cut-off, at \
+                 which the two are one"
+            )
+        );
+        assert_eq!(
+            reason(&pet_of(&[(7.0, &core), (8.0, &hot), (3.0, &bridge)])),
+            format!(
+                "{begin} runs into a hotter voxel of a part too small to be a candidate ({ml:.2} ml, which stands in the \
+                 label map): {end} a lower cut-off, at which the two are one"
+            )
+        );
+        // The remedy helps: at the cut-off that the outline's edge is, the two are one.
+        let lower = AvidRule { cut_off_suv: 2.8, ..rule };
+        let two = pet_of(&[(7.0, &core), (6.0, &beside), (3.0, &bridge)]);
+        let found = avid_lesions(&two, &lower, None).unwrap();
+        assert_eq!(found.list.len(), 1);
+        assert!((value(&found.list[0].mtv_ml) - ml_of(|at| core(at) || beside(at) || bridge(at))).abs() < 1e-9);
+    }
+
+    /// Two kidneys and a bladder: each is looked at in its own box, and its numbers are those of its place in the PET.
+    #[test]
+    fn what_organs_keep_lies_where_they_lie() {
+        let places = [[6.0, 8.0, 22.0], [34.0, 8.0, 23.0], [20.0, 22.0, 5.0]];
+        let organ = |n: usize, at: Index3| in_ball(at, places[n], 13.0);
+        let hottest = |n: usize, at: Index3| [at.i, at.j, at.k].map(|v| v as f64) == places[n];
+        let uptake = |at: Index3| (0..3).find(|n| organ(*n, at)).map(|n| 10.0 + n as f32 + f32::from(hottest(n, at)));
+        let pet = Volume::from_fn(grid(), |at| uptake(at).unwrap_or(1.0));
+        let label = |at: Index3| (0..3).find(|n| organ(*n, at)).map_or(0, |n| 5 * n as u16 + 2);
+        let organs = LabelMap::from_fn(grid(), label);
+        let found = avid_lesions(&pet, &RULE, Some((&organs, &BTreeMap::new()))).unwrap();
+        assert_eq!(found.list.len(), 3, "{:?}", found.list);
+        for (kept, n) in found.list.iter().zip([2, 1, 0]) {
+            assert_eq!(kept.set_aside, Some(format!("its hottest voxel lies in organ {}", 5 * n + 2)));
+            let [i, j, k] = places[n].map(|v| v as usize);
+            assert_eq!(kept.hottest_lps_mm, grid().center(Index3 { i, j, k }).to_array());
+            assert!((value(&kept.mtv_ml) - ml_of(|at| organ(n, at))).abs() < 1e-9);
+        }
+        assert!(found.outlines.values().iter().all(|label| *label == 0));
+    }
+
     #[test]
     fn a_lesion_against_an_organ_is_a_candidate_of_its_own() {
         let organ = |at: Index3| in_ball(at, [30.0, 15.0, 15.0], 20.0);
         let lesion = |at: Index3| in_ball(at, [22.5, 15.0, 15.0], 12.0) && !organ(at);
-        let pet = Volume::from_fn(grid(), |at| {
-            if organ(at) {
-                20.0
-            } else if lesion(at) {
-                8.0
-            } else {
-                1.0
-            }
-        });
+        let pet = pet_of(&[(20.0, &organ), (8.0, &lesion)]);
         let names = BTreeMap::from([(1, "bladder".to_owned())]);
         let organs = LabelMap::from_fn(grid(), |at| u16::from(organ(at)));
         for share_of_max in [None, Some(0.41)] {
@@ -304,15 +358,7 @@ mod tests {
     fn one_voxel_of_an_organ_under_the_hottest_does_not_set_a_lesion_aside() {
         let lesion = |at: Index3| in_ball(at, [20.0, 15.0, 15.0], 16.0);
         let one = |at: Index3| (at.i, at.j, at.k) == (20, 15, 15);
-        let pet = Volume::from_fn(grid(), |at| {
-            if one(at) {
-                6.5
-            } else if lesion(at) {
-                6.0
-            } else {
-                1.0
-            }
-        });
+        let pet = pet_of(&[(6.5, &one), (6.0, &lesion)]);
         let organs = LabelMap::from_fn(grid(), |at| u16::from(one(at)));
         let found = avid_lesions(&pet, &RULE, Some((&organs, &BTreeMap::new()))).unwrap();
         assert_eq!(found.list.len(), 1, "{:?}", found.list);

@@ -30,25 +30,27 @@ static OPTIONS: LazyLock<Options<'static>> = LazyLock::new(|| {
 
 /// A whole SVG file as PNG on white, `scale` pixels per CSS pixel.
 pub fn png(svg: &str, scale: f32) -> Result<Vec<u8>, ReportError> {
-    let failed = |message: String| ReportError::Raster { message };
+    drawn(svg, scale, Color::WHITE)?.encode_png().map_err(|error| failed(error.to_string()))
+}
+
+/// A drawing on nothing, a pixel per CSS pixel: red, green, blue and opacity, the colours multiplied with it.
+pub(crate) fn rgba(svg: &str) -> Result<Vec<u8>, ReportError> {
+    drawn(svg, 1.0, Color::TRANSPARENT).map(Pixmap::take)
+}
+
+fn drawn(svg: &str, scale: f32, ground: Color) -> Result<Pixmap, ReportError> {
     let tree = Tree::from_str(svg, &OPTIONS).map_err(|error| failed(error.to_string()))?;
     let size = tree.size();
     let scale = scale.min(LARGEST_PIXELS / size.width().max(size.height()));
     let [width, height] = [size.width(), size.height()].map(|side| (side * scale).ceil() as u32);
     let mut pixels = Pixmap::new(width, height).ok_or_else(|| failed(format!("{width} x {height} pixels")))?;
-    pixels.fill(Color::WHITE);
+    pixels.fill(ground);
     resvg::render(&tree, Transform::from_scale(scale, scale), &mut pixels.as_mut());
-    pixels.encode_png().map_err(|error| failed(error.to_string()))
+    Ok(pixels)
 }
 
-/// A drawing on nothing, a pixel per CSS pixel: red, green, blue and opacity, the colours multiplied with it.
-pub(crate) fn rgba(svg: &str) -> Result<Vec<u8>, ReportError> {
-    let failed = |message: String| ReportError::Raster { message };
-    let tree = Tree::from_str(svg, &OPTIONS).map_err(|error| failed(error.to_string()))?;
-    let [width, height] = [tree.size().width(), tree.size().height()].map(|side| side as u32);
-    let mut pixels = Pixmap::new(width, height).ok_or_else(|| failed(format!("{width} x {height} pixels")))?;
-    resvg::render(&tree, Transform::identity(), &mut pixels.as_mut());
-    Ok(pixels.take())
+fn failed(message: String) -> ReportError {
+    ReportError::Raster { message }
 }
 
 #[cfg(test)]

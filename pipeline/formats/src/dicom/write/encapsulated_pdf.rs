@@ -35,17 +35,13 @@ pub fn encapsulated_pdf(document: &DocumentToWrite<'_>) -> Result<WrittenObject,
         .ok()
         .filter(|n| *n < u32::MAX - 1)
         .ok_or_else(|| WriteError::Object { reason: "a PDF of more than 4 GB fits into no DICOM object".to_owned() })?;
-    let mut padded = document.pdf.to_vec();
-    if !padded.len().is_multiple_of(2) {
-        padded.push(0);
-    }
     let item = common("DOC", &document.object)
         .text(tags::CONVERSION_TYPE, VR::CS, "WSD")
         .text(tags::ACQUISITION_DATE_TIME, VR::DT, "")
         .text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES")
         .items(tags::CONCEPT_NAME_CODE_SEQUENCE, [])
         .text(tags::MIME_TYPE_OF_ENCAPSULATED_DOCUMENT, VR::LO, "application/pdf")
-        .bytes(tags::ENCAPSULATED_DOCUMENT, padded)
+        .bytes(tags::ENCAPSULATED_DOCUMENT, document.pdf.to_vec())
         .longs(tags::ENCAPSULATED_DOCUMENT_LENGTH, &[n_bytes]);
     let item = item.text(tags::DOCUMENT_TITLE, VR::ST, document.title);
     finish(uids::ENCAPSULATED_PDF_STORAGE, item, document.object.source)

@@ -71,7 +71,11 @@ impl Item {
         self
     }
 
-    pub(super) fn bytes(mut self, tag: Tag, value: Vec<u8>) -> Self {
+    /// Bytes; an odd number is padded by a zero, as PS3.5 section 8.1 wants it.
+    pub(super) fn bytes(mut self, tag: Tag, mut value: Vec<u8>) -> Self {
+        if !value.len().is_multiple_of(2) {
+            value.push(0);
+        }
         self.object.put(DataElement::new(tag, VR::OB, PrimitiveValue::U8(value.into())));
         self
     }
@@ -121,6 +125,15 @@ mod tests {
         let text = element::text(&item.object, tags::SEGMENT_LABEL).unwrap();
         assert_eq!(text.chars().count(), 64);
         assert!(text.starts_with("a b é"), "{text}");
+    }
+
+    #[test]
+    fn bytes_are_even_in_number() {
+        let held = |bytes: &[u8]| {
+            let item = Item::new().bytes(tags::PIXEL_DATA, bytes.to_vec());
+            item.object.get(tags::PIXEL_DATA).unwrap().to_bytes().unwrap().into_owned()
+        };
+        assert_eq!((held(&[1, 2, 3]), held(&[1, 2])), (vec![1, 2, 3, 0], vec![1, 2]));
     }
 
     #[test]

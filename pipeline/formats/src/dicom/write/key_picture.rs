@@ -27,8 +27,8 @@ pub struct KeyPictureToWrite<'a> {
     pub size: [u32; 2],
     /// Red, green and blue of each pixel, row by row from the upper left.
     pub rgb: &'a [u8],
-    /// Edge of a pixel, mm.
-    pub pixel_mm: f64,
+    /// Distances between rows and between columns, mm, as Pixel Spacing has them.
+    pub spacing_mm: [f64; 2],
     /// Letters of the patient's directions towards the right and the lower edge.
     pub towards: [&'a str; 2],
 }
@@ -52,10 +52,6 @@ pub fn key_picture(picture: &KeyPictureToWrite<'_>) -> Result<WrittenObject, Wri
         tags::PURPOSE_OF_REFERENCE_CODE_SEQUENCE,
         &Code::new("121322", "DCM", "Source image for image processing operation"),
     );
-    let mut pixels = picture.rgb.to_vec();
-    if !pixels.len().is_multiple_of(2) {
-        pixels.push(0);
-    }
     let item = common("OT", &picture.object)
         .text(tags::INSTANCE_NUMBER, VR::IS, &picture.number.to_string())
         // Asked for where nothing says that the body part is no paired one.
@@ -66,10 +62,12 @@ pub fn key_picture(picture: &KeyPictureToWrite<'_>) -> Result<WrittenObject, Wri
         .text(tags::BURNED_IN_ANNOTATION, VR::CS, "YES")
         .long_text(tags::IMAGE_COMMENTS, picture.about)
         .items(tags::SOURCE_IMAGE_SEQUENCE, [source])
-        .decimals(tags::PIXEL_SPACING, &[picture.pixel_mm; 2])
+        .decimals(tags::PIXEL_SPACING, &picture.spacing_mm)
         .text(tags::PIXEL_SPACING_CALIBRATION_TYPE, VR::CS, "GEOMETRY")
         .text(tags::PIXEL_SPACING_CALIBRATION_DESCRIPTION, VR::LO, "resampled from the source image");
-    let item = samples(item, [columns, rows]).all_of(picture.object.source.lossy()).bytes(tags::PIXEL_DATA, pixels);
+    let item = samples(item, [columns, rows])
+        .all_of(picture.object.source.lossy())
+        .bytes(tags::PIXEL_DATA, picture.rgb.to_vec());
     finish(uids::SECONDARY_CAPTURE_IMAGE_STORAGE, item, picture.object.source)
 }
 
@@ -105,7 +103,7 @@ mod tests {
             about: "L1, 2024-03-01: present",
             size: [5, 3],
             rgb: &rgb,
-            pixel_mm: 0.25,
+            spacing_mm: [0.25, 0.26],
             towards: ["L", "P"],
         };
         let written = key_picture(&picture).unwrap();
@@ -119,6 +117,7 @@ mod tests {
         let (read, ..) = open_whole(&path).unwrap();
         assert_eq!(read.get(tags::PIXEL_DATA).unwrap().to_bytes().unwrap()[..45], rgb);
         let text = |tag| element::text(&read, tag);
+        assert_eq!(text(tags::PIXEL_SPACING).as_deref(), Some("0.25\\0.26"), "rows first");
         assert_eq!(text(tags::BURNED_IN_ANNOTATION).as_deref(), Some("YES"));
         assert_eq!(text(tags::STUDY_INSTANCE_UID).as_deref(), Some("1.2.1"));
         let source = element::first_item(&read, tags::SOURCE_IMAGE_SEQUENCE).unwrap();

@@ -3,6 +3,7 @@
 use super::DeformableRegistration;
 use super::deformation::Deformation;
 use super::solve::solve;
+use super::step::Exactness;
 use crate::registration::level::N_LEVELS;
 use crate::registration::options::{Metric, RegistrationError, RegistrationOptions};
 use crate::registration::padding::imaged_pair;
@@ -40,7 +41,8 @@ pub fn tell_local_motion(
     let [fixed, moving] = &imaged_pair(fixed, moving, options);
     let prepared = Prepared::for_bending(fixed, moving, options)?;
     let affine = straight.fixed_to_moving()?;
-    let found = Deformation::of(&solve(&prepared, &affine, &[], N_LEVELS_TOLD), affine, fixed.grid().frame().clone());
+    let bend = solve(&prepared, &affine, &[], (N_LEVELS_TOLD, Exactness::COARSE));
+    let found = Deformation::of(&bend, affine, fixed.grid().frame().clone());
     let seen = prepared.samples_seen(LEVEL, N_POINTS, 7, found.affine()).into_iter().map(|s| Point::from_coords(s.at));
     straight.leaves_over(&found, seen.collect());
     Ok(())

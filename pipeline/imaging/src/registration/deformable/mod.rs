@@ -28,6 +28,7 @@ pub use stretch::Stretch;
 use self::lattice::Lattice;
 use self::lesion_core::Core;
 use self::solve::{Displacement, solve};
+use self::step::Exactness;
 use super::level::N_LEVELS;
 use super::options::{Metric, RegistrationError, RegistrationOptions};
 use super::padding::imaged_pair;
@@ -56,7 +57,7 @@ pub fn register_deformable(
     let prepared = Prepared::for_bending(fixed, moving, options)?;
     let affine = start.fixed_to_moving()?;
     let cores = cores(options.fixed_exclusion)?;
-    let found = solve(&prepared, &affine, &cores, N_LEVELS);
+    let found = solve(&prepared, &affine, &cores, (N_LEVELS, Exactness::FINE));
     let found = kept(&found, &cores);
     let back = back(fixed, moving, &affine, options)?;
     let deformation = Deformation::of(&found, affine, fixed.grid().frame().clone());
@@ -101,7 +102,7 @@ fn back(
         ..*options
     };
     let prepared = Prepared::for_bending(moving, fixed, &turned)?;
-    let found = solve(&prepared, &moving_to_fixed, &[], N_LEVELS_BACK);
+    let found = solve(&prepared, &moving_to_fixed, &[], (N_LEVELS_BACK, Exactness::FINE));
     Ok(Deformation::of(&found, moving_to_fixed, moving.grid().frame().clone()))
 }
 

@@ -7,7 +7,7 @@ use super::cells::{Likeness, Term};
 use super::lattice::{InCell, Lattice};
 use super::lesion_core::Core;
 use super::normalised::{excluded_at, normalised};
-use super::step::step;
+use super::step::{Exactness, step};
 use crate::registration::level::{Level, N_LEVELS, SPACINGS_MM};
 use crate::registration::prepared::Prepared;
 use crate::{Affine, Patient, Point};
@@ -67,7 +67,7 @@ pub(super) fn solve(
     prepared: &Prepared<'_>,
     affine: &Affine<Patient, Patient>,
     cores: &[Core],
-    n_levels: usize,
+    (n_levels, exactness): (usize, Exactness),
 ) -> Displacement {
     let bounds = bounds(prepared);
     let coarse = Lattice::around(bounds, NODES_MM[0], RIM_MM);
@@ -80,7 +80,7 @@ pub(super) fn solve(
             let terms = compare(&seen, &found, affine, &moving, prepared.moving_excluded(level), mm3_per_point);
             let likeness = Likeness::of(&found.lattice, &terms);
             let stiffness = STIFFNESS / NODES_MM[level];
-            let step = step(&found.lattice, &likeness, &found.values, stiffness);
+            let step = step(&found.lattice, &likeness, &found.values, stiffness, exactness);
             let moved = apply(&mut found.values, &step, LONGEST_STEP * SPACINGS_MM[level]);
             for core in cores {
                 core.stiffen(&mut found);

@@ -28,11 +28,16 @@ impl Leak {
     pub(super) fn reason(self, part: &Part, share: f64, ml: f64) -> String {
         let into = match self {
             Self::Candidate => "runs into another candidate".to_owned(),
-            Self::Hotter => "runs into a hotter voxel outside it".to_owned(),
+            Self::Hotter => "runs into a hotter voxel of a part too small to be a candidate".to_owned(),
             Self::Surroundings => format!("is more than {LEAK_TIMES} times as large as its part above the cut-off"),
         };
+        let remedy = match self {
+            Self::Candidate | Self::Hotter => "or a lower cut-off, at which the two are one",
+            Self::Surroundings => "or none: the part above the cut-off is the outline then",
+        };
         format!(
-            "at {:.0} % of its SUVmax (SUV {:.2}) the outline {into} ({ml:.2} ml, which stands in the label map): it leaks              into its surroundings; take a higher percentage, or a cut-off at which the two are one",
+            "at {:.0} % of its SUVmax (SUV {:.2}) the outline {into} ({ml:.2} ml, which stands in the label map): it leaks \
+             into its surroundings; take a higher percentage, {remedy}",
             100.0 * share,
             share * part.max
         )

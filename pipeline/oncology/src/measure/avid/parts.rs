@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use imaging::{Components, Connectivity, LabelMap, Volume, components};
+use imaging::{Components, Connectivity, Index3, LabelMap, Mask, Volume, Window, components};
 
 use super::AvidRule;
 use super::outline::neighbours;
@@ -34,7 +34,7 @@ pub(super) struct Parts {
     /// Candidates, then what is organs' own.
     pub(super) list: Vec<Part>,
     /// For each voxel 0, the number from 1 of the candidate in `list` it belongs to, or [`ORGAN`].
-    pub(super) owner: Vec<u32>,
+    pub(super) owner: Volume<u32>,
 }
 
 /// Organs on the PET's grid with their names and their zones.
@@ -49,29 +49,15 @@ impl Parts {
     pub(super) fn of(pet: &Volume<f32>, rule: &AvidRule, organs: Option<(&LabelMap, &BTreeMap<u16, String>)>) -> Self {
         let organs = organs.map(|(labels, names)| Organs { labels, names, zones: zones(labels) });
         let above = pet.map(|value| f64::from(*value) >= rule.cut_off_suv);
-        let mut free = above.clone();
-        if let Some(organs) = &organs {
-            let zones = free.values_mut().iter_mut().zip(organs.zones.values());
-            zones.for_each(|(free, zone)| *free &= *zone == 0);
-        }
         let least = rule.least_mm3 / pet.grid().voxel_volume_mm3();
-        let found = components(&free, Connectivity::Corners);
-        let (mut list, mut owner) = large(pet, &found, least);
+        let whole = Window { low: [0; 3], shape: pet.shape() };
+        let (mut list, mut owner) = large(pet, &whole, candidates(&above, organs.as_ref()), least);
         if let Some(organs) = &organs {
-            give_back(pet, above.values(), organs, &mut list, &mut owner);
-            let own = |label: u16| {
-                let mut part = above.clone();
-                let values = part.values_mut().iter_mut().zip(organs.zones.values().iter().zip(&owner));
-                values.for_each(|(set, (zone, owner))| *set &= *zone == label && *owner == 0);
-                let (parts, _) = large(pet, &components(&part, Connectivity::Corners), least);
-                parts.into_iter().map(move |part| Part { set_aside: Some(organs.own(pet, label, &part)), ..part })
-            };
-            let left = organs.left(above.values(), &owner, least);
-            list.extend(left.into_iter().flat_map(own).collect::<Vec<_>>());
-            organs.close(above.values(), &mut owner);
-        }
-        for part in &mut list {
-            part.look_again(pet);
+            give_back(pet, above.values(), organs, &mut list, owner.values_mut());
+            for (label, ends) in organs.left(above.values(), owner.values(), least) {
+                list.extend(organs.own(pet, (label, ends), (&above, &owner), least));
+            }
+            organs.close(above.values(), owner.values_mut());
         }
         Self { list, owner }
     }
@@ -90,18 +76,31 @@ impl Part {
     }
 }
 
-/// The components of at least so many voxels, and for every voxel the number of the one it belongs to.
-fn large(pet: &Volume<f32>, found: &Components, least_voxels: f64) -> (Vec<Part>, Vec<u32>) {
-    let mut number = vec![0_u32; found.list.len() + 1];
+/// What hangs together above the cut-off outside the organs' zones.
+fn candidates(above: &Mask, organs: Option<&Organs<'_>>) -> Components {
+    let Some(organs) = organs else { return components(above, Connectivity::Corners) };
+    let mut free = above.clone();
+    free.values_mut().iter_mut().zip(organs.zones.values()).for_each(|(free, zone)| *free &= *zone == 0);
+    components(&free, Connectivity::Corners)
+}
+
+/// Of what was found in a window of the PET the components of at least so many voxels, and for every voxel of the window the number of
+/// the one it belongs to.
+fn large(pet: &Volume<f32>, window: &Window, found: Components, least_voxels: f64) -> (Vec<Part>, Volume<u32>) {
+    let Components { labels: mut owner, list: components } = found;
+    let mut number = vec![0_u32; components.len() + 1];
     let mut list = Vec::new();
-    for component in found.list.iter().filter(|component| component.n_voxels as f64 >= least_voxels) {
+    for component in components.iter().filter(|component| component.n_voxels as f64 >= least_voxels) {
         let voxels = Vec::with_capacity(component.n_voxels);
         list.push(Part { voxels, hottest: 0, max: f64::NEG_INFINITY, set_aside: None, touches: None });
         number[component.label as usize] = list.len() as u32;
     }
-    let owner: Vec<u32> = found.labels.values().iter().map(|label| number[*label as usize]).collect();
-    for (at, number) in owner.iter().enumerate().filter(|(_, number)| **number != 0) {
-        list[*number as usize - 1].voxels.push(at);
+    for (n, owner) in owner.values_mut().iter_mut().enumerate().filter(|(_, owner)| **owner != 0) {
+        *owner = number[*owner as usize];
+        let at = window.to_volume(window.shape.index(n), pet.shape());
+        if let Some((part, at)) = (*owner as usize).checked_sub(1).map(|part| &mut list[part]).zip(at) {
+            part.voxels.push(pet.shape().linear(at));
+        }
     }
     for part in &mut list {
         part.look_again(pet);
@@ -139,12 +138,17 @@ fn give_back(pet: &Volume<f32>, above: &[bool], organs: &Organs<'_>, list: &mut 
             back.push((at, *number));
         }
     }
+    let grown: BTreeSet<u32> = back.iter().map(|(_, number)| *number).collect();
     for (at, number) in back {
         owner[at] = number;
         list[number as usize - 1].voxels.push(at);
     }
-    for (part, touched) in list.iter_mut().zip(touched) {
+    for number in grown {
+        let part = &mut list[number as usize - 1];
         part.voxels.sort_unstable();
+        part.look_again(pet);
+    }
+    for (part, touched) in list.iter_mut().zip(touched) {
         let names: Vec<String> = touched.into_iter().map(|label| organs.name(label)).collect();
         part.touches = (!names.is_empty()).then(|| names.join(", "));
     }
@@ -155,18 +159,46 @@ impl Organs<'_> {
         self.names.get(&label).cloned().unwrap_or_else(|| format!("organ {label}"))
     }
 
-    /// Organs in whose zones at least so many voxels above the cut-off belong to nobody else.
-    fn left(&self, above: &[bool], owner: &[u32], least_voxels: f64) -> Vec<u16> {
-        let mut n: BTreeMap<u16, usize> = BTreeMap::new();
-        let zones = self.zones.values().iter().zip(above).zip(owner);
-        for ((zone, _), _) in zones.filter(|((zone, above), owner)| **zone != 0 && **above && **owner == 0) {
-            *n.entry(*zone).or_default() += 1;
+    /// Organs in whose zones at least so many voxels above the cut-off belong to nobody else, with the box these lie in.
+    fn left(&self, above: &[bool], owner: &[u32], least_voxels: f64) -> Vec<(u16, (Index3, Index3))> {
+        let mut left: BTreeMap<u16, (usize, (Index3, Index3))> = BTreeMap::new();
+        let zones = self.zones.values().iter().enumerate();
+        for (n, zone) in zones.filter(|(n, zone)| **zone != 0 && above[*n] && owner[*n] == 0) {
+            let at = self.zones.shape().index(n);
+            let (count, (low, high)) = left.entry(*zone).or_insert((0, (at, at)));
+            *count += 1;
+            *low = Index3 { i: low.i.min(at.i), j: low.j.min(at.j), k: low.k.min(at.k) };
+            *high = Index3 { i: high.i.max(at.i), j: high.j.max(at.j), k: high.k.max(at.k) };
         }
-        n.into_iter().filter(|(_, n)| *n as f64 >= least_voxels).map(|(label, _)| label).collect()
+        left.into_iter()
+            .filter(|(_, (n, _))| *n as f64 >= least_voxels)
+            .map(|(label, (_, ends))| (label, ends))
+            .collect()
+    }
+
+    /// The parts of what is left to one organ, found in its box: they cost what the organ costs.
+    fn own(
+        &self,
+        pet: &Volume<f32>,
+        (label, ends): (u16, (Index3, Index3)),
+        (above, owner): (&Mask, &Volume<u32>),
+        least_voxels: f64,
+    ) -> Vec<Part> {
+        let window = Window::of_box(ends, [0; 3]);
+        let grid = window.grid(pet.grid()).expect("a box in a grid has as good a grid");
+        let left = Mask::from_fn(grid, |at| {
+            let at = window.to_volume(at, pet.shape());
+            at.is_some_and(|at| *above.at(at) && *self.zones.at(at) == label && *owner.at(at) == 0)
+        });
+        let (mut parts, _) = large(pet, &window, components(&left, Connectivity::Corners), least_voxels);
+        for part in &mut parts {
+            part.set_aside = Some(self.why(pet, label, part));
+        }
+        parts
     }
 
     /// Why a part is this organ's own.
-    fn own(&self, pet: &Volume<f32>, label: u16, part: &Part) -> String {
+    fn why(&self, pet: &Volume<f32>, label: u16, part: &Part) -> String {
         let is_hottest = |at: &&usize| f64::from(pet.values()[**at]) >= part.max;
         if part.voxels.iter().filter(is_hottest).any(|at| self.labels.values()[*at] == label) {
             return format!("its hottest voxel lies in {}", self.name(label));
