@@ -58,7 +58,7 @@ const CELL_MM: [f64; 2] = [0.4, 1.5];
 const LARGE_MM3: f64 = 900e3;
 
 impl Refinement {
-    /// What lesions are measured on: the sub-voxel function, or the mask's own grid for what is as large as an organ.
+    /// What lesions are measured on: the sub-voxel function, or, from 900 ml on (an organ), the mask's own grid.
     pub fn for_lesion(mask: &Mask) -> Self {
         let volume = mask.n_voxels_set() as f64 * mask.grid().voxel_volume_mm3();
         if volume < LARGE_MM3 { Self::fine_for(mask) } else { Self::OwnGrid }
@@ -167,7 +167,7 @@ impl Surface {
             .sum();
         Mm3(six_fold / 6.0)
     }
-    /// The farthest pair of its points.
+    /// The farthest pair of its points, mm LPS; corners of triangles, which lie on the surface.
     pub fn max_diameter(&self) -> Chord {
         farthest::farthest_pair(&self.triangles)
     }

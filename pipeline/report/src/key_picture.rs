@@ -37,6 +37,10 @@ pub struct KeyPicture {
 
 impl KeyPicture {
     /// The same as a PNG.
+    ///
+    /// # Errors
+    ///
+    /// Where the picture cannot be drawn or written as PNG: its size is none, or memory is short.
     pub fn png(&self) -> Result<Vec<u8>, ReportError> {
         let size = [self.width, self.height];
         png_file((size, ExtendedColorType::Rgb8), &self.rgb, CompressionType::Default, "a key image")

@@ -108,7 +108,7 @@ impl MarginDistribution {
         Mm(self.sorted.iter().map(|(m, w)| m * w).sum::<f64>() / self.total_weight)
     }
     /// How far the surface lies outside the zone, summed over its area: what of the tumour is uncovered by reaching out of the zone fills
-    /// no more than this.
+    /// no more than this, mm³. Surface left out at the capsule is not in it.
     pub fn beyond_zone(&self) -> Mm3 {
         Mm3(self.sorted.iter().map(|(margin, area)| (-margin).max(0.0) * area).sum())
     }

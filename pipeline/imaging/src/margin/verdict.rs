@@ -213,6 +213,9 @@ const MAX_UNCOVERED: f64 = 0.02;
 fn hollow(margin: &AblationMargin) -> Option<f64> {
     let distribution = margin.distribution.as_ref()?;
     let uncovered = 1.0 - margin.tumour_coverage;
+    if uncovered <= MAX_UNCOVERED {
+        return None;
+    }
     let tumour_mm3 = margin.residual_volume.0 / uncovered;
     let explained = distribution.beyond_zone().0 / tumour_mm3;
     let is_at_zone = distribution.min().0 >= -own_error(margin).0.max(0.5 * margin.resolution.0);

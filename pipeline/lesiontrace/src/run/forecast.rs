@@ -109,7 +109,7 @@ pub(super) fn forecast(patients: &[&PatientPlan], means: Means<'_>) -> Forecast 
         n_visits: visits().count(),
         n_pairs: sound.iter().map(|patient| patient.visits.len().saturating_sub(1)).sum(),
         voxels: visits().flat_map(images).map(|series| series.entry.n_voxels()).sum(),
-        seconds: by_the_clock(&seconds, n_at_work(&sound, means)) + cohort_seconds(n_patients),
+        seconds: by_the_clock(&seconds, n_at_work(&sound, means), means.n_threads) + cohort_seconds(n_patients),
         memory: memory(&sound, means),
         disk: sound.iter().map(|patient| left(patient, means)).sum::<Range>() + cohort_bytes(n_patients),
         unknown: unknown(&sound, means),
@@ -163,13 +163,12 @@ fn seconds(patient: &PatientPlan, means: Means<'_>) -> Range {
     Range::about(all + network, TIME_SPREAD) + bending(patient, means, BENDING_SECONDS, TIME_SPREAD, KEPT_STRAIGHT)
 }
 
-/// What bending adds to a patient: all of it for every pair, or of pairs that are kept straight a share.
+/// What bending adds to a patient: all of it for every pair, or of pairs that are kept straight a share; of those alone where nothing
+/// is bent, since a bend is looked for there, too.
 fn bending(patient: &PatientPlan, means: Means<'_>, of_pair: f64, spread: (f64, f64), straight: f64) -> Range {
-    if !means.bends() {
-        return Range::default();
-    }
     let all = Range::about(of_pair * patient.visits.len().saturating_sub(1) as f64, spread);
-    Range { low: straight * all.low, ..all }
+    let high = if means.bends() { all.high } else { straight * all.high };
+    Range { low: straight * all.low, high }
 }
 
 /// Patients that can be at work together.
@@ -178,11 +177,12 @@ fn n_at_work(patients: &[&PatientPlan], means: Means<'_>) -> usize {
     means.n_threads.min(usize::try_from(means.bound / largest).unwrap_or(usize::MAX)).clamp(1, patients.len().max(1))
 }
 
-/// Seconds by the clock: at best all are at work to the end, at worst the longest begins last and uses one processor.
-fn by_the_clock(seconds: &[Range], n_at_work: usize) -> Range {
+/// Seconds by the clock: at best all threads are at work to the end, one patient's included; at worst each patient uses one processor and
+/// the longest begins last.
+fn by_the_clock(seconds: &[Range], n_at_work: usize, n_threads: usize) -> Range {
     let (sum, n): (Range, f64) = (seconds.iter().copied().sum(), n_at_work as f64);
     let longest = seconds.iter().map(|range| range.high).fold(0.0, f64::max);
-    Range { low: sum.low / n, high: sum.high / n + longest * (1.0 - 1.0 / n) }
+    Range { low: sum.low / n_threads as f64, high: sum.high / n + longest * (1.0 - 1.0 / n) }
 }
 
 fn cohort_seconds(n_patients: usize) -> Range {

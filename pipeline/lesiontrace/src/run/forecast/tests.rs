@@ -92,10 +92,12 @@ fn means(study: &Study) -> Means<'_> {
 #[test]
 fn the_clock_lies_between_all_at_work_and_the_longest_last() {
     let one = |high: f64| Range { low: high / 4.0, high };
-    assert_eq!(by_the_clock(&[one(40.0)], 1), one(40.0));
-    let together = by_the_clock(&[one(40.0), one(40.0), one(80.0)], 2);
+    assert_eq!(by_the_clock(&[one(40.0)], 1, 1), one(40.0));
+    let together = by_the_clock(&[one(40.0), one(40.0), one(80.0)], 2, 2);
     assert_eq!(together, Range { low: 20.0, high: 80.0 + 40.0 });
-    assert_eq!(by_the_clock(&[], 1), Range::default());
+    // One patient may use all threads, and may use one.
+    assert_eq!(by_the_clock(&[one(40.0)], 1, 16), Range { low: 10.0 / 16.0, high: 40.0 });
+    assert_eq!(by_the_clock(&[], 1, 1), Range::default());
 }
 
 #[test]
@@ -103,13 +105,16 @@ fn a_patient_costs_its_visits_its_registrations_and_what_the_study_asks_for_besi
     let rigid = study();
     // Two visits of 0.45 s and 100 million voxels at 0.07 s, one pair of 0.3 s and as much: 22.2 s of a processor.
     let two = patient(2, true);
-    assert_eq!(seconds(&two, means(&rigid)), Range::about(0.45 * 2.0 + 14.0 + 0.3 + 7.0, TIME_SPREAD));
+    // A bend is looked for on the pair, 0.3 of 9 s.
+    let found = seconds(&two, means(&rigid));
+    let want = Range::about(0.45 * 2.0 + 14.0 + 0.3 + 7.0 + 0.3 * 9.0, TIME_SPREAD);
+    assert!((found.low - want.low).abs() < 1e-9 && (found.high - want.high).abs() < 1e-9, "{found:?}");
     let mut bent = study();
     bent.registration.transform = VisitTransform::Deformable;
     let [with, without] = [&bent, &rigid].map(|study| seconds(&two, means(study)));
     let more = [with.low - without.low, with.high - without.high];
-    assert!((more[0] - 0.3 * 9.0 * TIME_SPREAD.0).abs() < 1e-9, "{more:?}");
-    assert!((more[1] - 9.0 * TIME_SPREAD.1).abs() < 1e-9, "{more:?}");
+    assert!(more[0].abs() < 1e-9, "all may be kept straight: {more:?}");
+    assert!((more[1] - 0.7 * 9.0 * TIME_SPREAD.1).abs() < 1e-9, "{more:?}");
     let by_network = Means { network: Some(true), ..means(&rigid) };
     let more = seconds(&patient(1, false), by_network).high - seconds(&patient(1, true), by_network).high;
     assert!((more - 100.0 * 0.15 * TIME_SPREAD.1).abs() < 1e-9, "a visit is 100 litres: {more}");
