@@ -8,7 +8,7 @@
 # rs.csv, SRCDOM/SRCSEQ of adtte.csv beside the rows they name.
 #
 # Where admiralonco is installed it derives BOR and CBOR from the same OVR rows; elsewhere that line says NOT RUN.
-# admiralonco is on CRAN alone and was not at hand where this was written: that part has not been run.
+# Run on their sources from the public repositories, functions before 0.4 and events of 1.x; CRAN was not at hand.
 #
 # Needs: Rscript with the package survival. Ends with 1 where anything differs.
 #
@@ -172,39 +172,77 @@ best_of <- function(words, day, confirmed) {
     "NON-CR/NON-PD" else if ("PD" %in% words) "PD" else if (length(words) > 0 && all(words == "NED")) "NED" else "NE"
 }
 immune <- grepl("^i", overall$AVALC) | grepl("IRECIST", overall$PARCAT1)
-key <- paste(overall$USUBJID, overall$PARCAT1, overall$RSEVALID, sep = "\r")
+key <- paste(overall$USUBJID, overall$PARCAT1, overall$RSEVAL, overall$RSEVALID, sep = "\r")
 for (parameter in c("BOR", "CBOR")) {
   readings <- split(overall[!immune, ], key[!immune])
+  # Partial dates are weighed as ranges of days by the run, not here.
+  partial <- vapply(readings, function(one) anyNA(one$ADY), TRUE)
+  if (any(partial)) cat(sprintf("%s: %d readings with dates that are not complete left out\n", parameter, sum(partial)))
+  readings <- readings[!partial]
   derived <- vapply(readings, function(one) {
     # ADY has no day 0.
     day <- ifelse(one$ADY > 0, one$ADY - 1, one$ADY)
     best_of(one$AVALC, day, parameter == "CBOR")
   }, "")
   rows <- adrs[adrs$PARAMCD == parameter, ]
-  given <- rows$AVALC[match(names(readings), paste(rows$USUBJID, rows$PARCAT1, rows$RSEVALID, sep = "\r"))]
+  given <- rows$AVALC[match(names(readings), paste(rows$USUBJID, rows$PARCAT1, rows$RSEVAL, rows$RSEVALID, sep = "\r"))]
   say(paste(parameter, "derived from OVR in R"), length(derived), sum(is.na(given) | derived != given))
   print(table(derived, dnn = parameter))
 }
 if (requireNamespace("admiralonco", quietly = TRUE) && requireNamespace("admiral", quietly = TRUE)) {
   suppressMessages({library(admiral); library(admiralonco); library(dplyr)})
-  for (category in unique(overall$PARCAT1[!immune])) {
-    own <- adrs %>% filter(PARCAT1 == category)
-    start <- own %>% filter(!is.na(ADY)) %>% group_by(STUDYID, USUBJID) %>%
-      summarise(TRTSDT = min(ADT - ifelse(ADY > 0, ADY - 1, ADY)), .groups = "drop")
-    input <- own %>% filter(PARAMCD == "OVR" | (PARAMCD == "PD" & AVALC == "Y")) %>%
-      inner_join(start, by = c("STUDYID", "USUBJID"))
-    shared <- list(dataset = input, dataset_adsl = start, filter_source = rlang::expr(PARAMCD == "OVR"),
+  versions <- vapply(c("admiral", "admiralonco"), function(name) as.character(packageVersion(name)), "")
+  cat(sprintf("admiral %s, admiralonco %s\n", versions[1], versions[2]))
+  keys <- exprs(STUDYID, USUBJID)
+  # Until admiral 1.0 by derive_param_bor and derive_param_confirmed_bor, which are deprecated since admiralonco 1.4.
+  by_functions <- function(ovr, pd, adsl) {
+    input <- bind_rows(ovr, pd)
+    shared <- list(dataset = input, dataset_adsl = adsl, filter_source = rlang::expr(PARAMCD == "OVR"),
                    source_pd = date_source(dataset_name = "adrs", date = ADT, filter = PARAMCD == "PD"),
-                   source_datasets = list(adrs = input), reference_date = rlang::expr(TRTSDT), ref_start_window = 42)
-    once <- list(aval_fun = aval_resp, set_values_to = exprs(PARAMCD = "BOR"))
-    twice <- list(aval_fun = aval_resp, ref_confirm = 28, set_values_to = exprs(PARAMCD = "CBOR"))
-    derived <- list(BOR = do.call(derive_param_bor, c(shared, once)),
-                    CBOR = do.call(derive_param_confirmed_bor, c(shared, twice)))
+                   source_datasets = list(adrs = input), reference_date = rlang::expr(RANDDT), ref_start_window = 42)
+    twice <- list(ref_confirm = 28, set_values_to = exprs(PARAMCD = "CBOR"))
+    list(BOR = do.call(derive_param_bor, c(shared, list(set_values_to = exprs(PARAMCD = "BOR")))),
+         CBOR = do.call(derive_param_confirmed_bor, c(shared, twice)))
+  }
+  # From admiral 1.0 by derive_extreme_event with the events of admiralonco: 42 and 28 days, one NE.
+  by_events <- function(ovr, adsl) {
+    late <- list(bor_sd, bor_non_crpd, bor_pd, bor_ne, no_data_missing)
+    of <- function(events, code) {
+      derive_extreme_event(by_vars = keys, tmp_event_nr_var = event_nr, order = exprs(event_nr, ADT), mode = "first",
+                           source_datasets = list(ovr = ovr, adsl = adsl), events = c(events, late),
+                           set_values_to = exprs(PARAMCD = !!code))
+    }
+    list(BOR = of(list(bor_cr, bor_pr), "BOR"), CBOR = of(list(cbor_cr, cbor_pr), "CBOR"))
+  }
+  kinds <- unique(overall[!immune, c("PARCAT1", "RSEVAL", "RSEVALID")])
+  for (kind in seq_len(nrow(kinds))) {
+    own <- adrs %>% inner_join(kinds[kind, ], by = names(kinds))
+    # admiralonco reads complete dates and the words of RECIST 1.1 alone, and takes the origin from ADSL: here from ADY.
+    words <- c("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE")
+    left_out <- unique(own$USUBJID[own$PARAMCD == "OVR" & (is.na(own$ADT) | is.na(own$ADY) | !own$AVALC %in% words)])
+    ovr <- own %>% filter(PARAMCD == "OVR", !USUBJID %in% left_out) %>%
+      mutate(RANDDT = ADT - ifelse(ADY > 0, ADY - 1, ADY))
+    pd <- own %>% filter(PARAMCD == "PD", AVALC == "Y", !USUBJID %in% left_out)
+    if (nrow(ovr) == 0) next
+    adsl <- ovr %>% distinct(STUDYID, USUBJID, RANDDT)
+    pd <- pd %>% inner_join(adsl, by = c("STUDYID", "USUBJID"))
+    derived <- if (packageVersion("admiral") >= "1.0.0") {
+      by_events(filter(ovr, ANL01FL %in% "Y"), adsl)
+    } else {
+      by_functions(ovr, pd, adsl)
+    }
+    of_whom <- paste(na.omit(unlist(kinds[kind, ])), collapse = ", ")
+    if (length(left_out) > 0) cat(sprintf("%s: %d subjects not for admiralonco\n", of_whom, length(left_out)))
     for (parameter in names(derived)) {
       rows <- derived[[parameter]] %>% filter(PARAMCD == parameter)
       given <- own %>% filter(PARAMCD == parameter)
-      expected <- given$AVALC[match(rows$USUBJID, given$USUBJID)]
-      say(paste(parameter, "by admiralonco,", category), nrow(rows), sum(is.na(expected) | expected != rows$AVALC))
+      given <- given[match(rows$USUBJID, given$USUBJID), ]
+      wrong <- is.na(given$AVALC) | given$AVALC != rows$AVALC
+      say(paste(parameter, "by admiralonco,", of_whom), nrow(rows), sum(wrong))
+      dates <- is.na(given$ADT) != is.na(rows$ADT) | (!is.na(given$ADT) & !is.na(rows$ADT) & given$ADT != rows$ADT)
+      say("  its date, where the responses agree", sum(!wrong), sum(dates & !wrong))
+      say("  its AVAL by aval_resp", nrow(rows), sum(differ(aval_resp(given$AVALC), given$AVAL, 0)))
+      if (any(wrong)) print(data.frame(subject = rows$USUBJID, here = given$AVALC, admiralonco = rows$AVALC)[wrong, ])
     }
   }
 } else {

@@ -80,8 +80,24 @@ fn drop_far(labels: &mut LabelMap, label: &Label, near: &OnlyNear, notes: &mut V
         near.within_mm,
         names.join(", ")
     );
-    notes.push(Note::info("far_findings_dropped", &label.name, message));
+    notes.push(match sizeable(label, &found, &is_far, labels.grid().voxel_volume_mm3()) {
+        Some(where_) => Note::warning("far_findings_dropped", &label.name, format!("{message}; {where_}")),
+        None => Note::info("far_findings_dropped", &label.name, message),
+    });
     true
+}
+
+/// The largest finding dropped, where its size alone would have let it stay: it may be a lesion that the card does not look for.
+fn sizeable(label: &Label, found: &Components, is_far: &[bool], voxel_mm3: f64) -> Option<String> {
+    let dropped = found.list.iter().filter(|finding| is_far[finding.label as usize]);
+    let largest = dropped.max_by_key(|finding| finding.n_voxels)?;
+    let mm3 = largest.n_voxels as f64 * voxel_mm3;
+    let [x, y, z] = largest.centroid.to_array();
+    (mm3 >= label.min_volume_mm3.unwrap_or(0.0)).then(|| {
+        format!(
+            "the largest has {mm3:.0} mm³ round x {x:.0}, y {y:.0}, z {z:.0} mm: see whether it is a lesion elsewhere"
+        )
+    })
 }
 
 /// Whether each voxel of a window lies near the labels named. Only what lies within the distance round the window is looked at.
@@ -271,6 +287,7 @@ mod tests {
         clean_up(&mut labels, &card, &mut notes);
         assert_eq!(labels, map(&["11222220000"]));
         assert!(notes[0].message.starts_with("1 of 2 findings farther than 2 mm"), "{}", notes[0].message);
+        assert!(notes[0].severity == Severity::Warning && notes[0].message.ends_with("a lesion elsewhere"));
         let mut at_the_limit = map(&["1102200022"]);
         clean_up(&mut at_the_limit, &card, &mut notes);
         assert_eq!(at_the_limit, map(&["1102200000"]));

@@ -14,9 +14,9 @@ use crate::stages::segment::{Found, StageError};
 /// The organ is dilated by this much, so that its border counts. Origin: the registration's own advice (5–10 mm).
 const ORGAN_RIM: Mm = Mm(8.0);
 
-/// A rigid registration that passes is bent where more than a hundredth of the region moves by more than this, mm. Below it a bend
+/// A rigid registration that passes is bent where more than a hundredth of what was compared moves by more than this, mm. Below it a bend
 /// follows noise and what treatment changed round a zone as much as motion: in `lesiontrace demo`, whose patients move rigidly, a bend
-/// moves that much of the region by 1.6 to 3.5 mm, and took 1.2 to 1.5 mm from two of six margins.
+/// on two levels moves that hundredth by 1.4 to 4.9 mm, and one on three took 1.2 to 1.5 mm from two of six margins.
 const BENT_FROM_MM: f64 = MOTION_PASS_MM;
 
 /// One side of a pair: an image with what was found in it.
