@@ -1,10 +1,10 @@
 //! The error of the minimal margin on analytic solids at random poses, tumour and zone on grids of their own.
 
 use super::solid::{Errors, FAMILIES, Family, Solid, direction, minimal_margin, rng, rotation};
-use lesiontrace_imaging::Mm;
 use lesiontrace_imaging::margin::verdict::measurement_sigma;
 use lesiontrace_imaging::margin::{CAPSULE_EXCLUSION, MarginInput, ablation_margin};
 use lesiontrace_imaging::surface::SurfaceMethod;
+use lesiontrace_imaging::{Mask, Mm};
 use nalgebra::Vector3;
 use rand::Rng;
 use rayon::prelude::*;
@@ -41,6 +41,13 @@ fn pair(rng: &mut rand_chacha::ChaCha8Rng, family: Family) -> (Solid, Solid) {
     (tumour, zone)
 }
 
+/// The minimal margin as it is measured from two masks, mm.
+pub(crate) fn measured(tumour: &Mask, ablation: &Mask) -> f64 {
+    let input =
+        MarginInput { tumour, ablation, ablation_to_tumour: None, organ: None, capsule_exclusion: CAPSULE_EXCLUSION };
+    ablation_margin(&input).unwrap().distribution.unwrap().min().0
+}
+
 fn errors(spacing_mm: [f64; 3], n: usize, seed: u64) -> Errors {
     let error = |m: usize| {
         let mut rng = rng(seed * 10_000 + m as u64);
@@ -48,15 +55,7 @@ fn errors(spacing_mm: [f64; 3], n: usize, seed: u64) -> Errors {
         let pose = rotation(&mut rng);
         let mut shift = || Vector3::from_fn(|_, _| rng.random_range(-0.5..0.5));
         let (a, b) = (tumour.mask(spacing_mm, &pose, shift()), zone.mask(spacing_mm, &pose, shift()));
-        let input = MarginInput {
-            tumour: &a,
-            ablation: &b,
-            ablation_to_tumour: None,
-            organ: None,
-            capsule_exclusion: CAPSULE_EXCLUSION,
-        };
-        let got = ablation_margin(&input).unwrap().distribution.unwrap().min().0;
-        got - minimal_margin(&tumour, &zone)
+        measured(&a, &b) - minimal_margin(&tumour, &zone)
     };
     Errors((0..n).into_par_iter().map(error).collect())
 }

@@ -1,7 +1,7 @@
 //! The margin to two ablations that overlap: the surface of the two together has a furrow where they meet, and is smooth elsewhere.
 
+use super::margin::measured;
 use super::solid::{Errors, Family, Solid, direction, directions, rng, rotation};
-use lesiontrace_imaging::margin::{CAPSULE_EXCLUSION, MarginInput, ablation_margin};
 use lesiontrace_imaging::surface::triangle_centroid;
 use lesiontrace_imaging::{Mask, Point, TriangleTree};
 use nalgebra::Vector3;
@@ -58,14 +58,7 @@ fn errors(spacing_mm: [f64; 3], n: usize) -> Errors {
         let pose = rotation(&mut rng);
         let mut shift = || Vector3::from_fn(|_, _| rng.random_range(-0.5..0.5));
         let (a, b) = (tumour.mask(spacing_mm, &pose, shift()), both(&zones, spacing_mm, &pose, shift()));
-        let input = MarginInput {
-            tumour: &a,
-            ablation: &b,
-            ablation_to_tumour: None,
-            organ: None,
-            capsule_exclusion: CAPSULE_EXCLUSION,
-        };
-        ablation_margin(&input).unwrap().distribution.unwrap().min().0 - truth(&tumour, &zones)
+        measured(&a, &b) - truth(&tumour, &zones)
     };
     Errors((0..n).into_par_iter().map(error).collect())
 }
