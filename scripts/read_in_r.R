@@ -145,10 +145,11 @@ found <- sums$TRSTRESN[match(paste(own$USUBJID, own$AVISITN), paste(sums$USUBJID
 say("SDIAM of adtr.csv beside SUMDIAM of tr.csv", nrow(own), sum(differ(own$AVAL, found, 1e-6)))
 
 # ---- best responses
-until_progression <- function(words) {
+# After CR disease is PD; a partial response without disease (targets gone, a non-target not evaluated) is none.
+until_progression <- function(words, disease) {
   seen <- which(words == "CR")
   if (length(seen) > 0) {
-    after <- seq_along(words) > seen[1] & words %in% c("PR", "SD", "NON-CR/NON-PD")
+    after <- seq_along(words) > seen[1] & words %in% c("PR", "SD", "NON-CR/NON-PD") & disease
     words[after] <- "PD"
   }
   end <- which(words == "PD")
@@ -164,13 +165,19 @@ is_confirmed <- function(words, day, wanted) {
     }, TRUE))
   }, TRUE))
 }
-best_of <- function(words, day, confirmed) {
-  words <- until_progression(words); day <- day[seq_along(words)]
+best_of <- function(words, day, disease, confirmed) {
+  words <- until_progression(words, disease); day <- day[seq_along(words)]
   has <- function(wanted) if (confirmed) is_confirmed(words, day, wanted) else wanted %in% words
   late <- function(wanted) any(words %in% wanted & day >= 42)
   if (has("CR")) "CR" else if (has("PR")) "PR" else if (late(c("CR", "PR", "SD"))) "SD" else if (late("NON-CR/NON-PD"))
     "NON-CR/NON-PD" else if ("PD" %in% words) "PD" else if (length(words) > 0 && all(words == "NED")) "NED" else "NE"
 }
+target <- tables$rs[tables$rs$RSTESTCD == "TRGRESP", ]
+target <- target$RSORRES[match(paste(overall$USUBJID, overall$PARCAT1, overall$AVISITN),
+                               paste(target$USUBJID, target$RSCAT, target$VISITNUM))]
+present <- tables$tr[tables$tr$TRGRPID %in% "NON-TARGET" & tables$tr$TRTESTCD == "TUMSTATE" & tables$tr$TRORRES %in% "PRESENT", ]
+overall$DISEASE <- target %in% c("PR", "SD", "PD") |
+  paste(overall$USUBJID, overall$AVISITN) %in% paste(present$USUBJID, present$VISITNUM)
 immune <- grepl("^i", overall$AVALC) | grepl("IRECIST", overall$PARCAT1)
 key <- paste(overall$USUBJID, overall$PARCAT1, overall$RSEVAL, overall$RSEVALID, sep = "\r")
 for (parameter in c("BOR", "CBOR")) {
@@ -182,7 +189,7 @@ for (parameter in c("BOR", "CBOR")) {
   derived <- vapply(readings, function(one) {
     # ADY has no day 0.
     day <- ifelse(one$ADY > 0, one$ADY - 1, one$ADY)
-    best_of(one$AVALC, day, parameter == "CBOR")
+    best_of(one$AVALC, day, one$DISEASE, parameter == "CBOR")
   }, "")
   rows <- adrs[adrs$PARAMCD == parameter, ]
   given <- rows$AVALC[match(names(readings), paste(rows$USUBJID, rows$PARCAT1, rows$RSEVAL, rows$RSEVALID, sep = "\r"))]

@@ -266,6 +266,7 @@ pub mod headers {
         "over_selections",
         "n_selections",
         "visit",
+        "non_target_seen",
     ];
     /// `events.csv`
     pub const EVENTS: &[&str] = &[

@@ -176,6 +176,9 @@ pub struct AssessmentRow {
     pub n_selections: Option<u64>,
     /// The visit: its date, and which time point of that day.
     pub visit: VisitId,
+    /// Whether a non-target is seen at the visit; empty where the criterion does not judge non-targets one by one.
+    #[serde(default)]
+    pub non_target_seen: Option<bool>,
 }
 
 /// One dated event (`events.csv`).

@@ -6,6 +6,7 @@
 
 mod acceptance;
 pub mod cohort_tables;
+mod dating;
 mod immune;
 mod markers;
 mod new_lesions;
@@ -56,8 +57,11 @@ pub struct SdtmAssessment {
     pub visit_num: Exact,
     /// TRLNKGRP of the visit; empty where TR has none.
     pub link_group: String,
-    /// Date of the visit as written; may be partial or empty.
+    /// Date of the response as written; may be partial or empty. Of a progression, the scan that dates it by the
+    /// criterion's option `progression_date`; else the last scan of the visit.
     pub date: String,
+    /// Date of the last scan of the visit as written.
+    pub visit_date: String,
     /// Date from which the best response counts its days, as written: that of the baseline visit.
     pub origin_date: String,
     /// Date of the baseline visit, as written.
@@ -77,6 +81,9 @@ pub struct SdtmAssessment {
     pub target: String,
     /// Non-target response.
     pub non_target: String,
+    /// Whether a non-target is seen.
+    #[serde(skip)]
+    pub non_target_seen: bool,
     /// `Y`, `E` or `N`.
     pub new_lesion: String,
     /// Overall response.
@@ -111,6 +118,7 @@ fn assess_reading(reading: &Reading<'_>, table: &CriterionTable) -> Vec<SdtmAsse
             settle(shortest, &longest);
         }
     }
+    dating::date_progressions(&mut assessments, reading, &course, table);
     let early = reading.too_early().map(|visit| not_assessed(reading, visit, table));
     let mut all: Vec<SdtmAssessment> = early.chain(assessments).collect();
     // Notes of baseline stand at the first assessment, for baseline has none.
@@ -160,17 +168,23 @@ fn settle(shortest: &mut SdtmAssessment, longest: &SdtmAssessment) {
     }
 }
 
-/// A visit before anything is said of its lesions.
-fn blank(reading: &Reading<'_>, visit: &Visit, table: &CriterionTable) -> SdtmAssessment {
-    let origin_date = reading.first().map(|visit| visit.date.clone()).unwrap_or_default();
-    let range = Period::read(&origin_date).zip(Period::read(&visit.date)).map(|(origin, here)| origin.days_to(here));
-    let study_day = match range {
+/// Days from baseline, exactly and as a range.
+fn study_day(origin: &str, date: &str) -> (Evaluable<i64>, Option<DayRange>) {
+    let range = Period::read(origin).zip(Period::read(date)).map(|(origin, here)| origin.days_to(here));
+    let day = match range {
         Some(range) => range.known().map_or_else(
             || Evaluable::not(format!("partial date: day {} to {}", range.shortest, range.longest)),
             Evaluable::Value,
         ),
         None => Evaluable::not("no date of the visit or of baseline"),
     };
+    (day, range)
+}
+
+/// A visit before anything is said of its lesions.
+fn blank(reading: &Reading<'_>, visit: &Visit, table: &CriterionTable) -> SdtmAssessment {
+    let origin_date = reading.first().map(|visit| visit.date.clone()).unwrap_or_default();
+    let (study_day, study_day_range) = study_day(&origin_date, &visit.date);
     let not = |reason: &str| Evaluable::not(reason);
     SdtmAssessment {
         subject: reading.subject.to_owned(),
@@ -183,15 +197,17 @@ fn blank(reading: &Reading<'_>, visit: &Visit, table: &CriterionTable) -> SdtmAs
         visit_num: visit.number,
         link_group: reading.link_group_at(visit),
         date: visit.date.clone(),
+        visit_date: visit.date.clone(),
         baseline_date: origin_date.clone(),
         origin_date,
         study_day,
-        study_day_range: range,
+        study_day_range,
         sum_mm: not("not assessed"),
         baseline_mm: not("not assessed"),
         nadir_mm: not("not assessed"),
         target: "NE".to_owned(),
         non_target: "NE".to_owned(),
+        non_target_seen: false,
         new_lesion: "N".to_owned(),
         overall: OverallResponse::NotEvaluable.to_string(),
         why: String::new(),
@@ -215,6 +231,7 @@ fn assessed(blank: SdtmAssessment, verdict: VisitVerdict, baseline: &Evaluable<E
         nadir_mm: millimetres(verdict.nadir, "no complete sum before this visit"),
         target: verdict.target.to_string(),
         non_target: verdict.non_target.to_string(),
+        non_target_seen: verdict.non_target_seen,
         new_lesion: verdict.new_lesion.to_string(),
         overall: verdict.overall.to_string(),
         why: verdict.why,

@@ -42,12 +42,12 @@ pub(crate) struct Stage {
 /// Every stage, in order. Names and versions enter the key by which `--resume` knows that nothing changed.
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
-    Stage { name: "segment", version: 4 },
+    Stage { name: "segment", version: 5 },
     Stage { name: "register", version: 5 },
     Stage { name: "measure", version: 7 },
-    Stage { name: "track", version: 7 },
+    Stage { name: "track", version: 8 },
     Stage { name: "margin", version: 6 },
-    Stage { name: "assess", version: 7 },
+    Stage { name: "assess", version: 8 },
     Stage { name: "report", version: 6 },
 ];
 

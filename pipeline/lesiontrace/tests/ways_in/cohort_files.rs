@@ -47,7 +47,7 @@ fn figures_tables_and_methods_are_files_of_their_own() {
     let methods = cohort.read("out/cohort/methods.md");
     for said in [
         "2 patients with 4 imaging visits",
-        "RECIST 1.1 (version 1) [",
+        "RECIST 1.1 (version 2) [",
         "Eisenhauer et al. 2009",
         "1 treatments of lesions",
         "Kaplan and Meier 1958",

@@ -7,10 +7,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::best::{Best, best_of_readings, days_of};
+use super::best::{Best, best_of_readings, days_of, responses_of};
 use super::parameters::{analysis_day, number_of};
 use crate::criteria::best_response::{BestResponseRules, confirmed_response_spaced};
-use crate::criteria::response::OverallResponse;
 use crate::criteria::table::{Confirmation, CriterionTable};
 use crate::partial_date::DayRange;
 use crate::sdtm::SdtmAssessment;
@@ -157,8 +156,7 @@ impl<'a> Reading<'a> {
             return Found::at(self.response);
         }
         let rules = BestResponseRules::of(self.table, Confirmation::Required);
-        let responses: Vec<OverallResponse> =
-            self.visits.iter().map(|one| one.overall.parse().unwrap_or(OverallResponse::NotEvaluable)).collect();
+        let responses = responses_of(self.visits);
         let first = |pick: fn(DayRange) -> i64| {
             confirmed_response_spaced(&responses, &|from, to| pick(days_of(self.visits, from, to)), &rules)
         };

@@ -95,7 +95,7 @@ fn adtr_of(one: &SdtmAssessment) -> Vec<AdtrRow> {
 }
 
 fn row(one: &SdtmAssessment, paramcd: &'static str, param: &'static str, value: Option<f64>) -> AdtrRow {
-    let adt: Option<Date> = one.date.parse().ok();
+    let adt: Option<Date> = one.visit_date.parse().ok();
     let reasons = [&one.sum_mm, &one.baseline_mm, &one.nadir_mm].map(|value| value.reason());
     let reason = match paramcd {
         "NADIR" => reasons[2],

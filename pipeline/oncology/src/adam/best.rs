@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::criteria::best_response::{BestResponse, BestResponseRules, best_response_spaced};
+use crate::criteria::best_response::{BestResponse, BestResponseRules, VisitResponse, best_response_spaced};
 use crate::criteria::immune_response::{ImmuneResponse, best_immune_response};
 use crate::criteria::response::OverallResponse;
 use crate::criteria::table::{Confirmation, CriterionTable};
@@ -64,13 +64,23 @@ fn best_immune(visits: &[&SdtmAssessment]) -> Best {
 }
 
 fn best_by(visits: &[&SdtmAssessment], rules: &BestResponseRules) -> Best {
-    // A word that is no response takes part as one that was not evaluable.
-    let responses: Vec<OverallResponse> =
-        visits.iter().map(|one| one.overall.parse().unwrap_or(OverallResponse::NotEvaluable)).collect();
+    let responses = responses_of(visits);
     let best = |pick: &dyn Fn(DayRange) -> i64| {
         best_response_spaced(&responses, &|from, to| pick(days_of(visits, from, to)), rules)
     };
     settled(best(&|days| days.shortest), best(&|days| days.longest))
+}
+
+/// The responses of the visits. A word that is no response takes part as one that was not evaluable.
+pub(super) fn responses_of(visits: &[&SdtmAssessment]) -> Vec<VisitResponse> {
+    let one = |visit: &&SdtmAssessment| {
+        let response = visit.overall.parse().unwrap_or(OverallResponse::NotEvaluable);
+        match visit.target.parse() {
+            Ok(target) => VisitResponse::of(response, target, visit.non_target_seen),
+            Err(_) => response.into(),
+        }
+    };
+    visits.iter().map(one).collect()
 }
 
 /// Days from one assessment, or from the origin, to another.

@@ -201,7 +201,7 @@ fn dated_visit(case: &CaseInput<'_>) -> Result<Map<String, Value>, CaseError> {
         let word = scenario["pd_by"].as_str().unwrap_or_default();
         let by = match (word, word.strip_prefix("new_lesion_on:")) {
             ("target_sum", _) => ProgressionBy::TargetSum,
-            (_, Some(date)) => ProgressionBy::NewLesionOn(date.parse().map_err(|error| bad(CATEGORY, &error))?),
+            (_, Some(date)) => ProgressionBy::SeenOn(date.parse().map_err(|error| bad(CATEGORY, &error))?),
             _ => return Err(bad(CATEGORY, &format!("unknown cause of progression {word:?}"))),
         };
         by_fda.push(progression_date(&visit, by, DatingRule::Fda));

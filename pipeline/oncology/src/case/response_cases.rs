@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use super::{CaseError, CaseInput};
-use crate::criteria::best_response::{BestResponseRules, best_response};
+use crate::criteria::best_response::{BestResponseRules, VisitResponse, best_response};
 use crate::criteria::course::{CourseVisit, follow};
 use crate::criteria::pet_adjunct::{CtAtSite, Pet, PetFinding, new_lesion_by_pet};
 use crate::criteria::response::{NewLesionResponse, NonTargetResponse, OverallResponse, TargetResponse};
@@ -295,7 +295,8 @@ pub(super) fn best(case: &CaseInput<'_>) -> Result<Map<String, Value>, CaseError
         sd_between: if options.accept_sd_between { SdBetween::AcceptedOnce } else { SdBetween::Breaks },
         post_cr: options.post_cr,
     };
-    Ok(object(json!({ "bor": best_response(&input.sequence, &rules) })))
+    let sequence: Vec<(i64, VisitResponse)> = input.sequence.iter().map(|(day, one)| (*day, (*one).into())).collect();
+    Ok(object(json!({ "bor": best_response(&sequence, &rules) })))
 }
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@
 use super::response::OverallResponse::{
     self, Complete, NoDisease, NonTargetPersistent, NotEvaluable, Partial, Progressive, Stable,
 };
+use super::response::TargetResponse;
 use super::table::{Confirmation, CriterionTable, PostCr, SdBetween};
 
 /// How the best response is formed.
@@ -39,6 +40,31 @@ impl BestResponseRules {
     }
 }
 
+/// The response of a visit, and whether it rests on disease that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VisitResponse {
+    /// Overall response.
+    pub response: OverallResponse,
+    /// Whether a target or a non-target was seen. A partial response without: the targets are gone and a non-target was not
+    /// evaluated.
+    pub disease_seen: bool,
+}
+
+impl VisitResponse {
+    /// Of a visit whose targets, non-targets and new lesions are known.
+    pub fn of(response: OverallResponse, target: TargetResponse, non_target_seen: bool) -> Self {
+        use TargetResponse::{Partial, Progressive, Stable};
+        Self { response, disease_seen: non_target_seen || matches!(target, Partial | Stable | Progressive) }
+    }
+}
+
+impl From<OverallResponse> for VisitResponse {
+    /// Where the response is all that is known: every response but CR, NE and NED says that disease was seen.
+    fn from(response: OverallResponse) -> Self {
+        Self { response, disease_seen: !matches!(response, Complete | NotEvaluable | NoDisease) }
+    }
+}
+
 /// The best overall response, and the assessment it dates from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BestResponse {
@@ -51,8 +77,8 @@ pub struct BestResponse {
 }
 
 /// The best overall response of a chronological sequence of (day since origin, response).
-pub fn best_response(sequence: &[(i64, OverallResponse)], rules: &BestResponseRules) -> OverallResponse {
-    let responses: Vec<OverallResponse> = sequence.iter().map(|(_, response)| *response).collect();
+pub fn best_response(sequence: &[(i64, VisitResponse)], rules: &BestResponseRules) -> OverallResponse {
+    let responses: Vec<VisitResponse> = sequence.iter().map(|(_, response)| *response).collect();
     let days = |from: Option<usize>, to: usize| sequence[to].0 - from.map_or(0, |from| sequence[from].0);
     best_response_spaced(&responses, &days, rules).response
 }
@@ -60,7 +86,7 @@ pub fn best_response(sequence: &[(i64, OverallResponse)], rules: &BestResponseRu
 /// The same, with the days from one assessment (`None`: from the origin) to another one from outside: where dates are
 /// not complete, the least or the most they may be. More days never make the best response a lesser one.
 pub fn best_response_spaced(
-    responses: &[OverallResponse],
+    responses: &[VisitResponse],
     days: &dyn Fn(Option<usize>, usize) -> i64,
     rules: &BestResponseRules,
 ) -> BestResponse {
@@ -93,7 +119,7 @@ pub fn best_response_spaced(
 /// The first complete or partial response that a later one confirms, by its position; `None` for none. Days as in
 /// [`best_response_spaced`].
 pub fn confirmed_response_spaced(
-    responses: &[OverallResponse],
+    responses: &[VisitResponse],
     days: &dyn Fn(Option<usize>, usize) -> i64,
     rules: &BestResponseRules,
 ) -> Option<usize> {
@@ -104,22 +130,23 @@ pub fn confirmed_response_spaced(
 }
 
 /// Applies the rule on disease seen after a complete response.
-fn after_complete(sequence: &[OverallResponse], rule: PostCr) -> Vec<OverallResponse> {
-    let is_disease = |response: OverallResponse| matches!(response, Partial | Stable | NonTargetPersistent);
-    let mut result = sequence.to_vec();
-    let Some(first_complete) = sequence.iter().position(|response| *response == Complete) else {
+fn after_complete(sequence: &[VisitResponse], rule: PostCr) -> Vec<OverallResponse> {
+    let is_disease =
+        |one: &VisitResponse| one.disease_seen && matches!(one.response, Partial | Stable | NonTargetPersistent);
+    let mut result: Vec<OverallResponse> = sequence.iter().map(|one| one.response).collect();
+    let Some(first_complete) = result.iter().position(|response| *response == Complete) else {
         return result;
     };
     match rule {
         PostCr::Pd => {
-            for response in &mut result[first_complete..] {
-                if is_disease(*response) {
+            for (response, one) in result.iter_mut().zip(sequence).skip(first_complete) {
+                if is_disease(one) {
                     *response = Progressive;
                 }
             }
         }
         PostCr::Downgrade => {
-            let last_disease = sequence.iter().rposition(|response| is_disease(*response)).unwrap_or(0);
+            let last_disease = sequence.iter().rposition(is_disease).unwrap_or(0);
             for response in &mut result[..last_disease] {
                 if *response == Complete {
                     *response = Partial;
@@ -182,33 +209,53 @@ mod tests {
         }
     }
 
+    /// A sequence of which the responses are all that is known.
+    fn best(sequence: &[(i64, OverallResponse)], rules: &BestResponseRules) -> OverallResponse {
+        let sequence: Vec<(i64, VisitResponse)> = sequence.iter().map(|(day, one)| (*day, (*one).into())).collect();
+        best_response(&sequence, rules)
+    }
+
+    /// CR, then every target gone with a non-target not evaluated (PR by the table), then CR, as admiralonco reads it.
+    #[test]
+    fn a_partial_response_without_disease_is_no_progression_after_complete_response() {
+        let partial = |seen| VisitResponse::of(Partial, TargetResponse::Complete, seen);
+        let sequence = |seen| [(56, Complete.into()), (112, partial(seen)), (168, Complete.into())];
+        assert_eq!(best_response(&sequence(false), &rules(Some(28))), Partial);
+        assert_eq!(best_response(&sequence(false), &rules(None)), Complete);
+        assert_eq!(best_response(&sequence(true), &rules(Some(28))), Stable);
+        let downgrade = BestResponseRules { post_cr: PostCr::Downgrade, ..rules(None) };
+        let alone = |seen| [(56, Complete.into()), (112, partial(seen))];
+        assert_eq!(best_response(&alone(false), &downgrade), Complete);
+        assert_eq!(best_response(&alone(true), &downgrade), Partial);
+    }
+
     #[test]
     fn twenty_seven_days_do_not_confirm() {
         let sequence = [(56, Partial), (83, Partial), (120, Progressive)];
-        assert_eq!(best_response(&sequence, &rules(Some(28))), Stable);
-        assert_eq!(best_response(&sequence, &rules(None)), Partial);
+        assert_eq!(best(&sequence, &rules(Some(28))), Stable);
+        assert_eq!(best(&sequence, &rules(None)), Partial);
     }
 
     #[test]
     fn two_not_evaluable_visits_break_and_one_does_not() {
         let one = [(56, Complete), (84, NotEvaluable), (112, Complete)];
         let two = [(56, Complete), (84, NotEvaluable), (112, NotEvaluable), (140, Complete)];
-        assert_eq!(best_response(&one, &rules(Some(28))), Complete);
-        assert_eq!(best_response(&two, &rules(Some(28))), Stable);
+        assert_eq!(best(&one, &rules(Some(28))), Complete);
+        assert_eq!(best(&two, &rules(Some(28))), Stable);
     }
 
     #[test]
     fn a_complete_response_read_as_wrong_becomes_partial() {
         let sequence = [(56, Complete), (112, Partial), (168, Partial)];
         let downgrade = BestResponseRules { post_cr: PostCr::Downgrade, ..rules(Some(28)) };
-        assert_eq!(best_response(&sequence, &downgrade), Partial);
-        assert_eq!(best_response(&sequence, &rules(Some(28))), Stable);
+        assert_eq!(best(&sequence, &downgrade), Partial);
+        assert_eq!(best(&sequence, &rules(Some(28))), Stable);
     }
 
     #[test]
     fn early_progression_is_progression() {
-        assert_eq!(best_response(&[(30, Stable), (40, Progressive)], &rules(None)), Progressive);
-        assert_eq!(best_response(&[], &rules(None)), NotEvaluable);
+        assert_eq!(best(&[(30, Stable), (40, Progressive)], &rules(None)), Progressive);
+        assert_eq!(best(&[], &rules(None)), NotEvaluable);
     }
 
     /// Days from the start of treatment and responses of subjects with the confirmed best response and the assessment
@@ -247,7 +294,7 @@ mod tests {
             (9, &[(15, Progressive), (34, Stable)], PostCr::Pd, Progressive, 0),
         ];
         for (number, sequence, post_cr, response, at) in subjects {
-            let responses: Vec<OverallResponse> = sequence.iter().map(|(_, response)| *response).collect();
+            let responses: Vec<VisitResponse> = sequence.iter().map(|(_, response)| (*response).into()).collect();
             let days = |from: Option<usize>, to: usize| sequence[to].0 - from.map_or(0, |from| sequence[from].0);
             let found = best_response_spaced(&responses, &days, &by(post_cr));
             assert_eq!((found.response, found.at), (response, Some(at)), "subject {number}");

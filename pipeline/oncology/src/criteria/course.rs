@@ -47,6 +47,8 @@ pub struct VisitVerdict {
     pub target: TargetResponse,
     /// Non-target response.
     pub non_target: NonTargetResponse,
+    /// Whether a non-target is seen.
+    pub non_target_seen: bool,
     /// New lesions.
     pub new_lesion: NewLesionResponse,
     /// Overall response.
@@ -119,6 +121,7 @@ fn judge(visit: &CourseVisit, history: &TargetHistory, table: &CriterionTable) -
         nadir: history.nadir,
         target: target.response,
         non_target: visit.non_target,
+        non_target_seen: !visit.non_targets_seen.is_empty(),
         new_lesion: visit.new_lesion,
         overall,
         why: reasons.join("; "),

@@ -192,6 +192,7 @@ fn blank(leading: &AssessmentRow, criterion: &str) -> AssessmentRow {
         within_error: None,
         over_selections: String::new(),
         n_selections: None,
+        non_target_seen: None,
         ..leading.clone()
     }
 }
@@ -223,6 +224,7 @@ mod tests {
             within_error: None,
             over_selections: String::new(),
             n_selections: None,
+            non_target_seen: None,
             visit: VisitId::first(day),
         }
     }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use imaging::note::Note;
 use thiserror::Error;
 
-use super::best_response::{BestResponseRules, best_response, confirmed_response_spaced};
+use super::best_response::{BestResponseRules, VisitResponse, best_response, confirmed_response_spaced};
 use super::course::{VisitVerdict, follow};
 use super::immune::ImmuneCourse;
 use super::immune_patient::{immune_course, immune_rows};
@@ -153,8 +153,8 @@ fn counted(n: usize, one: &str) -> String {
 }
 
 /// The first of the two visits that confirm a response, of a sequence of (day since the origin, response).
-fn first_confirmed(sequence: &[(i64, OverallResponse)], table: &CriterionTable) -> Option<usize> {
-    let responses: Vec<OverallResponse> = sequence.iter().map(|(_, response)| *response).collect();
+fn first_confirmed(sequence: &[(i64, VisitResponse)], table: &CriterionTable) -> Option<usize> {
+    let responses: Vec<VisitResponse> = sequence.iter().map(|(_, response)| *response).collect();
     let days = |from: Option<usize>, to: usize| sequence[to].0 - from.map_or(0, |from| sequence[from].0);
     confirmed_response_spaced(&responses, &days, &BestResponseRules::of(table, Confirmation::Required))
 }
@@ -192,8 +192,9 @@ pub(super) fn assess_once(input: &ResponseInput, table: &CriterionTable) -> Resu
         })
         .collect();
     let origin = input.origin_date.unwrap_or(start);
-    let sequence: Vec<(i64, OverallResponse)> =
-        visits.iter().map(|visit| (Days::between(origin, visit.date).0, visit.verdict.overall)).collect();
+    let seen = |verdict: &VisitVerdict| VisitResponse::of(verdict.overall, verdict.target, verdict.non_target_seen);
+    let sequence: Vec<(i64, VisitResponse)> =
+        visits.iter().map(|visit| (Days::between(origin, visit.date).0, seen(&visit.verdict))).collect();
     let best = |confirmation| best_response(&sequence, &BestResponseRules::of(table, confirmation));
     let first_pd = visits.iter().find(|visit| visit.verdict.overall == OverallResponse::Progressive);
     let immune = immune_course(input, &roles, &new_lesions, &visits, table);
@@ -281,6 +282,7 @@ fn rows(
         within_error: None,
         over_selections: String::new(),
         n_selections: None,
+        non_target_seen: None,
         visit: input.visits[0].visit,
     };
     let row = |visit: &AssessedVisit| AssessmentRow {
@@ -292,6 +294,7 @@ fn rows(
         nadir_mm: millimetres(visit.verdict.nadir.as_ref()),
         target: visit.verdict.target.to_string(),
         non_target: visit.verdict.non_target.to_string(),
+        non_target_seen: Some(visit.verdict.non_target_seen),
         new_lesion: visit.verdict.new_lesion.to_string(),
         overall: visit.verdict.overall.to_string(),
         why: visit.verdict.why.clone(),

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::progression_date::DatingRule;
 use super::sourced::section;
 use crate::exact::Exact;
 
@@ -185,6 +186,9 @@ section!(
         equivocal_new_lesion: EquivocalNewLesion,
         /// A stable visit between two responses.
         sd_between_responses: SdBetween,
+        /// Which scan of a visit of several dates dates its progression.
+        #[serde(default = "DatingRule::unsaid")]
+        progression_date: DatingRule,
     }
 );
 

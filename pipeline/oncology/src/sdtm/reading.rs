@@ -182,15 +182,16 @@ impl<'a> Reading<'a> {
     /// Rows of one lesion at a visit; rows of a group are none.
     pub(super) fn results_of<'b>(&'b self, link: &'b str, visit: &'b Visit) -> impl Iterator<Item = &'a TrRow> + 'b {
         let is_own = move |row: &&TrRow| !link.is_empty() && row.link == link && row.test != SUM;
-        self.at(visit).filter(is_own)
+        self.results_at(visit).filter(is_own)
     }
 
     /// The sums of diameters TR reports of a visit.
     pub(super) fn sums_at<'b>(&'b self, visit: &'b Visit) -> impl Iterator<Item = &'a TrRow> + 'b {
-        self.at(visit).filter(|row| row.test == SUM)
+        self.results_at(visit).filter(|row| row.test == SUM)
     }
 
-    fn at<'b>(&'b self, visit: &'b Visit) -> impl Iterator<Item = &'a TrRow> + 'b {
+    /// Rows of a visit.
+    pub(super) fn results_at<'b>(&'b self, visit: &'b Visit) -> impl Iterator<Item = &'a TrRow> + 'b {
         self.results.iter().filter(|row| row.visit_num == visit.number).copied()
     }
 
@@ -198,7 +199,7 @@ impl<'a> Reading<'a> {
     /// the reading.
     pub(super) fn accepted_at(&self, visit: &Visit) -> bool {
         if self.accepts_visits {
-            self.at(visit).any(|row| row.accepted == "Y")
+            self.results_at(visit).any(|row| row.accepted == "Y")
         } else {
             self.lesions.iter().any(|row| row.accepted == "Y")
         }
@@ -207,7 +208,7 @@ impl<'a> Reading<'a> {
     /// TRLNKGRP of a visit; empty where there is none or more than one.
     pub(super) fn link_group_at(&self, visit: &Visit) -> String {
         let groups: BTreeSet<&str> =
-            self.at(visit).map(|row| row.link_group.as_str()).filter(|group| !group.is_empty()).collect();
+            self.results_at(visit).map(|row| row.link_group.as_str()).filter(|group| !group.is_empty()).collect();
         groups.first().filter(|_| groups.len() == 1).map(|group| (*group).to_owned()).unwrap_or_default()
     }
 

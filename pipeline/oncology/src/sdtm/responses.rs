@@ -72,7 +72,11 @@ fn visit_rows(one: &SdtmAssessment) -> Vec<RsRow> {
         ("OVRLRESP", "Overall Response", &one.overall),
     ];
     let present = tests.into_iter().filter(|(_, _, result)| *result != "NA");
-    present.map(|(test, test_name, result)| row(one, test, test_name, result)).collect()
+    // What a scan dates is the progression; the sums and states are those of the whole visit.
+    let date = |test| if ["TRGRESP", "NTRGRESP"].contains(&test) { &one.visit_date } else { &one.date };
+    let dated =
+        |(test, name, result): (_, _, &String)| RsRow { date: date(test).clone(), ..row(one, test, name, result) };
+    present.map(dated).collect()
 }
 
 fn row(one: &SdtmAssessment, test: &'static str, test_name: &'static str, result: &str) -> RsRow {

@@ -29,6 +29,7 @@ fn assessment(patient: &str, day: Date, (target, overall): (&str, &str), sum_mm:
         within_error: Some(true),
         over_selections: String::new(),
         n_selections: None,
+        non_target_seen: None,
         visit: VisitId::first(day),
     }
 }

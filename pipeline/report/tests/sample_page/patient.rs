@@ -139,6 +139,7 @@ fn verdict(said: &Said<'_>) -> Verdict {
         within_error: None,
         over_selections: String::new(),
         n_selections: None,
+        non_target_seen: None,
         visit: date.parse().unwrap(),
     };
     let confidence_lowered_by =

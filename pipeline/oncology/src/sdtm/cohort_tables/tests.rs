@@ -126,6 +126,7 @@ fn response(visit: VisitId, day: i64, target: &str, overall: &str) -> Assessment
         within_error: None,
         over_selections: String::new(),
         n_selections: None,
+        non_target_seen: None,
         visit,
     }
 }
