@@ -8,7 +8,7 @@ Needs PyTorch (1.13 or later) and numpy. What step k sees depends on --seed and 
 --steps and k. State is kept in --work and taken up again from there; a run is not resumed with other settings.
 
   scripts/train_liver_model.py train --cases CASES --work WORK --steps 4000 --stop 3500
-  scripts/train_liver_model.py export --work WORK --out models/phantom-liver-0.2.1/model.onnx
+  scripts/train_liver_model.py export --work WORK --out models/phantom-liver-0.2.2/model.onnx
   scripts/train_liver_model.py measure --cases HELD_OUT --work WORK
 """
 

@@ -1,6 +1,6 @@
 //! What a segmentation costs beside the network: the whole of it against the bare runs of the same windows, in one process.
 //!
-//!     cargo run --release -p lesiontrace-inference --example overhead -- models/phantom-liver-0.2.1 [ni nj nk spacing_mm slice_mm]
+//!     cargo run --release -p lesiontrace-inference --example overhead -- models/phantom-liver-0.2.2 [ni nj nk spacing_mm slice_mm]
 //!
 //! Seconds by the clock and, because another job on the machine stretches those, seconds of the processor (Linux).
 

@@ -115,7 +115,7 @@ pub(crate) enum Command {
     Suv(Suv),
     /// Segments one image, or every image of a folder, with a model.
     #[command(
-        after_help = "Examples: lesiontrace segment portal.nii.gz --model models/phantom-liver-0.2.1 --out labels.nii.gz\n          lesiontrace segment images --each --model models/phantom-liver-0.2.1 --out labels\n          lesiontrace segment pet.nii.gz --model models/lesion-voi-pet-0.2.0 --box -60,-40,90,-20,5,140 --out lesion.nii.gz --json"
+        after_help = "Examples: lesiontrace segment portal.nii.gz --model models/phantom-liver-0.2.2 --out labels.nii.gz\n          lesiontrace segment images --each --model models/phantom-liver-0.2.2 --out labels\n          lesiontrace segment pet.nii.gz --model models/lesion-voi-pet-0.2.0 --box -60,-40,90,-20,5,140 --out lesion.nii.gz --json"
     )]
     Segment(Segment),
     /// Registers a moving image to a fixed one.
@@ -162,7 +162,7 @@ pub(crate) enum Command {
     #[command(after_help = "Example: lesiontrace survival table.csv --time months --event death --group arm --json")]
     Survival(Survival),
     /// Model folders: list them, or check one against its card.
-    #[command(after_help = "Example: lesiontrace model check models/phantom-liver-0.2.1")]
+    #[command(after_help = "Example: lesiontrace model check models/phantom-liver-0.2.2")]
     Model(Model),
     /// Writes a copy of an archive without what names patients; intervals, measurements and SUV stay. No claim of anonymity.
     #[command(after_help = "Example: lesiontrace deidentify archive shared --key ../keys/study.key")]

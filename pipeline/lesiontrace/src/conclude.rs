@@ -24,7 +24,7 @@ use crate::stages::key_images::Shown;
 use crate::stages::margin::{self, MeasuredMargin};
 use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
-use crate::stages::{assess, page, pet, pieces, review_view, rows};
+use crate::stages::{assess, looked, page, pet, pieces, review_view, rows};
 
 /// What is needed besides what was seen.
 #[derive(Clone, Copy)]
@@ -118,7 +118,9 @@ pub(crate) fn conclude(
     let roles = assessed.criteria.first().map_or(&[][..], |leading| &leading.roles);
     notes.extend(reading::too_many_of_an_organ(&tracked, roles, means.tables.first()));
     let result = PatientResult { reads, ..gather(patient, visits, &tracked, assessed, margins, notes) };
-    let result = PatientResult { further_assessments: further(&result, means), ..result };
+    let mut result = PatientResult { further_assessments: further(&result, means), ..result };
+    let assessed = result.assessments.iter().chain(&result.further_assessments);
+    result.notes.extend(looked::in_part_of_the_body(visits, assessed));
     reached("report")?;
     let threshold_mm = means.study.endpoints.margin_threshold_mm;
     let mut page = PatientPage {

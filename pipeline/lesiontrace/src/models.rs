@@ -138,7 +138,7 @@ fn open_one(folder: &Path, options: &RuntimeOptions, parts: &mut Vec<Part>) -> a
 }
 
 /// Name of the model shipped with the program.
-pub(crate) const SHIPPED: &str = "phantom-liver-0.2.1";
+pub(crate) const SHIPPED: &str = "phantom-liver-0.2.2";
 
 /// The shipped model's folder: `models/` beside the program, above it, or in the current folder.
 pub(crate) fn shipped() -> anyhow::Result<PathBuf> {

@@ -9,6 +9,7 @@ mod assignment;
 mod displacement;
 mod finding;
 mod grouping;
+mod in_doubt;
 mod known;
 mod lesion_track;
 mod likelihood;
@@ -20,6 +21,7 @@ use std::collections::BTreeMap;
 use imaging::{Mm, Mm3, Note, Noted};
 
 pub use finding::{Finding, Overlap, VisitFindings, ZoneContact};
+pub use in_doubt::settle_lesions_in_doubt;
 pub use lesion_track::{LesionTrack, SeenExtent, Sighting, TrackEvent};
 pub use new_lesion::settle_new_lesions;
 
@@ -72,6 +74,9 @@ pub fn follow(
             sighting.state = LesionState::Uncertain;
             sighting.reason = reason;
             sighting.runner_up = other;
+        } else if let Some(reason) = in_doubt::doubt(&seen.findings[*n]) {
+            sighting.state = LesionState::Uncertain;
+            sighting.reason = reason;
         }
         fresh.push((*n, sighting));
     }
@@ -134,7 +139,8 @@ fn matched(
     }
     // What was equivocal as a new lesion does not become one by being seen again.
     let first = track.sightings.get(&track.first_visit);
-    if let Some(first) = first.filter(|s| s.state == LesionState::Uncertain && track.first_visit > 0) {
+    let is_doubted = track.first_visit > 0 || track.perhaps_none.is_some();
+    if let Some(first) = first.filter(|s| s.state == LesionState::Uncertain && is_doubted) {
         sighting.state = LesionState::Uncertain;
         sighting.reason.clone_from(&first.reason);
     }
@@ -203,6 +209,7 @@ fn first_sighting(tracks: &[LesionTrack], seen: &VisitFindings, finding: usize, 
         organ: finding.organ.clone(),
         kind: finding.kind,
         first_visit: seen.visit,
+        perhaps_none: finding.perhaps_none.clone().filter(|_| finding.reader_name.is_none()),
         sightings: BTreeMap::from([(seen.visit, sighting)]),
     }
 }
@@ -249,6 +256,7 @@ mod tests {
             overlaps: BTreeMap::new(),
             unseen_before: None,
             doubt: None,
+            perhaps_none: None,
             reader_name: None,
         }
     }

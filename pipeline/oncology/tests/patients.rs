@@ -157,6 +157,28 @@ fn a_reader_decides_on_non_targets_where_there_are_targets() {
     assert_eq!(overall(&by("recist_1_1", &patient(2, vec![alone]))), ["PD"]);
 }
 
+/// L2 is perhaps no lesion until the last visit.
+#[test]
+fn what_is_perhaps_no_lesion_makes_no_progression() {
+    use LesionState::Uncertain;
+    let doubted = |sizes: [&str; 4]| {
+        let state = |size: &str| if size == "absent" { Absent } else { Uncertain };
+        let visits = sizes.map(|size| (size, "NE", state(size)));
+        TrackedLesion { in_doubt: [0, 1, 2].into(), ..lesion("L2", Organ::Lung, 0, &visits) }
+    };
+    let gone = [("30", "30", Present), ("absent", "absent", Absent), ("absent", "absent", Absent)];
+    let target = lesion("L1", Organ::Liver, 0, &[gone[0], gone[1], gone[2], gone[2]]);
+    let again = by("recist_1_1", &patient(4, vec![target, doubted(["25", "absent", "25", "31"])]));
+    assert_eq!(again.roles.iter().map(|one| one.role).collect::<Vec<_>>(), [LesionRole::Target, LesionRole::NonTarget]);
+    assert_eq!(again.roles[1].why, "non-target: in doubt as a lesion at baseline");
+    assert_eq!(overall(&again), ["CR", "PR", "PD"]);
+    let alone = |sizes| by("recist_1_1", &patient(4, vec![doubted(sizes)]));
+    assert_eq!(overall(&alone(["20", "30", "40", "40"])), ["NON-CR/NON-PD", "NON-CR/NON-PD", "PD"]);
+    assert_eq!(alone(["20", "30", "40", "40"]).visits[2].progressed.len(), 1);
+    let certain = TrackedLesion { in_doubt: [].into(), ..doubted(["25", "absent", "25", "31"]) };
+    assert_eq!(by("recist_1_1", &patient(4, vec![certain])).roles[0].role, LesionRole::Target);
+}
+
 #[test]
 fn a_visit_that_missed_a_target_is_not_evaluable() {
     let whole = lesion("L1", Organ::Liver, 0, &[("30", "NE", Present), ("20", "NE", Present), ("30", "NE", Present)]);

@@ -19,6 +19,8 @@ pub(crate) struct Outlines {
     zone_places: Vec<(u16, Organ, LesionKind)>,
     source: String,
     outlined_by: BTreeMap<u16, String>,
+    in_doubt: BTreeMap<u16, String>,
+    looked_in: Option<String>,
 }
 
 impl Outlines {
@@ -35,6 +37,8 @@ impl Outlines {
             zone_places: places(&found.zones),
             source: found.source.clone(),
             outlined_by: found.outlined_by.clone(),
+            in_doubt: found.in_doubt.clone(),
+            looked_in: found.looked_in.clone(),
         }
     }
 
@@ -57,8 +61,8 @@ impl Outlines {
         };
         let lesions = instances(&lesion_map, |label| place(&self.places, label));
         let zones = instances(&zone_map, |label| place(&self.zone_places, label));
-        let (source, outlined_by) = (self.source.clone(), self.outlined_by.clone());
-        Some(Found { organ, lesions, zones, lesion_map, zone_map, source, outlined_by })
+        let Self { source, outlined_by, in_doubt, looked_in, .. } = self.clone();
+        Some(Found { organ, lesions, zones, lesion_map, zone_map, source, outlined_by, in_doubt, looked_in })
     }
 }
 
@@ -118,13 +122,16 @@ mod tests {
         let organ = Some(lesion_map.map(|label| *label == 1));
         let nothing = Found::nothing(&grid, "model:a-1");
         let outlined_by = BTreeMap::from([(2, "model:b-1".to_owned())]);
-        let found = Found { organ, lesions, zones, lesion_map, zone_map, outlined_by, ..nothing };
+        let in_doubt = BTreeMap::from([(1, "apart".to_owned())]);
+        let looked_in = Some("liver".to_owned());
+        let found = Found { organ, lesions, zones, lesion_map, zone_map, outlined_by, in_doubt, looked_in, ..nothing };
         let outlines = Outlines::of(&found);
         let back = outlines.on(&grid).unwrap();
         assert_eq!((&back.lesion_map, &back.zone_map, &back.organ), (&found.lesion_map, &found.zone_map, &found.organ));
         assert_eq!((&back.lesions[1].organ, back.lesions[1].kind), (&Organ::Lung, LesionKind::Node));
         assert_eq!((&back.zones[0].organ, back.zones[0].label), (&Organ::Liver, 9));
         assert_eq!((&back.source, &back.outlined_by), (&found.source, &found.outlined_by));
+        assert_eq!((&back.in_doubt, &back.looked_in), (&found.in_doubt, &found.looked_in));
         assert_eq!(back.lesions[0].mask, found.lesions[0].mask);
         let other = Grid::new(Shape { nk: 2, ..shape }, Affine::from_rows(rows).unwrap(), FrameId::new("f")).unwrap();
         assert!(outlines.on(&other).is_none());

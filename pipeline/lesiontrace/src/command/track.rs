@@ -227,6 +227,8 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
         outlined_by: BTreeMap::new(),
         marked: Marked::default(),
         doubts: BTreeMap::new(),
+        in_doubt: BTreeMap::new(),
+        looked_in: None,
         second_choice: None,
         notes: Vec::new(),
     })

@@ -237,6 +237,8 @@ fn facts(
         marked: Marked::default(),
         side: plan.side,
         doubts: BTreeMap::new(),
+        in_doubt: found.in_doubt.clone(),
+        looked_in: found.looked_in.clone(),
         second_choice: plan.second_choice.clone(),
         notes,
     })

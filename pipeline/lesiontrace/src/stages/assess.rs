@@ -181,6 +181,10 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
     let mut lesion = TrackedLesion::new(track.id.clone(), track.organ.clone(), track.kind, first, coded);
     let slice = visits[track.first_visit].measured.grid.spacing_mm()[2];
     lesion.slice_mm = Exact::from_image(slice);
+    if track.perhaps_none.is_some() {
+        let is_open = |n: usize| track.state_at(n) == Some(LesionState::Uncertain);
+        lesion.in_doubt = judged.iter().enumerate().filter(|(_, n)| is_open(**n)).map(|(at, _)| at).collect();
+    }
     lesion.never_enhanced = enhanced == Some(false);
     let ablated = judged.iter().enumerate().filter(|(_, n)| track.state_at(**n) == Some(LesionState::Ablated));
     lesion.unconfirmed =

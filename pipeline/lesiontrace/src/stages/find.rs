@@ -62,6 +62,12 @@ pub(crate) struct VisitFacts {
     /// What a second look at the images says against a lesion that would be new here, by label.
     #[serde(default)]
     pub(crate) doubts: BTreeMap<u16, String>,
+    /// Why a model's finding may be no lesion, by label.
+    #[serde(default)]
+    pub(crate) in_doubt: BTreeMap<u16, String>,
+    /// The organ whose lesions the model looks for; `None` where it looks everywhere, or where no model looked.
+    #[serde(default)]
+    pub(crate) looked_in: Option<String>,
     /// Why response cannot be judged at this visit although sizes are listed; `None` when it can.
     pub(crate) second_choice: Option<String>,
     /// Notes of this visit.

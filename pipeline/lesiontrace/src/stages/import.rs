@@ -66,8 +66,8 @@ fn folder(masks: &MaskFolder, image: &Volume<f32>, grid: MaskGrid, notes: &mut V
     }
     let lesions = instances(&lesion_map, describe);
     let zones = instances(&zone_map, |_| (Organ::Unknown, LesionKind::Lesion));
-    let source = "imported_mask".to_owned();
-    Ok(Found { organ, lesions, zones, lesion_map, zone_map, source, outlined_by: BTreeMap::new() })
+    let nothing = Found::nothing(image.grid(), "imported_mask");
+    Ok(Found { organ, lesions, zones, lesion_map, zone_map, ..nothing })
 }
 
 /// A label map on the image's grid; one on other voxels only where the study says that it lies in the image's frame.

@@ -10,6 +10,7 @@ pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod key_images;
 pub(crate) mod load;
+pub(crate) mod looked;
 pub(crate) mod margin;
 pub(crate) mod marks;
 pub(crate) mod measure;

@@ -1,6 +1,6 @@
 //! Stage *segment*: which voxels are liver, lesions and ablation zones, by a model; imported ones are in [`super::import`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use imaging::{Connectivity, Grid, Index3, LabelMap, Mask, Note, Volume, Window, components};
 use inference::{Card, Role, Segmentation, Segmenter};
@@ -61,6 +61,10 @@ pub(crate) struct Found {
     pub(crate) source: String,
     /// Who outlined a lesion, by label, where it was not `source`.
     pub(crate) outlined_by: BTreeMap<u16, String>,
+    /// Why a lesion may be none, by label: it lies where the model was not made to look.
+    pub(crate) in_doubt: BTreeMap<u16, String>,
+    /// The organ whose lesions the model looks for; `None` where it looks everywhere, or where no model looked.
+    pub(crate) looked_in: Option<String>,
 }
 
 /// Background voxels kept round an instance, so that outlines and distances have room.
@@ -78,12 +82,14 @@ impl Found {
             zone_map: empty,
             source: source.to_owned(),
             outlined_by: BTreeMap::new(),
+            in_doubt: BTreeMap::new(),
+            looked_in: None,
         }
     }
 }
 
 /// Cuts every label of a map out.
-pub(crate) fn instances(map: &LabelMap, describe: impl Fn(u16) -> (Organ, LesionKind)) -> Vec<Instance> {
+pub(crate) fn instances(map: &LabelMap, mut describe: impl FnMut(u16) -> (Organ, LesionKind)) -> Vec<Instance> {
     let cut = |(label, ends)| {
         let mask = Window::of_box(ends, [RIM; 3]).cut(map, 0).ok()?.map(|v| *v == label);
         let (organ, kind) = describe(label);
@@ -122,9 +128,18 @@ pub(crate) fn infer(
     let zone_map = separate(&segmentation, Role::AblationZone, min_volume_mm3, notes);
     let organ_labels = labels_of(&segmentation, Role::Organ);
     let in_organ = segmentation.labels.map(|v| organ_labels.contains(v));
+    let looked_in = looked_in(segmenter.card());
     let boxes = lesion_map.label_boxes();
-    let lesions =
-        instances(&lesion_map, |label| place((&lesion_map, label, boxes[&label]), &in_organ, &zone_map, image));
+    let mut in_doubt = BTreeMap::new();
+    let has_organ = !in_organ.is_empty_mask();
+    let lesions = instances(&lesion_map, |label| {
+        let around = Around::of((&lesion_map, label, boxes[&label]), &in_organ, &zone_map, image);
+        if let Some(looked_in) = looked_in.as_ref().filter(|_| has_organ && around.is_apart()) {
+            let why = format!("it lies apart from the {looked_in}, and {source} looks for lesions of the {looked_in}");
+            in_doubt.insert(label, why);
+        }
+        (if has_organ { around.place() } else { Organ::Unknown }, LesionKind::Lesion)
+    });
     let zones = instances(&zone_map, |_| (Organ::Liver, LesionKind::Lesion));
     let mut organ = in_organ;
     for (set, (lesion, zone)) in organ.values_mut().iter_mut().zip(lesion_map.values().iter().zip(zone_map.values())) {
@@ -139,7 +154,19 @@ pub(crate) fn infer(
             "the model found no liver in this image; margins have no capsule and registration no organ to fit",
         ));
     }
-    Ok(Found { organ, lesions, zones, lesion_map, zone_map, source, outlined_by: BTreeMap::new() })
+    let outlined_by = BTreeMap::new();
+    Ok(Found { organ, lesions, zones, lesion_map, zone_map, source, outlined_by, in_doubt, looked_in })
+}
+
+/// The one organ whose lesions a model looks for, where it outlines that organ, too: elsewhere what it finds is in doubt.
+fn looked_in(card: &Card) -> Option<String> {
+    const ANYWHERE: [&str; 5] = ["", "unspecified", "any", "body", "whole_body"];
+    let of_role = |role: Role| card.labels.iter().filter(move |label| label.role == role);
+    let organs: BTreeSet<&str> =
+        of_role(Role::Lesion).map(|label| label.organ.as_deref().unwrap_or_default()).collect();
+    let organ = organs.first().filter(|organ| organs.len() == 1 && !ANYWHERE.contains(organ))?;
+    let is_outlined = of_role(Role::Organ).any(|label| label.organ.as_deref() == Some(organ));
+    is_outlined.then(|| organ.replace('_', " "))
 }
 
 /// A model sees only what its card names: another modality or unit is refused, another role of the same modality is noted.
@@ -209,34 +236,51 @@ fn split(numbers: &mut Volume<u32>, findings: Option<&LabelMap>) -> usize {
     number_of.len()
 }
 
-/// Where a model's finding lies, from what surrounds it: liver or zone, aerated lung, or elsewhere.
-fn place(
-    (map, label, ends): (&LabelMap, u16, (Index3, Index3)),
-    in_organ: &Mask,
-    zones: &LabelMap,
-    image: &Volume<f32>,
-) -> (Organ, LesionKind) {
-    let Some(window) = Window::of_box(ends, [SHELL; 3]).within(map.shape()) else {
-        return (Organ::Unknown, LesionKind::Lesion);
-    };
-    let (mut n, mut n_organ, mut sum) = (0_usize, 0_usize, 0.0_f64);
-    for linear in 0..window.shape.n_voxels() {
-        let Some(at) = window.to_volume(window.shape.index(linear), map.shape()) else { continue };
-        if *map.at(at) == label || !touches(map, label, at) {
-            continue;
+/// What lies in the shell round a model's finding.
+struct Around {
+    /// Voxels of the shell.
+    n: usize,
+    /// Those of the organ or of a zone.
+    n_organ: usize,
+    /// Sum of their values.
+    sum: f64,
+}
+
+impl Around {
+    fn of(
+        (map, label, ends): (&LabelMap, u16, (Index3, Index3)),
+        in_organ: &Mask,
+        zones: &LabelMap,
+        image: &Volume<f32>,
+    ) -> Self {
+        let mut around = Self { n: 0, n_organ: 0, sum: 0.0 };
+        let Some(window) = Window::of_box(ends, [SHELL; 3]).within(map.shape()) else { return around };
+        for linear in 0..window.shape.n_voxels() {
+            let Some(at) = window.to_volume(window.shape.index(linear), map.shape()) else { continue };
+            if *map.at(at) == label || !touches(map, label, at) {
+                continue;
+            }
+            around.n += 1;
+            around.n_organ += usize::from(*in_organ.at(at) || *zones.at(at) != 0);
+            around.sum += f64::from(*image.at(at));
         }
-        n += 1;
-        n_organ += usize::from(*in_organ.at(at) || *zones.at(at) != 0);
-        sum += f64::from(*image.at(at));
+        around
     }
-    let organ = if n_organ * 3 >= n && n > 0 {
-        Organ::Liver
-    } else if n > 0 && (sum / n as f64) < f64::from(LUNG_BELOW_HU) {
-        Organ::Lung
-    } else {
-        Organ::Other("extrahepatic_soft_tissue".to_owned())
-    };
-    (organ, LesionKind::Lesion)
+
+    /// Whether neither the organ nor a zone lies within the shell.
+    fn is_apart(&self) -> bool {
+        self.n > 0 && self.n_organ == 0
+    }
+
+    /// Where the finding lies: liver or zone, aerated lung, or elsewhere.
+    fn place(&self) -> Organ {
+        match self.n {
+            0 => Organ::Unknown,
+            n if self.n_organ * 3 >= n => Organ::Liver,
+            n if self.sum / (n as f64) < f64::from(LUNG_BELOW_HU) => Organ::Lung,
+            _ => Organ::Other("extrahepatic_soft_tissue".to_owned()),
+        }
+    }
 }
 
 /// Whether a voxel within the shell's half-width has the label.
@@ -254,7 +298,7 @@ mod tests {
     use super::*;
 
     fn card() -> Card {
-        Card::parse(include_str!("../../../../models/phantom-liver-0.2.1/card.toml")).unwrap()
+        Card::parse(include_str!("../../../../models/phantom-liver-0.2.2/card.toml")).unwrap()
     }
 
     fn series(modality: &str, unit: &'static str, role: &str) -> LoadedSeries {
@@ -286,5 +330,50 @@ mod tests {
         assert_eq!(notes, []);
         check_made_for(&card(), &series("CT", "HU", "ct"), &mut notes).unwrap();
         assert_eq!(notes[0].code, "model_other_role");
+    }
+
+    #[test]
+    fn a_model_of_one_organ_that_it_outlines_looks_there_and_any_other_everywhere() {
+        let with = |lesion: Option<&str>, organ: &str| {
+            let mut card = card();
+            for label in &mut card.labels {
+                match label.role {
+                    Role::Lesion => label.organ = lesion.map(str::to_owned),
+                    Role::Organ => label.organ = Some(organ.to_owned()),
+                    _ => {}
+                }
+            }
+            looked_in(&card)
+        };
+        assert_eq!(looked_in(&card()).as_deref(), Some("liver"));
+        assert_eq!(with(Some("adrenal_gland"), "adrenal_gland").as_deref(), Some("adrenal gland"));
+        for anywhere in [None, Some("whole_body"), Some("unspecified"), Some("lung")] {
+            assert_eq!(with(anywhere, "liver"), None, "{anywhere:?}");
+        }
+    }
+
+    #[test]
+    fn a_finding_two_voxels_from_the_organ_is_in_it_or_beside_it_and_a_farther_one_apart() {
+        let rows = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
+        let shape = Shape { ni: 20, nj: 7, nk: 7 };
+        let grid = Grid::new(shape, Affine::from_rows(rows).unwrap(), FrameId::new("f")).unwrap();
+        let organ = Mask::from_fn(grid.clone(), |at| at.i < 8);
+        let zones = LabelMap::filled(grid.clone(), 0);
+        let around = |first: usize, hu: f32| {
+            let box_of =
+                |at: Index3| (first..first + 3).contains(&at.i) && (2..5).contains(&at.j) && (2..5).contains(&at.k);
+            let map = LabelMap::from_fn(grid.clone(), |at| u16::from(box_of(at)));
+            let image = Volume::filled(grid.clone(), hu);
+            Around::of((&map, 1, map.label_boxes()[&1]), &organ, &zones, &image)
+        };
+        let told = |first, hu| {
+            let around = around(first, hu);
+            (around.place(), around.is_apart())
+        };
+        let elsewhere = Organ::Other("extrahepatic_soft_tissue".to_owned());
+        assert_eq!(told(3, 60.0), (Organ::Liver, false));
+        assert_eq!(told(9, 60.0), (elsewhere.clone(), false), "two voxels off");
+        assert_eq!(told(10, 60.0), (elsewhere, true));
+        assert_eq!(told(12, -800.0), (Organ::Lung, true));
     }
 }

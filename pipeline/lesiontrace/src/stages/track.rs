@@ -11,9 +11,10 @@ use imaging::{
 };
 use oncology::reads::Reviewed;
 use oncology::tracking::{
-    Finding, LesionTrack, TrackingOptions, VisitFindings, ZoneContact, follow, name_merges, settle_new_lesions,
+    Finding, LesionTrack, Sighting, TrackingOptions, VisitFindings, ZoneContact, follow, name_merges,
+    settle_lesions_in_doubt, settle_new_lesions,
 };
-use oncology::{Date, LesionId, LesionRole};
+use oncology::{Date, LesionId, LesionRole, LesionState};
 
 use crate::config::Tracking;
 use crate::stages::find::{VisitFacts, controls};
@@ -79,8 +80,31 @@ pub(crate) fn track(
     names::roles(visits, &mut tracked);
     name_merges(&mut tracked.tracks);
     settle_new_lesions(&mut tracked.tracks);
+    settle_lesions_in_doubt(&mut tracked.tracks);
+    tracked.notes.extend(tracked.tracks.iter().filter_map(|track| in_doubt(track, visits)));
     unmatched_treatments(visits, treatments, &mut tracked);
     Ok(tracked)
+}
+
+/// What a reader is to know of a finding that may be no lesion.
+fn in_doubt(track: &LesionTrack, visits: &[VisitFacts]) -> Option<Note> {
+    let why = track.perhaps_none.as_ref()?;
+    let is_open = |seen: &Sighting| seen.state == LesionState::Uncertain;
+    let first = visits[track.first_visit].id;
+    let confirmed =
+        track.sightings.iter().find(|(_, seen)| !seen.labels.is_empty() && !is_open(seen)).map(|(visit, _)| *visit);
+    let Some(confirmed) = confirmed else {
+        let message = format!(
+            "{first}: {} is perhaps no lesion: {why}; it counts once it has grown by 5 mm and 20 %, or a reader says that it is one",
+            track.id
+        );
+        return Some(Note::warning("lesion_in_doubt", track.id.as_str(), message));
+    };
+    let message = format!(
+        "{first}: {} was perhaps no lesion: {why}; it had grown by {}, and counts from there on as one",
+        track.id, visits[confirmed].id
+    );
+    (confirmed > track.first_visit).then(|| Note::info("lesion_in_doubt_grown", track.id.as_str(), message))
 }
 
 /// How a mask moves from a visit's own frame into another visit's, through baseline: by the matrices, or where one of the two maps
@@ -282,6 +306,7 @@ fn findings(visits: &[VisitFacts], n: usize, tracked: &Tracked) -> Result<VisitF
             overlaps: places::overlaps(lesion, &known),
             unseen_before: places::unseen_before(visits, n, place),
             doubt: visit.doubts.get(&lesion.label).cloned(),
+            perhaps_none: visit.in_doubt.get(&lesion.label).cloned(),
             reader_name: visit.marked.by_label.get(&lesion.label).map(|mark| mark.name.clone()),
         });
     }

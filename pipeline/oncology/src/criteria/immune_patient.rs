@@ -158,6 +158,7 @@ fn non_targets_grew(sight: &Sight<'_>, lesions: &[&TrackedLesion], visits: &[Ass
     let Some(first) = before else { return false };
     let now = visits[index].visit;
     let called = lesions.iter().any(|lesion| lesion.visits[now].reader == Some(ReaderCall::Progression));
-    let sum = |at: usize| lesions.iter().map(|lesion| sight.size(lesion, at)).sum::<Option<Exact>>();
+    let certain = || lesions.iter().filter(|lesion| !lesion.in_doubt.contains(&now));
+    let sum = |at: usize| certain().map(|lesion| sight.size(lesion, at)).sum::<Option<Exact>>();
     called || sum(first.visit).zip(sum(now)).is_some_and(|(then, now)| now > then && now - then >= sight.least)
 }

@@ -2,7 +2,7 @@
 //!
 //! Source: Eisenhauer et al. 2009 (RECIST 1.1) §3–4 and CDISC TU/TR for what is recorded of a lesion.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +106,9 @@ pub struct TrackedLesion {
     pub never_enhanced: bool,
     /// By index of the visit, why an ablated lesion is not known to have nothing that enhances; criteria of viable tumour ask for it.
     pub unconfirmed: BTreeMap<usize, String>,
+    /// Indices of the visits at which it is in doubt whether it is a lesion at all: it is recorded there and makes no progression.
+    #[serde(default)]
+    pub in_doubt: BTreeSet<usize>,
     /// Index of the visit that first showed it; 0 is baseline.
     pub first_seen: usize,
     /// One entry per visit of the patient.
@@ -130,6 +133,7 @@ impl TrackedLesion {
             pattern: NodulePattern::Unread,
             never_enhanced: false,
             unconfirmed: BTreeMap::new(),
+            in_doubt: BTreeSet::new(),
             first_seen,
             visits,
         }

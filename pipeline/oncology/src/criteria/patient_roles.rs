@@ -15,7 +15,9 @@ use crate::exact::Exact;
 use crate::lesion::{LesionId, LesionRole, Size};
 
 pub(super) fn choose_roles(input: &ResponseInput, table: &CriterionTable) -> (Vec<ChosenRole>, Vec<Note>) {
-    let at_baseline = |lesion: &&TrackedLesion| lesion.first_seen == 0 && lesion.role_override.is_none();
+    let at_baseline = |lesion: &&TrackedLesion| {
+        lesion.first_seen == 0 && lesion.role_override.is_none() && !lesion.in_doubt.contains(&0)
+    };
     let candidates: Vec<Candidate> =
         input.lesions.iter().filter(at_baseline).map(|lesion| candidate(lesion, input, table)).collect();
     let readers_targets =
@@ -33,6 +35,10 @@ pub(super) fn choose_roles(input: &ResponseInput, table: &CriterionTable) -> (Ve
         if let Some(role) = by_reader {
             notes.extend(doubtful_override(lesion, role, input, table));
             return ChosenRole { lesion: lesion.id.clone(), role, why: "chosen by the reader".to_owned() };
+        }
+        if lesion.in_doubt.contains(&0) {
+            let why = "non-target: in doubt as a lesion at baseline".to_owned();
+            return ChosenRole { lesion: lesion.id.clone(), role: LesionRole::NonTarget, why };
         }
         let candidate = candidate(lesion, input, table);
         if targets.contains(&lesion.id) {

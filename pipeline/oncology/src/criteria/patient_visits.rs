@@ -40,11 +40,11 @@ pub(super) fn course_visits(
     let non_targets = of_role(input, roles, LesionRole::NonTarget);
     let baseline = sum_at(&targets, input, table, |_| 0);
     let start = input.visits[0].date();
-    let mut smallest_non_target = sum_at(&non_targets, input, table, |_| 0).value().copied();
     let mut course = Vec::new();
     for at in 1..input.visits.len() {
-        let sum = sum_at(&non_targets, input, table, |_| at).value().copied();
-        let growth = sum.zip(smallest_non_target).map(|(sum, nadir)| NonTargetGrowth { sum, nadir });
+        let certain: Vec<&TrackedLesion> =
+            non_targets.iter().copied().filter(|lesion| !lesion.in_doubt.contains(&at)).collect();
+        let growth = growth_of(&certain, input, at, table);
         let judged = judged_non_targets(&non_targets, input, at, growth, !targets.is_empty(), table);
         let (non_target, non_target_why) = non_target_response(&judged, table);
         let (new_lesion, new_lesion_why) = new_at(input, new_lesions, at);
@@ -53,15 +53,26 @@ pub(super) fn course_visits(
             targets: sized(&targets, input, at, table),
             non_target,
             non_target_why,
-            non_targets_seen: seen(&judged.lesions, table),
+            non_targets_seen: seen(&sized(&certain, input, at, table), table),
             new_lesion,
             new_lesion_why,
             restart: restart_at(&targets, input, at, table),
             complete_before: false,
         });
-        smallest_non_target = smallest_non_target.into_iter().chain(sum).min();
     }
     (baseline, course)
+}
+
+/// The sum of non-targets at a visit and at its smallest before; `None` where one of them cannot be summed.
+fn growth_of(
+    lesions: &[&TrackedLesion],
+    input: &ResponseInput,
+    at: usize,
+    table: &CriterionTable,
+) -> Option<NonTargetGrowth> {
+    let sum = |at: usize| sum_at(lesions, input, table, |_| at).value().copied();
+    let nadir = (0..at).filter_map(sum).min()?;
+    Some(NonTargetGrowth { sum: sum(at)?, nadir })
 }
 
 fn of_role<'a>(input: &'a ResponseInput, roles: &[ChosenRole], role: LesionRole) -> Vec<&'a TrackedLesion> {
@@ -188,7 +199,7 @@ pub(super) fn progressed_lesions(
             }
             LesionRole::NonTarget
                 if verdict.non_target == NonTargetResponse::Progressive
-                    && (called || has_grown(lesion, input, at, table)) =>
+                    && (called || (!lesion.in_doubt.contains(&at) && has_grown(lesion, input, at, table))) =>
             {
                 ProgressionPart::NonTarget
             }

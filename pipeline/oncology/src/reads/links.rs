@@ -21,6 +21,7 @@ pub(super) fn split(followed: &mut Followed, id: &LesionId, at: usize, visits: &
         id: part_name(id, visits[at]),
         reader_name: None,
         first_visit: at,
+        perhaps_none: None,
         sightings: track.sightings.range(at..).map(|(visit, seen)| (*visit, of_part(seen))).collect(),
         ..track.clone()
     };

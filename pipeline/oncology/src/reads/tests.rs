@@ -32,6 +32,7 @@ fn track(id: &str, first_visit: usize, states: &[(LesionState, &[u16])]) -> Lesi
         organ: Organ::Liver,
         kind: LesionKind::Lesion,
         first_visit,
+        perhaps_none: None,
         sightings: sightings.collect(),
     }
 }

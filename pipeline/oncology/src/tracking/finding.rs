@@ -32,6 +32,8 @@ pub struct Finding {
     pub unseen_before: Option<String>,
     /// What speaks against a new lesion: seen before at a lower threshold, a cyst, a vessel's end, an artefact; `None` when nothing.
     pub doubt: Option<String>,
+    /// Why it may be no lesion at all, such as a place a model was not made to look at; `None` where nothing says so.
+    pub perhaps_none: Option<String>,
     /// The name a reader gave it: findings of one name are one lesion, findings of different names are not.
     pub reader_name: Option<String>,
 }

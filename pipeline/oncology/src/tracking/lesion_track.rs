@@ -96,6 +96,10 @@ pub struct LesionTrack {
     pub kind: LesionKind,
     /// Visit that first showed it.
     pub first_visit: usize,
+    /// Why it may be no lesion at all, as it was first found; `None` where nothing said so. The visits at which that still
+    /// stands are uncertain ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub perhaps_none: Option<String>,
     /// What was seen, by visit.
     pub sightings: BTreeMap<usize, Sighting>,
 }

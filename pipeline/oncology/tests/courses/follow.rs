@@ -118,6 +118,7 @@ fn finding(
         covers: tracks.iter().filter(holds_last).map(|track| track.id.clone()).collect(),
         overlaps: overlaps.collect(),
         unseen_before: unseen_before(course, n, center, told),
+        perhaps_none: None,
         doubt: doubt(course, n, found, center).filter(|_| told.second_look),
         reader_name: None,
     }

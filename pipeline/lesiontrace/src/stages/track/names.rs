@@ -34,6 +34,7 @@ pub(super) fn finding(unmeasured: &Unmeasured, visit: &VisitFacts) -> Finding {
         overlaps: BTreeMap::new(),
         unseen_before: None,
         doubt: None,
+        perhaps_none: None,
         reader_name: Some(mark.name.clone()),
     }
 }
