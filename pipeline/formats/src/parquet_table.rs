@@ -99,10 +99,12 @@ const WHOLE: [&str; 9] =
 fn kind_of(table: &str, name: &str) -> Kind {
     match name {
         "caliper_lps_mm" => Kind::Text,
+        // What a reader decided, in words.
+        "value" if table == "reads" => Kind::Text,
         // A word in `events`.
         "event" if table == "endpoints" => Kind::Whole,
         "date" => Kind::Day,
-        "evaluable" | "needs_review" | "within_error" | "disease_control" => Kind::YesNo,
+        "evaluable" | "needs_review" | "within_error" | "disease_control" | "non_target_seen" => Kind::YesNo,
         name if name.ends_with("_date") => Kind::Day,
         name if WHOLE.contains(&name) || name.starts_with("n_") => Kind::Whole,
         name if REAL.contains(&name) || name.ends_with("_mm") || name.starts_with("frac_") => Kind::Real,
@@ -194,6 +196,24 @@ mod tests {
     use super::*;
     use parquet::file::reader::{FileReader as _, SerializedFileReader};
     use serde_json::json;
+
+    #[test]
+    fn a_column_holds_what_the_data_dictionary_says() {
+        let dictionary = include_str!("../../../configs/tables/columns.csv");
+        for line in dictionary.lines().skip(1) {
+            let cells: Vec<&str> = line.splitn(4, ',').collect();
+            let kind = match cells[2] {
+                "" => continue,
+                "boolean" => Kind::YesNo,
+                "date" => Kind::Day,
+                "integer" => Kind::Whole,
+                "number" => Kind::Real,
+                "string" => Kind::Text,
+                other => panic!("a type without a kind: {other}"),
+            };
+            assert_eq!(kind_of(cells[0], cells[1]), kind, "{line}");
+        }
+    }
 
     #[test]
     fn cells_come_back_with_their_types_and_empty_ones_are_null() {

@@ -9,7 +9,7 @@ use oncology::criteria::CriterionTable;
 use oncology::criteria::table::{Confirmation, PdComparison, PrPersistence, Quantity};
 use oncology::endpoint::Preset;
 use oncology::endpoint::preset::Origin;
-use oncology::endpoint::rule::{AfterMissedVisits, CensorAt, Death, EndpointRule, Level, NewTherapy};
+use oncology::endpoint::rule::{AfterMissedVisits, CensorAt, Death, EndpointRule, Level, NewTherapy, ProgressionDated};
 use oncology::progression::LocalRule;
 use oncology::reads::Outcome;
 use survival::Profile;
@@ -311,5 +311,13 @@ fn endpoint(rule: &EndpointRule) -> String {
         AfterMissedVisits::AsPreset => "",
         AfterMissedVisits::StillEvent => "; events after missed visits count",
     };
-    format!("{}, per {level}: {}{death}; censored at {censored}{therapy}{missed}.", rule.name, events.join(" or "))
+    let dated = match rule.progression_dated {
+        ProgressionDated::WhenSeen => "",
+        ProgressionDated::AtScheduledVisit => "; progression counts on the day of the scheduled visit",
+    };
+    format!(
+        "{}, per {level}: {}{death}; censored at {censored}{therapy}{missed}{dated}.",
+        rule.name,
+        events.join(" or ")
+    )
 }

@@ -3,7 +3,7 @@
 //! Source: FDA 2018, tables of the appendix (new therapy, missed visits, no post-baseline imaging); ties: the event wins,
 //! progression before death, local before distant before extrahepatic.
 
-use super::rule::{AfterMissedVisits, CensorAt, Death, EndpointRule, MissedVisits, NewTherapy};
+use super::rule::{AfterMissedVisits, CensorAt, Death, EndpointRule, MissedVisits, NewTherapy, ProgressionDated};
 use super::timeline::{LaterTherapy, TherapyAim, Timeline};
 use crate::progression::ProgressionClass;
 use crate::time::{Date, Days};
@@ -47,15 +47,26 @@ pub fn derive(timeline: &Timeline, rule: &EndpointRule, missed: Option<MissedVis
         }
     }
     let interval_low = event.on_imaging.then(|| timeline.last_adequate_before(event.date).or(timeline.baseline));
+    let end = missed.map_or(event.date, |schedule| counted_on(&timeline, rule, &event, schedule));
     TimeToEvent {
-        end: event.date,
-        days: Days::between(timeline.origin, event.date).0,
+        end,
+        days: Days::between(timeline.origin, end).0,
         event: true,
         cause: event.cause,
         competing: "",
         censor_reason: "",
         interval_low: interval_low.flatten(),
     }
+}
+
+/// The day an event counts from: of a progression the scheduled visit where the rule says so, and no day after death or cut-off.
+fn counted_on(timeline: &Timeline, rule: &EndpointRule, event: &Event, schedule: MissedVisits) -> Date {
+    if rule.progression_dated == ProgressionDated::WhenSeen || !event.on_imaging {
+        return event.date;
+    }
+    let days = schedule.scheduled_days(Days::between(timeline.origin, event.date).0);
+    let scheduled = timeline.origin.saturating_add(jiff::Span::new().days(days));
+    [timeline.death, timeline.cutoff].into_iter().flatten().fold(scheduled, Date::min)
 }
 
 struct Event {

@@ -329,6 +329,23 @@ mod tests {
         assert_eq!(find(&rows, "DoR_confirmed", "P1").origin_date, date(2024, 4, 10));
     }
 
+    /// Every eight weeks from 10 January: day 197 lies between the visits of day 168 and day 224.
+    #[test]
+    fn a_progression_between_scheduled_visits_counts_on_the_next_one() {
+        let scheduled = |seen: Date, death: Option<Date>| {
+            let mut one = input();
+            (one.imaging[1].date, one.events[0].date, one.clinical.death_date) = (seen, seen, death);
+            let rows = endpoints(&one, &Preset::built_in("fda2018").unwrap()).value;
+            assert_eq!(find(&rows, "PFS", "P1").end_date, seen);
+            let row = find(&rows, "PFS_scheduled", "P1");
+            (row.end_date, row.days, row.event, row.cause.clone())
+        };
+        let local = |end, days| (end, days, 1, "local".to_owned());
+        assert_eq!(scheduled(date(2024, 7, 25), None), local(date(2024, 8, 21), 224));
+        assert_eq!(scheduled(date(2024, 7, 2), None), local(date(2024, 6, 26), 168), "six days late");
+        assert_eq!(scheduled(date(2024, 7, 25), Some(date(2024, 8, 1))), local(date(2024, 8, 1), 204));
+    }
+
     #[test]
     fn death_of_disease_response_and_control_by_hand() {
         let mut one = input();

@@ -5,7 +5,7 @@
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::rule::{EndpointRule, MissedVisits};
+use super::rule::{EndpointRule, MissedVisits, ProgressionDated};
 use super::window::ResponseWindow;
 use crate::criteria::table::Sourced;
 use crate::progression::LocalRule;
@@ -39,6 +39,11 @@ pub enum PresetError {
     /// A number that cannot be.
     #[error("`{0}` must be a positive number")]
     NotPositive(&'static str),
+    /// Progressions counted at scheduled visits without a schedule.
+    #[error(
+        "endpoint `{0}` counts progressions at scheduled visits, and `missed_visits` states no interval between them"
+    )]
+    NoSchedule(String),
     /// No built-in preset of this name.
     #[error("no built-in preset {found:?}; there are {available}; or name a file")]
     Unknown {
@@ -185,6 +190,9 @@ fn check(file: &PresetFile) -> Result<(), PresetError> {
         if file.endpoint[..index].iter().any(|earlier| earlier.name == endpoint.name) {
             return Err(PresetError::Twice(endpoint.name.clone()));
         }
+        if endpoint.progression_dated == ProgressionDated::AtScheduledVisit && file.missed_visits.is_none() {
+            return Err(PresetError::NoSchedule(endpoint.name.clone()));
+        }
     }
     let positive = |value: f64| value.is_finite() && value > 0.0;
     if !positive(file.days_per_month.value) {
@@ -223,5 +231,9 @@ mod tests {
         assert!(matches!(Preset::parse(&unknown), Err(PresetError::Unreadable(_))));
         let bare = text.replacen("source = \"365.25 / 12\"", "source = \"\"", 1);
         assert_eq!(Preset::parse(&bare), Err(PresetError::MissingSource("days_per_month".to_owned())));
+        let fda = BUILT_IN.iter().find(|(id, _)| *id == "fda2018").unwrap().1;
+        let unscheduled: String =
+            fda.lines().filter(|line| !line.starts_with("missed_visits")).map(|line| format!("{line}\n")).collect();
+        assert_eq!(Preset::parse(&unscheduled), Err(PresetError::NoSchedule("PFS_scheduled".to_owned())));
     }
 }

@@ -103,6 +103,11 @@ impl MissedVisits {
         let scheduled = late.div_euclid(self.interval_days) + i64::from(late.rem_euclid(self.interval_days) > 0);
         (scheduled - 1).max(0)
     }
+
+    /// Days from the origin to the visit scheduled on a day or next after it: a day up to the window late is that of the visit before it.
+    pub fn scheduled_days(&self, days: i64) -> i64 {
+        (self.n_missed(days) + 1) * self.interval_days
+    }
 }
 
 /// Whether the preset's rule on missed visits holds for an endpoint.
@@ -114,6 +119,17 @@ pub enum AfterMissedVisits {
     AsPreset,
     /// It does not: the event counts.
     StillEvent,
+}
+
+/// The day on which a progression counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProgressionDated {
+    /// When it was seen.
+    #[default]
+    WhenSeen,
+    /// On the day of the visit that was scheduled then or comes next, by the schedule of [`MissedVisits`] from the origin.
+    AtScheduledVisit,
 }
 
 /// One endpoint.
@@ -141,6 +157,9 @@ pub struct EndpointRule {
     /// What an event after missed visits is.
     #[serde(default)]
     pub after_missed_visits: AfterMissedVisits,
+    /// When a progression counts.
+    #[serde(default)]
+    pub progression_dated: ProgressionDated,
     /// Publication or rule it follows.
     pub source: String,
 }
@@ -199,5 +218,8 @@ mod tests {
         let rule = MissedVisits { interval_days: 56, window_days: 7, censor_from: 2 };
         let missed: Vec<i64> = [0, 63, 64, 119, 120, 175, 176].iter().map(|gap| rule.n_missed(*gap)).collect();
         assert_eq!(missed, [0, 0, 1, 1, 2, 2, 3]);
+        let scheduled: Vec<i64> =
+            [1, 56, 63, 64, 112, 119, 120].iter().map(|days| rule.scheduled_days(*days)).collect();
+        assert_eq!(scheduled, [56, 56, 56, 112, 112, 112, 168]);
     }
 }
