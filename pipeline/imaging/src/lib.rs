@@ -7,6 +7,7 @@
 pub mod agreement;
 pub mod aorta;
 mod band;
+pub mod chord_band;
 pub mod closest;
 pub mod components;
 pub mod contour;

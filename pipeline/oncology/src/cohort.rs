@@ -66,9 +66,9 @@ pub struct MeasurementRow {
     pub value: Option<f64>,
     /// Its unit: `mm`, `mm2`, `mm3`, `SUVbw`, `SUL`, `HU`.
     pub unit: String,
-    /// Lower end of the 95 % band, where one is known.
+    /// Lower end of the 95 % band, where one is known; of long and short axes one voxel less, as large as it is along the diameter.
     pub low: Option<f64>,
-    /// Upper end of the 95 % band, where one is known.
+    /// Upper end of the 95 % band, where one is known; of long and short axes one voxel more.
     pub high: Option<f64>,
     /// How it was measured, in a word.
     pub method: String,

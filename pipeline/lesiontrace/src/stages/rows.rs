@@ -1,5 +1,6 @@
 //! Lesions and measurements as table rows.
 
+use imaging::chord_band::half_width;
 use imaging::diameter::mask_centroid;
 use imaging::{Chord, Mask, Mm3, PlanarDiameters, united};
 use oncology::criteria::CriterionResult;
@@ -157,7 +158,7 @@ fn with_readers_axes(
             method: READER.to_owned(),
             reason: String::new(),
             sop_instance_uid: sop,
-            ..diameter(&blank, quantity, &chord)
+            ..axis(&blank, quantity, &chord, visit)
         };
         match rows.iter().position(|own| own.quantity == quantity) {
             Some(own) => rows[own] = row,
@@ -181,7 +182,7 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
         Evaluable::Value(planar) => {
             let sop = sizes.slice_k.and_then(|k| visit.measured.sop_instance_uids.get(k)).cloned().unwrap_or_default();
             for (quantity, chord) in [("long_axis", planar.long_axis), ("short_axis", planar.short_axis)] {
-                rows.push(MeasurementRow { sop_instance_uid: sop.clone(), ..diameter(blank, quantity, &chord) });
+                rows.push(MeasurementRow { sop_instance_uid: sop.clone(), ..axis(blank, quantity, &chord, visit) });
             }
         }
     }
@@ -207,7 +208,7 @@ fn fragments(sizes: &Sizes, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<V
         let axes = [("long_axis", planar.long_axis), ("short_axis", planar.short_axis)];
         let row = |(quantity, chord): (&str, Chord)| MeasurementRow {
             sop_instance_uid: sop.clone(),
-            ..diameter(blank, quantity, &chord)
+            ..axis(blank, quantity, &chord, visit)
         };
         axes.map(row).to_vec()
     };
@@ -290,6 +291,14 @@ fn cross_product(blank: &MeasurementRow, long: &Chord, across: &Chord) -> Measur
         method: "longest viable diameter times its widest perpendicular".to_owned(),
         ..blank.clone()
     }
+}
+
+/// A long or short axis on the measured series, with its band: a voxel of that series along the chord, less and more.
+fn axis(blank: &MeasurementRow, quantity: &str, chord: &Chord, visit: &VisitFacts) -> MeasurementRow {
+    let row = diameter(blank, quantity, chord);
+    let reach = half_width(chord, &visit.measured.grid).0;
+    let ends = row.value.map(|value| [(value - reach).max(0.0), value + reach].map(hundredth));
+    MeasurementRow { low: ends.map(|[low, _]| low), high: ends.map(|[_, high]| high), ..row }
 }
 
 fn diameter(blank: &MeasurementRow, quantity: &str, chord: &Chord) -> MeasurementRow {
