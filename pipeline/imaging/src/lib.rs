@@ -14,6 +14,7 @@ pub mod contour;
 pub mod diameter;
 pub mod distance;
 pub mod dose;
+pub mod gap;
 pub mod grid;
 mod hull;
 pub mod inside_chord;
