@@ -127,9 +127,18 @@ pub(crate) fn quantity(code: &str) -> String {
         "suv_max" => "SUVmax".to_owned(),
         "suv_peak" => "SUVpeak".to_owned(),
         "sul_peak" => "SULpeak".to_owned(),
+        "mtv_41pct" => "metabolic volume (41 % of SUVmax)".to_owned(),
+        "tlg_41pct" => "glycolysis (41 % of SUVmax)".to_owned(),
+        "dose_v20gy" => "V20Gy".to_owned(),
         "max_3d_diameter" => "largest 3-D diameter".to_owned(),
         other => words(other),
     }
+}
+
+/// Whether a quantity stands in the tables alone: a reader of the page is told the one beside it.
+pub(crate) fn is_for_tables(code: &str) -> bool {
+    let whole = code.split_once("_piece_").map_or(code, |(whole, _)| whole);
+    matches!(whole, "suv_mean" | "mtv_50pct" | "tlg_50pct" | "mtv_suv4" | "tlg_suv4" | "dose_d90" | "dose_d98")
 }
 
 /// Whether a state means that an ablation zone stands in the lesion's place.

@@ -44,11 +44,11 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
     Stage { name: "segment", version: 4 },
     Stage { name: "register", version: 5 },
-    Stage { name: "measure", version: 7 },
+    Stage { name: "measure", version: 8 },
     Stage { name: "track", version: 7 },
     Stage { name: "margin", version: 6 },
     Stage { name: "assess", version: 7 },
-    Stage { name: "report", version: 6 },
+    Stage { name: "report", version: 7 },
 ];
 
 /// A stage with its version, for keys of what it made.

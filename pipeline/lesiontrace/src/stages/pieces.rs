@@ -2,7 +2,7 @@
 //!
 //! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.4.2: when a non-nodal lesion fragments, the longest diameters of the fragments are
 //! added. Of a node, of which that is not said, the piece with the larger short axis counts. Volumes and areas are added, of uptake
-//! the hottest piece counts. The bands of added numbers are added, one that counts keeps its own. Edge case: a piece that cannot be
+//! the hottest piece counts; volumes above a share of each piece's own SUVmax are not added. The bands of added numbers are added, one that counts keeps its own. Edge case: a piece that cannot be
 //! measured leaves the lesion without a number.
 
 use imaging::Note;
@@ -65,7 +65,9 @@ fn one_row(kind: LesionKind, name: &str, pieces: &[Vec<MeasurementRow>]) -> Opti
         | "viable_short_axis"
         | "viable_cross_product"
         | "volume"
-        | "viable_volume" => (*rows.first()?, Some(values.iter().copied().sum()), "added"),
+        | "viable_volume"
+        | "mtv_suv4"
+        | "tlg_suv4" => (*rows.first()?, Some(values.iter().copied().sum()), "added"),
         "max_3d_diameter" | "suv_max" | "suv_peak" | "sul_peak" | "dose_max" => {
             (largest?, values.iter().copied().max(), "the largest counts")
         }
@@ -80,12 +82,20 @@ fn one_row(kind: LesionKind, name: &str, pieces: &[Vec<MeasurementRow>]) -> Opti
         // That of the piece that counts.
         _ => [row.low, row.high].map(|end| end.filter(|_| value.is_some())),
     };
+    let not_joined = match name {
+        "mtv_41pct" | "mtv_50pct" | "tlg_41pct" | "tlg_50pct" => format!(
+            "in {n} pieces ({} {}), each from a share of its own SUVmax on: what was cut at different uptakes is not added",
+            told.join(" and "),
+            row.unit
+        ),
+        _ => format!("in {n} pieces, whose {name} are not joined"),
+    };
     Some(MeasurementRow {
         value: value.map(Exact::to_f64),
         low,
         high,
         evaluable: value.is_some(),
-        reason: if value.is_some() { in_pieces } else { format!("in {n} pieces, whose {name} are not joined") },
+        reason: if value.is_some() { in_pieces } else { not_joined },
         caliper_lps_mm: if is_one_place { row.caliper_lps_mm.clone() } else { String::new() },
         sop_instance_uid: if is_one_place { row.sop_instance_uid.clone() } else { String::new() },
         ..row.clone()
@@ -209,6 +219,25 @@ mod tests {
         first[0].low = None;
         let rows = join(LesionKind::Lesion, &[first, second]);
         assert_eq!(band(&rows, "long_axis"), (Some(30.0), None, Some(31.25)), "one end of one piece is unknown");
+    }
+
+    #[test]
+    fn uptake_above_one_threshold_is_added_and_above_shares_of_different_maxima_it_is_not() {
+        let piece = |suv4: f64, share: f64| {
+            vec![
+                row("long_axis", Some(12.0), ""),
+                row("mtv_suv4", Some(suv4), ""),
+                row("tlg_suv4", Some(2.0 * suv4), ""),
+                row("mtv_41pct", Some(share), ""),
+            ]
+        };
+        let rows = join(LesionKind::Lesion, &[piece(900.0, 1200.0), piece(0.0, 300.0)]);
+        assert_eq!((value(&rows, "mtv_suv4"), value(&rows, "tlg_suv4")), (Some(900.0), Some(1800.0)));
+        let share = of(&rows, "mtv_41pct").unwrap();
+        assert!(
+            !share.evaluable && share.reason.contains("1200 and 300") && share.reason.contains("not added"),
+            "{share:?}"
+        );
     }
 
     #[test]

@@ -4,18 +4,18 @@ use imaging::chord_band::half_width;
 use imaging::diameter::mask_centroid;
 use imaging::{Chord, Mask, Mm3, PlanarDiameters, united};
 use oncology::criteria::CriterionResult;
-use oncology::measure::dose::DoseStatistics;
 use oncology::reads::ReaderAxes;
 use oncology::tracking::{LesionTrack, Sighting};
 use oncology::{Days, Evaluable, LesionRow, LesionState, MeasurementRow};
 
 use crate::out;
-use crate::stages::dose::LesionDose;
 use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::measure::Sizes;
-use crate::stages::pet::PetFacts;
 use crate::stages::pieces;
 use crate::stages::track::Tracked;
+
+mod dose_rows;
+mod uptake_rows;
 
 /// A tracking UID under the UUID-derived root 2.25, from patient and what names a thing of this patient, so that the same thing always
 /// gets the same one.
@@ -192,10 +192,10 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
         rows.extend(viable(blank, &sizes.viable, arterial));
     }
     if let Some(pet) = &visit.pet {
-        let uptake = uptake(blank, sizes, visit.pet_facts.as_ref());
+        let uptake = uptake_rows::rows(blank, sizes, visit.pet_facts.as_ref());
         rows.extend(uptake.into_iter().map(|row| MeasurementRow { series_role: pet.role.clone(), ..row }));
     }
-    rows.extend(sizes.dose.iter().flat_map(|dose| doses(blank, dose)));
+    rows.extend(sizes.dose.iter().flat_map(|dose| dose_rows::rows(blank, dose)));
     rows
 }
 
@@ -216,33 +216,6 @@ fn fragments(sizes: &Sizes, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<V
         return Vec::new();
     }
     sizes.further_pieces.iter().map(rows).collect()
-}
-
-/// SUVmax, SUVpeak, and the latter by lean body mass.
-fn uptake(blank: &MeasurementRow, sizes: &Sizes, pet: Option<&PetFacts>) -> Vec<MeasurementRow> {
-    let mut rows = vec![
-        number(blank, "suv_max", "SUVbw", "hottest voxel", &sizes.suv_max),
-        number(blank, "suv_peak", "SUVbw", "highest mean of 1 cm³", &sizes.suv_peak),
-    ];
-    if let Some(pet) = pet {
-        let method = format!("highest mean of 1 cm³, lean body mass by {}", pet.formula());
-        rows.push(number(blank, "sul_peak", "SUL", &method, &pet.sul(&sizes.suv_peak)));
-    }
-    rows
-}
-
-/// Mean, smallest and largest dose and D95.
-fn doses(blank: &MeasurementRow, dose: &LesionDose) -> Vec<MeasurementRow> {
-    let row = |quantity: &str, of: fn(&DoseStatistics) -> f64| {
-        let value = dose.statistics.clone().map(|found| of(&found));
-        MeasurementRow { series_role: "dose".to_owned(), ..number(blank, quantity, "Gy", &dose.method, &value) }
-    };
-    vec![
-        row("dose_mean", |found| found.mean_gy),
-        row("dose_min", |found| found.min_gy),
-        row("dose_max", |found| found.max_gy),
-        row("dose_d95", |found| found.d95_gy),
-    ]
 }
 
 fn viable(
