@@ -205,7 +205,7 @@ fn main(value: f64, other: Option<f64>, read: &str) -> String {
 fn details(here: &[&MeasurementRow], shown: &[&str; 2]) -> Vec<String> {
     let mut first_role = None;
     here.iter()
-        .filter(|row| !is_for_tables(&row.quantity))
+        .filter(|row| !is_for_tables(row))
         .filter(|row| {
             let role = *first_role.get_or_insert(row.series_role.as_str());
             !(shown.contains(&row.quantity.as_str()) && row.series_role == role)

@@ -3,6 +3,7 @@
 
 pub(crate) mod assess;
 pub(crate) mod bare_scans;
+pub(crate) mod critical;
 pub(crate) mod display;
 pub(crate) mod dose;
 pub(crate) mod find;
@@ -46,7 +47,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "register", version: 5 },
     Stage { name: "measure", version: 8 },
     Stage { name: "track", version: 7 },
-    Stage { name: "margin", version: 6 },
+    Stage { name: "margin", version: 7 },
     Stage { name: "assess", version: 7 },
     Stage { name: "report", version: 7 },
 ];

@@ -2,8 +2,9 @@
 //!
 //! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.4.2: when a non-nodal lesion fragments, the longest diameters of the fragments are
 //! added. Of a node, of which that is not said, the piece with the larger short axis counts. Volumes and areas are added, of uptake
-//! the hottest piece counts; volumes above a share of each piece's own SUVmax are not added. The bands of added numbers are added, one that counts keeps its own. Edge case: a piece that cannot be
-//! measured leaves the lesion without a number.
+//! the hottest piece counts, of distances from critical structures the nearest; volumes above a share of each piece's own SUVmax are
+//! not added. The bands of added numbers are added, one that counts keeps its own. Edge case: a piece that cannot be measured leaves
+//! the lesion without a number.
 
 use imaging::Note;
 use oncology::lesion::LesionKind;
@@ -11,6 +12,9 @@ use oncology::{Exact, MeasurementRow};
 
 /// What marks the row of a single piece: `long_axis_piece_2`.
 pub(crate) const OF_PIECE: &str = "_piece_";
+
+/// What begins the names of distances from critical structures.
+const DISTANCE: &str = "distance_";
 
 /// The diameter that counts of a lesion in pieces; `None` without a piece.
 pub(crate) fn diameter(kind: LesionKind, pieces: &[Exact]) -> Option<Exact> {
@@ -71,12 +75,14 @@ fn one_row(kind: LesionKind, name: &str, pieces: &[Vec<MeasurementRow>]) -> Opti
         "max_3d_diameter" | "suv_max" | "suv_peak" | "sul_peak" | "dose_max" => {
             (largest?, values.iter().copied().max(), "the largest counts")
         }
-        "dose_min" => (smallest?, values.iter().copied().min(), "the smallest counts"),
+        distance if distance == "dose_min" || distance.starts_with(DISTANCE) => {
+            (smallest?, values.iter().copied().min(), "the smallest counts")
+        }
         _ => (*rows.first()?, None, ""),
     };
     let told: Vec<String> = values.iter().map(Exact::to_string).collect();
     let in_pieces = format!("in {n} pieces: {} {}, {how}", told.join(" + "), row.unit);
-    let is_one_place = how == "the largest counts";
+    let is_one_place = matches!(how, "the largest counts" | "the smallest counts");
     let [low, high] = match how {
         "added" => [|row: &MeasurementRow| row.low, |row: &MeasurementRow| row.high].map(|end| summed(&rows, end)),
         // That of the piece that counts.
@@ -115,7 +121,7 @@ fn of<'a>(piece: &'a [MeasurementRow], name: &str) -> Option<&'a MeasurementRow>
 /// The diameters of each piece with their calipers, numbered from 1.
 fn diameters(pieces: &[Vec<MeasurementRow>]) -> Vec<MeasurementRow> {
     let numbered = pieces.iter().enumerate().flat_map(|(n, piece)| piece.iter().map(move |row| (n + 1, row)));
-    let diameters = numbered.filter(|(_, row)| !row.caliper_lps_mm.is_empty());
+    let diameters = numbered.filter(|(_, row)| !row.caliper_lps_mm.is_empty() && !row.quantity.starts_with(DISTANCE));
     diameters
         .map(|(n, row)| MeasurementRow { quantity: format!("{}{OF_PIECE}{n}", row.quantity), ..row.clone() })
         .collect()
@@ -202,8 +208,18 @@ mod tests {
             ..row(quantity, Some(value), "")
         };
         let pieces = [
-            vec![banded("long_axis", 18.0, 0.5), banded("dose_min", 7.0, 0.25), banded("dose_d95", 7.0, 0.25)],
-            vec![banded("long_axis", 12.0, 0.75), banded("dose_min", 5.0, 0.5), banded("dose_d95", 7.0, 0.25)],
+            vec![
+                banded("long_axis", 18.0, 0.5),
+                banded("dose_min", 7.0, 0.25),
+                banded("dose_d95", 7.0, 0.25),
+                banded("distance_bowel", 8.0, 0.5),
+            ],
+            vec![
+                banded("long_axis", 12.0, 0.75),
+                banded("dose_min", 5.0, 0.5),
+                banded("dose_d95", 7.0, 0.25),
+                banded("distance_bowel", 4.0, 0.75),
+            ],
         ];
         let band = |rows: &[MeasurementRow], quantity: &str| {
             let row = of(rows, quantity).unwrap();
@@ -212,6 +228,7 @@ mod tests {
         let rows = join(LesionKind::Lesion, &pieces);
         assert_eq!(band(&rows, "long_axis"), (Some(30.0), Some(28.75), Some(31.25)));
         assert_eq!(band(&rows, "dose_min"), (Some(5.0), Some(4.5), Some(5.5)));
+        assert_eq!(band(&rows, "distance_bowel"), (Some(4.0), Some(3.25), Some(4.75)), "the nearest piece's");
         assert_eq!(band(&rows, "dose_d95"), (None, None, None), "no number has no band");
         let rows = join(LesionKind::Node, &pieces);
         assert_eq!(band(&rows, "long_axis"), (Some(18.0), Some(17.5), Some(18.5)));

@@ -14,6 +14,7 @@ use crate::stages::measure::Sizes;
 use crate::stages::pieces;
 use crate::stages::track::Tracked;
 
+mod distance_rows;
 mod dose_rows;
 mod uptake_rows;
 
@@ -86,20 +87,26 @@ pub(crate) fn measurements(patient_id: &str, visits: &[VisitFacts], tracked: &Tr
             let drawn = tracked.reviewed.axes.get(&(*n, track.id.clone()));
             let own = of_sighting(patient_id, track, sighting, visits, *n);
             rows.extend(with_readers_axes(own, drawn, &visits[*n]));
+            if let Some(labels) = tracked.zones.get(&(*n, track.id.clone())) {
+                let blank = blank(patient_id, track, sighting, visits, *n);
+                let blank = MeasurementRow { reason: String::new(), ..blank };
+                rows.extend(distance_rows::of_zones(&blank, labels, &visits[*n]));
+            }
         }
     }
     rows
 }
 
-fn of_sighting(
+/// A row of a lesion at a visit without a number.
+fn blank(
     patient_id: &str,
     track: &LesionTrack,
     sighting: &Sighting,
     visits: &[VisitFacts],
     n: usize,
-) -> Vec<MeasurementRow> {
+) -> MeasurementRow {
     let visit = &visits[n];
-    let blank = MeasurementRow {
+    MeasurementRow {
         patient_id: patient_id.to_owned(),
         lesion_id: track.id.to_string(),
         date: visit.date(),
@@ -117,7 +124,18 @@ fn of_sighting(
         caliper_lps_mm: String::new(),
         sop_instance_uid: String::new(),
         visit: visit.id,
-    };
+    }
+}
+
+fn of_sighting(
+    patient_id: &str,
+    track: &LesionTrack,
+    sighting: &Sighting,
+    visits: &[VisitFacts],
+    n: usize,
+) -> Vec<MeasurementRow> {
+    let visit = &visits[n];
+    let blank = blank(patient_id, track, sighting, visits, n);
     match sighting.state {
         LesionState::Absent => {
             vec![MeasurementRow { value: Some(0.0), evaluable: true, method: "absent".to_owned(), ..blank }]
@@ -195,6 +213,7 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
         let uptake = uptake_rows::rows(blank, sizes, visit.pet_facts.as_ref());
         rows.extend(uptake.into_iter().map(|row| MeasurementRow { series_role: pet.role.clone(), ..row }));
     }
+    rows.extend(distance_rows::of_lesion(blank, label, visit));
     rows.extend(sizes.dose.iter().flat_map(|dose| dose_rows::rows(blank, dose)));
     rows
 }
@@ -274,14 +293,19 @@ fn axis(blank: &MeasurementRow, quantity: &str, chord: &Chord, visit: &VisitFact
     MeasurementRow { low: ends.map(|[low, _]| low), high: ends.map(|[_, high]| high), ..row }
 }
 
-fn diameter(blank: &MeasurementRow, quantity: &str, chord: &Chord) -> MeasurementRow {
+/// Its ends, LPS mm.
+fn caliper(chord: &Chord) -> String {
     let at = |p: [f64; 3]| p.map(|v| format!("{v:.2}")).join(" ");
+    format!("{}; {}", at(chord.start.to_array()), at(chord.end.to_array()))
+}
+
+fn diameter(blank: &MeasurementRow, quantity: &str, chord: &Chord) -> MeasurementRow {
     MeasurementRow {
         quantity: quantity.to_owned(),
         value: oncology::Exact::from_image(chord.length().0).map(oncology::Exact::to_f64),
         evaluable: true,
         method: "sub-voxel outline of the mask in one slice".to_owned(),
-        caliper_lps_mm: format!("{}; {}", at(chord.start.to_array()), at(chord.end.to_array())),
+        caliper_lps_mm: caliper(chord),
         ..blank.clone()
     }
 }
