@@ -67,7 +67,7 @@ pub fn columns(table: &str, names: &[&'static str]) -> Vec<Column> {
 }
 
 /// Columns of numbers whose name has no unit.
-const REAL: [&str; 22] = [
+const REAL: [&str; 24] = [
     "sul_per_suv",
     "uptake_min",
     "percent_low",
@@ -78,6 +78,8 @@ const REAL: [&str; 22] = [
     "high",
     "months",
     "excluded_capsule_fraction",
+    "residual_fraction",
+    "residual_mm3",
     "tumour_coverage",
     "percent",
     "mean",

@@ -64,6 +64,21 @@ pub fn is_file(path: &Path) -> bool {
     path.is_file() || member_of(path).is_some()
 }
 
+/// The files that lie directly in a folder, on disk or inside a zip archive, by path; none where there is no such folder.
+#[must_use]
+pub fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = if let Ok(entries) = std::fs::read_dir(folder) {
+        entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_file()).collect()
+    } else {
+        let zip = folder.ancestors().find(|ancestor| is_zip(ancestor) && ancestor.is_file());
+        let members = zip.and_then(|zip| members(zip).ok());
+        let files = members.into_iter().flat_map(|members| members.files);
+        files.filter(|path| path.parent() == Some(folder)).collect()
+    };
+    files.sort();
+    files
+}
+
 /// What changes when a file's content does: its size with its time of change or, inside a zip archive, its checksum.
 pub fn fingerprint(path: &Path) -> io::Result<String> {
     match std::fs::metadata(path) {

@@ -242,6 +242,13 @@ pub mod headers {
         "histogram_counts",
         "tumour_visit",
         "zone_visit",
+        "p1_mm",
+        "p10_mm",
+        "p50_mm",
+        "residual_mm3",
+        "residual_fraction",
+        "thinnest_direction",
+        "residual_direction",
     ];
     /// `assessments.csv`
     pub const ASSESSMENTS: &[&str] = &[

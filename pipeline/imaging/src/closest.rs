@@ -3,6 +3,8 @@
 //! Source: closest point on a triangle after Ericson 2005, Real-Time Collision Detection §5.1.5; a tree of boxes split at the
 //! median of the longest side, nearer box first.
 
+mod between;
+
 use nalgebra::Vector3;
 use rayon::prelude::*;
 

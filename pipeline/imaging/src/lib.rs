@@ -7,12 +7,14 @@
 pub mod agreement;
 pub mod aorta;
 mod band;
+pub mod chord_band;
 pub mod closest;
 pub mod components;
 pub mod contour;
 pub mod diameter;
 pub mod distance;
 pub mod dose;
+pub mod gap;
 pub mod grid;
 mod hull;
 pub mod inside_chord;

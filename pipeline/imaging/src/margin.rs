@@ -24,12 +24,19 @@ use crate::surface::{
 };
 use crate::units::{Mm, Mm3};
 use crate::window::Window;
-use coverage::{OUTER_SHELL, covered, shells_covered};
+use coverage::{Covered, OUTER_SHELL, covered, shells_covered};
 use distribution::{MarginDistribution, Sample};
 use map::{MarginMap, surface_center};
 
 /// Tumour surface closer than this to the organ's capsule is left out by default (Sandu 2021).
 pub const CAPSULE_EXCLUSION: Mm = Mm(5.0);
+
+/// Less of a tumour than this is no residual that lies anywhere: cells at a surface are counted in part.
+const LEAST_RESIDUAL: f64 = 0.01;
+
+/// A direction is stated from this length on, mm: what is nearer to a tumour's centre lies all around it, and of a margin that varies by
+/// less no place is the thinnest.
+pub const LEAST_DIRECTED: Mm = Mm(0.5);
 
 /// What a margin is computed from; tumour and organ in one frame of reference, each mask on its own grid.
 #[derive(Debug, Clone, Copy)]
@@ -85,6 +92,9 @@ pub struct AblationMargin {
     pub coverage_of_10mm_shell: Option<f64>,
     /// Volume of tumour outside the zone.
     pub residual_volume: Mm3,
+    /// Unit vector from the tumour's centre to the centre of what lies outside the zone, LPS; `None` where less than 1 % does, or where
+    /// the two centres are less than 0.5 mm apart: it lies all around then.
+    pub residual_direction: Option<[f64; 3]>,
     /// Share of the tumour's surface left out at the capsule; `None` without an organ mask.
     pub excluded_capsule_fraction: Option<f64>,
     /// Largest spacing of the two masks.
@@ -118,21 +128,39 @@ pub fn ablation_margin(input: &MarginInput<'_>) -> Result<AblationMargin, Margin
     let margins = TriangleTree::new(zone_surface).map(|tree| signed(&samples, &tree, &ablation)).unwrap_or_default();
     let map = surface_center(tumour.triangles()).and_then(|center| MarginMap::new(center, &samples, &margins));
     let distribution = MarginDistribution::new(margins);
-    let (tumour_coverage, residual_volume) = covered(&tumour, &ablation);
+    let inside = covered(&tumour, &ablation);
     let shells = shells_covered(input.tumour, &tumour, &ablation, organ.as_ref())?;
     Ok(AblationMargin {
         distribution,
         map,
-        tumour_coverage,
+        tumour_coverage: inside.share,
         coverage_of_5mm_shell: shells[0],
         coverage_of_10mm_shell: shells[1],
-        residual_volume,
+        residual_volume: inside.residual,
+        residual_direction: residual_direction(&inside),
         excluded_capsule_fraction,
         resolution: Mm(resolution),
         method: if blurred { SurfaceMethod::Blurred } else { SurfaceMethod::SubVoxel },
         tumour_cut: touches_border(input.tumour),
         ablation_cut: touches_border(input.ablation),
     })
+}
+
+impl AblationMargin {
+    /// Unit vector from the tumour's centre to the place with the smallest margin, LPS; `None` where half of the surface has a margin
+    /// that is less than 0.5 mm larger.
+    pub fn thinnest_direction(&self) -> Option<[f64; 3]> {
+        let distribution = self.distribution.as_ref()?;
+        let varies = distribution.percentile(50.0).0 - distribution.min().0 >= LEAST_DIRECTED.0;
+        self.map.as_ref().filter(|_| varies).map(|map| map.thinnest)
+    }
+}
+
+fn residual_direction(covered: &Covered) -> Option<[f64; 3]> {
+    let [center, outside] = covered.centers.filter(|_| 1.0 - covered.share >= LEAST_RESIDUAL)?;
+    let towards = outside - center;
+    let length = towards.norm();
+    (length >= LEAST_DIRECTED.0).then(|| (towards * (1.0 / length)).to_array())
 }
 
 fn same_frame(input: &MarginInput<'_>) -> Result<(), MarginError> {

@@ -39,6 +39,7 @@ mod models;
 mod observed;
 mod out;
 mod patient;
+mod patient_axes;
 mod patient_locks;
 mod phantom_archive;
 mod plan;

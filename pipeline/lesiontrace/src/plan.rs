@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{LoadedStudy, Study};
 use crate::reading;
 
+mod critical;
 mod digest;
 mod doses;
 mod label_maps;
@@ -26,6 +27,7 @@ mod structures;
 pub(crate) mod treatment_day;
 mod visit;
 
+pub(crate) use critical::CriticalPlan;
 pub(crate) use outlines::{OutlineFile, Region, RegionKind, StructurePlan};
 pub(crate) use treatment_day::DaySide;
 
@@ -112,6 +114,8 @@ pub(crate) struct VisitPlan {
     pub(crate) masks: Option<MaskPlan>,
     /// Radiotherapy doses (RTDOSE) in the measured series' frame of reference, by path.
     pub(crate) doses: Vec<PathBuf>,
+    /// Masks of structures whose distance is measured, by name.
+    pub(crate) critical: Vec<CriticalPlan>,
     /// Lesions a reader marked at this visit.
     pub(crate) marks: Vec<SeedRecord>,
     /// Why slices may be missing at the measured series' ends; `None` when nothing speaks for it.

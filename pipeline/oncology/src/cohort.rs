@@ -59,16 +59,18 @@ pub struct MeasurementRow {
     /// Role of the series measured, such as `ct_portal_venous`.
     pub series_role: String,
     /// `long_axis`, `short_axis`, `max_3d_diameter`, `volume`; of enhancing tissue `viable_long_axis`, `viable_short_axis`,
-    /// `viable_cross_product`, `viable_volume`; of a PET `suv_max`, `suv_peak`, `sul_peak`; of a dose `dose_mean`, `dose_min`,
-    /// `dose_max`, `dose_d95`; of a lesion in pieces `long_axis_piece_1` and so on.
+    /// `viable_cross_product`, `viable_volume`; of a PET `suv_max`, `suv_peak`, `sul_peak`, `suv_mean`, metabolic volume `mtv_41pct`,
+    /// `mtv_50pct` (of the lesion's SUVmax), `mtv_suv4` (from SUV 4.0 on) and glycolysis `tlg_41pct`, `tlg_50pct`, `tlg_suv4`; of a dose
+    /// `dose_mean`, `dose_min`, `dose_max`, `dose_d95`, `dose_d90`, `dose_d98` and `dose_v20gy` (share that received 20 Gy); from critical
+    /// structures `distance_NAME` and, of the ablation zone, `zone_distance_NAME`; of a lesion in pieces `long_axis_piece_1` and so on.
     pub quantity: String,
     /// The number; empty when not evaluable.
     pub value: Option<f64>,
-    /// Its unit: `mm`, `mm2`, `mm3`, `SUVbw`, `SUL`, `HU`.
+    /// Its unit: `mm`, `mm2`, `mm3`, `SUVbw`, `SUL`, `SUVbw*ml`, `Gy`, `%`, `HU`.
     pub unit: String,
-    /// Lower end of the 95 % band, where one is known.
+    /// Lower end of the 95 % band, where one is known; of long and short axes one voxel less, as large as it is along the diameter.
     pub low: Option<f64>,
-    /// Upper end of the 95 % band, where one is known.
+    /// Upper end of the 95 % band, where one is known; of long and short axes one voxel more.
     pub high: Option<f64>,
     /// How it was measured, in a word.
     pub method: String,
@@ -128,6 +130,28 @@ pub struct MarginRow {
     pub tumour_visit: VisitId,
     /// Visit that shows the zone after it.
     pub zone_visit: VisitId,
+    /// First area-weighted percentile of the margin.
+    #[serde(default)]
+    pub p1_mm: Option<f64>,
+    /// Tenth.
+    #[serde(default)]
+    pub p10_mm: Option<f64>,
+    /// Median.
+    #[serde(default)]
+    pub p50_mm: Option<f64>,
+    /// Volume of the tumour outside the zone.
+    #[serde(default)]
+    pub residual_mm3: Option<f64>,
+    /// Its share of the tumour.
+    #[serde(default)]
+    pub residual_fraction: Option<f64>,
+    /// Where the margin is thinnest, seen from the tumour's centre, such as `left anterior cranial`; empty where the margin is as thin
+    /// all around.
+    #[serde(default)]
+    pub thinnest_direction: String,
+    /// Where the tumour outside the zone lies; empty below 1 % of the tumour, and where it lies all around.
+    #[serde(default)]
+    pub residual_direction: String,
 }
 
 /// The response of one patient at one visit by one criterion (`assessments.csv`).

@@ -4,6 +4,7 @@ pub mod avid;
 pub mod contrast_phase;
 pub mod dose;
 pub mod lean_body_mass;
+pub mod metabolic_volume;
 pub mod suv_peak;
 pub mod uptake;
 pub mod uptake_reference;

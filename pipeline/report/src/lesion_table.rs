@@ -9,7 +9,7 @@ use crate::error::{ReportError, finite};
 use crate::margin_view::margin_class;
 use crate::numerals::{change_percent, millilitres, mm, signed_percent};
 use crate::patient_page::PatientPage;
-use crate::wording::{is_zone, quantity, words};
+use crate::wording::{is_for_tables, is_zone, quantity, words};
 
 /// The viable part's longest diameter.
 const VIABLE: &str = "viable_long_axis";
@@ -205,6 +205,7 @@ fn main(value: f64, other: Option<f64>, read: &str) -> String {
 fn details(here: &[&MeasurementRow], shown: &[&str; 2]) -> Vec<String> {
     let mut first_role = None;
     here.iter()
+        .filter(|row| !is_for_tables(row))
         .filter(|row| {
             let role = *first_role.get_or_insert(row.series_role.as_str());
             !(shown.contains(&row.quantity.as_str()) && row.series_role == role)

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::error::{ReportError, finite};
 use crate::figure::{MarginHistogram, margin_histogram, margin_map};
 use crate::margin_map::MarginMap;
-use crate::numerals::{mm, share};
+use crate::numerals::{millilitres, mm, share};
 use crate::wording::words;
 
 /// One margin.
@@ -22,6 +22,8 @@ pub(crate) struct MarginView {
     p5: String,
     bands: Vec<Band>,
     coverage: String,
+    /// Volume, share and place of what lies outside; empty below 1 % of the tumour.
+    residual: String,
     excluded: String,
     verdict: String,
     class: &'static str,
@@ -47,12 +49,13 @@ pub(crate) fn margin(
     let map = maps.iter().find(|map| map.lesion_id == row.lesion_id && map.treatment_date == row.treatment_date);
     let of_the_day = [row.tumour_visit, row.zone_visit].iter().any(|visit| visit.date() == row.treatment_date);
     let subject = format!("{} treated on {}", row.lesion_id, row.treatment_date);
-    for value in [row.min_margin_mm, row.low_mm, row.high_mm, row.p5_mm, threshold_mm].into_iter().flatten() {
+    let lengths = [row.min_margin_mm, row.low_mm, row.high_mm, row.p5_mm, threshold_mm];
+    for value in lengths.into_iter().chain([row.residual_mm3]).flatten() {
         finite(value, "margin", &subject)?;
     }
     let fractions =
         [row.frac_lt0, row.frac_0_5, row.frac_5_10, row.frac_ge10, row.excluded_capsule_fraction, row.tumour_coverage];
-    for value in fractions.into_iter().flatten() {
+    for value in fractions.into_iter().chain([row.residual_fraction]).flatten() {
         finite(value, "share of the surface", &subject)?;
     }
     let none = || "not evaluable".to_owned();
@@ -79,6 +82,7 @@ pub(crate) fn margin(
             .map(|(name, fraction, class)| Band { name, share: fraction.map_or_else(none, share), class })
             .into(),
         coverage: row.tumour_coverage.map_or_else(none, share),
+        residual: residual(row),
         excluded: row.excluded_capsule_fraction.map_or_else(none, share),
         verdict: if unverifiable { format!("{}, unverifiable", words(&row.verdict)) } else { words(&row.verdict) },
         class: if unverifiable { "unconfirmed" } else { margin_class(&row.verdict) },
@@ -87,6 +91,18 @@ pub(crate) fn margin(
         map_svg: map.map(margin_map).transpose()?,
         thinnest: map.map_or_else(String::new, |map| map.thinnest_words.clone()),
     })
+}
+
+/// Less of the tumour than this outside the zone is not told: cells at a surface are counted in part.
+const LEAST_RESIDUAL: f64 = 0.01;
+
+/// What of the tumour lies outside: `1.24 mL, 12 %, left anterior`.
+fn residual(row: &MarginRow) -> String {
+    let outside = row.residual_mm3.zip(row.residual_fraction.filter(|part| *part >= LEAST_RESIDUAL));
+    let Some((volume, part)) = outside else { return String::new() };
+    let place = Some(row.residual_direction.as_str()).filter(|place| !place.is_empty());
+    let place = place.map_or_else(String::new, |place| format!(", {place}"));
+    format!("{} mL, {}{place}", millilitres(volume), share(part))
 }
 
 /// Reason of a verdict from voxels too coarse for the margin.

@@ -123,13 +123,35 @@ pub(crate) fn quantity(code: &str) -> String {
     if let Some((whole, piece)) = code.split_once("_piece_") {
         return format!("{} of piece {piece}", quantity(whole));
     }
+    if let Some(structure) = code.strip_prefix("zone_distance_") {
+        return format!("ablation zone's distance to {}", words(structure));
+    }
+    if let Some(structure) = code.strip_prefix("distance_") {
+        return format!("distance to {}", words(structure));
+    }
     match code {
         "suv_max" => "SUVmax".to_owned(),
         "suv_peak" => "SUVpeak".to_owned(),
         "sul_peak" => "SULpeak".to_owned(),
+        "mtv_41pct" => "metabolic volume (41 % of SUVmax)".to_owned(),
+        "tlg_41pct" => "glycolysis (41 % of SUVmax)".to_owned(),
+        "dose_v20gy" => "V20Gy".to_owned(),
         "max_3d_diameter" => "largest 3-D diameter".to_owned(),
         other => words(other),
     }
+}
+
+/// A structure that is farther away than this is not told on the page, mm: the largest margin that treatments ask for.
+const NEAR_MM: f64 = 10.0;
+
+/// Whether a row stands in the tables alone: a reader of the page is told the one beside it, and structures that lie near.
+pub(crate) fn is_for_tables(row: &oncology::MeasurementRow) -> bool {
+    let code = row.quantity.as_str();
+    if ["distance_", "zone_distance_"].iter().any(|start| code.starts_with(start)) {
+        return row.value.is_none_or(|mm| mm > NEAR_MM);
+    }
+    let whole = code.split_once("_piece_").map_or(code, |(whole, _)| whole);
+    matches!(whole, "suv_mean" | "mtv_50pct" | "tlg_50pct" | "mtv_suv4" | "tlg_suv4" | "dose_d90" | "dose_d98")
 }
 
 /// Whether a state means that an ablation zone stands in the lesion's place.

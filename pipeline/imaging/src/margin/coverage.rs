@@ -1,5 +1,6 @@
 //! How much of the tumour, and of the shells around it, lies in the ablation zone.
 
+use nalgebra::Vector3;
 use rayon::prelude::*;
 
 use super::{MarginError, Organ, Zone};
@@ -7,6 +8,7 @@ use crate::closest::TriangleTree;
 use crate::grid::{Grid, Index3};
 use crate::mask::Mask;
 use crate::resample::regrid;
+use crate::space::{Patient, Point};
 use crate::surface::{Surface, SurfaceError};
 use crate::units::{Mm, Mm3};
 use crate::window::Window;
@@ -21,30 +23,67 @@ const SHELLS_MM: [f64; 2] = [5.0, 10.0];
 /// How far from the tumour is looked at.
 pub(super) const OUTER_SHELL: Mm = Mm(SHELLS_MM[1]);
 
-/// Covered share and uncovered volume of the tumour, probed at the cells of its field, those on a surface in part.
-pub(super) fn covered(tumour: &Surface, ablation: &Zone<'_>) -> (f64, Mm3) {
+/// What of the tumour lies inside the zone, and where the rest of it is.
+pub(super) struct Covered {
+    /// Covered share, 0…1.
+    pub(super) share: f64,
+    /// Volume outside the zone.
+    pub(super) residual: Mm3,
+    /// Centre of mass of the tumour, and of what lies outside; `None` where nothing does.
+    pub(super) centers: Option<[Point<Patient>; 2]>,
+}
+
+/// Weight, and weight times position, of the tumour and of what of it lies outside the zone.
+#[derive(Clone, Copy)]
+struct Sums {
+    all: (f64, Vector3<f64>),
+    outside: (f64, Vector3<f64>),
+}
+
+impl Sums {
+    const NONE: Self = Self { all: (0.0, Vector3::new(0.0, 0.0, 0.0)), outside: (0.0, Vector3::new(0.0, 0.0, 0.0)) };
+
+    fn add(&mut self, p: Point<Patient>, inside: f64, outside: f64) {
+        self.all = (self.all.0 + inside, self.all.1 + p.coords * inside);
+        self.outside = (self.outside.0 + outside, self.outside.1 + p.coords * outside);
+    }
+
+    fn and(self, other: Self) -> Self {
+        let plus = |a: (f64, Vector3<f64>), b: (f64, Vector3<f64>)| (a.0 + b.0, a.1 + b.1);
+        Self { all: plus(self.all, other.all), outside: plus(self.outside, other.outside) }
+    }
+}
+
+/// Covered share and uncovered rest of the tumour, probed at the cells of its field, those on a surface in part.
+pub(super) fn covered(tumour: &Surface, ablation: &Zone<'_>) -> Covered {
     let grid = tumour.field().grid();
     let width = Mm(grid.voxel_volume_mm3().cbrt());
     let shape = grid.shape();
-    let slices: Vec<[f64; 2]> = (0..shape.nk)
+    let slices: Vec<(Sums, f64)> = (0..shape.nk)
         .into_par_iter()
         .map(|k| {
-            let mut sums = [0.0; 2];
+            let (mut sums, mut covered) = (Sums::NONE, 0.0);
             for n in 0..shape.ni * shape.nj {
                 let p = grid.center(Index3 { i: n % shape.ni, j: n / shape.ni, k });
                 let inside = tumour.share_inside(p, width);
                 if inside > 0.0 {
-                    sums[0] += inside;
                     // Where both surfaces cut a cell they run alike: the smaller part is common to both.
-                    sums[1] += inside.min(ablation.share_inside(p, width));
+                    let common = inside.min(ablation.share_inside(p, width));
+                    covered += common;
+                    sums.add(p, inside, inside - common);
                 }
             }
-            sums
+            (sums, covered)
         })
         .collect();
-    let [all, inside] = slices.into_iter().fold([0.0; 2], |a, b| [a[0] + b[0], a[1] + b[1]]);
-    let residual = (all - inside) * grid.voxel_volume_mm3();
-    (if all > 0.0 { inside / all } else { 0.0 }, Mm3(residual))
+    let (sums, inside) = slices.into_iter().fold((Sums::NONE, 0.0), |a, b| (a.0.and(b.0), a.1 + b.1));
+    let (all, outside) = (sums.all.0, sums.outside.0);
+    let centers = (outside > 0.0).then(|| [sums.all.1 / all, sums.outside.1 / outside].map(Point::from_coords));
+    Covered {
+        share: if all > 0.0 { inside / all } else { 0.0 },
+        residual: Mm3((all - inside) * grid.voxel_volume_mm3()),
+        centers,
+    }
 }
 
 /// Share of each shell around the tumour that lies in the zone; `None` where the shell has no point inside the organ.

@@ -253,3 +253,30 @@ fn success_wants_the_tumour_covered_and_not_only_its_surface() {
     assert_eq!(of(&without(&tumour)), (Some(false), Verdict::NotReportable, true));
     assert_eq!(of(&without(&ball(5.0, OFF_GRID, [1.0; 3], 20.0))), (Some(false), Verdict::NotReportable, true));
 }
+
+#[test]
+fn the_thinnest_place_and_what_is_left_lie_where_the_zone_is_not() {
+    // The zone's centre lies 9 mm off: on the far side the tumour is left over.
+    let off = margin_of(10.0, 13.0, 9.0, [0.8, 0.8, 1.0]);
+    let along = |found: Option<[f64; 3]>| {
+        let v = Vector::new(found.unwrap()[0], found.unwrap()[1], found.unwrap()[2]);
+        v.dot(direction())
+    };
+    assert!(along(off.residual_direction) < -0.99 && along(off.thinnest_direction()) < -0.95, "{off:?}");
+    // Balls of radii 10 and 13 at distance 9: what lies outside is a lens turned away, whose volume is known.
+    let (r, big, d) = (10.0_f64, 13.0_f64, 9.0_f64);
+    let common = std::f64::consts::PI * (big + r - d).powi(2) * (d * d + 2.0 * d * (r + big) - 3.0 * (big - r).powi(2))
+        / (12.0 * d);
+    let left = 4.0 / 3.0 * std::f64::consts::PI * r.powi(3) - common;
+    assert!((off.residual_volume.0 / left - 1.0).abs() < 0.05, "{} of {left}", off.residual_volume);
+    assert!(((1.0 - off.tumour_coverage) * 4.0 / 3.0 * std::f64::consts::PI * 1000.0 / left - 1.0).abs() < 0.05);
+}
+
+#[test]
+fn what_lies_all_around_has_no_direction() {
+    let shell = margin_of(10.0, 8.0, 0.0, [0.8, 0.8, 1.0]);
+    assert!(shell.tumour_coverage < 0.6 && shell.residual_direction.is_none(), "{:?}", shell.residual_direction);
+    let concentric = margin_of(10.0, 16.0, 0.0, [0.8, 0.8, 1.0]);
+    assert!(concentric.thinnest_direction().is_none() && concentric.residual_direction.is_none());
+    assert!(margin_of(10.0, 16.0, 1.5, [0.8, 0.8, 1.0]).thinnest_direction().is_some());
+}

@@ -219,6 +219,13 @@ pub(crate) struct Margin {
     /// Margin wanted, mm (strictly more).
     #[arg(long, default_value_t = 5.0)]
     pub(crate) threshold_mm: f64,
+    /// Preset whose rule of technical success holds; by it the tumour is covered, or the margin more than --threshold-mm.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) preset: String,
+    /// Distances between border voxels as the public QAM tool has them, to compare with published series; the masks must lie on one
+    /// grid, and there is no interval and no verdict.
+    #[arg(long)]
+    pub(crate) qam_compat: bool,
     /// Standard deviation of the registration error, mm; without it the margin has no interval and no verdict.
     #[arg(long)]
     pub(crate) registration_error_mm: Option<f64>,

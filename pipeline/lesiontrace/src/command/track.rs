@@ -221,6 +221,7 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
         lesions: instances(&lesions, nothing),
         zones,
         sizes: Vec::new(),
+        critical: Vec::new(),
         organ: None,
         to_baseline,
         source: path.display().to_string(),

@@ -28,7 +28,7 @@ use crate::stages::prompted::{self, Doubted, Marks};
 use crate::stages::register::{Side, to_fixed};
 use crate::stages::segment::{Found, StageError, infer};
 use crate::stages::track::Tracked;
-use crate::stages::{self, dose, margin, measure, overlay, phase};
+use crate::stages::{self, critical, dose, margin, measure, overlay, phase};
 
 /// Images of a visit, in memory only while they are needed.
 struct Loaded {
@@ -210,6 +210,7 @@ fn facts(
     let arterial = arterial_series.as_ref().map(|series| measure::arterial(series, measured, found, &mut notes));
     let mut sizes = measure::measure(measured, found, arterial.as_ref(), pet_series.as_ref(), &mut notes);
     dose::add(&plan.doses, &found.lesions, &mut sizes, &mut notes);
+    let critical = critical::distances(&plan.critical, &measured.image, found, study.models.mask_grid, &mut notes);
     measure::mark_cut(&mut sizes, found, plan.shortened.as_deref(), &mut notes);
     for note in &mut notes {
         note.message = format!("{}: {}", plan.id, note.message);
@@ -230,6 +231,7 @@ fn facts(
         lesions: found.lesions.clone(),
         zones: found.zones.clone(),
         sizes,
+        critical,
         organ: found.organ.as_ref().and_then(cut),
         to_baseline,
         source: found.source.clone(),

@@ -29,6 +29,12 @@ pub(super) fn digest(
                 text.push_str(&format!("{} {name} {}\n", visit.id, out::sha256_hex(&bytes)));
             }
         }
+        for structure in &visit.critical {
+            for path in files_of(&structure.path) {
+                let bytes = stored::read(&path).with_context(|| reading(&path))?;
+                text.push_str(&format!("{} critical {} {}\n", visit.id, structure.name, out::sha256_hex(&bytes)));
+            }
+        }
         for path in &visit.doses {
             let bytes = stored::read(path).with_context(|| reading(path))?;
             text.push_str(&format!("{} dose {}\n", visit.id, out::sha256_hex(&bytes)));

@@ -17,7 +17,8 @@ use oncology::visit_window::VisitLabel;
 use super::outlines::{Days, DicomOutlines};
 use super::treatment_day::DayImages;
 use super::{
-    MaskFolder, MaskPlan, Purpose, SeriesPlan, VisitPlan, doses, label_maps, reports, segmentations, structures,
+    CriticalPlan, MaskFolder, MaskPlan, Purpose, SeriesPlan, VisitPlan, critical, doses, label_maps, reports,
+    segmentations, structures,
 };
 use crate::config::{MaskSource, NiftiFrame, Study};
 use crate::out;
@@ -90,10 +91,17 @@ pub(super) fn plan_visit(
         arterial,
         pet,
         masks: masks(source, timepoint, id, &measure, notes)?,
+        critical: critical(source, id, notes),
         doses: doses::of_visit(source.timepoints, &measure),
         marks: marks(source, timepoint, id, &measure, notes),
         measure,
     }))
+}
+
+/// The critical structures beside the visit's masks, whoever outlines its lesions.
+fn critical(source: &Source<'_>, id: VisitId, notes: &mut Vec<Note>) -> Vec<CriticalPlan> {
+    let patient = source.archive.join(&source.study.models.masks).join(out::safe_name(source.id));
+    critical::of_visit(&patient, &patient.join(id.to_string()), notes)
 }
 
 /// Whether a series holds an image, and is no outline, report or dose.

@@ -1,7 +1,7 @@
 //! Part of stage *measure*: the radiotherapy dose in every lesion of a visit.
 //!
-//! A dose is no outline: it adds mean, smallest, largest dose and D95 to a lesion's measurements. Which of several doses of one frame
-//! of reference is meant is never guessed. Source: DICOM PS3.3 C.8.8.3 (Dose Summation Type).
+//! A dose is no outline: it adds mean, smallest, largest dose, D95, D90, D98 and V20Gy to a lesion's measurements. Which of several
+//! doses of one frame of reference is meant is never guessed. Source: DICOM PS3.3 C.8.8.3 (Dose Summation Type).
 
 use std::path::{Path, PathBuf};
 
@@ -76,7 +76,7 @@ fn file_name(path: &Path) -> String {
 
 fn read_as(dose: &DoseVolume) -> String {
     format!(
-        "{}: mean, smallest and largest dose and D95 of every lesion, in Gy, are in the measurements; it outlines nothing",
+        "{}: mean, smallest and largest dose, D95, D90, D98 and V20Gy of every lesion are in the measurements; it outlines nothing",
         name_of(dose)
     )
 }

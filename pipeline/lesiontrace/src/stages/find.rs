@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::{DaySide, Purpose};
 use crate::source_record::SliceRecord;
+use crate::stages::critical::StructureDistances;
 use crate::stages::load::LoadedSeries;
 use crate::stages::marks::{Marked, Unmeasured};
 use crate::stages::measure::Sizes;
@@ -48,6 +49,9 @@ pub(crate) struct VisitFacts {
     pub(crate) zones: Vec<Instance>,
     /// Sizes of the lesions, in the same order.
     pub(crate) sizes: Vec<Sizes>,
+    /// How far lesions and zones lie from critical structures, by structure.
+    #[serde(default)]
+    pub(crate) critical: Vec<StructureDistances>,
     /// The organ cut to its box, if it was found.
     #[serde(with = "crate::observed::mask::optional")]
     pub(crate) organ: Option<imaging::Mask>,

@@ -9,6 +9,7 @@ use imaging::{Connectivity, Mask, Mm, Note, components, united};
 use oncology::tracking::LesionTrack;
 use oncology::{Date, LesionId, LesionKind, MarginRow};
 
+use crate::patient_axes::{anatomical, towards};
 use crate::stages::find::VisitFacts;
 use crate::stages::register::restate;
 use crate::stages::segment::{Instance, StageError};
@@ -119,21 +120,8 @@ fn shown(pair: &Pair, map: &imaging::margin::map::MarginMap) -> report::MarginMa
         n_sectors: N_SECTORS,
         smallest_mm: map.smallest.iter().map(|cell| cell.map(round)).collect(),
         thinnest: Some(map.thinnest),
-        thinnest_words: direction_words(map.thinnest),
+        thinnest_words: towards(map.thinnest),
     }
-}
-
-/// Parts of a direction that count less than this are not named: 0.4 is about 24° off.
-const NAMED_PART: f64 = 0.4;
-
-/// A unit vector (LPS) in words, its largest part first: `towards the feet and the left`.
-fn direction_words(direction: [f64; 3]) -> String {
-    const NAMES: [[&str; 2]; 3] = [["the right", "the left"], ["the front", "the back"], ["the feet", "the head"]];
-    let mut axes = [0, 1, 2];
-    axes.sort_by(|a, b| direction[*b].abs().total_cmp(&direction[*a].abs()));
-    let named = axes.iter().filter(|axis| direction[**axis].abs() >= NAMED_PART);
-    let words: Vec<&str> = named.map(|axis| NAMES[*axis][usize::from(direction[*axis] >= 0.0)]).collect();
-    format!("towards {}", words.join(" and "))
 }
 
 /// The tumour before ablation: all labels of the lesion at that visit, in the frame of that visit.
@@ -185,6 +173,13 @@ fn blank(patient_id: &str, pair: &Pair, visits: &[VisitFacts]) -> MarginRow {
         histogram_counts: String::new(),
         tumour_visit: visits[pair.before].id,
         zone_visit: visits[pair.after].id,
+        p1_mm: None,
+        p10_mm: None,
+        p50_mm: None,
+        residual_mm3: None,
+        residual_fraction: None,
+        thinnest_direction: String::new(),
+        residual_direction: String::new(),
     }
 }
 
@@ -218,12 +213,18 @@ fn row(
         verdict: verdict.verdict.label().to_owned(),
         reasons: reasons.join("; "),
         tumour_coverage: Some(round4(margin.tumour_coverage)),
+        residual_mm3: Some(round(margin.residual_volume.0)),
+        residual_fraction: Some(round4(1.0 - margin.tumour_coverage)),
+        thinnest_direction: margin.thinnest_direction().map(anatomical).unwrap_or_default(),
+        residual_direction: margin.residual_direction.map(anatomical).unwrap_or_default(),
         ..blank(patient_id, pair, visits)
     };
     if let Some(distribution) = &margin.distribution {
         let fractions = distribution.fractions();
         row.min_margin_mm = Some(round(distribution.min().0));
-        row.p5_mm = Some(round(distribution.percentile(5.0).0));
+        let percentile = |percent: f64| Some(round(distribution.percentile(percent).0));
+        (row.p1_mm, row.p5_mm) = (percentile(1.0), percentile(5.0));
+        (row.p10_mm, row.p50_mm) = (percentile(10.0), percentile(50.0));
         row.frac_lt0 = Some(round4(fractions.lt0));
         row.frac_0_5 = Some(round4(fractions.from_0_to_5));
         row.frac_5_10 = Some(round4(fractions.from_5_to_10));
@@ -236,16 +237,4 @@ fn row(
 
 fn round4(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
-}
-
-#[cfg(test)]
-mod tests {
-    use super::direction_words;
-
-    #[test]
-    fn directions_are_those_of_the_patient() {
-        assert_eq!(direction_words([0.0, 0.0, -1.0]), "towards the feet");
-        assert_eq!(direction_words([-0.6, 0.1, 0.79]), "towards the head and the right");
-        assert_eq!(direction_words([0.577, 0.578, 0.576]), "towards the back and the left and the head");
-    }
 }

@@ -6,6 +6,7 @@ use imaging::{
     components, lesion_diameters, resample, smooth_planar_diameters,
 };
 use oncology::Evaluable;
+use oncology::measure::metabolic_volume::{MetabolicVolumes, metabolic_volumes};
 use oncology::measure::suv_peak::suv_peak;
 use oncology::measure::uptake::{hottest, voxels_of};
 use oncology::measure::viable::{liver_reference, viable};
@@ -58,6 +59,9 @@ pub(crate) struct Sizes {
     /// Highest mean uptake in 1 cm³.
     #[serde(default = "not_yet")]
     pub(crate) suv_peak: Evaluable<f64>,
+    /// Mean uptake, metabolic volumes and glycolysis.
+    #[serde(default = "no_volumes_yet")]
+    pub(crate) metabolic: Evaluable<MetabolicVolumes>,
     /// Radiotherapy dose; `None` at a visit without one.
     pub(crate) dose: Option<LesionDose>,
     /// Why no size holds: the lesion may go on where slices are missing; `None` when it does not touch the image's ends.
@@ -88,9 +92,15 @@ fn further_pieces(mask: &Mask) -> Vec<PlanarDiameters> {
     found.into_iter().skip(1).filter(|part| part.long_axis.length().0 >= LEAST_FRAGMENT.0).collect()
 }
 
-/// Of what earlier versions did not measure.
+/// Why what earlier versions did not measure has no number.
+pub(crate) const NOT_YET: &str = "not measured by the version that read this image; run the patient again";
+
 fn not_yet() -> Evaluable<f64> {
-    Evaluable::not("not measured by the version that read this image; run the patient again")
+    Evaluable::not(NOT_YET)
+}
+
+fn no_volumes_yet() -> Evaluable<MetabolicVolumes> {
+    Evaluable::not(NOT_YET)
 }
 
 /// The arterial phase with its reference, ready to measure viable tumour.
@@ -177,7 +187,7 @@ fn sizes(
         let k = k.round();
         (k >= 0.0 && k < measured.image.shape().nk as f64).then_some(k as usize)
     });
-    let (suv_max, suv_peak) = uptake(lesion, pet);
+    let (suv_max, suv_peak, metabolic) = uptake(lesion, pet);
     Sizes {
         label: lesion.label,
         planar: planar.map_or_else(|| Evaluable::not("the lesion's mask is empty"), Evaluable::Value),
@@ -192,21 +202,29 @@ fn sizes(
         },
         suv_max,
         suv_peak,
+        metabolic,
         dose: None,
         cut: None,
     }
 }
 
-/// SUVmax and SUVpeak.
-fn uptake(lesion: &Instance, pet: Option<&LoadedSeries>) -> (Evaluable<f64>, Evaluable<f64>) {
+/// SUVmax, SUVpeak, and mean uptake with metabolic volumes.
+type Uptake = (Evaluable<f64>, Evaluable<f64>, Evaluable<MetabolicVolumes>);
+
+fn uptake(lesion: &Instance, pet: Option<&LoadedSeries>) -> Uptake {
     let voxels = match pet {
         None => Evaluable::not("no PET at this visit"),
         Some(pet) if pet.unit == "SUVbw" => voxels_of(&pet.image, &lesion.mask).map(|voxels| (&pet.image, voxels)),
         Some(pet) => Evaluable::not(format!("the PET holds {}, not SUVbw", pet.unit)),
     };
     match voxels {
-        Evaluable::Value((pet, voxels)) => (Evaluable::Value(hottest(pet, &voxels)), suv_peak(pet, voxels)),
-        Evaluable::NotEvaluable(reason) => (Evaluable::not(reason.clone()), Evaluable::not(reason)),
+        Evaluable::Value((pet, voxels)) => {
+            let volumes = metabolic_volumes(pet, &voxels, mask_volume(&lesion.mask));
+            (hottest(pet, &voxels), suv_peak(pet, voxels), volumes)
+        }
+        Evaluable::NotEvaluable(reason) => {
+            (Evaluable::not(reason.clone()), Evaluable::not(reason.clone()), Evaluable::not(reason))
+        }
     }
 }
 

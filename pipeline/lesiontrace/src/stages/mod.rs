@@ -3,6 +3,7 @@
 
 pub(crate) mod assess;
 pub(crate) mod bare_scans;
+pub(crate) mod critical;
 pub(crate) mod display;
 pub(crate) mod dose;
 pub(crate) mod find;
@@ -45,11 +46,11 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
     Stage { name: "segment", version: 5 },
     Stage { name: "register", version: 5 },
-    Stage { name: "measure", version: 7 },
+    Stage { name: "measure", version: 8 },
     Stage { name: "track", version: 8 },
-    Stage { name: "margin", version: 6 },
+    Stage { name: "margin", version: 7 },
     Stage { name: "assess", version: 8 },
-    Stage { name: "report", version: 6 },
+    Stage { name: "report", version: 7 },
 ];
 
 /// A stage with its version, for keys of what it made.

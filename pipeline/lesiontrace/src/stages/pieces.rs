@@ -2,7 +2,9 @@
 //!
 //! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.4.2: when a non-nodal lesion fragments, the longest diameters of the fragments are
 //! added. Of a node, of which that is not said, the piece with the larger short axis counts. Volumes and areas are added, of uptake
-//! the hottest piece counts. Edge case: a piece that cannot be measured leaves the lesion without a number.
+//! the hottest piece counts, of distances from critical structures the nearest; volumes above a share of each piece's own SUVmax are
+//! not added. The bands of added numbers are added, one that counts keeps its own. Edge case: a piece that cannot be measured leaves
+//! the lesion without a number.
 
 use imaging::Note;
 use oncology::lesion::LesionKind;
@@ -10,6 +12,9 @@ use oncology::{Exact, MeasurementRow};
 
 /// What marks the row of a single piece: `long_axis_piece_2`.
 pub(crate) const OF_PIECE: &str = "_piece_";
+
+/// What begins the names of distances from critical structures.
+const DISTANCE: &str = "distance_";
 
 /// The diameter that counts of a lesion in pieces; `None` without a piece.
 pub(crate) fn diameter(kind: LesionKind, pieces: &[Exact]) -> Option<Exact> {
@@ -52,6 +57,7 @@ fn one_row(kind: LesionKind, name: &str, pieces: &[Vec<MeasurementRow>]) -> Opti
         rows.iter().filter_map(|row| Some((*row, Exact::from_image(row.value?)?))).collect();
     let values: Vec<Exact> = known.iter().map(|(_, value)| *value).collect();
     let largest = known.iter().rev().max_by_key(|(_, value)| *value).map(|(row, _)| *row);
+    let smallest = known.iter().min_by_key(|(_, value)| *value).map(|(row, _)| *row);
     let n = pieces.len();
     let (row, value, how) = match name {
         "long_axis" | "short_axis" | "viable_long_axis" | "viable_short_axis" if kind == LesionKind::Node => {
@@ -63,24 +69,49 @@ fn one_row(kind: LesionKind, name: &str, pieces: &[Vec<MeasurementRow>]) -> Opti
         | "viable_short_axis"
         | "viable_cross_product"
         | "volume"
-        | "viable_volume" => (*rows.first()?, Some(values.iter().copied().sum()), "added"),
+        | "viable_volume"
+        | "mtv_suv4"
+        | "tlg_suv4" => (*rows.first()?, Some(values.iter().copied().sum()), "added"),
         "max_3d_diameter" | "suv_max" | "suv_peak" | "sul_peak" | "dose_max" => {
             (largest?, values.iter().copied().max(), "the largest counts")
         }
-        "dose_min" => (*rows.first()?, values.iter().copied().min(), "the smallest counts"),
+        distance if distance == "dose_min" || distance.starts_with(DISTANCE) => {
+            (smallest?, values.iter().copied().min(), "the smallest counts")
+        }
         _ => (*rows.first()?, None, ""),
     };
     let told: Vec<String> = values.iter().map(Exact::to_string).collect();
     let in_pieces = format!("in {n} pieces: {} {}, {how}", told.join(" + "), row.unit);
-    let is_one_place = how == "the largest counts";
+    let is_one_place = matches!(how, "the largest counts" | "the smallest counts");
+    let [low, high] = match how {
+        "added" => [|row: &MeasurementRow| row.low, |row: &MeasurementRow| row.high].map(|end| summed(&rows, end)),
+        // That of the piece that counts.
+        _ => [row.low, row.high].map(|end| end.filter(|_| value.is_some())),
+    };
+    let not_joined = match name {
+        "mtv_41pct" | "mtv_50pct" | "tlg_41pct" | "tlg_50pct" => format!(
+            "in {n} pieces ({} {}), each from a share of its own SUVmax on: what was cut at different uptakes is not added",
+            told.join(" and "),
+            row.unit
+        ),
+        _ => format!("in {n} pieces, whose {name} are not joined"),
+    };
     Some(MeasurementRow {
         value: value.map(Exact::to_f64),
+        low,
+        high,
         evaluable: value.is_some(),
-        reason: if value.is_some() { in_pieces } else { format!("in {n} pieces, whose {name} are not joined") },
+        reason: if value.is_some() { in_pieces } else { not_joined },
         caliper_lps_mm: if is_one_place { row.caliper_lps_mm.clone() } else { String::new() },
         sop_instance_uid: if is_one_place { row.sop_instance_uid.clone() } else { String::new() },
         ..row.clone()
     })
+}
+
+/// One end of the pieces' bands, added as their values are: an outline drawn too wide is too wide on each of them. `None` where a piece
+/// has no band.
+fn summed(rows: &[&MeasurementRow], end: impl Fn(&MeasurementRow) -> Option<f64>) -> Option<f64> {
+    rows.iter().map(|row| Exact::from_image(end(row)?)).sum::<Option<Exact>>().map(Exact::to_f64)
 }
 
 fn of<'a>(piece: &'a [MeasurementRow], name: &str) -> Option<&'a MeasurementRow> {
@@ -90,7 +121,7 @@ fn of<'a>(piece: &'a [MeasurementRow], name: &str) -> Option<&'a MeasurementRow>
 /// The diameters of each piece with their calipers, numbered from 1.
 fn diameters(pieces: &[Vec<MeasurementRow>]) -> Vec<MeasurementRow> {
     let numbered = pieces.iter().enumerate().flat_map(|(n, piece)| piece.iter().map(move |row| (n + 1, row)));
-    let diameters = numbered.filter(|(_, row)| !row.caliper_lps_mm.is_empty());
+    let diameters = numbered.filter(|(_, row)| !row.caliper_lps_mm.is_empty() && !row.quantity.starts_with(DISTANCE));
     diameters
         .map(|(n, row)| MeasurementRow { quantity: format!("{}{OF_PIECE}{n}", row.quantity), ..row.clone() })
         .collect()
@@ -167,6 +198,63 @@ mod tests {
         keys.sort_unstable();
         keys.dedup();
         assert_eq!(keys.len(), rows.len(), "one row is one thing");
+    }
+
+    #[test]
+    fn bands_are_added_with_the_sizes_and_one_that_counts_keeps_its_own() {
+        let banded = |quantity: &str, value: f64, reach: f64| MeasurementRow {
+            low: Some(value - reach),
+            high: Some(value + reach),
+            ..row(quantity, Some(value), "")
+        };
+        let pieces = [
+            vec![
+                banded("long_axis", 18.0, 0.5),
+                banded("dose_min", 7.0, 0.25),
+                banded("dose_d95", 7.0, 0.25),
+                banded("distance_bowel", 8.0, 0.5),
+            ],
+            vec![
+                banded("long_axis", 12.0, 0.75),
+                banded("dose_min", 5.0, 0.5),
+                banded("dose_d95", 7.0, 0.25),
+                banded("distance_bowel", 4.0, 0.75),
+            ],
+        ];
+        let band = |rows: &[MeasurementRow], quantity: &str| {
+            let row = of(rows, quantity).unwrap();
+            (row.value, row.low, row.high)
+        };
+        let rows = join(LesionKind::Lesion, &pieces);
+        assert_eq!(band(&rows, "long_axis"), (Some(30.0), Some(28.75), Some(31.25)));
+        assert_eq!(band(&rows, "dose_min"), (Some(5.0), Some(4.5), Some(5.5)));
+        assert_eq!(band(&rows, "distance_bowel"), (Some(4.0), Some(3.25), Some(4.75)), "the nearest piece's");
+        assert_eq!(band(&rows, "dose_d95"), (None, None, None), "no number has no band");
+        let rows = join(LesionKind::Node, &pieces);
+        assert_eq!(band(&rows, "long_axis"), (Some(18.0), Some(17.5), Some(18.5)));
+        let [mut first, second] = pieces;
+        first[0].low = None;
+        let rows = join(LesionKind::Lesion, &[first, second]);
+        assert_eq!(band(&rows, "long_axis"), (Some(30.0), None, Some(31.25)), "one end of one piece is unknown");
+    }
+
+    #[test]
+    fn uptake_above_one_threshold_is_added_and_above_shares_of_different_maxima_it_is_not() {
+        let piece = |suv4: f64, share: f64| {
+            vec![
+                row("long_axis", Some(12.0), ""),
+                row("mtv_suv4", Some(suv4), ""),
+                row("tlg_suv4", Some(2.0 * suv4), ""),
+                row("mtv_41pct", Some(share), ""),
+            ]
+        };
+        let rows = join(LesionKind::Lesion, &[piece(900.0, 1200.0), piece(0.0, 300.0)]);
+        assert_eq!((value(&rows, "mtv_suv4"), value(&rows, "tlg_suv4")), (Some(900.0), Some(1800.0)));
+        let share = of(&rows, "mtv_41pct").unwrap();
+        assert!(
+            !share.evaluable && share.reason.contains("1200 and 300") && share.reason.contains("not added"),
+            "{share:?}"
+        );
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! Lesions and measurements as table rows.
 
+use imaging::chord_band::half_width;
 use imaging::diameter::mask_centroid;
 use imaging::{Chord, Mask, Mm3, PlanarDiameters, united};
 use oncology::criteria::CriterionResult;
-use oncology::measure::dose::DoseStatistics;
 use oncology::reads::ReaderAxes;
 use oncology::tracking::{LesionTrack, Sighting};
 use oncology::{Days, Evaluable, LesionRow, LesionState, MeasurementRow};
 
 use crate::out;
-use crate::stages::dose::LesionDose;
 use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::measure::Sizes;
-use crate::stages::pet::PetFacts;
 use crate::stages::pieces;
 use crate::stages::track::Tracked;
+
+mod distance_rows;
+mod dose_rows;
+mod uptake_rows;
 
 /// A tracking UID under the UUID-derived root 2.25, from patient and what names a thing of this patient, so that the same thing always
 /// gets the same one.
@@ -85,20 +87,26 @@ pub(crate) fn measurements(patient_id: &str, visits: &[VisitFacts], tracked: &Tr
             let drawn = tracked.reviewed.axes.get(&(*n, track.id.clone()));
             let own = of_sighting(patient_id, track, sighting, visits, *n);
             rows.extend(with_readers_axes(own, drawn, &visits[*n]));
+            if let Some(labels) = tracked.zones.get(&(*n, track.id.clone())) {
+                let blank = blank(patient_id, track, sighting, visits, *n);
+                let blank = MeasurementRow { reason: String::new(), ..blank };
+                rows.extend(distance_rows::of_zones(&blank, labels, &visits[*n]));
+            }
         }
     }
     rows
 }
 
-fn of_sighting(
+/// A row of a lesion at a visit without a number.
+fn blank(
     patient_id: &str,
     track: &LesionTrack,
     sighting: &Sighting,
     visits: &[VisitFacts],
     n: usize,
-) -> Vec<MeasurementRow> {
+) -> MeasurementRow {
     let visit = &visits[n];
-    let blank = MeasurementRow {
+    MeasurementRow {
         patient_id: patient_id.to_owned(),
         lesion_id: track.id.to_string(),
         date: visit.date(),
@@ -116,7 +124,18 @@ fn of_sighting(
         caliper_lps_mm: String::new(),
         sop_instance_uid: String::new(),
         visit: visit.id,
-    };
+    }
+}
+
+fn of_sighting(
+    patient_id: &str,
+    track: &LesionTrack,
+    sighting: &Sighting,
+    visits: &[VisitFacts],
+    n: usize,
+) -> Vec<MeasurementRow> {
+    let visit = &visits[n];
+    let blank = blank(patient_id, track, sighting, visits, n);
     match sighting.state {
         LesionState::Absent => {
             vec![MeasurementRow { value: Some(0.0), evaluable: true, method: "absent".to_owned(), ..blank }]
@@ -157,7 +176,7 @@ fn with_readers_axes(
             method: READER.to_owned(),
             reason: String::new(),
             sop_instance_uid: sop,
-            ..diameter(&blank, quantity, &chord)
+            ..axis(&blank, quantity, &chord, visit)
         };
         match rows.iter().position(|own| own.quantity == quantity) {
             Some(own) => rows[own] = row,
@@ -181,7 +200,7 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
         Evaluable::Value(planar) => {
             let sop = sizes.slice_k.and_then(|k| visit.measured.sop_instance_uids.get(k)).cloned().unwrap_or_default();
             for (quantity, chord) in [("long_axis", planar.long_axis), ("short_axis", planar.short_axis)] {
-                rows.push(MeasurementRow { sop_instance_uid: sop.clone(), ..diameter(blank, quantity, &chord) });
+                rows.push(MeasurementRow { sop_instance_uid: sop.clone(), ..axis(blank, quantity, &chord, visit) });
             }
         }
     }
@@ -191,10 +210,11 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
         rows.extend(viable(blank, &sizes.viable, arterial));
     }
     if let Some(pet) = &visit.pet {
-        let uptake = uptake(blank, sizes, visit.pet_facts.as_ref());
+        let uptake = uptake_rows::rows(blank, sizes, visit.pet_facts.as_ref());
         rows.extend(uptake.into_iter().map(|row| MeasurementRow { series_role: pet.role.clone(), ..row }));
     }
-    rows.extend(sizes.dose.iter().flat_map(|dose| doses(blank, dose)));
+    rows.extend(distance_rows::of_lesion(blank, label, visit));
+    rows.extend(sizes.dose.iter().flat_map(|dose| dose_rows::rows(blank, dose)));
     rows
 }
 
@@ -207,7 +227,7 @@ fn fragments(sizes: &Sizes, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<V
         let axes = [("long_axis", planar.long_axis), ("short_axis", planar.short_axis)];
         let row = |(quantity, chord): (&str, Chord)| MeasurementRow {
             sop_instance_uid: sop.clone(),
-            ..diameter(blank, quantity, &chord)
+            ..axis(blank, quantity, &chord, visit)
         };
         axes.map(row).to_vec()
     };
@@ -215,33 +235,6 @@ fn fragments(sizes: &Sizes, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<V
         return Vec::new();
     }
     sizes.further_pieces.iter().map(rows).collect()
-}
-
-/// SUVmax, SUVpeak, and the latter by lean body mass.
-fn uptake(blank: &MeasurementRow, sizes: &Sizes, pet: Option<&PetFacts>) -> Vec<MeasurementRow> {
-    let mut rows = vec![
-        number(blank, "suv_max", "SUVbw", "hottest voxel", &sizes.suv_max),
-        number(blank, "suv_peak", "SUVbw", "highest mean of 1 cm³", &sizes.suv_peak),
-    ];
-    if let Some(pet) = pet {
-        let method = format!("highest mean of 1 cm³, lean body mass by {}", pet.formula());
-        rows.push(number(blank, "sul_peak", "SUL", &method, &pet.sul(&sizes.suv_peak)));
-    }
-    rows
-}
-
-/// Mean, smallest and largest dose and D95.
-fn doses(blank: &MeasurementRow, dose: &LesionDose) -> Vec<MeasurementRow> {
-    let row = |quantity: &str, of: fn(&DoseStatistics) -> f64| {
-        let value = dose.statistics.clone().map(|found| of(&found));
-        MeasurementRow { series_role: "dose".to_owned(), ..number(blank, quantity, "Gy", &dose.method, &value) }
-    };
-    vec![
-        row("dose_mean", |found| found.mean_gy),
-        row("dose_min", |found| found.min_gy),
-        row("dose_max", |found| found.max_gy),
-        row("dose_d95", |found| found.d95_gy),
-    ]
 }
 
 fn viable(
@@ -292,14 +285,27 @@ fn cross_product(blank: &MeasurementRow, long: &Chord, across: &Chord) -> Measur
     }
 }
 
-fn diameter(blank: &MeasurementRow, quantity: &str, chord: &Chord) -> MeasurementRow {
+/// A long or short axis on the measured series, with its band: a voxel of that series along the chord, less and more.
+fn axis(blank: &MeasurementRow, quantity: &str, chord: &Chord, visit: &VisitFacts) -> MeasurementRow {
+    let row = diameter(blank, quantity, chord);
+    let reach = half_width(chord, &visit.measured.grid).0;
+    let ends = row.value.map(|value| [(value - reach).max(0.0), value + reach].map(hundredth));
+    MeasurementRow { low: ends.map(|[low, _]| low), high: ends.map(|[_, high]| high), ..row }
+}
+
+/// Its ends, LPS mm.
+fn caliper(chord: &Chord) -> String {
     let at = |p: [f64; 3]| p.map(|v| format!("{v:.2}")).join(" ");
+    format!("{}; {}", at(chord.start.to_array()), at(chord.end.to_array()))
+}
+
+fn diameter(blank: &MeasurementRow, quantity: &str, chord: &Chord) -> MeasurementRow {
     MeasurementRow {
         quantity: quantity.to_owned(),
         value: oncology::Exact::from_image(chord.length().0).map(oncology::Exact::to_f64),
         evaluable: true,
         method: "sub-voxel outline of the mask in one slice".to_owned(),
-        caliper_lps_mm: format!("{}; {}", at(chord.start.to_array()), at(chord.end.to_array())),
+        caliper_lps_mm: caliper(chord),
         ..blank.clone()
     }
 }

@@ -77,6 +77,31 @@ fn two_balls_have_their_smallest_margin_where_they_are_closest() {
     assert!(number(&sure["interval_mm"][0]) > 4.0 && number(&sure["interval_mm"][0]) < number(&sure["min_margin_mm"]));
     let shares: f64 = ["lt0", "0_5", "5_10", "ge10"].iter().map(|bin| number(&sure["area_fraction"][*bin])).sum();
     assert!((shares - 1.0).abs() < 1e-9, "{shares}");
+    // Thinnest opposite to where the zone's centre lies, 2 mm to the patient's left.
+    assert_eq!((sure["thinnest_direction"].as_str(), sure["method"].as_str()), (Some("right"), Some("sub_voxel")));
+    assert!(sure["residual_direction"]["not_evaluable"].is_string());
+    for (preset, success) in [("narayanan2024", true), ("default", true)] {
+        let by = [&call[..], &["--preset", preset]].concat();
+        assert_eq!(json(&by)["technical_success"], success, "6 mm are more than 4");
+    }
+    let strict = [
+        "margin",
+        "--tumour",
+        &tumour,
+        "--ablation",
+        &zone,
+        "--threshold-mm",
+        "7",
+        "--preset",
+        "narayanan2024",
+        "--json",
+    ];
+    assert_eq!(json(&strict)["technical_success"], false, "6 mm are not more than 7");
+    let voxels = json(&[&call[..], &["--qam-compat"]].concat());
+    // Between the centres of border voxels, which lie inside both surfaces.
+    assert!((4.5..6.0).contains(&number(&voxels["min_margin_mm"])), "{voxels}");
+    assert_eq!((voxels["method"].as_str(), voxels["verdict"].as_str()), (Some("qam_compat"), Some("not_reportable")));
+    assert_eq!(number(&voxels["tumour_coverage"]), 1.0);
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod calls;
 #[path = "../files/cohort.rs"]
 mod cohort;
 mod cohort_files;
+mod critical_structures;
 mod drawn_otherwise;
 mod frozen_analysis;
 mod known_studies;

@@ -50,6 +50,17 @@ fn uptake_falls_goes_and_comes_back_while_sizes_stay() {
         assert!((found / (8.0 * factor) - 1.0).abs() < 0.1, "{max:?}");
     }
     assert!(peak.iter().zip(&max).all(|(peak, max)| peak < max && *peak > 0.75 * max), "{peak:?} {max:?}");
+    let [mean, share, glycolysis, fixed] =
+        ["suv_mean", "mtv_41pct", "tlg_41pct", "mtv_suv4"].map(|name| values(&result, "L3", name));
+    for n in 0..4 {
+        let above = 1000.0 * glycolysis[n] / share[n];
+        assert!(
+            above >= 0.41 * max[n] - 0.01 && above <= max[n] && mean[n] < above + 0.01,
+            "{n}: {above} {mean:?} {max:?}"
+        );
+    }
+    // A ball of 30 mm, which the outline holds: 14.1 ml, from SUV 4.0 on nearly all of it at first and nothing at the third visit.
+    assert!((10e3..15e3).contains(&fixed[0]) && fixed[2] == 0.0 && fixed[3] > 10e3, "{fixed:?}");
     let references = result["pet_references"].as_array().unwrap();
     assert_eq!((peak.len(), lean.len(), references.len()), (4, 4, 4));
     for ((row, peak), lean) in references.iter().zip(&peak).zip(&lean) {

@@ -1,7 +1,8 @@
 //! SUVpeak: the largest mean uptake in a sphere of 1 cm³ centred at a voxel of the lesion.
 //!
 //! Source: Wahl et al. 2009 (PERCIST), a sphere of 1 cm³; voxels count by the part of them that lies inside the sphere. The
-//! sphere may reach beyond the lesion, but not beyond the image: such a centre is left out.
+//! sphere may reach beyond the lesion, but not beyond the image nor over voxels without a number: what it holds there is unknown.
+//! Were that as hot as the lesion's hottest voxel, and its mean then above all others, the peak may lie there and is not evaluable.
 
 use imaging::{Grid, Index3, Volume};
 
@@ -23,10 +24,46 @@ struct Part {
 /// The largest mean over 1 cm³ round any of a lesion's voxels; these are indices of the image.
 pub fn suv_peak(image: &Volume<f32>, lesion: impl IntoIterator<Item = Index3>) -> Evaluable<f64> {
     let sphere = sphere(image.grid());
-    let means = lesion.into_iter().filter_map(|centre| mean_around(image, centre, &sphere));
-    match means.reduce(f64::max) {
-        Some(peak) => Evaluable::Value(peak),
-        None => Evaluable::not("at no voxel of the lesion does a sphere of 1 cm³ lie wholly inside the image"),
+    let centres: Vec<Index3> = lesion.into_iter().collect();
+    let uptake = centres.iter().filter_map(|at| image.get(*at)).map(|suv| f64::from(*suv));
+    let hottest = uptake.filter(|suv| suv.is_finite()).fold(f64::NEG_INFINITY, f64::max);
+    let (mut peak, mut unseen) = (None::<f64>, None::<(f64, &Seen)>);
+    let around: Vec<Seen> = centres.iter().map(|centre| seen_around(image, *centre, &sphere)).collect();
+    for seen in &around {
+        if seen.is_whole() {
+            peak = Some(peak.map_or(seen.sum / seen.weight, |peak| peak.max(seen.sum / seen.weight)));
+        } else {
+            let at_most = (seen.sum + (seen.whole - seen.weight) * hottest) / seen.whole;
+            if unseen.is_none_or(|(most, _)| at_most > most) {
+                unseen = Some((at_most, seen));
+            }
+        }
+    }
+    match (peak, unseen) {
+        (Some(peak), None) => Evaluable::Value(peak),
+        (Some(peak), Some((at_most, _))) if at_most <= peak => Evaluable::Value(peak),
+        (_, Some((_, seen))) => Evaluable::not(seen.why()),
+        (None, None) => Evaluable::not("the lesion has no voxel in the PET"),
+    }
+}
+
+/// What of a sphere the image shows.
+struct Seen {
+    sum: f64,
+    weight: f64,
+    /// Weight of the whole sphere.
+    whole: f64,
+    leaves_image: bool,
+}
+
+impl Seen {
+    fn is_whole(&self) -> bool {
+        self.weight >= self.whole
+    }
+
+    fn why(&self) -> String {
+        let end = if self.leaves_image { "leaves the image" } else { "holds voxels without a number" };
+        format!("the sphere of 1 cm³ that may be the hottest {end}: what is there is unknown")
     }
 }
 
@@ -78,19 +115,27 @@ fn distance_mm(rows: &[[f64; 4]; 4], step: [f64; 3]) -> f64 {
     (squared(&rows[0]) + squared(&rows[1]) + squared(&rows[2])).sqrt()
 }
 
-fn mean_around(image: &Volume<f32>, centre: Index3, sphere: &[Part]) -> Option<f64> {
-    let (mut sum, mut weights) = (0.0, 0.0);
+fn seen_around(image: &Volume<f32>, centre: Index3, sphere: &[Part]) -> Seen {
+    let mut seen = Seen { sum: 0.0, weight: 0.0, whole: 0.0, leaves_image: false };
     for part in sphere {
-        let along = |at: usize, offset: i64| usize::try_from(at as i64 + offset).ok();
-        let at = Index3 {
-            i: along(centre.i, part.offset[0])?,
-            j: along(centre.j, part.offset[1])?,
-            k: along(centre.k, part.offset[2])?,
-        };
-        sum += part.weight * f64::from(*image.get(at)?);
-        weights += part.weight;
+        seen.whole += part.weight;
+        match uptake_at(image, centre, part.offset) {
+            None => seen.leaves_image = true,
+            Some(suv) if suv.is_finite() => {
+                seen.sum += part.weight * f64::from(suv);
+                seen.weight += part.weight;
+            }
+            Some(_) => {}
+        }
     }
-    Some(sum / weights)
+    seen
+}
+
+/// The value some voxels away; `None` beyond the image.
+fn uptake_at(image: &Volume<f32>, centre: Index3, offset: [i64; 3]) -> Option<f32> {
+    let along = |at: usize, offset: i64| usize::try_from(at as i64 + offset).ok();
+    let at = Index3 { i: along(centre.i, offset[0])?, j: along(centre.j, offset[1])?, k: along(centre.k, offset[2])? };
+    image.get(at).copied()
 }
 
 #[cfg(test)]
@@ -123,6 +168,32 @@ mod tests {
     fn a_sphere_beyond_the_image_is_not_evaluable() {
         let corner = Index3 { i: 0, j: 4, k: 4 };
         let image = Volume::from_fn(grid(9), |_| 1.0);
-        assert!(suv_peak(&image, [corner]).reason().is_some());
+        assert!(suv_peak(&image, [corner]).reason().unwrap().contains("leaves the image"));
+    }
+
+    #[test]
+    fn what_is_not_shown_leaves_a_peak_only_where_it_cannot_be_hotter() {
+        // A row of voxels to the image's end at i = 0, hottest at `hot`.
+        let lesion = || (0..6).map(|i| Index3 { i, j: 4, k: 4 });
+        let at = |hot: usize, nan: Option<Index3>| {
+            let image = Volume::from_fn(grid(9), |at| match at {
+                at if Some(at) == nan => f32::NAN,
+                Index3 { i, j: 4, k: 4 } if i == hot => 30.0,
+                at => {
+                    if at.i.abs_diff(hot) < 2 {
+                        10.0
+                    } else {
+                        0.5
+                    }
+                }
+            });
+            suv_peak(&image, lesion())
+        };
+        assert!(at(0, None).reason().unwrap().contains("leaves the image"));
+        assert!(*at(5, None).value().unwrap() > 5.0, "hot far from the end: what is cut off there is colder");
+        let beside = Some(Index3 { i: 5, j: 5, k: 4 });
+        assert!(at(5, beside).reason().unwrap().contains("without a number"));
+        let afar = Some(Index3 { i: 8, j: 8, k: 8 });
+        assert_eq!(at(5, afar), at(5, None));
     }
 }

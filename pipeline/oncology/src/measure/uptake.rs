@@ -2,11 +2,12 @@
 //!
 //! Definition: SUVmax is the value of the hottest voxel of the lesion (criteria conventions §4.2). A voxel is the lesion's when its
 //! centre lies inside the outline; of a lesion so small that it holds none, the voxel in which its middle lies. Edge cases: a
-//! lesion outside the PET's field of view is not evaluable.
+//! lesion outside the PET's field of view is not evaluable, nor is one with a voxel that holds no number.
 
 use imaging::diameter::mask_centroid;
 use imaging::{Affine, Index3, Mask, Volume, resample};
 
+use super::metabolic_volume::without_number;
 use crate::evaluable::Evaluable;
 
 /// The PET's voxels of a lesion outlined in another image of the same frame of reference.
@@ -41,9 +42,13 @@ fn voxel_of_middle(pet: &Volume<f32>, lesion: &Mask) -> Option<Index3> {
     pet.get(at).is_some().then_some(at)
 }
 
-/// SUVmax: the hottest of a lesion's voxels, of which there is at least one; the PET's values are SUVbw.
-pub fn hottest(pet: &Volume<f32>, voxels: &[Index3]) -> f64 {
-    voxels.iter().map(|at| f64::from(*pet.at(*at))).fold(f64::NEG_INFINITY, f64::max)
+/// SUVmax: the hottest of a lesion's voxels; the PET's values are SUVbw. Not evaluable where one of them holds no number.
+pub fn hottest(pet: &Volume<f32>, voxels: &[Index3]) -> Evaluable<f64> {
+    let uptake: Vec<f64> = voxels.iter().map(|at| f64::from(*pet.at(*at))).collect();
+    match without_number(&uptake) {
+        Some(reason) => Evaluable::NotEvaluable(reason),
+        None => Evaluable::Value(uptake.into_iter().fold(f64::NEG_INFINITY, f64::max)),
+    }
 }
 
 #[cfg(test)]
@@ -59,7 +64,10 @@ mod tests {
     }
 
     fn suv_max(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
-        voxels_of(pet, lesion).map(|voxels| hottest(pet, &voxels))
+        match voxels_of(pet, lesion) {
+            Evaluable::Value(voxels) => hottest(pet, &voxels),
+            Evaluable::NotEvaluable(reason) => Evaluable::NotEvaluable(reason),
+        }
     }
 
     #[test]

@@ -201,6 +201,13 @@ fn margin() -> MarginRow {
         ),
         tumour_visit: DATES[0].0.parse().unwrap(),
         zone_visit: DATES[1].0.parse().unwrap(),
+        p1_mm: Some(-0.3),
+        p10_mm: Some(1.6),
+        p50_mm: Some(6.1),
+        residual_mm3: Some(84.0),
+        residual_fraction: Some(0.006),
+        thinnest_direction: text("right cranial"),
+        residual_direction: String::new(),
     }
 }
 

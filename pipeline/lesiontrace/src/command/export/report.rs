@@ -273,7 +273,9 @@ fn unit(unit: &str) -> Code {
         "mm3" => ("mm3", "cubic millimeter"),
         "SUL" => ("{SUVlbm}g/ml", "Standardized Uptake Value lean body mass"),
         "SUVbw" => ("{SUVbw}g/ml", "Standardized Uptake Value body weight"),
+        "SUVbw*ml" => ("{SUVbw}g", "Standardized Uptake Value body weight times milliliter"),
         "Gy" => ("Gy", "Gray"),
+        "%" => ("%", "percent"),
         "HU" => ("[hnsf'U]", "Hounsfield unit"),
         other => (other, other),
     };

@@ -56,6 +56,7 @@ fn visit(measure: SeriesPlan, has_masks: bool) -> VisitPlan {
         pet: None,
         masks,
         doses: Vec::new(),
+        critical: Vec::new(),
         marks: Vec::new(),
         shortened: None,
         second_choice: None,
