@@ -11,6 +11,7 @@ mod inverse;
 mod kept_field;
 mod lattice;
 mod lesion_core;
+mod likeness;
 mod local_motion;
 mod normalised;
 mod proof;
