@@ -134,8 +134,8 @@ mod tests {
         let long = Lattice { n: [13, 2, 3], ..lattice() };
         for lattice in [lattice(), long] {
             let bending = Bending::of(&lattice);
-            for affine in [|p: Vector3<f64>| p.y - 0.3 * p.x, |p| 2.0 + p.z, |p| p.x + p.y] {
-                let values: Vec<f64> = (0..lattice.n_nodes()).map(|n| affine(lattice.at(n))).collect();
+            for slope in [Vector3::new(-0.3, 1.0, 0.0), Vector3::z(), Vector3::new(1.0, 1.0, 0.0)] {
+                let values: Vec<f64> = (0..lattice.n_nodes()).map(|n| 2.0 + slope.dot(&lattice.at(n))).collect();
                 assert!(bending.bend(&values).iter().all(|v| v.abs() < 1e-10));
             }
         }

@@ -1,5 +1,7 @@
 //! The search for the displacement: coarse to fine, linearise, step, hold the lesions stiff.
 
+use std::sync::Arc;
+
 use nalgebra::Vector3;
 use rayon::prelude::*;
 
@@ -89,7 +91,7 @@ pub(super) fn solve(
     let mut found = Displacement { values: vec![Vector3::zeros(); coarse.n_nodes()], lattice: coarse };
     for level in 0..n_levels {
         found = found.on(Lattice::around(bounds, NODES_MM[level], RIM_MM));
-        let moving = of_moving(prepared, level);
+        let moving = freed(prepared, 1, level);
         let seen = of_fixed(prepared, level, affine, &found.lattice);
         let mut likeness = Likeness::new(&found.lattice, &seen.firsts);
         for _ in 0..N_STEPS[level] {
@@ -119,15 +121,18 @@ fn bounds(prepared: &Prepared<'_>) -> [Vector3<f64>; 2] {
     bounds
 }
 
-fn of_moving(prepared: &Prepared<'_>, level: usize) -> Level {
-    let floor = FLOOR * (prepared.moving_range.1 - prepared.moving_range.0);
-    normalised(&prepared.moving[level], prepared.moving_excluded(level), WINDOW_MM[level], floor)
+/// The fixed (0) or the moving image (1) freed of local contrast; what a bend the other way round asks for again is kept.
+fn freed(prepared: &Prepared<'_>, side: usize, level: usize) -> Arc<Level> {
+    let (low, high) = [prepared.fixed_range, prepared.moving_range][side];
+    let excluded = [prepared.fixed_excluded(level), prepared.moving_excluded(level)][side];
+    let image = &[&prepared.fixed, &prepared.moving][side][level];
+    let make = || Arc::new(normalised(image, excluded, WINDOW_MM[level], FLOOR * (high - low)));
+    prepared.freed[side].get(level).map_or_else(make, |kept| kept.get_or_init(make).clone())
 }
 
 /// The points of the fixed image by cell of the lattice.
 fn of_fixed(prepared: &Prepared<'_>, level: usize, affine: &Affine<Patient, Patient>, lattice: &Lattice) -> SeenByCell {
-    let floor = FLOOR * (prepared.fixed_range.1 - prepared.fixed_range.0);
-    let fixed = normalised(&prepared.fixed[level], prepared.fixed_excluded(level), WINDOW_MM[level], floor);
+    let fixed = freed(prepared, 0, level);
     let seen: Vec<(usize, Seen)> = prepared
         .samples(level, N_POINTS[level])
         .into_par_iter()
