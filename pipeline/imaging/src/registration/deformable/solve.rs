@@ -193,7 +193,7 @@ fn compare(
         let (value, gradient) = moving.value_and_gradient(there)?;
         let (difference, gradient) = (value as f32 - s.value, to_fixed * gradient);
         let trust = 1.0 / (1.0 + (difference / LARGE_DIFFERENCE).powi(2));
-        let gradient = [0, 1, 2].map(|a| (s.gradient[a] + gradient[a] as f32) / 2.0);
+        let gradient = [0, 1, 2].map(|a| 0.5 * (s.gradient[a] + gradient[a] as f32));
         Some(Term { fraction: s.fraction, difference, gradient, weight: seen.mm3 as f32 * trust * trust })
     };
     likeness.sum(|n, cell| {
