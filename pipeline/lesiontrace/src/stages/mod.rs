@@ -43,7 +43,7 @@ pub(crate) struct Stage {
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
     Stage { name: "segment", version: 4 },
-    Stage { name: "register", version: 5 },
+    Stage { name: "register", version: 6 },
     Stage { name: "measure", version: 7 },
     Stage { name: "track", version: 7 },
     Stage { name: "margin", version: 6 },
