@@ -19,6 +19,7 @@ mod moments;
 mod motion;
 mod options;
 mod padding;
+mod pair;
 mod partial;
 mod point_error;
 mod prepared;
@@ -37,6 +38,7 @@ pub use carry::moved_as_a_body;
 pub use itk::{ItkError, read_itk_transform, write_itk_transform};
 pub use options::{Metric, RegistrationError, RegistrationOptions, TransformKind};
 pub use padding::scanned_part;
+pub use pair::Pair;
 pub use point_error::{LocalEvidence, PointError, WITHIN_95};
 pub use quality::{
     ERROR_FAIL_MM, ERROR_PASS_MM, MATCHED_FAIL, MATCHED_PASS, MIN_OVERLAP, MOTION_PASS_MM, OVERLAP_PASS,

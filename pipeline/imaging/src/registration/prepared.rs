@@ -1,26 +1,34 @@
 //! Both images made ready: values cut, pyramids built, and the voxels known at which they are compared.
 
+use std::sync::{Arc, OnceLock};
+
 use nalgebra::Vector3;
 
 use super::evaluate::{EXCLUDED_SHARE, Problem};
-use super::level::{Level, N_LEVELS, Resolution, SPACINGS_MM, pyramid};
+use super::level::{Level, N_LEVELS, SPACINGS_MM, pyramid};
 use super::options::{Metric, RegistrationError, RegistrationOptions};
+use super::pair::Pyramids;
 use super::sample::{Inside, Sample, body, draw, eligible};
 use crate::{Affine, Grid, Index3, Mask, Patient, Point, Shape, Volume};
 
 /// Both images, prepared.
 pub(super) struct Prepared<'a> {
-    pub(super) fixed: [Level; N_LEVELS],
-    pub(super) moving: [Level; N_LEVELS],
-    fixed_excluded: Option<[Level; N_LEVELS]>,
-    moving_excluded: Option<[Level; N_LEVELS]>,
+    pub(super) fixed: Arc<[Level; N_LEVELS]>,
+    pub(super) moving: Arc<[Level; N_LEVELS]>,
+    fixed_excluded: Option<Arc<[Level; N_LEVELS]>>,
+    moving_excluded: Option<Arc<[Level; N_LEVELS]>>,
     body: Mask,
-    /// Voxels of each level of the fixed image in the region to compare.
-    region: [Vec<u32>; N_LEVELS],
+    /// Voxels of each level of the fixed image in the region to compare, once they were asked for.
+    region: [OnceLock<Vec<u32>>; N_LEVELS],
     pub(super) fixed_range: (f32, f32),
     pub(super) moving_range: (f32, f32),
     pub(super) options: RegistrationOptions<'a>,
+    /// Fixed and moving image freed of local contrast, on all levels but the finest, once a bend asked for them.
+    pub(super) freed: [Freed; 2],
 }
+
+/// An image freed of local contrast, level by level.
+pub(super) type Freed = Arc<[OnceLock<Arc<Level>>; N_LEVELS - 1]>;
 
 /// Where samples are drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,43 +46,52 @@ impl<'a> Prepared<'a> {
         moving: &Volume<f32>,
         options: &RegistrationOptions<'a>,
     ) -> Result<Self, RegistrationError> {
-        Self::made(fixed, moving, options, |excluded| excluded)
+        Ok(Self::on(&Pyramids::new(fixed, moving, options)?, options))
+    }
+
+    /// The same of pyramids that were made before.
+    pub(super) fn on(pyramids: &Pyramids, options: &RegistrationOptions<'a>) -> Self {
+        Self::made(pyramids, options, |excluded| excluded)
     }
 
     /// The same for a bend: what is excluded takes the layer of voxels round it along.
-    pub(super) fn for_bending(
-        fixed: &Volume<f32>,
-        moving: &Volume<f32>,
-        options: &RegistrationOptions<'a>,
-    ) -> Result<Self, RegistrationError> {
-        Self::made(fixed, moving, options, with_rim)
+    pub(super) fn for_bending(pyramids: &Pyramids, options: &RegistrationOptions<'a>) -> Self {
+        Self::made(pyramids, options, with_rim)
     }
 
-    fn made(
-        fixed: &Volume<f32>,
-        moving: &Volume<f32>,
-        options: &RegistrationOptions<'a>,
-        rim: fn(Volume<f32>) -> Volume<f32>,
-    ) -> Result<Self, RegistrationError> {
-        options.check(fixed, moving)?;
-        let fixed_range = range("fixed", fixed, options.fixed_clamp)?;
-        let moving_range = range("moving", moving, options.moving_clamp)?;
-        let resolution = Resolution::of_pair(fixed.grid(), moving.grid());
-        let excluded = |mask: Option<&Mask>| Some(pyramid(&rim(share(mask?)?), (0.0, 1.0), &resolution));
-        let levels = pyramid(fixed, fixed_range, &resolution);
-        let mut prepared = Self {
-            body: body(&levels[0], fixed_range, fixed.grid()),
-            fixed: levels,
-            moving: pyramid(moving, moving_range, &resolution),
-            fixed_excluded: excluded(options.fixed_exclusion),
-            moving_excluded: excluded(options.moving_exclusion),
-            region: [const { Vec::new() }; N_LEVELS],
+    fn made(pyramids: &Pyramids, options: &RegistrationOptions<'a>, rim: fn(Volume<f32>) -> Volume<f32>) -> Self {
+        let excluded =
+            |mask: Option<&Mask>| Some(Arc::new(pyramid(&rim(share(mask?)?), (0.0, 1.0), &pyramids.resolution)));
+        let excluded = [excluded(options.fixed_exclusion), excluded(options.moving_exclusion)];
+        Self::with_exclusions(pyramids.clone(), excluded, *options, [(); 2].map(|()| Arc::default()))
+    }
+
+    /// The other way round, the options turned by the caller; nothing that was made is made again.
+    pub(super) fn turned<'b>(&self, pyramids: &Pyramids, options: RegistrationOptions<'b>) -> Prepared<'b> {
+        let excluded = [self.moving_excluded.clone(), self.fixed_excluded.clone()];
+        let [fixed, moving] = self.freed.clone();
+        Prepared::with_exclusions(pyramids.turned(), excluded, options, [moving, fixed])
+    }
+
+    fn with_exclusions(
+        pyramids: Pyramids,
+        [fixed_excluded, moving_excluded]: [Option<Arc<[Level; N_LEVELS]>>; 2],
+        options: RegistrationOptions<'a>,
+        freed: [Freed; 2],
+    ) -> Self {
+        let Pyramids { fixed, moving, fixed_range, moving_range, frames: [frame, _], .. } = pyramids;
+        Self {
+            body: body(&fixed[0], fixed_range, frame),
+            fixed,
+            moving,
+            fixed_excluded,
+            moving_excluded,
+            region: [const { OnceLock::new() }; N_LEVELS],
             fixed_range,
             moving_range,
-            options: *options,
-        };
-        prepared.region = std::array::from_fn(|level| prepared.voxels(level, Region::Compared));
-        Ok(prepared)
+            options,
+            freed,
+        }
     }
 
     fn voxels(&self, level: usize, region: Region) -> Vec<u32> {
@@ -83,12 +100,12 @@ impl<'a> Prepared<'a> {
             Region::Body => &self.body,
         };
         let inside = Inside::new(mask, &Affine::identity());
-        eligible(&self.fixed[level], |p| inside.holds(p) && !is_excluded(self.fixed_excluded.as_ref(), level, p))
+        eligible(&self.fixed[level], |p| inside.holds(p) && !is_excluded(self.fixed_excluded(level), p))
     }
 
     /// Points of the fixed image on a level, drawn with a seed of their own.
     pub(super) fn samples_drawn(&self, level: usize, n_max: usize, draw_number: u64) -> Vec<Sample> {
-        draw(&self.fixed[level], &self.region[level], n_max, self.options.seed ^ draw_number)
+        draw(&self.fixed[level], self.region(level), n_max, self.options.seed ^ draw_number)
     }
 
     /// Points of the fixed image on a level which are compared with the moving image where a map puts them.
@@ -125,7 +142,7 @@ impl<'a> Prepared<'a> {
 
     /// Voxels of a level of the fixed image in the region to compare.
     pub(super) fn region(&self, level: usize) -> &[u32] {
-        &self.region[level]
+        self.region[level].get_or_init(|| self.voxels(level, Region::Compared))
     }
 
     /// Voxels of a level of the fixed image in the region whether or not they are excluded, and those of them that are compared with the
@@ -135,8 +152,8 @@ impl<'a> Prepared<'a> {
         let is_seen = |p: Point<Patient>| {
             let there = fixed_to_moving.apply(p);
             self.moving[level].holds(there.coords, 0.0)
-                && !is_excluded(self.fixed_excluded.as_ref(), level, p)
-                && !is_excluded(self.moving_excluded.as_ref(), level, there)
+                && !is_excluded(self.fixed_excluded(level), p)
+                && !is_excluded(self.moving_excluded(level), there)
         };
         let region = eligible(&self.fixed[level], |p| inside.holds(p));
         let seen = eligible(&self.fixed[level], |p| inside.holds(p) && is_seen(p));
@@ -147,7 +164,7 @@ impl<'a> Prepared<'a> {
     pub(super) fn region_centers(&self, level: usize) -> impl Iterator<Item = Vector3<f64>> + '_ {
         let fixed = &self.fixed[level];
         let center = |at: &u32| fixed.voxel_to_patient().apply(fixed.shape().index(*at as usize).center()).coords;
-        self.region[level].iter().map(center)
+        self.region(level).iter().map(center)
     }
 
     /// The body of the fixed image.
@@ -157,7 +174,7 @@ impl<'a> Prepared<'a> {
 
     /// Volume of the region to compare, mm³, to the coarsest level's voxels.
     pub(super) fn region_mm3(&self) -> f64 {
-        self.region[0].len() as f64 * self.fixed[0].voxel_to_patient().linear().determinant().abs()
+        self.region(0).len() as f64 * self.fixed[0].voxel_to_patient().linear().determinant().abs()
     }
 
     /// The problem of placing the moving image on a level.
@@ -166,7 +183,7 @@ impl<'a> Prepared<'a> {
         Problem {
             samples,
             moving: &self.moving[level],
-            moving_excluded: self.moving_excluded.as_ref().map(|levels| &levels[level]),
+            moving_excluded: self.moving_excluded(level),
             metric: self.options.metric,
             fixed_range: wide(self.fixed_range),
             moving_range: wide(self.moving_range),
@@ -178,7 +195,7 @@ impl<'a> Prepared<'a> {
         let forward = self.problem(level, samples);
         Problem {
             moving: &self.fixed[level],
-            moving_excluded: self.fixed_excluded.as_ref().map(|levels| &levels[level]),
+            moving_excluded: self.fixed_excluded(level),
             fixed_range: forward.moving_range,
             moving_range: forward.fixed_range,
             ..forward
@@ -195,8 +212,8 @@ impl<'a> Prepared<'a> {
         let inside = Inside::new(self.options.fixed_mask.unwrap_or(&self.body), to_fixed);
         let voxels = eligible(&self.moving[level], |p| {
             inside.holds(p)
-                && !is_excluded(self.fixed_excluded.as_ref(), level, to_fixed.apply(p))
-                && !is_excluded(self.moving_excluded.as_ref(), level, p)
+                && !is_excluded(self.fixed_excluded(level), to_fixed.apply(p))
+                && !is_excluded(self.moving_excluded(level), p)
         });
         draw(&self.moving[level], &voxels, n_max, self.options.seed ^ 1)
     }
@@ -207,8 +224,8 @@ impl<'a> Prepared<'a> {
     }
 }
 
-fn is_excluded(levels: Option<&[Level; N_LEVELS]>, level: usize, p: Point<Patient>) -> bool {
-    levels.and_then(|levels| levels[level].value(p.coords)).is_some_and(|share| share > EXCLUDED_SHARE)
+fn is_excluded(excluded: Option<&Level>, p: Point<Patient>) -> bool {
+    excluded.and_then(|level| level.value(p.coords)).is_some_and(|share| share > EXCLUDED_SHARE)
 }
 
 /// A mask as 0 and 1, cut to its box with room for the smoothing of the coarsest level; `None` when it is empty.

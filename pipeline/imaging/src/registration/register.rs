@@ -6,7 +6,7 @@ use super::descent::{Limits, descend};
 use super::level::{N_LEVELS, SPACINGS_MM};
 use super::motion::Motion;
 use super::options::{RegistrationError, RegistrationOptions, TransformKind};
-use super::padding::imaged_pair;
+use super::pair::Pair;
 use super::prepared::Prepared;
 use super::quality::{LIKENESS_TOLERANCE, MIN_OVERLAP};
 use super::result::Registration;
@@ -28,11 +28,7 @@ pub fn register(
     moving: &Volume<f32>,
     options: &RegistrationOptions<'_>,
 ) -> Result<Registration, RegistrationError> {
-    match options.transform {
-        TransformKind::Rigid => register_rigid(fixed, moving, options),
-        TransformKind::Affine => register_affine(fixed, moving, options),
-        TransformKind::Deformable => Err(no_single_matrix()),
-    }
+    Pair::new(fixed, moving, options)?.register()
 }
 
 /// Finds the rotation and translation that carry the moving image onto the fixed one, and judges them. Values are in the images'
@@ -42,7 +38,7 @@ pub fn register_rigid(
     moving: &Volume<f32>,
     options: &RegistrationOptions<'_>,
 ) -> Result<Registration, RegistrationError> {
-    search(fixed, moving, options, Motion::Rigid)
+    Pair::new(fixed, moving, options)?.search(Motion::Rigid)
 }
 
 /// Finds the affine map that carries the moving image onto the fixed one, from the rigid one on, and judges it.
@@ -51,31 +47,7 @@ pub fn register_affine(
     moving: &Volume<f32>,
     options: &RegistrationOptions<'_>,
 ) -> Result<Registration, RegistrationError> {
-    search(fixed, moving, options, Motion::Affine)
-}
-
-/// From the start down to the verdict. A moving image that shows less of the body than a start needs is compared where it lies.
-fn search(
-    fixed: &Volume<f32>,
-    moving: &Volume<f32>,
-    options: &RegistrationOptions<'_>,
-    motion: Motion,
-) -> Result<Registration, RegistrationError> {
-    let [fixed, moving] = imaged_pair(fixed, moving, options);
-    let prepared = Prepared::new(&fixed, &moving, options)?;
-    let refused = match prepared.start().and_then(|start| prepared.finish((&fixed, &moving), start, motion)) {
-        Err(no_overlap @ RegistrationError::NoOverlap { .. }) => no_overlap,
-        found => return found,
-    };
-    let start = partial::start(&fixed, &moving, options).ok_or(refused)?;
-    if options.fixed_mask.is_some() {
-        return prepared.finish((&fixed, &moving), start, motion);
-    }
-    let part = partial::covered(&prepared, &start);
-    let within = RegistrationOptions { fixed_mask: Some(&part), ..*options };
-    let mut found = Prepared::new(&fixed, &moving, &within)?.finish((&fixed, &moving), start, motion)?;
-    found.reasons.push(partial::SMALL_PART.to_owned());
-    Ok(found)
+    Pair::new(fixed, moving, options)?.search(Motion::Affine)
 }
 
 /// Judges a map made elsewhere (another program, a hand) as if it had been found here.
@@ -85,15 +57,49 @@ pub fn judge(
     moving_to_fixed: &Affine<Patient, Patient>,
     options: &RegistrationOptions<'_>,
 ) -> Result<Registration, RegistrationError> {
-    let [fixed, moving] = &imaged_pair(fixed, moving, options);
-    let prepared = Prepared::new(fixed, moving, options)?;
-    let fixed_to_moving = moving_to_fixed.inverse().ok_or(crate::GridError::Singular)?;
-    let motion = match options.transform {
-        TransformKind::Rigid => Motion::Rigid,
-        TransformKind::Affine => Motion::Affine,
-        TransformKind::Deformable => return Err(no_single_matrix()),
-    };
-    verdict(&prepared, fixed, moving, &fixed_to_moving, motion, None)
+    Pair::new(fixed, moving, options)?.judge(moving_to_fixed)
+}
+
+impl Pair<'_> {
+    /// Registers with the family of maps named in the options.
+    pub fn register(&self) -> Result<Registration, RegistrationError> {
+        self.search(self.motion()?)
+    }
+
+    /// Judges a map made elsewhere (another program, a hand) as if it had been found here.
+    pub fn judge(&self, moving_to_fixed: &Affine<Patient, Patient>) -> Result<Registration, RegistrationError> {
+        let fixed_to_moving = moving_to_fixed.inverse().ok_or(crate::GridError::Singular)?;
+        let motion = self.motion()?;
+        let prepared = Prepared::on(&self.pyramids, &self.options);
+        verdict(&prepared, &self.fixed, &self.moving, &fixed_to_moving, motion, None)
+    }
+
+    fn motion(&self) -> Result<Motion, RegistrationError> {
+        match self.options.transform {
+            TransformKind::Rigid => Ok(Motion::Rigid),
+            TransformKind::Affine => Ok(Motion::Affine),
+            TransformKind::Deformable => Err(no_single_matrix()),
+        }
+    }
+
+    /// From the start down to the verdict. A moving image that shows less of the body than a start needs is compared where it lies.
+    fn search(&self, motion: Motion) -> Result<Registration, RegistrationError> {
+        let (images, options) = ((&*self.fixed, &*self.moving), &self.options);
+        let prepared = Prepared::on(&self.pyramids, options);
+        let refused = match prepared.start().and_then(|start| prepared.finish(images, start, motion)) {
+            Err(no_overlap @ RegistrationError::NoOverlap { .. }) => no_overlap,
+            found => return found,
+        };
+        let start = partial::start(images.0, images.1, options).ok_or(refused)?;
+        if options.fixed_mask.is_some() {
+            return prepared.finish(images, start, motion);
+        }
+        let part = partial::covered(&prepared, &start);
+        let within = RegistrationOptions { fixed_mask: Some(&part), ..*options };
+        let mut found = Prepared::on(&self.pyramids, &within).finish(images, start, motion)?;
+        found.reasons.push(partial::SMALL_PART.to_owned());
+        Ok(found)
+    }
 }
 
 impl Prepared<'_> {

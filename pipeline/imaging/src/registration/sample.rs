@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 use super::level::Level;
-use crate::{Affine, Grid, Index3, Mask, Patient, Point, Shape};
+use crate::{Affine, FrameId, Grid, Index3, Mask, Patient, Point, Shape};
 
 /// A point of the fixed image and the value there.
 #[derive(Debug, Clone, Copy)]
@@ -58,11 +58,10 @@ pub(super) fn draw(level: &Level, eligible: &[u32], n_max: usize, seed: u64) -> 
 }
 
 /// The body on a coarse level, grown by one voxel so that the skin counts.
-pub(super) fn body(level: &Level, range: (f32, f32), grid: &Grid) -> Mask {
+pub(super) fn body(level: &Level, range: (f32, f32), frame: FrameId) -> Mask {
     let shape = level.shape();
     let floor = range.0 + BODY_ABOVE * (range.1 - range.0);
-    let grid = Grid::new(shape, *level.voxel_to_patient(), grid.frame().clone())
-        .expect("a level has voxels and an invertible map");
+    let grid = Grid::new(shape, *level.voxel_to_patient(), frame).expect("a level has voxels and an invertible map");
     Mask::from_fn(grid, |at| neighbours(shape, at).any(|n| level.at(n) > floor))
 }
 

@@ -4,10 +4,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use formats::nifti;
-use imaging::registration::deformable::{DeformableRegistration, Stretch, register_deformable, tell_local_motion};
+use imaging::registration::deformable::{DeformableRegistration, Stretch};
 use imaging::registration::{
-    Metric, Quality, Registration, RegistrationOptions, TransformKind, WITHIN_95, register as register_images,
-    warp_image,
+    Metric, Pair, Quality, Registration, RegistrationError, RegistrationOptions, TransformKind, WITHIN_95, warp_image,
 };
 use imaging::{Grid, GridError, Interpolation, Mask, Note, Volume};
 use oncology::Evaluable;
@@ -132,20 +131,9 @@ pub(crate) fn run(args: &Register) -> Result<u8, Failure> {
     let (fixed, moving) = (read(&args.fixed, "fixed")?, read(&args.moving, "moving")?);
     let masks = read_masks(args, &fixed, &moving).map_err(|error| image_input::refuse(args.json, error))?;
     let options = options(args, &fixed, &moving, &masks);
-    let mut registration = register_images(&fixed.image, &moving.image, &options)
+    let found = Pair::new(&fixed.image, &moving.image, &options)
+        .and_then(|pair| find(&pair, args.transform))
         .map_err(|error| image_input::refuse(args.json, error))?;
-    if args.transform != Transform::Deformable {
-        tell_local_motion(&fixed.image, &moving.image, &mut registration, &options)
-            .map_err(|error| image_input::refuse(args.json, error))?;
-    }
-    let found = match args.transform {
-        Transform::Rigid | Transform::Affine => Found { registration, bent: None },
-        Transform::Deformable => {
-            let bent = register_deformable(&fixed.image, &moving.image, &registration, &options)
-                .map_err(|error| image_input::refuse(args.json, error))?;
-            Found { registration: bent.evidence.clone(), bent: Some(bent) }
-        }
-    };
     let outside_value = moving.outside_value();
     let warped = found.warp(&moving.image, fixed.image.grid(), outside_value).map_err(Failure::internal)?;
     nifti::write_image(&args.out.join("warped.nii.gz"), &warped).map_err(Failure::io)?;
@@ -174,6 +162,17 @@ pub(crate) fn run(args: &Register) -> Result<u8, Failure> {
         out::print(&text).map_err(Failure::io)?;
     }
     Ok(exit::DONE)
+}
+
+/// The map of the family asked for.
+fn find(pair: &Pair<'_>, transform: Transform) -> Result<Found, RegistrationError> {
+    let mut registration = pair.register()?;
+    if transform != Transform::Deformable {
+        pair.tell_local_motion(&mut registration)?;
+        return Ok(Found { registration, bent: None });
+    }
+    let bent = pair.register_deformable(&registration)?;
+    Ok(Found { registration: bent.evidence.clone(), bent: Some(bent) })
 }
 
 /// Images whose files state no unit and that were compared as CT.

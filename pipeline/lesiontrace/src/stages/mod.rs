@@ -45,7 +45,7 @@ pub(crate) struct Stage {
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
     Stage { name: "segment", version: 5 },
-    Stage { name: "register", version: 5 },
+    Stage { name: "register", version: 6 },
     Stage { name: "measure", version: 8 },
     Stage { name: "track", version: 8 },
     Stage { name: "margin", version: 7 },

@@ -1,8 +1,8 @@
 //! Stage *register*: every follow-up is carried into the frame of reference of baseline.
 
-use imaging::registration::deformable::{DeformableRegistration, register_deformable, tell_local_motion};
+use imaging::registration::deformable::DeformableRegistration;
 use imaging::registration::{
-    MOTION_PASS_MM, Metric, Quality, Registration, RegistrationOptions, TransformKind, register,
+    MOTION_PASS_MM, Metric, Pair, Quality, Registration, RegistrationError, RegistrationOptions, TransformKind,
 };
 use imaging::{Affine, Grid, Mask, Mm, Note, Patient, Volume, morphology};
 
@@ -62,18 +62,18 @@ pub(crate) fn to_fixed(
         seed: keys.seed,
     };
     let role = moving.series.role.as_str();
+    let pair = Pair::new(fixed_image, moving_image, &options);
     let straight = if fixed_image.grid().frame() == moving_image.grid().frame() {
-        Ok(same_frame::placed([fixed_image, moving_image], &options, (role, notes)))
+        Ok(same_frame::placed(&pair, fixed_image.grid().frame(), (role, notes)))
     } else {
-        register(fixed_image, moving_image, &options)
+        pair.as_ref().map_err(Clone::clone).and_then(Pair::register)
     };
-    let images = [fixed_image, moving_image];
     match straight {
         Ok(straight) if keys.transform == VisitTransform::Deformable => {
-            Ok(bent(straight, images, &options, (role, notes)))
+            Ok(bent(straight, &pair, options.metric, (role, notes)))
         }
         Ok(straight) => {
-            let told = left_straight(straight, images, &options, (role, notes));
+            let told = left_straight(straight, &pair, (role, notes));
             notes.extend(left_behind(&told, role));
             Ok(told)
         }
@@ -87,24 +87,21 @@ pub(crate) fn to_fixed(
 /// The bent map where two images of one modality are the better for it, else the straight one with a note of why.
 fn bent(
     straight: Registration,
-    [fixed, moving]: [&Volume<f32>; 2],
-    options: &RegistrationOptions<'_>,
+    pair: &Result<Pair<'_>, RegistrationError>,
+    metric: Metric,
     (role, notes): (&str, &mut Vec<Note>),
 ) -> Registration {
     if straight.quality == Quality::Fail && !straight.may_be_bent() {
         return straight;
     }
-    if options.metric != Metric::NormalizedCorrelation {
+    if metric != Metric::NormalizedCorrelation {
         let why = "two modalities are registered rigidly: bending compares images of one modality only";
         notes.push(Note::info("registration_not_bent", role.to_owned(), why.to_owned()));
         return straight;
     }
     // A bend alone costs a third of one that is proven.
-    let straight = if straight.quality == Quality::Pass {
-        left_straight(straight, [fixed, moving], options, (role, notes))
-    } else {
-        straight
-    };
+    let straight =
+        if straight.quality == Quality::Pass { left_straight(straight, pair, (role, notes)) } else { straight };
     let kept = |why: String| {
         Note::info("registration_not_bent", role.to_owned(), format!("the rigid registration is kept: {why}"))
     };
@@ -112,7 +109,7 @@ fn bent(
         notes.push(kept(why));
         return straight;
     }
-    let found = match register_deformable(fixed, moving, &straight, options) {
+    let found = match pair.as_ref().map_err(Clone::clone).and_then(|pair| pair.register_deformable(&straight)) {
         Ok(found) => found,
         Err(error) => {
             notes.push(kept(format!("no bend could be found, {error}")));
@@ -127,11 +124,10 @@ fn bent(
 /// A straight map that stays one, with what a bend would still move where that can be looked for.
 fn left_straight(
     mut straight: Registration,
-    [fixed, moving]: [&Volume<f32>; 2],
-    options: &RegistrationOptions<'_>,
+    pair: &Result<Pair<'_>, RegistrationError>,
     (role, notes): (&str, &mut Vec<Note>),
 ) -> Registration {
-    if let Err(error) = tell_local_motion(fixed, moving, &mut straight, options) {
+    if let Err(error) = pair.as_ref().map_err(Clone::clone).and_then(|pair| pair.tell_local_motion(&mut straight)) {
         let why = format!("whether a part of the region moved on its own could not be looked for: {error}");
         notes.push(Note::warning("local_motion_unknown", role.to_owned(), why));
     }

@@ -1,7 +1,7 @@
 //! Two images of one frame of reference: they lie as the scanner placed them, and the patient may have breathed or moved between.
 
-use imaging::registration::{Quality, Registration, RegistrationOptions, judge, register};
-use imaging::{Affine, Note, Volume};
+use imaging::registration::{Pair, Quality, Registration, RegistrationError};
+use imaging::{Affine, FrameId, Note};
 
 /// What a placement says of itself first.
 const SAME_FRAME: &str = "same frame of reference";
@@ -9,20 +9,21 @@ const SAME_FRAME: &str = "same frame of reference";
 /// The scanner's placement where the images bear it out, else the map that they ask for; either with its error. Where the images
 /// cannot tell, the placement is kept for review and its error is unknown.
 pub(super) fn placed(
-    [fixed, moving]: [&Volume<f32>; 2],
-    options: &RegistrationOptions<'_>,
+    pair: &Result<Pair<'_>, RegistrationError>,
+    frame: &FrameId,
     (role, notes): (&str, &mut Vec<Note>),
 ) -> Registration {
-    let seen = match judge(fixed, moving, &Affine::identity(), options) {
+    let pair = pair.as_ref().map_err(Clone::clone);
+    let seen = match pair.clone().and_then(|pair| pair.judge(&Affine::identity())) {
         Ok(seen) => seen,
         Err(error) => {
             let why = format!("{SAME_FRAME}, but the images cannot tell whether the patient moved: {error}");
             notes.push(Note::warning("same_frame_not_checked", role.to_owned(), why.clone()));
-            let taken = Registration::identity_same_frame(fixed.grid().frame().clone());
+            let taken = Registration::identity_same_frame(frame.clone());
             return Registration { quality: Quality::Review, reasons: vec![why], ..taken };
         }
     };
-    let found = if seen.quality == Quality::Pass { None } else { register(fixed, moving, options).ok() };
+    let found = if seen.quality == Quality::Pass { None } else { pair.ok().and_then(|pair| pair.register().ok()) };
     if let Some(found) = found.filter(|found| found.quality < seen.quality) {
         let why = format!(
             "{SAME_FRAME}, but not where the scanner placed it ({}); it was registered by its image",
@@ -38,8 +39,8 @@ pub(super) fn placed(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use imaging::registration::{Metric, TransformKind};
-    use imaging::{FrameId, Grid, Point, Shape};
+    use imaging::registration::{Metric, RegistrationOptions, TransformKind};
+    use imaging::{Grid, Point, Shape, Volume};
 
     /// Balls of several sizes in a larger one, moved along z.
     fn image(shift_mm: f64) -> Volume<f32> {
@@ -79,10 +80,14 @@ mod tests {
         }
     }
 
+    fn of_pair([fixed, moving]: [&Volume<f32>; 2], said: (&str, &mut Vec<Note>)) -> Registration {
+        placed(&Pair::new(fixed, moving, &options()), fixed.grid().frame(), said)
+    }
+
     #[test]
     fn who_lay_still_is_left_as_placed_and_has_an_error() {
         let mut notes = Vec::new();
-        let found = placed([&image(0.0), &image(0.0)], &options(), ("portal_venous", &mut notes));
+        let found = of_pair([&image(0.0), &image(0.0)], ("portal_venous", &mut notes));
         assert!(found.is_as_placed() && found.quality == Quality::Pass, "{:?}", found.reasons);
         assert_eq!(found.reasons[0], SAME_FRAME);
         let error = found.error_at(Point::new(5.0, 5.0, 5.0)).expect("blocks and repetitions speak");
@@ -92,7 +97,7 @@ mod tests {
     #[test]
     fn who_breathed_between_is_found_where_the_image_shows_him() {
         let mut notes = Vec::new();
-        let found = placed([&image(0.0), &image(12.0)], &options(), ("portal_venous", &mut notes));
+        let found = of_pair([&image(0.0), &image(12.0)], ("portal_venous", &mut notes));
         assert!(!found.is_as_placed() && found.quality < Quality::Fail, "{:?}", found.reasons);
         let back = found.to_fixed(Point::new(10.0, 0.0, 22.0));
         assert!(back.distance(Point::new(10.0, 0.0, 10.0)) < 1.0, "{back:?}");
@@ -103,7 +108,7 @@ mod tests {
     fn where_images_cannot_tell_the_placement_has_no_error() {
         let even = image(0.0).map(|_| 5.0_f32);
         let mut notes = Vec::new();
-        let found = placed([&even, &image(0.0)], &options(), ("pet", &mut notes));
+        let found = of_pair([&even, &image(0.0)], ("pet", &mut notes));
         assert_eq!((found.quality, found.transform), (Quality::Review, None));
         assert_eq!(found.error_at(Point::new(5.0, 5.0, 5.0)), None);
         assert_eq!(notes[0].code, "same_frame_not_checked");

@@ -82,7 +82,18 @@ impl Deformation {
 
     /// The displacement at a point of the fixed frame, before the affine map.
     pub fn displacement(&self, p: Point<Patient>) -> Vector<Patient> {
-        Vector::from_coords(self.cell(p).0)
+        let (at, [x, y, z]) = self.place(p);
+        let strides = self.strides();
+        let row = |at: usize| {
+            let [a, b] = [at, at + 1].map(|at| Vector3::from(self.displacement_mm[at].map(f64::from)));
+            a + (b - a) * x
+        };
+        let slice = |at: usize| {
+            let (a, b) = (row(at), row(at + strides[1]));
+            a + (b - a) * y
+        };
+        let (a, b) = (slice(at), slice(at + strides[2]));
+        Vector::from_coords(a + (b - a) * z)
     }
 
     /// Where a point of the fixed image lies in the moving image.
@@ -134,16 +145,13 @@ impl Deformation {
 
     /// Displacement and its derivative (per mm) at a point; the derivative is that of the nearest cell.
     pub(super) fn cell(&self, p: Point<Patient>) -> (Vector3<f64>, Matrix3<f64>) {
-        let shape = self.grid.shape();
-        let v = self.grid.patient_to_voxel().apply(p).coords;
-        let n = [shape.ni, shape.nj, shape.nk];
-        let low: [usize; 3] = std::array::from_fn(|a| (v[a].max(0.0) as usize).min(n[a] - 2));
-        let t: [f64; 3] = std::array::from_fn(|a| (v[a] - low[a] as f64).clamp(0.0, 1.0));
+        let (at, t) = self.place(p);
+        let strides = self.strides();
         let mut value = Vector3::zeros();
         let mut slope = Matrix3::zeros();
         for corner in 0..8 {
             let upper = [corner & 1, (corner >> 1) & 1, corner >> 2];
-            let at = low[0] + upper[0] + n[0] * (low[1] + upper[1] + n[1] * (low[2] + upper[2]));
+            let at = at + upper[0] + upper[1] * strides[1] + upper[2] * strides[2];
             let u = Vector3::from(self.displacement_mm[at].map(f64::from));
             let part: [f64; 3] = std::array::from_fn(|a| if upper[a] == 1 { t[a] } else { 1.0 - t[a] });
             let sign: [f64; 3] = std::array::from_fn(|a| if upper[a] == 1 { 1.0 } else { -1.0 });
@@ -152,6 +160,22 @@ impl Deformation {
             slope += u * d.transpose();
         }
         (value, slope * self.grid.patient_to_voxel().linear())
+    }
+
+    /// The first node of the cell nearest to a point, and where in it the point lies along each axis, 0 to 1.
+    fn place(&self, p: Point<Patient>) -> (usize, [f64; 3]) {
+        let shape = self.grid.shape();
+        let v = self.grid.patient_to_voxel().apply(p).coords;
+        let n = [shape.ni, shape.nj, shape.nk];
+        let low: [usize; 3] = std::array::from_fn(|a| (v[a].max(0.0) as usize).min(n[a] - 2));
+        let t = std::array::from_fn(|a| (v[a] - low[a] as f64).clamp(0.0, 1.0));
+        (shape.linear(crate::Index3 { i: low[0], j: low[1], k: low[2] }), t)
+    }
+
+    /// Steps in memory to the next node along each axis.
+    pub(super) fn strides(&self) -> [usize; 3] {
+        let shape = self.grid.shape();
+        [1, shape.ni, shape.ni * shape.nj]
     }
 }
 

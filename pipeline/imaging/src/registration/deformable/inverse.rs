@@ -53,7 +53,7 @@ impl Deformation {
     }
 
     fn miss(&self, target: Vector3<f64>, p: Vector3<f64>) -> Vector3<f64> {
-        target - p - self.cell(Point::from_coords(p)).0
+        target - p - self.displacement(Point::from_coords(p)).coords
     }
 
     /// Newton's steps, each halved until it brings the point nearer.

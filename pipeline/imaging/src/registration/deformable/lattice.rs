@@ -1,5 +1,7 @@
 //! The control lattice: nodes of equal distance along the patient's axes, between which a displacement is read trilinearly.
 
+use std::ops::{Mul, Sub};
+
 use nalgebra::Vector3;
 
 /// A lattice around a region. Node (i, j, k) lies at `origin + spacing_mm · (i, j, k)`; node i is fastest in memory.
@@ -71,8 +73,11 @@ impl Lattice {
 }
 
 /// Trilinear weights of the eight corners.
-pub(super) fn weights([x, y, z]: [f64; 3]) -> [f64; 8] {
-    let pick = |upper: bool, t: f64| if upper { t } else { 1.0 - t };
+pub(super) fn weights<T>([x, y, z]: [T; 3]) -> [T; 8]
+where
+    T: Copy + From<f32> + Sub<Output = T> + Mul<Output = T>,
+{
+    let pick = |upper: bool, t: T| if upper { t } else { T::from(1.0) - t };
     std::array::from_fn(|c| pick(c & 1 == 1, x) * pick((c >> 1) & 1 == 1, y) * pick(c >> 2 == 1, z))
 }
 

@@ -6,7 +6,7 @@ use super::solve::solve;
 use super::step::Exactness;
 use crate::registration::level::N_LEVELS;
 use crate::registration::options::{Metric, RegistrationError, RegistrationOptions};
-use crate::registration::padding::imaged_pair;
+use crate::registration::pair::Pair;
 use crate::registration::prepared::Prepared;
 use crate::registration::quality::MOTION_PASS_MM;
 use crate::registration::result::{Quality, Registration};
@@ -34,18 +34,31 @@ pub fn tell_local_motion(
     straight: &mut Registration,
     options: &RegistrationOptions<'_>,
 ) -> Result<(), RegistrationError> {
-    let is_asked = options.metric == Metric::NormalizedCorrelation && straight.bend.is_none();
-    if !is_asked || straight.quality == Quality::Fail {
+    if !is_asked(straight, options) {
         return Ok(());
     }
-    let [fixed, moving] = &imaged_pair(fixed, moving, options);
-    let prepared = Prepared::for_bending(fixed, moving, options)?;
-    let affine = straight.fixed_to_moving()?;
-    let bend = solve(&prepared, &affine, &[], (N_LEVELS_TOLD, Exactness::COARSE));
-    let found = Deformation::of(&bend, affine, fixed.grid().frame().clone());
-    let seen = prepared.samples_seen(LEVEL, N_POINTS, 7, found.affine()).into_iter().map(|s| Point::from_coords(s.at));
-    straight.leaves_over(&found, seen.collect());
-    Ok(())
+    Pair::new(fixed, moving, options)?.tell_local_motion(straight)
+}
+
+fn is_asked(straight: &Registration, options: &RegistrationOptions<'_>) -> bool {
+    let is_straight = options.metric == Metric::NormalizedCorrelation && straight.bend.is_none();
+    is_straight && straight.quality != Quality::Fail
+}
+
+impl Pair<'_> {
+    /// Adds to a rigid or affine registration how far a bend would still move the tissue of the region: [`tell_local_motion`].
+    pub fn tell_local_motion(&self, straight: &mut Registration) -> Result<(), RegistrationError> {
+        if !is_asked(straight, &self.options) {
+            return Ok(());
+        }
+        let prepared = Prepared::for_bending(&self.pyramids, &self.options);
+        let affine = straight.fixed_to_moving()?;
+        let bend = solve(&prepared, &affine, &[], (N_LEVELS_TOLD, Exactness::COARSE));
+        let found = Deformation::of(&bend, affine, self.fixed.grid().frame().clone());
+        let seen = prepared.samples_seen(LEVEL, N_POINTS, 7, found.affine());
+        straight.leaves_over(&found, seen.into_iter().map(|s| Point::from_coords(s.at)).collect());
+        Ok(())
+    }
 }
 
 impl DeformableRegistration {

@@ -11,6 +11,7 @@ mod inverse;
 mod kept_field;
 mod lattice;
 mod lesion_core;
+mod likeness;
 mod local_motion;
 mod normalised;
 mod proof;
@@ -31,7 +32,7 @@ use self::solve::{Displacement, solve};
 use self::step::Exactness;
 use super::level::N_LEVELS;
 use super::options::{Metric, RegistrationError, RegistrationOptions};
-use super::padding::imaged_pair;
+use super::pair::Pair;
 use super::prepared::Prepared;
 use super::result::Registration;
 use crate::{Affine, Mask, Patient, Volume};
@@ -49,22 +50,56 @@ pub fn register_deformable(
     start: &Registration,
     options: &RegistrationOptions<'_>,
 ) -> Result<DeformableRegistration, RegistrationError> {
-    if options.metric != Metric::NormalizedCorrelation {
-        let text = "deformable registration compares two images of one modality (normalised correlation)";
-        return Err(RegistrationError::Options(text.to_owned()));
+    refuse_two_modalities(options)?;
+    Pair::new(fixed, moving, options)?.register_deformable(start)
+}
+
+impl Pair<'_> {
+    /// Finds the map from an affine (or rigid) registration on, and judges it: [`register_deformable`].
+    pub fn register_deformable(&self, start: &Registration) -> Result<DeformableRegistration, RegistrationError> {
+        refuse_two_modalities(&self.options)?;
+        let prepared = Prepared::for_bending(&self.pyramids, &self.options);
+        let affine = start.fixed_to_moving()?;
+        let cores = cores(self.options.fixed_exclusion)?;
+        let found = solve(&prepared, &affine, &cores, (N_LEVELS, Exactness::FINE));
+        let found = kept(&found, &cores);
+        let back = self.back(&prepared, &affine)?;
+        let deformation = Deformation::of(&found, affine, self.fixed.grid().frame().clone());
+        let (fixed, moving) = (&*self.fixed, &*self.moving);
+        let known = proof::Evidence { prepared: &prepared, fixed, moving, start, cores: &cores, back: &back };
+        proof::prove(&known, deformation)
     }
-    let [fixed, moving] = &imaged_pair(fixed, moving, options);
-    let prepared = Prepared::for_bending(fixed, moving, options)?;
-    let affine = start.fixed_to_moving()?;
-    let cores = cores(options.fixed_exclusion)?;
-    let found = solve(&prepared, &affine, &cores, (N_LEVELS, Exactness::FINE));
-    let found = kept(&found, &cores);
-    let back = back(fixed, moving, &affine, options)?;
-    let deformation = Deformation::of(&found, affine, fixed.grid().frame().clone());
-    proof::prove(
-        &proof::Evidence { prepared: &prepared, fixed, moving, start, cores: &cores, back: &back },
-        deformation,
-    )
+
+    /// The map found the other way round, moving to fixed, on the coarser levels.
+    fn back(
+        &self,
+        prepared: &Prepared<'_>,
+        fixed_to_moving: &Affine<Patient, Patient>,
+    ) -> Result<Deformation, RegistrationError> {
+        let options = &self.options;
+        let moving_to_fixed = fixed_to_moving.inverse().ok_or(crate::GridError::Singular)?;
+        let region = options.fixed_mask.map(|mask| carried(mask, fixed_to_moving, &self.moving)).transpose()?;
+        let turned = RegistrationOptions {
+            fixed_clamp: options.moving_clamp,
+            moving_clamp: options.fixed_clamp,
+            fixed_mask: region.as_ref(),
+            moving_mask: None,
+            fixed_exclusion: options.moving_exclusion,
+            moving_exclusion: options.fixed_exclusion,
+            ..*options
+        };
+        let turned = prepared.turned(&self.pyramids, turned);
+        let found = solve(&turned, &moving_to_fixed, &[], (N_LEVELS_BACK, Exactness::FINE));
+        Ok(Deformation::of(&found, moving_to_fixed, self.moving.grid().frame().clone()))
+    }
+}
+
+fn refuse_two_modalities(options: &RegistrationOptions<'_>) -> Result<(), RegistrationError> {
+    if options.metric == Metric::NormalizedCorrelation {
+        return Ok(());
+    }
+    let text = "deformable registration compares two images of one modality (normalised correlation)";
+    Err(RegistrationError::Options(text.to_owned()))
 }
 
 fn cores(lesions: Option<&Mask>) -> Result<Vec<Core>, RegistrationError> {
@@ -81,29 +116,6 @@ fn kept(found: &Displacement, cores: &[Core]) -> Displacement {
         core.stiffen(&mut kept);
     }
     kept
-}
-
-/// The map found the other way round, moving to fixed, on the coarser levels.
-fn back(
-    fixed: &Volume<f32>,
-    moving: &Volume<f32>,
-    fixed_to_moving: &Affine<Patient, Patient>,
-    options: &RegistrationOptions<'_>,
-) -> Result<Deformation, RegistrationError> {
-    let moving_to_fixed = fixed_to_moving.inverse().ok_or(crate::GridError::Singular)?;
-    let region = options.fixed_mask.map(|mask| carried(mask, fixed_to_moving, moving)).transpose()?;
-    let turned = RegistrationOptions {
-        fixed_clamp: options.moving_clamp,
-        moving_clamp: options.fixed_clamp,
-        fixed_mask: region.as_ref(),
-        moving_mask: None,
-        fixed_exclusion: options.moving_exclusion,
-        moving_exclusion: options.fixed_exclusion,
-        ..*options
-    };
-    let prepared = Prepared::for_bending(moving, fixed, &turned)?;
-    let found = solve(&prepared, &moving_to_fixed, &[], (N_LEVELS_BACK, Exactness::FINE));
-    Ok(Deformation::of(&found, moving_to_fixed, moving.grid().frame().clone()))
 }
 
 /// A mask of the fixed frame stated in the moving frame: its voxels stay, their map changes.

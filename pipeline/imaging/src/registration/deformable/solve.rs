@@ -1,11 +1,14 @@
 //! The search for the displacement: coarse to fine, linearise, step, hold the lesions stiff.
 
+use std::sync::Arc;
+
 use nalgebra::Vector3;
 use rayon::prelude::*;
 
-use super::cells::{Likeness, Term};
-use super::lattice::{InCell, Lattice};
+use super::cells::Term;
+use super::lattice::{Lattice, weights};
 use super::lesion_core::Core;
+use super::likeness::Likeness;
 use super::normalised::{excluded_at, normalised};
 use super::step::{Exactness, step};
 use crate::registration::level::{Level, N_LEVELS, SPACINGS_MM};
@@ -27,7 +30,7 @@ const FLOOR: f32 = 0.05;
 /// 0.85/2.20 mm with 10 and a neighbourhood twice as wide, 0.59/1.35 mm with 2, 0.64/1.42 mm with 1.
 const STIFFNESS: f64 = 2.0;
 /// Normalised difference at which a point has lost three quarters of its weight.
-const LARGE_DIFFERENCE: f64 = 1.0;
+const LARGE_DIFFERENCE: f32 = 1.0;
 /// A step whose nodes move less than this on average, relative to the level's spacing, is the last of its level.
 const SMALL_STEP: f64 = 0.01;
 /// Longest step of a node, relative to the level's spacing: linearisation does not reach further.
@@ -55,11 +58,25 @@ impl Displacement {
 }
 
 /// A point of the fixed image and what is seen there.
+#[derive(Debug, Clone, Copy)]
 struct Seen {
-    at: Vector3<f64>,
-    place: InCell,
-    value: f64,
-    gradient: Vector3<f64>,
+    /// Where the affine map puts it in the moving frame.
+    there: Vector3<f64>,
+    /// Where it lies in its cell.
+    fraction: [f32; 3],
+    value: f32,
+    gradient: [f32; 3],
+}
+
+/// The points of the fixed image, cell by cell of the lattice.
+struct SeenByCell {
+    points: Vec<Seen>,
+    /// The first node of each cell that holds points, ascending.
+    firsts: Vec<usize>,
+    /// Where each cell's points begin, and the end.
+    starts: Vec<usize>,
+    /// How many mm³ each point stands for.
+    mm3: f64,
 }
 
 /// Finds the displacement u such that moving(affine(p + u(p))) looks like fixed(p), on the first `n_levels` levels.
@@ -74,11 +91,11 @@ pub(super) fn solve(
     let mut found = Displacement { values: vec![Vector3::zeros(); coarse.n_nodes()], lattice: coarse };
     for level in 0..n_levels {
         found = found.on(Lattice::around(bounds, NODES_MM[level], RIM_MM));
-        let moving = of_moving(prepared, level);
-        let (seen, mm3_per_point) = of_fixed(prepared, level, &found.lattice);
+        let moving = freed(prepared, 1, level);
+        let seen = of_fixed(prepared, level, affine, &found.lattice);
+        let mut likeness = Likeness::new(&found.lattice, &seen.firsts);
         for _ in 0..N_STEPS[level] {
-            let terms = compare(&seen, &found, affine, &moving, prepared.moving_excluded(level), mm3_per_point);
-            let likeness = Likeness::of(&found.lattice, &terms);
+            compare(&mut likeness, &seen, &found, affine, (&moving, prepared.moving_excluded(level)));
             let stiffness = STIFFNESS / NODES_MM[level];
             let step = step(&found.lattice, &likeness, &found.values, stiffness, exactness);
             let moved = apply(&mut found.values, &step, LONGEST_STEP * SPACINGS_MM[level]);
@@ -104,57 +121,88 @@ fn bounds(prepared: &Prepared<'_>) -> [Vector3<f64>; 2] {
     bounds
 }
 
-fn of_moving(prepared: &Prepared<'_>, level: usize) -> Level {
-    let floor = FLOOR * (prepared.moving_range.1 - prepared.moving_range.0);
-    normalised(&prepared.moving[level], prepared.moving_excluded(level), WINDOW_MM[level], floor)
+/// The fixed (0) or the moving image (1) freed of local contrast; what a bend the other way round asks for again is kept.
+fn freed(prepared: &Prepared<'_>, side: usize, level: usize) -> Arc<Level> {
+    let (low, high) = [prepared.fixed_range, prepared.moving_range][side];
+    let excluded = [prepared.fixed_excluded(level), prepared.moving_excluded(level)][side];
+    let image = &[&prepared.fixed, &prepared.moving][side][level];
+    let make = || Arc::new(normalised(image, excluded, WINDOW_MM[level], FLOOR * (high - low)));
+    prepared.freed[side].get(level).map_or_else(make, |kept| kept.get_or_init(make).clone())
 }
 
-/// The points of the fixed image by cell of the lattice, and how many mm³ each stands for.
-fn of_fixed(prepared: &Prepared<'_>, level: usize, lattice: &Lattice) -> (Vec<Vec<Seen>>, f64) {
-    let floor = FLOOR * (prepared.fixed_range.1 - prepared.fixed_range.0);
-    let fixed = normalised(&prepared.fixed[level], prepared.fixed_excluded(level), WINDOW_MM[level], floor);
-    let mut seen: Vec<Seen> = prepared
+/// The points of the fixed image by cell of the lattice.
+fn of_fixed(prepared: &Prepared<'_>, level: usize, affine: &Affine<Patient, Patient>, lattice: &Lattice) -> SeenByCell {
+    let fixed = freed(prepared, 0, level);
+    let seen: Vec<(usize, Seen)> = prepared
         .samples(level, N_POINTS[level])
         .into_par_iter()
         .filter_map(|sample| {
             let (value, gradient) = fixed.value_and_gradient(sample.at)?;
-            Some(Seen { at: sample.at, place: lattice.locate(sample.at), value, gradient })
+            let place = lattice.locate(sample.at);
+            let seen = Seen {
+                there: affine.apply(Point::from_coords(sample.at)).coords,
+                fraction: place.fraction.map(|t| t as f32),
+                value: value as f32,
+                gradient: [0, 1, 2].map(|a| gradient[a] as f32),
+            };
+            Some((place.first, seen))
         })
         .collect();
     let mm3 = prepared.region_mm3() / seen.len().max(1) as f64;
-    seen.sort_by_key(|s| s.place.first);
-    let mut by_cell: Vec<Vec<Seen>> = Vec::new();
-    for s in seen {
-        match by_cell.last_mut() {
-            Some(cell) if cell[0].place.first == s.place.first => cell.push(s),
-            _ => by_cell.push(vec![s]),
-        }
-    }
-    (by_cell, mm3)
+    by_cell(&seen, lattice.n_nodes(), mm3)
 }
 
-/// The differences at the present displacement.
+/// Points sorted by the first node of their cell; those of one cell stay in order.
+fn by_cell(seen: &[(usize, Seen)], n_nodes: usize, mm3: f64) -> SeenByCell {
+    let mut n_of = vec![0_usize; n_nodes];
+    for (first, _) in seen {
+        n_of[*first] += 1;
+    }
+    let firsts: Vec<usize> = (0..n_nodes).filter(|first| n_of[*first] > 0).collect();
+    let (mut starts, mut end) = (Vec::with_capacity(firsts.len() + 1), 0);
+    for first in &firsts {
+        starts.push(end);
+        end += std::mem::replace(&mut n_of[*first], end);
+    }
+    starts.push(end);
+    // From here on the place of the next point of each cell.
+    let mut order = vec![0_u32; seen.len()];
+    for (n, (first, _)) in seen.iter().enumerate() {
+        order[n_of[*first]] = n as u32;
+        n_of[*first] += 1;
+    }
+    let points = order.into_iter().map(|n| seen[n as usize].1).collect();
+    SeenByCell { points, firsts, starts, mm3 }
+}
+
+/// The differences at the present displacement, summed.
 fn compare(
-    seen: &[Vec<Seen>],
+    likeness: &mut Likeness,
+    seen: &SeenByCell,
     found: &Displacement,
     affine: &Affine<Patient, Patient>,
-    moving: &Level,
-    moving_excluded: Option<&Level>,
-    mm3_per_point: f64,
-) -> Vec<Vec<Term>> {
-    let to_fixed = affine.linear().transpose();
-    let term = |s: &Seen| {
-        let there = affine.apply(Point::from_coords(s.at + found.at(s.at)));
-        if excluded_at(moving_excluded, there) {
+    (moving, moving_excluded): (&Level, Option<&Level>),
+) {
+    let (linear, to_fixed) = (affine.linear(), affine.linear().transpose());
+    let term = |s: &Seen, moved: &[Vector3<f64>; 8]| {
+        let phi = weights(s.fraction.map(f64::from));
+        let there = moved.iter().zip(phi).fold(s.there, |sum, (u, w)| sum + u * w);
+        if excluded_at(moving_excluded, Point::from_coords(there)) {
             return None;
         }
-        let (value, gradient) = moving.value_and_gradient(there.coords)?;
-        let difference = value - s.value;
+        let (value, gradient) = moving.value_and_gradient(there)?;
+        let (difference, gradient) = (value as f32 - s.value, to_fixed * gradient);
         let trust = 1.0 / (1.0 + (difference / LARGE_DIFFERENCE).powi(2));
-        let gradient = (s.gradient + to_fixed * gradient) / 2.0;
-        Some(Term { place: s.place, difference, gradient, weight: mm3_per_point * trust * trust })
+        let gradient = [0, 1, 2].map(|a| 0.5 * (s.gradient[a] + gradient[a] as f32));
+        Some(Term { fraction: s.fraction, difference, gradient, weight: seen.mm3 as f32 * trust * trust })
     };
-    seen.par_iter().map(|cell| cell.iter().filter_map(term).collect()).collect()
+    likeness.sum(|n, cell| {
+        let moved = found.lattice.corners(cell.first).map(|node| linear * found.values[node]);
+        seen.points[seen.starts[n]..seen.starts[n + 1]]
+            .iter()
+            .filter_map(|s| term(s, &moved))
+            .for_each(|term| cell.take(&term));
+    });
 }
 
 /// Adds a step, no node further than `longest_mm`; the mean length of what was added.

@@ -1,15 +1,18 @@
 //! One step of the displacement: likeness against bending, solved by preconditioned conjugate gradients.
 //!
-//! Source: Hestenes and Stiefel 1952; preconditioned by each node's own 3×3 block.
+//! Source: Hestenes and Stiefel 1952; preconditioned by each node's own 3×3 block. A step is a correction that is worked out to a
+//! fiftieth, so that single precision carries it; the slope of the bending it starts from is taken in double.
 
 use nalgebra::{Matrix3, Vector3};
 
-use super::bending::{DIAGONAL, bend};
-use super::cells::Likeness;
+use super::bending::{Bending, DIAGONAL};
 use super::lattice::Lattice;
+use super::likeness::{Field, Likeness};
 
 /// Most iterations; the coarser lattice has found the long waves already.
 const MAX_ITERATIONS: usize = 60;
+/// Partial sums of a product of two fields: as many as are added side by side.
+const LANES: usize = 8;
 /// The residual's norm relative to the first from which on a step is exact enough for the next linearisation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Exactness(f64);
@@ -30,21 +33,25 @@ pub(super) fn step(
     stiffness: f64,
     Exactness(enough): Exactness,
 ) -> Vec<Vector3<f64>> {
-    let bent = bend(lattice, displacement);
-    let mut residual: Vec<Vector3<f64>> =
-        likeness.slope().iter().zip(&bent).map(|(slope, bent)| -slope - bent * stiffness).collect();
-    let inverse: Vec<Matrix3<f64>> = likeness
-        .diagonal()
-        .iter()
-        .map(|own| (own + Matrix3::identity() * (stiffness * DIAGONAL)).try_inverse().unwrap_or_else(Matrix3::identity))
-        .collect();
-    let product = |v: &[Vector3<f64>]| {
-        let mut out: Vec<Vector3<f64>> = bend(lattice, v).iter().map(|b| b * stiffness).collect();
+    let bending = Bending::of(lattice);
+    let mut residual = likeness.slope();
+    for (axis, residual) in residual.iter_mut().enumerate() {
+        let own: Vec<f64> = displacement.iter().map(|u| u[axis]).collect();
+        for (residual, bent) in residual.iter_mut().zip(bending.bend(&own)) {
+            *residual = (-f64::from(*residual) - bent * stiffness) as f32;
+        }
+    }
+    let inverse = inverse_blocks(likeness, displacement.len(), stiffness);
+    let product = |v: &Field| {
+        let mut out = v.each_ref().map(|v| bending.bend(v));
+        for value in out.iter_mut().flatten() {
+            *value *= stiffness as f32;
+        }
         likeness.add_product(v, &mut out);
         out
     };
-    let mut step = vec![Vector3::zeros(); displacement.len()];
-    let mut z: Vec<_> = residual.iter().zip(&inverse).map(|(r, m)| m * r).collect();
+    let mut step: Field = [0; 3].map(|_| vec![0.0; displacement.len()]);
+    let mut z = preconditioned(&inverse, &residual);
     let mut direction = z.clone();
     let mut rz = dot(&residual, &z);
     let enough = rz * enough * enough;
@@ -53,22 +60,59 @@ pub(super) fn step(
             break;
         }
         let ahead = product(&direction);
-        let length = rz / dot(&direction, &ahead);
-        for n in 0..step.len() {
-            step[n] += direction[n] * length;
-            residual[n] -= ahead[n] * length;
-            z[n] = inverse[n] * residual[n];
+        let length = (rz / dot(&direction, &ahead)) as f32;
+        for a in 0..3 {
+            add(&mut step[a], &direction[a], length);
+            add(&mut residual[a], &ahead[a], -length);
         }
+        z = preconditioned(&inverse, &residual);
         let next = dot(&residual, &z);
-        let turn = next / rz;
+        let turn = (next / rz) as f32;
         rz = next;
-        for (d, z) in direction.iter_mut().zip(&z) {
+        for (d, z) in direction.iter_mut().flatten().zip(z.iter().flatten()) {
             *d = z + *d * turn;
         }
     }
-    step
+    let [x, y, z] = &step;
+    x.iter().zip(y).zip(z).map(|((x, y), z)| Vector3::new(f64::from(*x), f64::from(*y), f64::from(*z))).collect()
 }
 
-fn dot(a: &[Vector3<f64>], b: &[Vector3<f64>]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a.dot(b)).sum()
+/// The inverse of each node's own block as xx, xy, xz, yy, yz, zz.
+fn inverse_blocks(likeness: &Likeness, n_nodes: usize, stiffness: f64) -> [Vec<f32>; 6] {
+    let mut out = [0; 6].map(|_| Vec::with_capacity(n_nodes));
+    for node in 0..n_nodes {
+        let own = likeness.diagonal(node) + Matrix3::identity() * (stiffness * DIAGONAL);
+        let m = own.try_inverse().unwrap_or_else(Matrix3::identity);
+        for (out, value) in out.iter_mut().zip([m.m11, m.m12, m.m13, m.m22, m.m23, m.m33]) {
+            out.push(value as f32);
+        }
+    }
+    out
+}
+
+fn preconditioned([xx, xy, xz, yy, yz, zz]: &[Vec<f32>; 6], [x, y, z]: &Field) -> Field {
+    let by = |a: &[f32], b: &[f32], c: &[f32]| -> Vec<f32> {
+        let (a, b, c) = (a.iter().zip(x), b.iter().zip(y), c.iter().zip(z));
+        a.zip(b).zip(c).map(|(((a, x), (b, y)), (c, z))| a * x + b * y + c * z).collect()
+    };
+    [by(xx, xy, xz), by(xy, yy, yz), by(xz, yz, zz)]
+}
+
+fn add(out: &mut [f32], values: &[f32], factor: f32) {
+    for (out, value) in out.iter_mut().zip(values) {
+        *out += value * factor;
+    }
+}
+
+/// Summed in double, in an order of its own.
+fn dot(a: &Field, b: &Field) -> f64 {
+    let mut lanes = [0.0; LANES];
+    for (a, b) in a.iter().zip(b) {
+        for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+            for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
+                *lane += f64::from(*a) * f64::from(*b);
+            }
+        }
+    }
+    lanes.iter().sum()
 }

@@ -1,11 +1,11 @@
 //! How much a deformation stretches tissue, over every cell of its field.
 
-use nalgebra::Vector3;
+use nalgebra::{Matrix3, Vector3};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::deformation::Deformation;
-use crate::{Patient, Point, Voxel};
+use crate::{Patient, Point};
 
 /// Where a cell is looked at along each axis, 0 to 1: just inside its corners, as its neighbours have slopes of their own, and in its
 /// middle.
@@ -31,9 +31,29 @@ impl Stretch {
     /// Over 27 places of each cell of the field that is wanted: its corners, the middles of its edges and faces, and its own.
     pub(super) fn over_cells(deformation: &Deformation, is_wanted: impl Fn(usize) -> bool + Sync) -> Option<Self> {
         let wanted = (0..n_cells(deformation)).into_par_iter().filter(|cell| is_wanted(*cell));
-        wanted
-            .map(|cell| Self::over(places(deformation, cell), deformation).expect("a cell has places"))
-            .reduce_with(Self::with)
+        wanted.map(|cell| Self::within(deformation, cell)).reduce_with(Self::with)
+    }
+
+    /// Over the places of a cell, whose eight nodes tell its slope along each axis.
+    fn within(deformation: &Deformation, cell: usize) -> Self {
+        let u = corners(deformation, cell);
+        let to_voxel = deformation.grid().patient_to_voxel().linear();
+        let whole = deformation.affine().linear().determinant();
+        // The slope along an axis where the other two, in order, are at these places.
+        let along = |axis: usize, at: [usize; 2]| {
+            let [first, second] = [[1, 2], [0, 2], [0, 1]][axis];
+            let edge = |corner: usize| u[corner | 1 << axis] - u[corner];
+            let mix = |corner: usize| edge(corner).lerp(&edge(corner | 1 << first), PLACES[at[0]]);
+            mix(0).lerp(&mix(1 << second), PLACES[at[1]])
+        };
+        let slopes: [[Vector3<f64>; 9]; 3] =
+            std::array::from_fn(|axis| std::array::from_fn(|n| along(axis, [n % 3, n / 3])));
+        let jacobian = |[i, j, k]: [usize; 3]| {
+            let slope = Matrix3::from_columns(&[slopes[0][j + 3 * k], slopes[1][i + 3 * k], slopes[2][i + 3 * j]]);
+            (Matrix3::identity() + slope * to_voxel).determinant() * whole
+        };
+        let places = (0..27).map(|n| Self::of(jacobian([n % 3, n / 3 % 3, n / 9])));
+        places.reduce(Self::with).expect("a cell has places")
     }
 
     fn of(jacobian: f64) -> Self {
@@ -55,14 +75,14 @@ fn n_cells(deformation: &Deformation) -> usize {
     cells(deformation).iter().product()
 }
 
-/// The places of a cell, in the fixed frame.
-fn places(deformation: &Deformation, cell: usize) -> impl Iterator<Item = Vector3<f64>> + '_ {
+/// The displacement at the nodes of a cell, the first axis fastest.
+fn corners(deformation: &Deformation, cell: usize) -> [Vector3<f64>; 8] {
     let [ni, nj, _] = cells(deformation);
-    let first = Vector3::new((cell % ni) as f64, (cell / ni % nj) as f64, (cell / (ni * nj)) as f64);
-    let to_patient = deformation.grid().voxel_to_patient();
-    (0..27).map(move |n| {
-        let within = Vector3::new(PLACES[n % 3], PLACES[n / 3 % 3], PLACES[n / 9]);
-        to_patient.apply(Point::<Voxel>::from_coords(first + within)).coords
+    let strides = deformation.strides();
+    let first = cell % ni + cell / ni % nj * strides[1] + cell / (ni * nj) * strides[2];
+    std::array::from_fn(|c| {
+        let at = first + (c & 1) + ((c >> 1) & 1) * strides[1] + (c >> 2) * strides[2];
+        Vector3::from(deformation.displacement_mm()[at].map(f64::from))
     })
 }
 
@@ -82,7 +102,6 @@ pub(super) fn cells_of(deformation: &Deformation, points: impl Iterator<Item = V
 mod tests {
     use super::*;
     use crate::{Affine, FrameId, Grid, Shape};
-    use nalgebra::Matrix3;
 
     #[test]
     fn one_folded_cell_among_many_is_found() {
