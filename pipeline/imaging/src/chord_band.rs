@@ -18,7 +18,7 @@ pub fn half_width(chord: &Chord, grid: &Grid) -> Mm {
     let edges = grid.voxel_to_patient().linear();
     let length = along.norm();
     if length > 0.0 {
-        Mm(extent(&(along / length), edges.column_iter().map(|edge| edge.into_owned())))
+        Mm(extent(&(along / length), edges.column_iter().map(nalgebra::Matrix::into_owned)))
     } else {
         Mm(grid.spacing_mm().into_iter().fold(0.0, f64::max))
     }
