@@ -94,6 +94,9 @@ def expected(path):
         "dose_min": float(values[0]),
         "dose_max": float(values[-1]),
         "dose_d95": float(values[int(np.floor(0.05 * n))]),
+        "dose_d90": float(values[int(np.floor(0.10 * n))]),
+        "dose_d98": float(values[int(np.floor(0.02 * n))]),
+        "dose_v20gy": float((values >= 20.0).mean() * 100.0),
     }
 
 
