@@ -101,12 +101,14 @@ const WHOLE: [&str; 9] =
 fn kind_of(table: &str, name: &str) -> Kind {
     match name {
         "caliper_lps_mm" => Kind::Text,
-        // What a reader decided, in words.
-        "value" if table == "reads" => Kind::Text,
+        // What a reader decided, and what one coded: words.
+        "value" if matches!(table, "reads" | "readings") => Kind::Text,
         // A word in `events`.
         "event" if table == "endpoints" => Kind::Whole,
         "date" => Kind::Day,
-        "evaluable" | "needs_review" | "within_error" | "disease_control" | "non_target_seen" => Kind::YesNo,
+        "evaluable" | "needs_review" | "within_error" | "disease_control" | "non_target_seen" | "adjudicator" => {
+            Kind::YesNo
+        }
         name if name.ends_with("_date") => Kind::Day,
         name if WHOLE.contains(&name) || name.starts_with("n_") => Kind::Whole,
         name if REAL.contains(&name) || name.ends_with("_mm") || name.starts_with("frac_") => Kind::Real,
@@ -202,6 +204,7 @@ mod tests {
     #[test]
     fn a_column_holds_what_the_data_dictionary_says() {
         let dictionary = include_str!("../../../configs/tables/columns.csv");
+        let mut other = Vec::new();
         for line in dictionary.lines().skip(1) {
             let cells: Vec<&str> = line.splitn(4, ',').collect();
             let kind = match cells[2] {
@@ -213,8 +216,11 @@ mod tests {
                 "string" => Kind::Text,
                 other => panic!("a type without a kind: {other}"),
             };
-            assert_eq!(kind_of(cells[0], cells[1]), kind, "{line}");
+            if kind_of(cells[0], cells[1]) != kind {
+                other.push(line);
+            }
         }
+        assert!(other.is_empty(), "columns of another kind than the dictionary's: {other:#?}");
     }
 
     #[test]
