@@ -55,28 +55,52 @@ const FAR_MM: f64 = 50.0;
 
 /// The gap between a lesion (or zone) and a structure, which may be far larger: of it only what lies near is looked at closely.
 pub fn gap(lesion: &Mask, structure: &Mask) -> Result<Gap, GapError> {
-    if lesion.grid().frame() != structure.grid().frame() {
-        return Err(GapError::OtherFrame(lesion.grid().frame().clone(), structure.grid().frame().clone()));
+    in_one_frame(lesion, structure)?;
+    GapFrom::new(lesion)?.to(structure)
+}
+
+fn in_one_frame(lesion: &Mask, structure: &Mask) -> Result<(), GapError> {
+    let [own, other] = [lesion, structure].map(|mask| mask.grid().frame());
+    if own == other { Ok(()) } else { Err(GapError::OtherFrame(own.clone(), other.clone())) }
+}
+
+/// A lesion (or zone) with its surface, for its gaps to several structures.
+pub struct GapFrom<'a> {
+    body: Body<'a>,
+}
+
+impl<'a> GapFrom<'a> {
+    /// Makes the surface.
+    pub fn new(lesion: &'a Mask) -> Result<Self, GapError> {
+        if lesion.is_empty_mask() {
+            return Err(GapError::EmptyMask);
+        }
+        Ok(Self { body: Body::of(lesion, Refinement::for_lesion(lesion))? })
     }
-    if lesion.is_empty_mask() || structure.is_empty_mask() {
-        return Err(GapError::EmptyMask);
+
+    /// See [`gap`].
+    pub fn to(&self, structure: &Mask) -> Result<Gap, GapError> {
+        let body = &self.body;
+        in_one_frame(body.mask, structure)?;
+        if structure.is_empty_mask() {
+            return Err(GapError::EmptyMask);
+        }
+        let Some(to_centre) = to_nearest_centre(body, structure) else { return Ok(TOUCHING) };
+        let reach = to_centre.length();
+        let near = part_within(structure, &body.triangles, reach)?;
+        let refinement = if reach.0 > FAR_MM { Refinement::OwnGrid } else { Refinement::for_lesion(&near) };
+        let other = Body::of(&near, refinement)?;
+        let is_inside = |holder: &Body, of: &Body| of.triangles.par_iter().any(|t| holder.contains(t[0]));
+        let Some(back) = to_nearest_centre(&other, body.mask) else { return Ok(TOUCHING) };
+        if is_inside(body, &other) || is_inside(&other, body) {
+            return Ok(TOUCHING);
+        }
+        let [start, end] = body.tree.nearest_points(&other.tree);
+        let from_centre = Chord { start: back.end, end: back.start };
+        let shorter = |a: Chord, b: Chord| if b.length() < a.length() { b } else { a };
+        let nearest = [to_centre, from_centre].into_iter().fold(Chord { start, end }, shorter);
+        Ok(Gap { distance: nearest.length(), nearest: Some(nearest) })
     }
-    let body = Body::of(lesion, Refinement::for_lesion(lesion))?;
-    let Some(to_centre) = to_nearest_centre(&body, structure) else { return Ok(TOUCHING) };
-    let reach = to_centre.length();
-    let near = part_within(structure, &body.triangles, reach)?;
-    let refinement = if reach.0 > FAR_MM { Refinement::OwnGrid } else { Refinement::for_lesion(&near) };
-    let other = Body::of(&near, refinement)?;
-    let is_inside = |holder: &Body, of: &Body| of.triangles.par_iter().any(|t| holder.contains(t[0]));
-    let Some(back) = to_nearest_centre(&other, lesion) else { return Ok(TOUCHING) };
-    if is_inside(&body, &other) || is_inside(&other, &body) {
-        return Ok(TOUCHING);
-    }
-    let [start, end] = body.tree.nearest_points(&other.tree);
-    let from_centre = Chord { start: back.end, end: back.start };
-    let shorter = |a: Chord, b: Chord| if b.length() < a.length() { b } else { a };
-    let nearest = [to_centre, from_centre].into_iter().fold(Chord { start, end }, shorter);
-    Ok(Gap { distance: nearest.length(), nearest: Some(nearest) })
 }
 
 const TOUCHING: Gap = Gap { distance: Mm(0.0), nearest: None };

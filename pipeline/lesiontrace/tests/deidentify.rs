@@ -52,7 +52,15 @@ fn of_patient(cohort: &Cohort, path: &str, id: &str, baseline: Date, columns: &[
 #[test]
 fn a_run_on_the_copy_measures_the_same_on_days_that_keep_their_distance() {
     let cohort = Cohort::new(&["Doe-1", "Roe-2"]);
+    let masks = cohort.path("archive/masks/Doe-1");
+    for file in ["portal_vein.nii.gz", "Doe.nii.gz"] {
+        std::fs::create_dir_all(masks.join("critical")).unwrap();
+        std::fs::copy(masks.join(BASELINE).join("lesions.nii.gz"), masks.join("critical").join(file)).unwrap();
+    }
     assert_eq!(run(&cohort, "out", &[]).0, DONE);
+    std::fs::remove_file(masks.join("critical/Doe.nii.gz")).unwrap();
+    assert_eq!(run(&cohort, "out", &["--resume"]).0, DONE);
+    std::fs::write(masks.join("critical/Doe.nii.gz"), "left out by its name").unwrap();
     let (code, stderr) = deidentify(&cohort, &[]);
     assert_eq!(code, DONE, "{stderr}");
     let [study_file, copy, out] = ["study.toml", "copy", "out_copy"].map(|p| cohort.path(p).display().to_string());
@@ -88,7 +96,9 @@ fn a_run_on_the_copy_measures_the_same_on_days_that_keep_their_distance() {
     }
     let report: Value = serde_json::from_str(&cohort.read("copy/deidentification.json")).unwrap();
     assert_eq!((&report["n_written"], &report["n_failed"]), (&48.into(), &0.into()));
-    assert_eq!(report["masks"]["n_written"], 13, "{}", report["masks"]);
+    assert_eq!(report["masks"]["n_written"], 14, "{}", report["masks"]);
+    let measured = cohort.read("out_copy/cohort/measurements.csv");
+    assert!(measured.contains("distance_portal_vein") && !cohort.read("out/cohort/measurements.csv").contains("_doe"));
     assert!(cohort.read("copy/deidentification.csv").contains("attribute,\"(0010,0010)\",PatientName,replaced,48"));
 }
 

@@ -17,6 +17,8 @@ use crate::tables::guarded;
 
 /// Label maps of a visit's mask folder that the program reads, without their endings.
 const LABEL_MAPS: [&str; 3] = ["lesions", "organ", "ablation_zone"];
+/// Folder of the structures to keep away from, beside them or beside the dates.
+const CRITICAL: &str = "critical";
 /// The table beside them.
 const ROWS: &str = "lesions.csv";
 
@@ -46,16 +48,24 @@ pub(super) fn deidentify_masks(
 /// Where the mask was written, below the copy.
 fn one(request: &Request<'_>, path: &Path, below: &Path, patients: &BTreeSet<String>) -> Result<PathBuf, Refusal> {
     let parts: Vec<String> = below.iter().map(|p| p.to_string_lossy().into_owned()).collect();
-    let [patient, date, name] = parts.as_slice() else {
-        return Err(Refusal::Reason("not at <patient>/<date>/<name>"));
+    let (patient, date, folder, name) = match parts.as_slice() {
+        [patient, folder, name] if folder == CRITICAL => (patient, None, CRITICAL, name),
+        [patient, date, name] => (patient, Some(date), "", name),
+        [patient, date, folder, name] if folder == CRITICAL => (patient, Some(date), CRITICAL, name),
+        _ => return Err(Refusal::Reason("not at <patient>/<date>/<name>")),
     };
     let patient = decoded(patient);
     if !patients.contains(&patient) {
         return Err(Refusal::Reason("its patient has no image in the copy"));
     }
     let days = request.key.shift_days(&patient);
-    let date = shifted_table_date(date, days).ok_or(Refusal::Reason("its folder is no date"))?;
-    let place = PathBuf::from("masks").join(request.key.patient(&patient)).join(date).join(name);
+    let shifted = |date: &String| shifted_table_date(date, days).ok_or(Refusal::Reason("its folder is no date"));
+    let mut place = PathBuf::from("masks").join(request.key.patient(&patient));
+    place.extend(date.map(shifted).transpose()?);
+    if folder == CRITICAL {
+        return critical(request, path, &place.join(CRITICAL), name);
+    }
+    let place = place.join(name);
     let to = request.out.join(&place);
     if name == ROWS {
         let bytes = rows(path)?;
@@ -65,6 +75,21 @@ fn one(request: &Request<'_>, path: &Path, below: &Path, patients: &BTreeSet<Str
     } else {
         return Err(Refusal::Reason("not a mask the program reads"));
     }
+    Ok(place)
+}
+
+/// A structure to keep away from. Its file's name becomes that of a quantity: one that holds a word nobody knows is left out.
+fn critical(request: &Request<'_>, path: &Path, folder: &Path, name: &str) -> Result<PathBuf, Refusal> {
+    if !is_image(Path::new(name)) {
+        return Err(Refusal::Reason("not a mask the program reads"));
+    }
+    let words = stem(name).replace(['_', '-'], " ");
+    let known = known_words(&words);
+    if known.n_unknown > 0 || known.text.is_empty() {
+        return Err(Refusal::Reason("critical structure of a name that is no list's; rename it, such as portal_vein"));
+    }
+    let place = folder.join(name);
+    write_blank(path, &request.out.join(&place))?;
     Ok(place)
 }
 

@@ -13,7 +13,7 @@ use imaging::Note;
 /// One structure to keep away from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CriticalPlan {
-    /// As it ends the names of quantities: `portal_vein` in `distance_portal_vein`.
+    /// As it ends the names of quantities, in lower case: `portal_vein` in `distance_portal_vein`.
     pub(crate) name: String,
     /// Its mask.
     pub(crate) path: PathBuf,
@@ -30,8 +30,7 @@ pub(super) fn of_visit(patient: &Path, visit: &Path, notes: &mut Vec<Note>) -> V
         for path in stored::files_in(&folder.join(FOLDER)).into_iter().filter(|path| is_image(path)) {
             let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             let name = name_of(stem(&file));
-            let key = name.to_lowercase();
-            if let Some(first) = here.get(&key) {
+            if let Some(first) = here.get(&name) {
                 let message = format!(
                     "{file} is of the same structure as {}, which is used; keep the one that is right",
                     first.path.file_name().unwrap_or_default().to_string_lossy()
@@ -39,16 +38,16 @@ pub(super) fn of_visit(patient: &Path, visit: &Path, notes: &mut Vec<Note>) -> V
                 notes.push(Note::warning("critical_structure_twice", name, message));
                 continue;
             }
-            here.insert(key, CriticalPlan { name, path });
+            here.insert(name.clone(), CriticalPlan { name, path });
         }
         found.extend(here);
     }
     found.into_values().collect()
 }
 
-/// A file's name as a part of a quantity's: letters, digits, `-` and `_` as they are, else `_`.
+/// A file's name as a part of a quantity's: small letters, digits, `-` and `_`, else `_`.
 fn name_of(stem: &str) -> String {
-    stem.trim().chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
+    stem.trim().to_lowercase().chars().map(|c| if c.is_alphanumeric() || c == '-' { c } else { '_' }).collect()
 }
 
 #[cfg(test)]
@@ -84,11 +83,11 @@ mod tests {
         let pair = |name: &str, file: &str| (name.to_owned(), file.to_owned());
         assert_eq!(
             files(&found, dir.path()),
-            [pair("Bowel", "v1/critical/Bowel.nrrd"), pair("portal_vein", "critical/portal vein.nrrd")]
+            [pair("bowel", "v1/critical/Bowel.nrrd"), pair("portal_vein", "critical/portal vein.nrrd")]
         );
         assert!(notes.len() == 1 && notes[0].message.starts_with("bowel.NII.GZ is of the same structure"), "{notes:?}");
         let other = of_visit(dir.path(), &dir.path().join("v2"), &mut notes);
-        assert_eq!(files(&other, dir.path())[0], pair("Bowel", "critical/Bowel.nii.gz"));
+        assert_eq!(files(&other, dir.path())[0], pair("bowel", "critical/Bowel.nii.gz"));
         assert!(of_visit(&dir.path().join("no"), &dir.path().join("no/v1"), &mut notes).is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! The digest of a patient's input, by which resuming knows that nothing changed.
 
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use formats::clinical::{PatientRecord, TreatmentRecord};
@@ -21,6 +22,7 @@ pub(super) fn digest(
     markers: &[MarkerReading],
 ) -> anyhow::Result<String> {
     let mut text = String::new();
+    let mut structures: BTreeMap<&Path, String> = BTreeMap::new();
     for visit in visits {
         images(visit, &mut text)?;
         for (name, path) in mask_files(visit) {
@@ -30,10 +32,8 @@ pub(super) fn digest(
             }
         }
         for structure in &visit.critical {
-            for path in files_of(&structure.path) {
-                let bytes = stored::read(&path).with_context(|| reading(&path))?;
-                text.push_str(&format!("{} critical {} {}\n", visit.id, structure.name, out::sha256_hex(&bytes)));
-            }
+            let content = structures.entry(structure.path.as_path()).or_insert_with(|| content_of(&structure.path));
+            text.push_str(&format!("{} critical {} {content}\n", visit.id, structure.name));
         }
         for path in &visit.doses {
             let bytes = stored::read(path).with_context(|| reading(path))?;
@@ -45,6 +45,15 @@ pub(super) fn digest(
     let record = record.map(|r| PatientRecord { line: 0, ..r.clone() });
     text.push_str(&format!("{record:?}\n{treatments:?}\n{markers:?}\n"));
     Ok(out::sha256_hex(text.as_bytes()))
+}
+
+/// The digests of a critical structure's files; of one that cannot be read, why: it leaves its distances without a number, and stops nobody.
+fn content_of(path: &Path) -> String {
+    let of_file = |path: &PathBuf| match stored::read(path) {
+        Ok(bytes) => out::sha256_hex(&bytes),
+        Err(error) => format!("unread: {:?}", error.kind()),
+    };
+    files_of(path).iter().map(of_file).collect::<Vec<_>>().join(" ")
 }
 
 fn images(visit: &VisitPlan, text: &mut String) -> anyhow::Result<()> {

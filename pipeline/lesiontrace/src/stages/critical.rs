@@ -8,7 +8,7 @@ use std::path::Path;
 
 use formats::image_file;
 use imaging::chord_band::half_width;
-use imaging::gap::gap;
+use imaging::gap::{GapError, GapFrom};
 use imaging::{Chord, Mask, Mm, Note, Volume, Window};
 use oncology::Evaluable;
 use rayon::prelude::*;
@@ -48,30 +48,41 @@ pub(crate) fn distances(
     grid: MaskGrid,
     notes: &mut Vec<Note>,
 ) -> Vec<StructureDistances> {
+    if plans.is_empty() {
+        return Vec::new();
+    }
+    let [lesions, zones] = [&found.lesions, &found.zones].map(|instances| bodies(instances));
     let mut all = Vec::with_capacity(plans.len());
     for plan in plans {
         let structure = read(&plan.path, image, grid);
         if let Err(reason) = &structure {
             notes.push(Note::warning("critical_structure_not_used", plan.name.clone(), reason.clone()));
         }
-        let of = |instances: &[Instance]| {
-            instances.par_iter().map(|one| (one.label, distance(&one.mask, structure.as_ref()))).collect()
+        let of = |bodies: &[OfInstance<'_>]| {
+            bodies.par_iter().map(|one| (one.0.label, distance(one, structure.as_ref()))).collect()
         };
-        all.push(StructureDistances { name: plan.name.clone(), lesions: of(&found.lesions), zones: of(&found.zones) });
+        all.push(StructureDistances { name: plan.name.clone(), lesions: of(&lesions), zones: of(&zones) });
     }
     all
 }
 
-fn distance(lesion: &Mask, structure: Result<&Mask, &String>) -> Evaluable<Distance> {
+/// A lesion or zone with its surface, or why it has none.
+type OfInstance<'a> = (&'a Instance, Result<GapFrom<'a>, GapError>);
+
+fn bodies(instances: &[Instance]) -> Vec<OfInstance<'_>> {
+    instances.par_iter().map(|one| (one, GapFrom::new(&one.mask))).collect()
+}
+
+fn distance((instance, body): &OfInstance<'_>, structure: Result<&Mask, &String>) -> Evaluable<Distance> {
     let structure = match structure {
         Ok(structure) => structure,
         Err(reason) => return Evaluable::not(reason.clone()),
     };
-    match gap(lesion, structure) {
+    match body.as_ref().map_err(Clone::clone).and_then(|body| body.to(structure)) {
         Err(error) => Evaluable::not(error.to_string()),
         Ok(found) => {
             let half = |chord: &Chord| {
-                [lesion, structure].map(|mask| half_width(chord, mask.grid()).0).iter().sum::<f64>() / 2.0
+                [&instance.mask, structure].map(|mask| half_width(chord, mask.grid()).0).iter().sum::<f64>() / 2.0
             };
             let reach = found.nearest.as_ref().map_or(0.0, half);
             Evaluable::Value(Distance { length: found.distance, half_width: Mm(reach), nearest: found.nearest })

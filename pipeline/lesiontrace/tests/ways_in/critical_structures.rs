@@ -59,6 +59,8 @@ fn distances_stand_in_the_tables_and_the_near_ones_on_the_page() {
         std::fs::create_dir_all(visit.join("critical")).unwrap();
         nifti::write_mask(&visit.join("critical/Portal vein.nii.gz"), &here).unwrap();
     }
+    // One that cannot be read is said and stops nobody.
+    std::fs::write(masks.join("critical/lost.nhdr"), "NRRD0004\ndata file: gone.raw\n").unwrap();
     let study = include_str!("../../../../configs/study/default.toml")
         .replace("source = \"imported_or_model\"", "source = \"imported\"");
     std::fs::write(path("study.toml"), study).unwrap();
@@ -85,9 +87,10 @@ fn distances_stand_in_the_tables_and_the_near_ones_on_the_page() {
     assert!((number("value") - expected_mm).abs() < 1.0, "{found} {expected_mm}");
     assert!(number("low") < number("value") && number("value") < number("high"), "{found}");
     assert!(found["caliper_lps_mm"].as_str().unwrap().contains(';'), "{found}");
-    assert!(of("distance_Portal_vein", lesion).is_none());
     // Later visits show ablation zones alone.
-    assert!(rows.iter().any(|row| row["quantity"] == "zone_distance_Portal_vein" && row["evaluable"] == true));
+    assert!(rows.iter().any(|row| row["quantity"] == "zone_distance_portal_vein" && row["evaluable"] == true));
+    let lost = of("distance_lost", lesion).expect("a row that says why");
+    assert!(lost["evaluable"] == false && !lost["reason"].as_str().unwrap().is_empty(), "{lost}");
     assert!(read("patients/LT-001/report.html").contains("distance to portal vein"));
     assert!(read("cohort/measurements.csv").contains("distance_portal_vein"));
 }
