@@ -172,10 +172,19 @@ best_of <- function(words, day, disease, confirmed) {
   if (has("CR")) "CR" else if (has("PR")) "PR" else if (late(c("CR", "PR", "SD"))) "SD" else if (late("NON-CR/NON-PD"))
     "NON-CR/NON-PD" else if ("PD" %in% words) "PD" else if (length(words) > 0 && all(words == "NED")) "NED" else "NE"
 }
+# Whether disease is seen: by the targets of the same reading, or by a non-target that is there and no normal node.
 target <- tables$rs[tables$rs$RSTESTCD == "TRGRESP", ]
-target <- target$RSORRES[match(paste(overall$USUBJID, overall$PARCAT1, overall$AVISITN),
-                               paste(target$USUBJID, target$RSCAT, target$VISITNUM))]
-present <- tables$tr[tables$tr$TRGRPID %in% "NON-TARGET" & tables$tr$TRTESTCD == "TUMSTATE" & tables$tr$TRORRES %in% "PRESENT", ]
+word <- function(d, name) if (name %in% names(d)) d[[name]] else rep(NA, nrow(d))
+reader <- function(d) paste(word(d, "RSEVAL"), word(d, "RSEVALID"), sep = "\r")
+target <- target$RSORRES[match(paste(overall$USUBJID, overall$PARCAT1, overall$AVISITN, reader(overall)),
+                               paste(target$USUBJID, target$RSCAT, target$VISITNUM, reader(target)))]
+non_target <- tables$tr[tables$tr$TRGRPID %in% "NON-TARGET", ]
+at <- function(d) paste(d$USUBJID, d$VISITNUM, d$TRLNKID, sep = "\r")
+nodes <- tables$tu[grepl("LYMPH NODE", tables$tu$TULOC), ]
+is_node <- paste(non_target$USUBJID, non_target$TRLNKID) %in% paste(nodes$USUBJID, nodes$TULNKID)
+is_normal <- is_node & non_target$TRTESTCD == "LPERP" & !is.na(non_target$TRSTRESN) & non_target$TRSTRESN < 10
+is_present <- non_target$TRTESTCD == "TUMSTATE" & non_target$TRORRES %in% "PRESENT"
+present <- non_target[is_present & !at(non_target) %in% at(non_target[is_normal, ]), ]
 overall$DISEASE <- target %in% c("PR", "SD", "PD") |
   paste(overall$USUBJID, overall$AVISITN) %in% paste(present$USUBJID, present$VISITNUM)
 immune <- grepl("^i", overall$AVALC) | grepl("IRECIST", overall$PARCAT1)

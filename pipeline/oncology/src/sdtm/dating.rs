@@ -6,6 +6,7 @@ use super::reading::{Course, Reading};
 use super::sizes::{coded, state};
 use super::visits::Visit;
 use super::{SdtmAssessment, TrRow, study_day};
+use crate::criteria::immune_response::ImmuneResponse;
 use crate::criteria::progression_date::{DatingRule, ProgressionBy, VisitScans, progression_date};
 use crate::criteria::response::{NewLesionResponse, NonTargetResponse, OverallResponse, TargetResponse};
 use crate::criteria::table::CriterionTable;
@@ -14,7 +15,8 @@ use crate::partial_date::Period;
 use crate::time::Date;
 
 /// Dates every progression of a reading by the scan the criterion names; the assessments are those of its later visits.
-/// A date of a scan that is not complete leaves the visit's, with a note. What iRECIST confirms keeps the visit's.
+/// A date of a scan that is not complete leaves the visit's, with a note. Of iRECIST progression that is not
+/// confirmed yet is dated so; the confirmation keeps the visit's date.
 pub(super) fn date_progressions(
     assessments: &mut [SdtmAssessment],
     reading: &Reading<'_>,
@@ -23,7 +25,8 @@ pub(super) fn date_progressions(
 ) {
     let rule = table.options.progression_date.value;
     for (at, assessment) in assessments.iter_mut().enumerate() {
-        if assessment.overall != OverallResponse::Progressive.as_str() {
+        let dated_so = [OverallResponse::Progressive.as_str(), ImmuneResponse::Unconfirmed.as_str()];
+        if !dated_so.contains(&assessment.overall.as_str()) {
             continue;
         }
         match dated(reading, course, at, assessment, rule) {
@@ -154,6 +157,19 @@ mod tests {
             assert!(found.notes.is_empty(), "{:?}", found.notes);
         }
         assert_eq!(visit("50", &[new, still], Fda).study_day, Evaluable::Value(64));
+    }
+
+    #[test]
+    fn progression_that_is_not_confirmed_yet_is_dated_by_its_scan_too() {
+        let table = CriterionTable::built_in("irecist").unwrap();
+        let lesions = [tu("S1", 0, "T1", "TARGET"), tu("S1", 1, "N1", "NEW")];
+        let rows = [
+            tr("S1", 0, "T1", "50", "2024-01-01"),
+            tr("S1", 1, "T1", "50", "2024-03-09"),
+            tr("S1", 1, "N1", "12", "2024-03-05"),
+        ];
+        let found = assess_sdtm(&lesions, &rows, &table);
+        assert_eq!((found[0].overall.as_str(), found[0].date.as_str()), ("iUPD", "2024-03-05"));
     }
 
     #[test]

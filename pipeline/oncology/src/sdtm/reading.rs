@@ -229,26 +229,49 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// What is said of a lesion's presence at a visit: by TUMSTATE where that is given. A diameter beside it says nothing more, one alone
+    /// that it is there.
+    fn states(&self, lesion: &TuRow, visit: &Visit) -> BTreeSet<String> {
+        let of_test = |row: &&TrRow| row.test == "TUMSTATE" && !state(row).is_empty();
+        if self.results_of(&lesion.link, visit).any(|row| of_test(&row)) {
+            return self.results_of(&lesion.link, visit).filter(of_test).map(state).collect();
+        }
+        let tests = ["LDIAM", "LPERP", "SAXIS", "DIAMETER"];
+        let word = |row: &TrRow| match coded(row) {
+            Size::Measured(size) if size == Exact::ZERO => "ABSENT".to_owned(),
+            Size::Measured(_) if tests.contains(&row.test.as_str()) => "PRESENT".to_owned(),
+            _ => state(row),
+        };
+        let words: BTreeSet<String> = self.results_of(&lesion.link, visit).map(word).collect();
+        let said: BTreeSet<String> = words.iter().filter(|word| !word.is_empty()).cloned().collect();
+        if said.is_empty() { words } else { said }
+    }
+
     fn non_targets(&self, visit: &Visit, with_targets: bool) -> NonTargets {
         let mut called_progressive = Vec::new();
         let mut lesions = Vec::new();
         for row in self.of_role("NON-TARGET") {
             let lesion = LesionId::new(row.link.as_str());
-            let states: BTreeSet<String> = self.results_of(&row.link, visit).map(state).collect();
+            let states = self.states(row, visit);
             if states.iter().any(|state| state.contains("PROGRESS")) {
                 called_progressive.push(lesion.clone());
             }
             let state = states.first().filter(|_| states.len() == 1).map(String::as_str);
             let size = match state {
                 Some("ABSENT") => Size::Absent,
+                Some("PRESENT") if kind_of(row) == LesionKind::Node => match self.size(row, visit) {
+                    measured @ Size::Measured(_) => measured,
+                    _ => Size::TooSmallToMeasure,
+                },
                 Some("PRESENT") => Size::TooSmallToMeasure,
                 Some(state) if state.contains("PROGRESS") => Size::TooSmallToMeasure,
                 Some(other) => Size::NotEvaluable(format!("state {other:?} at {}", visit.name)),
                 None if states.is_empty() => Size::NotEvaluable(format!("no state recorded at {}", visit.name)),
                 None => Size::NotEvaluable(format!("contradicting states at {}", visit.name)),
             };
-            // Only presence counts here, so that every non-target is judged as a lesion, not by a node's short axis.
-            lesions.push(SizedLesion { lesion, kind: LesionKind::Lesion, size });
+            // Only presence counts here, but of a node that is measured: below 10 mm it is normal.
+            let kind = if matches!(size, Size::Measured(_)) { LesionKind::Node } else { LesionKind::Lesion };
+            lesions.push(SizedLesion { lesion, kind, size });
         }
         NonTargets {
             lesions,

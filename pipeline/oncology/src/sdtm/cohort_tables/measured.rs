@@ -38,7 +38,7 @@ pub fn tr_table(
     for ((patient, visit, lesion), found) in sightings {
         let group = recorded.get(&(patient, lesion)).copied().unwrap_or_default();
         let method = method_of(&found[0].series_role);
-        for cells in of_sighting(lesion, &found, writer.is_response(patient, visit)) {
+        for cells in of_sighting((lesion, group), &found, writer.is_response(patient, visit)) {
             let behind = standard(group, &cells, method);
             rows.push(Unplaced { patient, cells, visit, behind });
         }
@@ -81,7 +81,7 @@ fn sum(one: &AssessmentRow) -> Option<Unplaced<'_>> {
 }
 
 /// The rows of one lesion at one visit, without study and visit.
-fn of_sighting(lesion: &str, found: &[&MeasurementRow], is_response: bool) -> Vec<Vec<String>> {
+fn of_sighting((lesion, group): (&str, &str), found: &[&MeasurementRow], is_response: bool) -> Vec<Vec<String>> {
     let state = found[0].state.as_str();
     let row = |test: [&str; 2], result: &str, unit: &str, not_done: Option<&str>| {
         let status = if not_done.is_some() { "NOT DONE" } else { "" };
@@ -104,7 +104,9 @@ fn of_sighting(lesion: &str, found: &[&MeasurementRow], is_response: bool) -> Ve
     let seen = match state {
         "absent" | "ablated" => "ABSENT",
         "merged" => "COALESCED",
-        "present" | "residual" | "local_progression" => "PRESENT",
+        // What is perhaps no new lesion must not be one to who assesses these rows again.
+        "uncertain" if group == "NEW" => "EQUIVOCAL",
+        "present" | "residual" | "local_progression" | "uncertain" => "PRESENT",
         _ => "",
     };
     let not_seen = seen.is_empty().then(|| found[0].reason.as_str());

@@ -104,6 +104,41 @@ fn what_is_written_is_assessed_as_the_images_were() {
     assert!(found[1].why.contains("the place was not imaged"), "{}", found[1].why);
 }
 
+/// A measured non-target is there whatever is measured of it, a node below 10 mm is normal, and what is perhaps no new lesion is equivocal.
+#[test]
+fn non_targets_and_doubts_are_assessed_as_the_images_were() {
+    let lesions = [
+        lesion("L1", "lesion", "target", on(0)),
+        lesion("L2", "lesion", "non_target", on(0)),
+        lesion("L3", "node", "non_target", on(0)),
+        lesion("L4", "lesion", "new", on(60)),
+    ];
+    let mut rows = Vec::new();
+    for (day, target, other, node, new) in [
+        (0, (30.0, "present"), (8.0, "present"), (12.0, "present"), None),
+        (60, (28.0, "present"), (8.0, "uncertain"), (12.0, "present"), Some((25.0, "uncertain"))),
+        (120, (0.0, "absent"), (0.0, "absent"), (9.0, "present"), Some((0.0, "absent"))),
+        (180, (0.0, "absent"), (0.0, "absent"), (9.0, "present"), Some((25.0, "present"))),
+    ] {
+        let one = |id: &str, quantity: &str, (mm, state): (f64, &str)| measured(id, day, quantity, Some(mm), state, "");
+        rows.extend([one("L1", "long_axis", target), one("L2", "long_axis", other)]);
+        rows.extend([one("L3", "long_axis", (15.0, node.1)), one("L3", "short_axis", node)]);
+        rows.extend(new.map(|new| one("L4", "long_axis", new)));
+    }
+    let told = |until: i64| {
+        let rows: Vec<MeasurementRow> = rows.iter().filter(|row| row.study_day <= until).cloned().collect();
+        let tu = tu_table("trial", &lesions, &rows, &[]);
+        let tr = tr_table("trial", &lesions, &rows, &[]);
+        let tu = read(&tu, |column| TuRow::from_columns(|name| column(name)).unwrap());
+        let tr = read(&tr, |column| TrRow::from_columns(|name| column(name)).unwrap());
+        let found = assess_sdtm(&tu, &tr, &CriterionTable::built_in("recist_1_1").unwrap());
+        found.iter().map(|a| format!("{} {} {}", a.non_target, a.new_lesion, a.overall)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(120), ["NON-CR/NON-PD E SD", "CR N CR"]);
+    // Seen for sure at last, it is new from its first sight on.
+    assert_eq!(told(180)[0], "NON-CR/NON-PD Y PD");
+}
+
 fn response(visit: VisitId, day: i64, target: &str, overall: &str) -> AssessmentRow {
     AssessmentRow {
         patient_id: "P1".to_owned(),
