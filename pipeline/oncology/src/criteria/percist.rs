@@ -11,6 +11,7 @@ use super::reasoned::Reasoned;
 use super::sourced::section;
 use crate::evaluable::Evaluable;
 use crate::exact::Exact;
+use crate::measure::metabolic_volume::MetabolicThreshold;
 
 /// Whether a change must reach an absolute amount besides the percentage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ section!(
         change_comparison: Limit,
         /// Increase of total lesion glycolysis that must be exceeded for progression, percent.
         tlg_increase_percent: Exact,
+        /// From which uptake a voxel counts for it.
+        tlg_threshold: MetabolicThreshold,
         /// Measurable from this many times the liver's mean,
         liver_factor: Exact,
         /// plus this many of its standard deviations.
@@ -79,7 +82,7 @@ pub struct PercistInput {
     pub follow_up_sul_peak: Evaluable<Exact>,
     /// What is seen.
     pub finding: Finding,
-    /// Total lesion glycolysis at baseline and now, ml·SUL, where measured.
+    /// Total lesion glycolysis at baseline and now, ml·SUL, where measured. It counts where SULpeak has not fallen.
     pub tlg: Option<(Exact, Exact)>,
 }
 
@@ -108,13 +111,13 @@ pub fn percist(input: &PercistInput, table: &PercistTable) -> Reasoned<Metabolic
     if has_risen(now, before, percent, limit) && is_large {
         return Reasoned::new(Progressive, format!("{told}: up by {needed}: PMD"), flips);
     }
-    if let Some((tlg_before, tlg_now)) =
-        input.tlg.filter(|(old, new)| has_risen(*new, *old, rules.tlg_increase_percent.value, Limit::MoreThan))
-    {
+    let grown = |(old, new): &(Exact, Exact)| has_risen(*new, *old, rules.tlg_increase_percent.value, Limit::MoreThan);
+    if let Some((tlg_before, tlg_now)) = input.tlg.filter(grown).filter(|_| now >= before) {
         let why = format!(
-            "total lesion glycolysis {} (> {} %): PMD",
+            "{told}; total lesion glycolysis {tlg_before} → {tlg_now} SUL·ml ({}, > {} %, voxels from {} on): PMD",
             signed_percent(tlg_now, tlg_before),
-            rules.tlg_increase_percent.value
+            rules.tlg_increase_percent.value,
+            rules.tlg_threshold.value.words()
         );
         return Reasoned::new(Progressive, why, flips);
     }
@@ -249,6 +252,10 @@ mod tests {
             tlg: Some((exact("100"), exact("175.1"))),
         };
         assert_eq!(percist(&grown, &table).response, MetabolicResponse::Progressive);
+        let fallen = PercistInput { follow_up_sul_peak: Evaluable::Value(exact("5.99")), ..grown.clone() };
+        assert_eq!(percist(&fallen, &table).response, MetabolicResponse::Stable, "not where SULpeak declines");
+        let at_the_limit = PercistInput { tlg: Some((exact("100"), exact("175"))), ..grown.clone() };
+        assert_eq!(percist(&at_the_limit, &table).response, MetabolicResponse::Stable);
         let bad = PercistInput { follow_up_sul_peak: Evaluable::not("another scanner"), tlg: None, ..grown };
         assert_eq!(percist(&bad, &table).response, MetabolicResponse::NotEvaluable);
         let scan = |liver: &str, minutes: &str| ScanConditions { liver_sul: exact(liver), uptake_min: exact(minutes) };

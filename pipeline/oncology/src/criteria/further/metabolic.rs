@@ -2,7 +2,8 @@
 //!
 //! A new lesion counts by PERCIST and Lugano when its uptake does: from the liver's 1.5 × mean + 2 SD on, and above the liver's
 //! hottest voxel. By EORTC, which knows no reference, the leading criterion's new lesion counts. Likeness to the background is not
-//! read: CMR by PERCIST is said where every lesion lies below the liver's mean. Glycolysis (TLG) is not followed.
+//! read: CMR by PERCIST is said where every lesion lies below the liver's mean. Glycolysis (TLG) by PERCIST is the sum over all lesions; a
+//! lesion without a value leaves it out, and the sentence says so.
 
 use super::scan::Scan;
 use super::{FurtherInput, Judged};
@@ -60,7 +61,9 @@ pub(super) fn by_percist(input: &FurtherInput<'_>, table: &PercistTable) -> Vec<
         rows.push(match (&first, at(input, "sul_peak", n)) {
             (Err(reason), _) => Judged::not(&format!("baseline: {reason}")),
             (_, Err(reason)) => Judged::not(&reason),
-            (Ok((before, hottest, _)), Ok(now)) => percist_pair(before, *hottest, &now, table),
+            (Ok((before, hottest, _)), Ok(now)) => {
+                percist_pair(before, *hottest, &now, glycolysis(input, table, n), table)
+            }
         });
     }
     rows
@@ -75,7 +78,29 @@ fn percist_baseline<'a>(input: &FurtherInput<'a>, table: &PercistTable) -> Resul
     if told.response { Ok((scan, hottest, told.why)) } else { Err(format!("not measurable by PERCIST: {}", told.why)) }
 }
 
-fn percist_pair(before: &Scan<'_>, hottest: Exact, now: &Scan<'_>, table: &PercistTable) -> Judged {
+/// Total lesion glycolysis at baseline and at the nth visit, SUL·ml; why there is none.
+fn glycolysis(input: &FurtherInput<'_>, table: &PercistTable, n: usize) -> Result<(Exact, Exact), String> {
+    let quantity = format!("tlg_{}", table.rules.tlg_threshold.value.code());
+    let total = |n: usize| {
+        let scan = at(input, &quantity, n)?;
+        let ratio = scan.pet.sul_per_suv.ok_or_else(|| format!("no SUL: {}", scan.pet.sul_reason))?;
+        Exact::from_image(scan.total()?.to_f64() * ratio).ok_or_else(|| "glycolysis out of range".to_owned())
+    };
+    let before = total(0).map_err(|reason| format!("baseline: {reason}"))?;
+    if before == Exact::ZERO {
+        let words = table.rules.tlg_threshold.value.words();
+        return Err(format!("baseline: no voxel from {words} on"));
+    }
+    Ok((before, total(n)?))
+}
+
+fn percist_pair(
+    before: &Scan<'_>,
+    hottest: Exact,
+    now: &Scan<'_>,
+    tlg: Result<(Exact, Exact), String>,
+    table: &PercistTable,
+) -> Judged {
     let liver = liver_sul(now.pet);
     let avid = liver.as_ref().ok().and_then(|liver| now.new_from(liver.measurable_from(table)));
     let (known, compared) = (now.hottest(), comparable(before.pet, now.pet, table));
@@ -89,7 +114,8 @@ fn percist_pair(before: &Scan<'_>, hottest: Exact, now: &Scan<'_>, table: &Perci
         (None, Ok(liver)) if now.all_below(liver.mean) => Finding::AllAtBackground,
         _ => Finding::Uptake,
     };
-    let input = PercistInput { baseline_sul_peak: hottest, follow_up_sul_peak, finding, tlg: None };
+    let not_followed = tlg.as_ref().err().map(|reason| format!("; glycolysis not followed: {reason}"));
+    let input = PercistInput { baseline_sul_peak: hottest, follow_up_sul_peak, finding, tlg: tlg.ok() };
     let mut told = percist(&input, table);
     if let Some((id, value)) = avid {
         told.why = format!("new lesion {id} with SULpeak {value}: PMD");
@@ -99,6 +125,9 @@ fn percist_pair(before: &Scan<'_>, hottest: Exact, now: &Scan<'_>, table: &Perci
             "every lesion below the liver's mean SUL {}; likeness to the background is not read: CMR",
             liver.mean
         );
+    }
+    if !matches!(told.response, MetabolicResponse::Progressive | MetabolicResponse::NotEvaluable) {
+        told.why.extend(not_followed);
     }
     unless_doubtful(told, now.doubt())
 }

@@ -77,6 +77,48 @@ fn percist_takes_the_hottest_of_each_scan_and_the_livers_reference() {
 }
 
 #[test]
+fn what_is_perhaps_no_lesion_is_neither_hottest_nor_new() {
+    let pets = DAYS.map(pet);
+    let of_l1 = |quantity: &'static str| (0..4).map(move |at| of(at, "L1", quantity, 6.0));
+    let doubted = |at: usize, quantity: &str, value| measured(DAYS[at], "L2", quantity, Some(value), "uncertain");
+    for (id, quantity) in [("percist_1_0", "sul_peak"), ("eortc_1999", "suv_max")] {
+        let hot: Vec<MeasurementRow> = of_l1(quantity).chain([doubted(2, quantity, 8.0)]).collect();
+        let told = rows_by(id, &hot, &pets, "N");
+        let words: Vec<&str> = told[1..].iter().map(|row| row.overall.as_str()).collect();
+        assert_eq!(words, ["SMD", "NE", "SMD"], "{id}");
+        assert!(told[2].why.contains("L2, perhaps no lesion or no new one, takes up more (8)"), "{}", told[2].why);
+        let at_baseline: Vec<MeasurementRow> = of_l1(quantity).chain([doubted(0, quantity, 8.0)]).collect();
+        assert_eq!(responses(id, &at_baseline, &pets, "N"), ["NE"; 3], "{id}");
+        let cool: Vec<MeasurementRow> = of_l1(quantity).chain([doubted(2, quantity, 5.0)]).collect();
+        assert_eq!(responses(id, &cool, &pets, "N"), ["SMD"; 3], "{id}");
+        let known = of_l1(quantity).chain([of(0, "L2", quantity, 3.0), doubted(1, quantity, 9.0)]).collect::<Vec<_>>();
+        assert_eq!(
+            responses(id, &known, &pets, "N")[0],
+            "PMD",
+            "of a lesion known before the identity alone is uncertain"
+        );
+    }
+}
+
+#[test]
+fn glycolysis_of_all_lesions_progresses_where_the_hottest_does_not() {
+    let pets = DAYS.map(pet);
+    let peaks = |at| [of(at, "L1", "sul_peak", 6.0), of(at, "L2", "sul_peak", 3.0)];
+    let tlg = |at, lesion, value| of(at, lesion, "tlg_suv4", value);
+    let mut rows: Vec<MeasurementRow> = (0..4).flat_map(peaks).collect();
+    // 100 SUVbw·ml; 175 is not more than 75 % above, 176 is; then one lesion has no value.
+    rows.extend([tlg(0, "L1", 60.0), tlg(0, "L2", 40.0), tlg(1, "L1", 60.0), tlg(1, "L2", 115.0)]);
+    rows.extend([tlg(2, "L1", 136.0), tlg(2, "L2", 40.0), tlg(3, "L1", 500.0)]);
+    let told = rows_by("percist_1_0", &rows, &pets, "N");
+    assert_eq!(told.iter().map(|row| row.overall.as_str()).collect::<Vec<_>>(), ["", "SMD", "PMD", "SMD"]);
+    assert!(told[2].why.contains("SUL·ml (+76.0 %, > 75 %, voxels from SUV 4.0 on)"), "{}", told[2].why);
+    assert!(told[3].why.contains("glycolysis not followed: tlg_suv4 of L2"), "{}", told[3].why);
+    let cool = [rows[..8].to_vec(), vec![tlg(0, "L1", 0.0), tlg(0, "L2", 0.0), tlg(1, "L1", 9.0), tlg(1, "L2", 0.0)]];
+    let told = rows_by("percist_1_0", &cool.concat(), &pets, "N");
+    assert!(told[1].overall == "SMD" && told[1].why.contains("no voxel from SUV 4.0 on"), "{}", told[1].why);
+}
+
+#[test]
 fn percist_refuses_what_cannot_be_compared_and_says_why() {
     let sul = |at, lesion, value| of(at, lesion, "sul_peak", value);
     let rows = [sul(0, "L1", 6.0), sul(1, "L1", 3.0), sul(2, "L1", 3.0), sul(3, "L1", 3.0)];
