@@ -47,7 +47,8 @@ pub fn derive(timeline: &Timeline, rule: &EndpointRule, missed: Option<MissedVis
         }
     }
     let interval_low = event.on_imaging.then(|| timeline.last_adequate_before(event.date).or(timeline.baseline));
-    let end = missed.map_or(event.date, |schedule| counted_on(&timeline, rule, &event, schedule));
+    let interval_low = interval_low.flatten();
+    let end = missed.map_or(event.date, |schedule| counted_on(&timeline, rule, (&event, interval_low), schedule));
     TimeToEvent {
         end,
         days: Days::between(timeline.origin, end).0,
@@ -55,16 +56,24 @@ pub fn derive(timeline: &Timeline, rule: &EndpointRule, missed: Option<MissedVis
         cause: event.cause,
         competing: "",
         censor_reason: "",
-        interval_low: interval_low.flatten(),
+        interval_low,
     }
 }
 
-/// The day an event counts from: of a progression the scheduled visit where the rule says so, and no day after death or cut-off.
-fn counted_on(timeline: &Timeline, rule: &EndpointRule, event: &Event, schedule: MissedVisits) -> Date {
+/// The day an event counts from: of a progression the scheduled visit where the rule says so, after the last one that was free of it, and
+/// no day after death or cut-off.
+fn counted_on(
+    timeline: &Timeline,
+    rule: &EndpointRule,
+    (event, free_at): (&Event, Option<Date>),
+    schedule: MissedVisits,
+) -> Date {
     if rule.progression_dated == ProgressionDated::WhenSeen || !event.on_imaging {
         return event.date;
     }
     let days = schedule.scheduled_days(Days::between(timeline.origin, event.date).0);
+    let free_days = free_at.map_or(0, |free| Days::between(timeline.origin, free).0);
+    let days = if free_days >= days { (free_days / schedule.interval_days + 1) * schedule.interval_days } else { days };
     let scheduled = timeline.origin.saturating_add(jiff::Span::new().days(days));
     [timeline.death, timeline.cutoff].into_iter().flatten().fold(scheduled, Date::min)
 }

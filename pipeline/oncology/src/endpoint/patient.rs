@@ -346,6 +346,17 @@ mod tests {
         assert_eq!(scheduled(date(2024, 7, 25), Some(date(2024, 8, 1))), local(date(2024, 8, 1), 204));
     }
 
+    /// The visit of day 56 was done on day 58 and free of progression, which an unscheduled scan of day 62 shows.
+    #[test]
+    fn a_progression_counts_on_no_day_at_which_there_was_none() {
+        let mut one = input();
+        (one.imaging[0].date, one.imaging[1].date) = (date(2024, 3, 8), date(2024, 3, 12));
+        one.events[0].date = date(2024, 3, 12);
+        let rows = endpoints(&one, &Preset::built_in("fda2018").unwrap()).value;
+        let row = find(&rows, "PFS_scheduled", "P1");
+        assert_eq!((row.end_date, row.days, row.interval_low_date), (date(2024, 5, 1), 112, Some(date(2024, 3, 8))));
+    }
+
     #[test]
     fn death_of_disease_response_and_control_by_hand() {
         let mut one = input();

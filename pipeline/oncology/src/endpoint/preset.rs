@@ -41,7 +41,7 @@ pub enum PresetError {
     NotPositive(&'static str),
     /// Progressions counted at scheduled visits without a schedule.
     #[error(
-        "endpoint `{0}` counts progressions at scheduled visits, and `missed_visits` states no interval between them"
+        "endpoint `{0}` counts progressions at scheduled visits, and `missed_visits` states no interval between them: add `missed_visits`, or take `progression_dated` out"
     )]
     NoSchedule(String),
     /// No built-in preset of this name.
@@ -72,9 +72,10 @@ struct CyclesFile {
     new_cycle: Sourced<NewCycle>,
 }
 
+/// What a preset file holds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PresetFile {
+pub struct PresetFile {
     id: String,
     title: String,
     version: u32,
