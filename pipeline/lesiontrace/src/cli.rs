@@ -189,7 +189,7 @@ pub(crate) enum Command {
     /// Response criteria: list the built-in ones, or show one with its sources.
     #[command(after_help = "Example: lesiontrace criterion show recist_1_1")]
     Criterion(Criterion),
-    /// Prints the JSON Schema (draft 2020-12) of study files, readers' files or what a run leaves.
+    /// Prints the JSON Schema (draft 2020-12) of the files you write, readers' files or what a run leaves.
     #[command(after_help = "Example: lesiontrace schema study > study.schema.json")]
     Schema(Schema),
     /// Completion of commands, options and their values for a shell.

@@ -1,6 +1,10 @@
 //! JSON Schemas (draft 2020-12) of the files a user writes and of the documents a run leaves, made from the types that read them.
 //! Descriptions come from where these are documented: the comments of the built-in study file, and the rows of the data dictionary.
 
+use oncology::criteria::CriterionTable;
+use oncology::criteria::table::CriterionFile;
+use oncology::endpoint::Preset;
+use oncology::endpoint::preset::PresetFile;
 use serde_json::{Map, Value, json};
 
 use crate::patient::CohortPatient;
@@ -9,6 +13,7 @@ use crate::{config, datapackage, ledger};
 use trace::{Shape, Traced, trace};
 
 mod comments;
+mod examples;
 mod trace;
 
 /// What there is a schema of.
@@ -24,6 +29,10 @@ pub(crate) enum Document {
     Sources,
     /// patients/ID/status.json.
     Status,
+    /// A response criterion that compares diameters (TOML).
+    Criterion,
+    /// A preset of endpoints (TOML).
+    Preset,
 }
 
 impl Document {
@@ -34,6 +43,8 @@ impl Document {
             Self::Reads => "Readers' decisions on what lesiontrace found",
             Self::Sources => "What the outlines of a patient were drawn on",
             Self::Status => "How a patient of a run ended",
+            Self::Criterion => "A response criterion",
+            Self::Preset => "A preset of endpoints",
         }
     }
 
@@ -44,6 +55,8 @@ impl Document {
             Self::Reads => trace::<oncology::reads::ReadsFile>(),
             Self::Sources => trace::<SourceRecord>(),
             Self::Status => trace::<ledger::Entry>(),
+            Self::Criterion => trace::<CriterionFile>(),
+            Self::Preset => trace::<PresetFile>(),
         }
     }
 }
@@ -59,6 +72,11 @@ pub(crate) fn schema(document: Document) -> anyhow::Result<Value> {
         Document::Study => comments::describe(&mut own, config::DEFAULT)?,
         Document::Result => describe_rows(&mut own)?,
         Document::Reads => describe_table(&mut own, "reads", "reads")?,
+        Document::Criterion => {
+            let table = CriterionTable::built_in("recist_1_1")?;
+            examples::describe(&mut own, &table.id, table.text())?;
+        }
+        Document::Preset => examples::describe(&mut own, "default", Preset::built_in("default")?.text())?,
         Document::Sources | Document::Status => {}
     }
     let mut schema = Map::new();

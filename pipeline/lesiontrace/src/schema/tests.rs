@@ -37,6 +37,38 @@ fn the_study_schema_takes_the_built_in_file_and_says_what_its_comments_say() {
     assert!(required.contains(&json!("models")) && !required.contains(&json!("structures")), "{required:?}");
 }
 
+/// Every file that lies in the repository, and one with a word that is none.
+#[test]
+fn the_schemas_of_published_files_take_them_and_refuse_what_the_program_refuses() {
+    let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    let files = |folder: &str| {
+        let entries = std::fs::read_dir(root.join(folder)).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|e| e == "toml") && path.is_file()).collect::<Vec<_>>()
+    };
+    let by_diameter =
+        |path: &std::path::PathBuf| CriterionTable::parse(&std::fs::read_to_string(path).unwrap()).is_ok();
+    let criteria = files("configs/criteria").into_iter().filter(by_diameter).collect();
+    for (document, files) in [(Document::Criterion, criteria), (Document::Preset, files("configs/presets"))] {
+        let schema = schema(document).unwrap();
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        assert!(!files.is_empty(), "{document:?}");
+        for path in files {
+            let file: toml::Table = toml::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+            let mut file = serde_json::to_value(file).unwrap();
+            let errors: Vec<String> =
+                validator.iter_errors(&file).map(|e| format!("{}: {e}", e.instance_path())).collect();
+            assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+            file.as_object_mut().unwrap().insert("no_such_key".to_owned(), json!(1));
+            assert!(!validator.is_valid(&file), "{}", path.display());
+        }
+    }
+    let criterion = schema(Document::Criterion).unwrap();
+    let decrease = &criterion["properties"]["thresholds"]["properties"]["pr_decrease_percent"];
+    assert!(decrease["description"].as_str().unwrap().starts_with("recist_1_1: 30. "), "{decrease}");
+    let months = &schema(Document::Preset).unwrap()["properties"]["days_per_month"];
+    assert!(months["description"].as_str().unwrap().starts_with("default: "), "{months}");
+}
+
 /// Keys of the sections without a description.
 fn silent_keys(schema: &Value) -> Vec<String> {
     let sections = schema["properties"].as_object().unwrap().iter();

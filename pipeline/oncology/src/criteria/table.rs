@@ -78,9 +78,10 @@ pub struct CriterionTable {
     text: String,
 }
 
+/// What a criterion file holds.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TableFile {
+pub struct CriterionFile {
     id: String,
     title: String,
     version: u32,
@@ -95,7 +96,7 @@ struct TableFile {
 impl CriterionTable {
     /// Reads and checks a criterion file.
     pub fn parse(text: &str) -> Result<Self, TableError> {
-        let file: TableFile = toml::from_str(text).map_err(|error| TableError::Unreadable(error.to_string()))?;
+        let file: CriterionFile = toml::from_str(text).map_err(|error| TableError::Unreadable(error.to_string()))?;
         let sources = [("source", file.source.as_str())];
         let sources = sources.into_iter().chain(file.thresholds.sources()).chain(file.options.sources());
         let sources = sources.chain(file.immune.iter().flat_map(Sources::sources));
