@@ -161,7 +161,13 @@ pub(crate) fn review(
     };
     let Applied { followed, reads } = apply(rows, &state, before, &controls(&observed.visits));
     let Followed { tracks, zones, treated, roles, reviewed } = followed;
-    let tracked = Tracked { tracks, zones, treated, roles, reviewed, notes: tracked.notes.clone() };
+    // A doubt that a reader took away, with the lesion or without, is none any more.
+    let stands = |note: &&Note| {
+        let is_doubted = |track: &LesionTrack| track.id.as_str() == note.subject && track.perhaps_none.is_some();
+        !note.code.starts_with("lesion_in_doubt") || tracks.iter().any(is_doubted)
+    };
+    let standing = tracked.notes.iter().filter(stands).cloned().collect();
+    let tracked = Tracked { tracks, zones, treated, roles, reviewed, notes: standing };
     let notes = notes(&reads);
     Reviewed { state, tracked, reads, notes }
 }
@@ -232,6 +238,7 @@ fn state(observed: &Observed, tracked: &Tracked, leading: Option<&CriterionResul
             tracking_uid: lesion_uid(patient_id, track, visits),
             role: role.map_or_else(|| "not_recorded".to_owned(), |chosen| chosen.role.to_string()),
             kind: track.kind,
+            in_doubt: track.is_perhaps_none(),
             at,
         }
     };

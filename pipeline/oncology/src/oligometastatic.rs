@@ -117,7 +117,8 @@ pub fn abscopal_candidates(
         };
         let last_before =
             (lesion.first_seen..input.visits.len()).rfind(|at| input.visits[*at].date() <= first_local)?;
-        let before = size(last_before).filter(|size| !is_treated && *size > Exact::ZERO)?;
+        let is_lesion = !is_treated && !lesion.in_doubt.contains(&last_before);
+        let before = size(last_before).filter(|size| is_lesion && *size > Exact::ZERO)?;
         let kept = 100 - i64::from(table.thresholds.pr_decrease_percent.value);
         let shrank = |at: &usize| size(*at).is_some_and(|now| now.cmp_scaled(100, before, kept).is_le());
         let at = (last_before + 1..input.visits.len()).find(shrank)?;
@@ -205,6 +206,9 @@ mod tests {
         };
         let found = abscopal_candidates(&input, &clinical, &table);
         assert_eq!(found.iter().map(|one| one.lesion.as_str()).collect::<Vec<_>>(), ["L2"]);
+        let mut doubted = input.clone();
+        doubted.lesions[1].in_doubt = [0].into();
+        assert_eq!(abscopal_candidates(&doubted, &clinical, &table), [], "perhaps it was none");
         clinical.treatments.push(treated(Modality::Systemic, date(2024, 2, 1), &[]));
         assert_eq!(abscopal_candidates(&input, &clinical, &table), []);
     }

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use imaging::{Mm, Mm3, Note, Noted};
 
 pub use finding::{Finding, Overlap, VisitFindings, ZoneContact};
-pub use in_doubt::settle_lesions_in_doubt;
+pub use in_doubt::{confirm as confirm_lesion, settle_lesions_in_doubt};
 pub use lesion_track::{LesionTrack, SeenExtent, Sighting, TrackEvent};
 pub use new_lesion::settle_new_lesions;
 
@@ -140,7 +140,11 @@ fn matched(
     // What was equivocal as a new lesion does not become one by being seen again.
     let first = track.sightings.get(&track.first_visit);
     let is_doubted = track.first_visit > 0 || track.perhaps_none.is_some();
-    if let Some(first) = first.filter(|s| s.state == LesionState::Uncertain && is_doubted) {
+    let pieces: Vec<&Finding> = group.findings.iter().map(|n| &seen.findings[*n]).collect();
+    let is_open = |first: &&Sighting| {
+        is_doubted && first.state == LesionState::Uncertain && !in_doubt::is_cleared(track, first, &pieces)
+    };
+    if let Some(first) = first.filter(is_open) {
         sighting.state = LesionState::Uncertain;
         sighting.reason.clone_from(&first.reason);
     }

@@ -175,6 +175,9 @@ fn what_is_perhaps_no_lesion_makes_no_progression() {
     let alone = |sizes| by("recist_1_1", &patient(4, vec![doubted(sizes)]));
     assert_eq!(overall(&alone(["20", "30", "40", "40"])), ["NON-CR/NON-PD", "NON-CR/NON-PD", "PD"]);
     assert_eq!(alone(["20", "30", "40", "40"]).visits[2].progressed.len(), 1);
+    // Never one: no disease that could be gone.
+    let never = alone(["20", "absent", "20", "absent"]);
+    assert_eq!((never.roles[0].role, overall(&never)), (LesionRole::NotRecorded, vec!["NED"; 3]));
     let certain = TrackedLesion { in_doubt: [].into(), ..doubted(["25", "absent", "25", "31"]) };
     assert_eq!(by("recist_1_1", &patient(4, vec![certain])).roles[0].role, LesionRole::Target);
 }
@@ -385,7 +388,7 @@ fn each_visit_says_how_far_the_next_response_is_and_what_other_targets_would_hav
         lesion("L3", Organ::Liver, 0, &[("20", "20", Present), ("20", "20", Present)]),
     ];
     for lesion in &mut lesions {
-        lesion.half_width_mm = Some(Exact::whole(1));
+        lesion.half_widths_mm = [(0, Exact::whole(5)), (1, Exact::whole(1))].into();
     }
     let result = by("recist_1_1", &patient(2, lesions));
     let row = &result.rows[1];

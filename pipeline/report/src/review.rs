@@ -34,6 +34,9 @@ pub struct ReviewLesion {
     pub role: String,
     /// `lesion` or `node`, as the program took it.
     pub kind: String,
+    /// Whether it is perhaps none: then nobody accepted it yet.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub in_doubt: bool,
     /// What reads of the whole lesion are bound to.
     pub based_on: String,
     /// Its visits, the first one its first sight.

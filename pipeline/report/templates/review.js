@@ -3,6 +3,7 @@
 
 const CHOICES = {
   finding: [["accept", "a lesion"], ["reject", "no lesion"]],
+  doubted: [["program", "perhaps none"], ["accept", "a lesion"], ["reject", "no lesion"]],
   role: [["program", "as chosen"], ["target", "target"], ["non_target", "non-target"], ["not_recorded", "not recorded"]],
   kind: [["program", "as found"], ["lesion", "lesion"], ["node", "lymph node"]],
   evaluable: [["program", "as found"], ["not_evaluable", "not evaluable"]],
@@ -32,7 +33,13 @@ function startReview(panel) {
     const read = data.review.reads.find(
       (row) => row.outcome === "applied" && row.lesion_id === lesion && row.item === item && row.visit === visit,
     );
-    return read ? read.value : item === "finding" ? "accept" : "program";
+    return read ? read.value : asFound(lesion, item);
+  }
+
+  // The program's own word: it accepts what it does not doubt.
+  function asFound(id, item) {
+    const isDoubted = data.review.lesions.some((lesion) => lesion.lesion_id === id && lesion.in_doubt);
+    return item === "finding" && !isDoubted ? "accept" : "program";
   }
 
   // What is in force already is a decision only where the reader confirms it.
@@ -100,7 +107,7 @@ function startReview(panel) {
     const lesion = data.review.lesions.find((other) => other.lesion_id === lesion_id);
     const seen = visit === "" ? lesion && { based_on: lesion.based_on } : lesion?.visits.find((other) => other.visit === visit);
     if (!seen) return "";
-    const said = new Map([[item === "finding" ? "accept" : "program", []]]);
+    const said = new Map([[asFound(lesion_id, item), []]]);
     for (const row of rows) said.set(row.value, [...(said.get(row.value) ?? []), row.reader]);
     const comment = make("input", { type: "text", maxlength: 400, placeholder: "reason", "aria-label": `Why, ${item} of ${lesion_id}` });
     const words = (value) => {
@@ -142,7 +149,7 @@ function startReview(panel) {
       make(
         "div",
         { class: "review-fields" },
-        field("Finding", choice("Finding", lesion, "finding", "", whole, CHOICES.finding, words)),
+        field("Finding", choice("Finding", lesion, "finding", "", whole, lesion.in_doubt ? CHOICES.doubted : CHOICES.finding, words)),
         field("Role", choice("Role", lesion, "role", "", whole, named(CHOICES.role, lesion.role), words)),
         field("Kind", choice("Kind", lesion, "kind", "", whole, named(CHOICES.kind, lesion.kind), words)),
         field("Is the same as", choice("Same lesion as that", lesion, "same_as", "", whole, same, words)),

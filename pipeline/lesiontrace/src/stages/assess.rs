@@ -28,6 +28,7 @@ use crate::stages::track::Tracked;
 use crate::stages::treated;
 
 mod ablation;
+mod band;
 mod foci;
 
 use foci::{foci, foci_of_later_cycles};
@@ -66,8 +67,10 @@ pub(crate) fn assess_patient(
         criteria.push(result);
     }
     let clinical = clinical_facts(patient, tracked, &mut notes);
+    // What is perhaps no lesion neither makes the patient one with disease nor takes part in his cycles.
+    let lesions = tracked.tracks.iter().filter(|track| !track.is_perhaps_none());
     let first_seen: BTreeMap<LesionId, Date> =
-        tracked.tracks.iter().map(|t| (t.id.clone(), visits[t.first_visit].date())).collect();
+        lesions.map(|track| (track.id.clone(), visits[track.first_visit].date())).collect();
     let (sessions, cycles) = cycles_of(&clinical, &first_seen, preset.cycle_rule);
     let later_cycles = later_cycles(&input, tables, &sessions, &cycles, preset)?;
     let complete_ablations = complete_ablations(visits, tracked);
@@ -181,17 +184,15 @@ fn tracked_lesion(track: &LesionTrack, visits: &[VisitFacts], tracked: &Tracked)
     let mut lesion = TrackedLesion::new(track.id.clone(), track.organ.clone(), track.kind, first, coded);
     let slice = visits[track.first_visit].measured.grid.spacing_mm()[2];
     lesion.slice_mm = Exact::from_image(slice);
-    if track.perhaps_none.is_some() {
-        let is_open = |n: usize| track.state_at(n) == Some(LesionState::Uncertain);
-        lesion.in_doubt = judged.iter().enumerate().filter(|(_, n)| is_open(**n)).map(|(at, _)| at).collect();
-    }
+    let doubted = judged.iter().enumerate().filter(|(_, n)| track.is_perhaps_none_at(**n));
+    lesion.in_doubt = doubted.map(|(at, _)| at).collect();
     lesion.never_enhanced = enhanced == Some(false);
     let ablated = judged.iter().enumerate().filter(|(_, n)| track.state_at(**n) == Some(LesionState::Ablated));
     lesion.unconfirmed =
         ablated.filter_map(|(at, n)| Some((at, ablation::unconfirmed(track, &visits[*n], (*n, tracked))?))).collect();
-    // Either end of a diameter is known to half a pixel of the outline; what a reader adds to that is not known here.
-    let [across, along, _] = visits[track.first_visit].measured.grid.spacing_mm();
-    lesion.half_width_mm = Exact::from_image(across.max(along));
+    // What a reader adds to the band of the sampling is not known here.
+    let half_width = |n: &usize| band::half_width(track, (*n, &visits[*n]), reviewed);
+    lesion.half_widths_mm = judged.iter().enumerate().filter_map(|(at, n)| Some((at, half_width(n)?))).collect();
     lesion.role_override = tracked.roles.get(&track.id).copied();
     lesion.reviewed_role = reviewed.roles.get(&track.id).copied();
     lesion.treated_dates = tracked.treated.get(&track.id).cloned().unwrap_or_default();

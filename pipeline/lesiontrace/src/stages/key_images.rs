@@ -84,7 +84,8 @@ impl Shown<'_> {
         Some(KeyImage {
             lesion_id: track.id.to_string(),
             visit: visit.id,
-            caption: caption(pictures, sighting, cut, *window) + &self.elsewhere(n, track, cut),
+            caption: caption(pictures, (sighting, track.is_perhaps_none_at(n)), cut, *window)
+                + &self.elsewhere(n, track, cut),
             width: cut.size[0] as u32,
             height: cut.size[1] as u32,
             pixels: pixels.clone(),
@@ -204,7 +205,12 @@ fn place_before(visits: &[VisitFacts], n: usize, track: &LesionTrack) -> Option<
     visits[n].not_evaluable().is_none().then(|| visits[n].to_baseline.to_moving(first.center?))?
 }
 
-fn caption(series: &VisitPictures, sighting: Option<&Sighting>, cut: &Cut, window: (f32, f32)) -> String {
+fn caption(
+    series: &VisitPictures,
+    (sighting, is_doubted): (Option<&Sighting>, bool),
+    cut: &Cut,
+    window: (f32, f32),
+) -> String {
     let what = match sighting.map(|sighting| sighting.state) {
         None => "not yet seen; its later place shown",
         Some(LesionState::Absent) => "absent; last place shown",
@@ -212,6 +218,7 @@ fn caption(series: &VisitPictures, sighting: Option<&Sighting>, cut: &Cut, windo
         Some(LesionState::Residual) => "residual at the zone",
         Some(LesionState::LocalProgression) => "local progression at the zone",
         Some(LesionState::Merged) => "merged",
+        Some(LesionState::Uncertain) if is_doubted => "perhaps no lesion",
         Some(LesionState::Uncertain) => "identity uncertain",
         Some(LesionState::NotEvaluable) => "not evaluable",
         Some(LesionState::Present) => "present",

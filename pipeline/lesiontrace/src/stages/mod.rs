@@ -44,13 +44,13 @@ pub(crate) struct Stage {
 /// Every stage, in order. Names and versions enter the key by which `--resume` knows that nothing changed.
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
-    Stage { name: "segment", version: 5 },
+    Stage { name: "segment", version: 6 },
     Stage { name: "register", version: 6 },
-    Stage { name: "measure", version: 8 },
-    Stage { name: "track", version: 8 },
+    Stage { name: "measure", version: 9 },
+    Stage { name: "track", version: 9 },
     Stage { name: "margin", version: 7 },
-    Stage { name: "assess", version: 8 },
-    Stage { name: "report", version: 7 },
+    Stage { name: "assess", version: 9 },
+    Stage { name: "report", version: 8 },
 ];
 
 /// A stage with its version, for keys of what it made.

@@ -6,6 +6,7 @@ use imaging::Severity;
 use imaging::registration::Quality;
 use oncology::criteria::CriterionTable;
 use oncology::criteria::table::Quantity;
+use oncology::tracking::LesionTrack;
 use oncology::visit_window::VisitLabel;
 use oncology::{AssessmentRow, Days, LesionState};
 use report::{
@@ -193,16 +194,18 @@ fn confidence_lowered_by(visit: &VisitFacts, n: usize, tracked: &Tracked) -> Vec
         Quality::Review => reasons.push("the registration to baseline needs a look".to_owned()),
         Quality::Fail => reasons.push("the registration to baseline failed".to_owned()),
     }
-    let in_state = |wanted: LesionState| {
-        let ids = tracked.tracks.iter().filter(move |track| track.state_at(n) == Some(wanted));
-        ids.map(|track| track.id.to_string()).collect::<Vec<_>>().join(", ")
+    let in_state = |wanted: LesionState, perhaps_none: bool| {
+        let is_so =
+            |track: &&LesionTrack| track.state_at(n) == Some(wanted) && track.is_perhaps_none_at(n) == perhaps_none;
+        tracked.tracks.iter().filter(is_so).map(|track| track.id.to_string()).collect::<Vec<_>>().join(", ")
     };
-    for (state, words) in [
-        (LesionState::Uncertain, "identity uncertain: "),
-        (LesionState::Merged, "grown together with a neighbour: "),
-        (LesionState::NotEvaluable, "not evaluable: "),
+    for (state, perhaps_none, words) in [
+        (LesionState::Uncertain, true, "perhaps no lesion: "),
+        (LesionState::Uncertain, false, "identity uncertain: "),
+        (LesionState::Merged, false, "grown together with a neighbour: "),
+        (LesionState::NotEvaluable, false, "not evaluable: "),
     ] {
-        let ids = in_state(state);
+        let ids = in_state(state, perhaps_none);
         if !ids.is_empty() {
             reasons.push(format!("{words}{ids}"));
         }
@@ -216,16 +219,22 @@ fn confidence_lowered_by(visit: &VisitFacts, n: usize, tracked: &Tracked) -> Vec
 }
 
 /// What changed from one visit to another: new lesions, lesions gone, zones, foci, events.
-fn changes([before, now]: [usize; 2], tracked: &Tracked) -> Vec<String> {
+fn changes([first, second]: [usize; 2], tracked: &Tracked) -> Vec<String> {
     let mut changes = Vec::new();
     for track in &tracked.tracks {
-        let (before, now) = (track.state_at(before), track.state_at(now));
+        let (before, now) = (track.state_at(first), track.state_at(second));
+        let (was_doubted, is_doubted) = (track.is_perhaps_none_at(first), track.is_perhaps_none_at(second));
         let phrase = match (before, now) {
+            (None, _) if is_doubted => format!("{} is first outlined, perhaps no lesion ({})", track.id, track.organ),
+            (_, Some(LesionState::Present)) if was_doubted => {
+                format!("{}, perhaps no lesion before, is one", track.id)
+            }
+            (a, b) if a == b => continue,
+            (_, Some(LesionState::Uncertain)) if is_doubted => format!("{} is perhaps no lesion", track.id),
             (None, Some(LesionState::Uncertain)) => {
                 format!("{} is first outlined, perhaps not new ({})", track.id, track.organ)
             }
             (None, Some(_)) => format!("{} is new ({})", track.id, track.organ),
-            (a, b) if a == b => continue,
             (_, Some(LesionState::Absent)) => format!("{} is no longer seen", track.id),
             (_, Some(LesionState::Ablated)) => format!("{} is ablated, no viable tumour at the zone", track.id),
             (_, Some(LesionState::Residual)) => format!("{}: residual tumour at the zone", track.id),

@@ -31,6 +31,7 @@ fn of_lesion(state: &ReadState, lesion: &ReadableLesion, lesion_id: String, from
         tracking_uid: if is_part { String::new() } else { lesion.tracking_uid.clone() },
         role: if is_part { "new".to_owned() } else { lesion.role.clone() },
         kind: lesion.kind.to_string(),
+        in_doubt: lesion.in_doubt && !is_part,
         based_on: sights.values().next().map(|sight| sight.digest.clone()).unwrap_or_default(),
         visits: sights.iter().map(|(at, sight)| of_visit(state, *at, sight)).collect(),
     }

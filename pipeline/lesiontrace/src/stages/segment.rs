@@ -108,6 +108,9 @@ pub(crate) fn instance(label: u16, mask: &Mask, (organ, kind): (Organ, LesionKin
 const LUNG_BELOW_HU: f32 = -350.0;
 /// Half-width of the shell looked at round a finding, voxels.
 const SHELL: usize = 2;
+/// What lies farther from the organ and from every zone than this is apart from it, mm along each axis of the grid, and a voxel at least.
+/// Origin: a lesion under the capsule of an organ that is outlined too small lies beside it, bowel in fat farther off.
+const NEAR_MM: f64 = 3.0;
 
 /// Runs the model; every connected finding becomes one instance.
 pub(crate) fn infer(
@@ -134,9 +137,11 @@ pub(crate) fn infer(
     let has_organ = !in_organ.is_empty_mask();
     let lesions = instances(&lesion_map, |label| {
         let around = Around::of((&lesion_map, label, boxes[&label]), &in_organ, &zone_map, image);
-        if let Some(looked_in) = looked_in.as_ref().filter(|_| has_organ && around.is_apart()) {
-            let why = format!("it lies apart from the {looked_in}, and {source} looks for lesions of the {looked_in}");
-            in_doubt.insert(label, why);
+        let is_near = || is_near((&lesion_map, label, boxes[&label]), &in_organ, &zone_map);
+        if let Some(looked_in) = looked_in.as_ref().filter(|_| !is_near()) {
+            let apart = format!("it lies more than {NEAR_MM} mm from the {looked_in}");
+            let why = if has_organ { apart } else { format!("no {looked_in} was found in this image") };
+            in_doubt.insert(label, format!("{why}, and {source} looks for lesions of the {looked_in}"));
         }
         (if has_organ { around.place() } else { Organ::Unknown }, LesionKind::Lesion)
     });
@@ -267,11 +272,6 @@ impl Around {
         around
     }
 
-    /// Whether neither the organ nor a zone lies within the shell.
-    fn is_apart(&self) -> bool {
-        self.n > 0 && self.n_organ == 0
-    }
-
     /// Where the finding lies: liver or zone, aerated lung, or elsewhere.
     fn place(&self) -> Organ {
         match self.n {
@@ -283,12 +283,28 @@ impl Around {
     }
 }
 
+/// Whether the organ or a zone lies within [`NEAR_MM`] of a finding.
+fn is_near((map, label, ends): (&LabelMap, u16, (Index3, Index3)), in_organ: &Mask, zones: &LabelMap) -> bool {
+    let half = map.grid().spacing_mm().map(|mm| ((NEAR_MM / mm) as usize).max(1));
+    let Some(window) = Window::of_box(ends, half).within(map.shape()) else { return false };
+    let mut voxels = (0..window.shape.n_voxels())
+        .filter_map(|linear| window.to_volume(window.shape.index(linear), map.shape()))
+        .filter(|at| *in_organ.at(*at) || *zones.at(*at) != 0);
+    voxels.any(|at| has_within(map, label, at, half))
+}
+
 /// Whether a voxel within the shell's half-width has the label.
 fn touches(map: &LabelMap, label: u16, at: Index3) -> bool {
-    let range = |x: usize, n: usize| x.saturating_sub(SHELL)..(x + SHELL + 1).min(n);
+    has_within(map, label, at, [SHELL; 3])
+}
+
+/// Whether a voxel at most so many voxels away along each axis has the label.
+fn has_within(map: &LabelMap, label: u16, at: Index3, [di, dj, dk]: [usize; 3]) -> bool {
+    let range = |x: usize, d: usize, n: usize| x.saturating_sub(d)..(x + d + 1).min(n);
     let shape = map.shape();
-    range(at.k, shape.nk)
-        .any(|k| range(at.j, shape.nj).any(|j| range(at.i, shape.ni).any(|i| *map.at(Index3 { i, j, k }) == label)))
+    range(at.k, dk, shape.nk).any(|k| {
+        range(at.j, dj, shape.nj).any(|j| range(at.i, di, shape.ni).any(|i| *map.at(Index3 { i, j, k }) == label))
+    })
 }
 
 #[cfg(test)]
@@ -353,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_two_voxels_from_the_organ_is_in_it_or_beside_it_and_a_farther_one_apart() {
+    fn a_finding_3_mm_from_the_organ_is_in_it_or_beside_it_and_a_farther_one_apart() {
         let rows = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0]];
         let shape = Shape { ni: 20, nj: 7, nk: 7 };
         let grid = Grid::new(shape, Affine::from_rows(rows).unwrap(), FrameId::new("f")).unwrap();
@@ -364,16 +380,14 @@ mod tests {
                 |at: Index3| (first..first + 3).contains(&at.i) && (2..5).contains(&at.j) && (2..5).contains(&at.k);
             let map = LabelMap::from_fn(grid.clone(), |at| u16::from(box_of(at)));
             let image = Volume::filled(grid.clone(), hu);
-            Around::of((&map, 1, map.label_boxes()[&1]), &organ, &zones, &image)
+            let label = (&map, 1, map.label_boxes()[&1]);
+            (Around::of(label, &organ, &zones, &image).place(), !is_near(label, &organ, &zones))
         };
-        let told = |first, hu| {
-            let around = around(first, hu);
-            (around.place(), around.is_apart())
-        };
+        let told = |first, hu| around(first, hu);
         let elsewhere = Organ::Other("extrahepatic_soft_tissue".to_owned());
         assert_eq!(told(3, 60.0), (Organ::Liver, false));
-        assert_eq!(told(9, 60.0), (elsewhere.clone(), false), "two voxels off");
-        assert_eq!(told(10, 60.0), (elsewhere, true));
+        assert_eq!(told(10, 60.0), (elsewhere.clone(), false), "3 mm from the last voxel of the organ");
+        assert_eq!(told(11, 60.0), (elsewhere, true));
         assert_eq!(told(12, -800.0), (Organ::Lung, true));
     }
 }

@@ -89,22 +89,21 @@ pub(crate) fn track(
 /// What a reader is to know of a finding that may be no lesion.
 fn in_doubt(track: &LesionTrack, visits: &[VisitFacts]) -> Option<Note> {
     let why = track.perhaps_none.as_ref()?;
-    let is_open = |seen: &Sighting| seen.state == LesionState::Uncertain;
     let first = visits[track.first_visit].id;
-    let confirmed =
-        track.sightings.iter().find(|(_, seen)| !seen.labels.is_empty() && !is_open(seen)).map(|(visit, _)| *visit);
-    let Some(confirmed) = confirmed else {
+    if track.is_perhaps_none() {
         let message = format!(
-            "{first}: {} is perhaps no lesion: {why}; it counts once it has grown by 5 mm and 20 %, or a reader says that it is one",
+            "{first}: {} is perhaps no lesion: {why}; it counts once it has grown by 5 mm and 20 %, or a reader says that it is one (finding = accept)",
             track.id
         );
         return Some(Note::warning("lesion_in_doubt", track.id.as_str(), message));
-    };
+    }
+    let is_certain = |seen: &Sighting| !seen.labels.is_empty() && seen.state != LesionState::Uncertain;
+    let (from, _) = track.sightings.iter().find(|(_, seen)| is_certain(seen))?;
     let message = format!(
-        "{first}: {} was perhaps no lesion: {why}; it had grown by {}, and counts from there on as one",
-        track.id, visits[confirmed].id
+        "{first}: {} was perhaps no lesion: {why}; by {} it had grown or lay where nothing speaks against it, and is one from there on; where the criterion dates new lesions back it is new from its first sight",
+        track.id, visits[*from].id
     );
-    (confirmed > track.first_visit).then(|| Note::info("lesion_in_doubt_grown", track.id.as_str(), message))
+    (*from > track.first_visit).then(|| Note::info("lesion_in_doubt_grown", track.id.as_str(), message))
 }
 
 /// How a mask moves from a visit's own frame into another visit's, through baseline: by the matrices, or where one of the two maps

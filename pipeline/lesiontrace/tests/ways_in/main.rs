@@ -18,6 +18,7 @@ mod lesion_links;
 #[path = "../files/more_dicom.rs"]
 mod more_dicom;
 mod new_lesions;
+mod own_masks;
 mod readers_table;
 mod scans_of_one_day;
 mod study_tables;

@@ -73,7 +73,13 @@ fn from_visit(input: &ResponseInput, baseline: usize, start: Date, treated: &BTr
             (false, true) => Some(LesionRole::Target),
             (false, false) => None,
         };
-        Some(TrackedLesion { visits, first_seen, role_override, reviewed_role: None, ..lesion.clone() })
+        let in_doubt = lesion.in_doubt.iter().filter_map(|at| at.checked_sub(baseline)).collect();
+        let unconfirmed =
+            lesion.unconfirmed.iter().filter_map(|(at, why)| Some((at.checked_sub(baseline)?, why.clone()))).collect();
+        let half_widths_mm =
+            lesion.half_widths_mm.iter().filter_map(|(at, half)| Some((at.checked_sub(baseline)?, *half))).collect();
+        let own = TrackedLesion { role_override, unconfirmed, in_doubt, first_seen, visits, ..lesion.clone() };
+        Some(TrackedLesion { half_widths_mm, reviewed_role: None, ..own })
     };
     ResponseInput {
         patient_id: input.patient_id.clone(),
@@ -135,6 +141,18 @@ mod tests {
             ],
             markers: Vec::new(),
         }
+    }
+
+    #[test]
+    fn what_is_said_of_visits_moves_with_them() {
+        let mut input = input();
+        input.lesions[0].in_doubt = [1, 3].into();
+        input.lesions[0].half_widths_mm = [(0, Exact::whole(1)), (4, Exact::whole(2))].into();
+        input.lesions[0].unconfirmed = [(2, "no arterial phase".to_owned())].into();
+        let own = from_visit(&input, 2, date(2024, 5, 5), &BTreeSet::new());
+        assert_eq!(own.lesions[0].in_doubt, [1].into());
+        assert_eq!(own.lesions[0].half_widths_mm, [(2, Exact::whole(2))].into());
+        assert_eq!(own.lesions[0].unconfirmed, [(0, "no arterial phase".to_owned())].into());
     }
 
     fn second(input: &ResponseInput, treated: &[&str], start: Date) -> CycleResponse {

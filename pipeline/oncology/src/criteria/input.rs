@@ -87,9 +87,9 @@ pub struct TrackedLesion {
     pub measured_on: MeasuredOn,
     /// Slice thickness or interval at baseline, whichever is larger, mm.
     pub slice_mm: Option<Exact>,
-    /// Half-width of the 95 % band of one diameter of this lesion, mm, where the error of its measurement is known.
+    /// Half-width of the 95 % band of its diameter, mm, by index of the visit, where the error of its measurement is known.
     #[serde(default)]
-    pub half_width_mm: Option<Exact>,
+    pub half_widths_mm: BTreeMap<usize, Exact>,
     /// Local treatment before baseline.
     pub prior_therapy: PriorTherapy,
     /// Dates of local treatment of this lesion.
@@ -125,7 +125,7 @@ impl TrackedLesion {
             subtype: Subtype::Soft,
             measured_on: MeasuredOn::CrossSection,
             slice_mm: None,
-            half_width_mm: None,
+            half_widths_mm: BTreeMap::new(),
             prior_therapy: PriorTherapy::None,
             treated_dates: Vec::new(),
             role_override: None,

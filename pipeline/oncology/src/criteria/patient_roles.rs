@@ -15,16 +15,19 @@ use crate::exact::Exact;
 use crate::lesion::{LesionId, LesionRole, Size};
 
 pub(super) fn choose_roles(input: &ResponseInput, table: &CriterionTable) -> (Vec<ChosenRole>, Vec<Note>) {
-    let at_baseline = |lesion: &&TrackedLesion| {
-        lesion.first_seen == 0 && lesion.role_override.is_none() && !lesion.in_doubt.contains(&0)
-    };
-    let candidates: Vec<Candidate> =
-        input.lesions.iter().filter(at_baseline).map(|lesion| candidate(lesion, input, table)).collect();
+    let candidates: Vec<Candidate> = input
+        .lesions
+        .iter()
+        .filter(|lesion| may_be_target(lesion))
+        .map(|lesion| candidate(lesion, input, table))
+        .collect();
     let readers_targets =
         input.lesions.iter().filter(|lesion| lesion.role_override == Some(LesionRole::Target)).count();
     // A reader who names targets has chosen them: the rules add none.
     let targets: BTreeSet<LesionId> =
         if readers_targets > 0 { BTreeSet::new() } else { select_targets(&candidates, table).into_iter().collect() };
+    let is_certain = |lesion: &TrackedLesion| lesion.first_seen == 0 && !is_never_certain(lesion);
+    let has_disease = input.lesions.iter().any(is_certain);
     let mut notes = Vec::new();
     let roles = input.lesions.iter().map(|lesion| {
         let by_reader = lesion.reviewed_role.or(lesion.role_override);
@@ -35,6 +38,10 @@ pub(super) fn choose_roles(input: &ResponseInput, table: &CriterionTable) -> (Ve
         if let Some(role) = by_reader {
             notes.extend(doubtful_override(lesion, role, input, table));
             return ChosenRole { lesion: lesion.id.clone(), role, why: "chosen by the reader".to_owned() };
+        }
+        if !has_disease && is_never_certain(lesion) {
+            let why = "not recorded: perhaps no lesion, and nothing else at baseline makes disease".to_owned();
+            return ChosenRole { lesion: lesion.id.clone(), role: LesionRole::NotRecorded, why };
         }
         if lesion.in_doubt.contains(&0) {
             let why = "non-target: in doubt as a lesion at baseline".to_owned();
@@ -52,6 +59,18 @@ pub(super) fn choose_roles(input: &ResponseInput, table: &CriterionTable) -> (Ve
     let roles: Vec<ChosenRole> = roles.collect();
     notes.extend(too_many_targets(input, &roles, table));
     (roles, notes)
+}
+
+/// Whether the rules may choose it as a target: seen at baseline, certainly a lesion, and no reader has decided.
+pub(super) fn may_be_target(lesion: &TrackedLesion) -> bool {
+    lesion.first_seen == 0 && lesion.role_override.is_none() && !lesion.in_doubt.contains(&0)
+}
+
+/// Whether it is perhaps no lesion at every visit that shows it.
+fn is_never_certain(lesion: &TrackedLesion) -> bool {
+    let is_gone = |size: &Size| matches!(size, Size::Absent | Size::NotEvaluable(_));
+    let mut shown = (0..lesion.visits.len()).filter(|at| !is_gone(&lesion.visits[*at].size));
+    !lesion.in_doubt.is_empty() && shown.all(|at| lesion.in_doubt.contains(&at))
 }
 
 /// The lesion as a candidate. Where only the viable part could not be measured, the whole diameter chooses, so that the

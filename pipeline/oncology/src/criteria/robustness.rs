@@ -43,7 +43,8 @@ fn sum_half_width(targets: &[&TrackedLesion], at: usize, input: &ResponseInput, 
     let is_measured =
         |lesion: &&&TrackedLesion| matches!(effective_size(lesion, at, &input.visits, table), Size::Measured(_));
     let measured: Vec<&&TrackedLesion> = targets.iter().filter(is_measured).collect();
-    let halves: Option<Vec<f64>> = measured.iter().map(|lesion| Some(lesion.half_width_mm?.to_f64())).collect();
+    let halves: Option<Vec<f64>> =
+        measured.iter().map(|lesion| Some(lesion.half_widths_mm.get(&at)?.to_f64())).collect();
     halves.filter(|halves| !halves.is_empty()).map(|halves| half_width_of_sum(&halves))
 }
 

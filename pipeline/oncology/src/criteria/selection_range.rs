@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::input::ResponseInput;
-use super::patient_roles::candidate;
+use super::patient_roles::{candidate, may_be_target};
 use super::selection::{Candidate, measurability, organ_unit};
 use super::table::CriterionTable;
 use crate::lesion::{LesionId, Organ};
@@ -35,8 +35,8 @@ impl LegalChoices {
 
 /// The legal choices of a patient; one alone where a reader has chosen, none without measurable lesions.
 pub fn legal_choices(input: &ResponseInput, table: &CriterionTable) -> LegalChoices {
-    let at_baseline = input.lesions.iter().filter(|lesion| lesion.first_seen == 0 && lesion.role_override.is_none());
-    let candidates = at_baseline.map(|lesion| candidate(lesion, input, table));
+    let candidates = input.lesions.iter().filter(|lesion| may_be_target(lesion));
+    let candidates = candidates.map(|lesion| candidate(lesion, input, table));
     let mut by_organ: BTreeMap<Organ, Vec<Candidate>> = BTreeMap::new();
     for candidate in candidates.filter(|candidate| measurability(candidate, table).measurable) {
         by_organ.entry(organ_unit(&candidate)).or_default().push(candidate);
@@ -147,6 +147,14 @@ mod tests {
         assert_eq!(words, ["L1 L2 L4", "L1 L3 L4", "L2 L3 L4"]);
         assert!(found.is_exhaustive());
         assert!(legal_choices(&with(&[("L1", Organ::Liver, 9)]), &table).choices.is_empty());
+    }
+
+    #[test]
+    fn what_is_perhaps_no_lesion_is_in_no_choice() {
+        let table = CriterionTable::built_in("recist_1_1").unwrap();
+        let mut input = with(&[("L1", Organ::Liver, 30), ("L2", Organ::Lung, 30)]);
+        input.lesions[1].in_doubt = [0].into();
+        assert_eq!(legal_choices(&input, &table).choices, [[LesionId::new("L1")]]);
     }
 
     #[test]

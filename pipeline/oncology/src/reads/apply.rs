@@ -14,7 +14,7 @@ use super::state::{ReadState, part_name};
 use crate::criteria::patient::ReaderCall;
 use crate::lesion::{LesionId, LesionRole, LesionState};
 use crate::time::Date;
-use crate::tracking::LesionTrack;
+use crate::tracking::{LesionTrack, confirm_lesion};
 
 /// Diameters a reader drew; `None` leaves the program's.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -112,6 +112,7 @@ fn old(row: &ReadRow, state: &ReadState) -> String {
     let Some((lesion, _)) = state.lesion(&row.lesion_id) else { return String::new() };
     let sight = state.visit(&row.visit).and_then(|at| lesion.at.get(&at));
     match (row.item.as_str(), sight) {
+        ("finding", _) if lesion.in_doubt => "perhaps no lesion".to_owned(),
         ("finding", _) => "accept".to_owned(),
         ("role", _) => lesion.role.clone(),
         ("kind", _) => lesion.kind.to_string(),
@@ -195,8 +196,16 @@ impl Names {
                 self.merged.insert(id, into);
             }
             Decision::Rejected(true) => reject(followed, &self.own(&id, followed)?)?,
+            Decision::Accepted => {
+                let own = self.own(&id, followed)?;
+                followed.tracks.iter_mut().filter(|track| track.id == own).for_each(confirm_lesion);
+            }
             Decision::Role(Some(role)) => {
                 let own = self.own(&id, followed)?;
+                // Who gives it a part says that it is a lesion.
+                if *role != LesionRole::NotRecorded {
+                    followed.tracks.iter_mut().filter(|track| track.id == own).for_each(confirm_lesion);
+                }
                 followed.reviewed.roles.insert(own, *role);
             }
             Decision::Kind(Some(kind)) => {

@@ -21,6 +21,8 @@ pub enum Axis {
 /// A decision; `None` and `false` leave it to the program.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Decision {
+    /// The finding is a lesion, whatever speaks against it.
+    Accepted,
     /// The finding is no lesion.
     Rejected(bool),
     /// Part in the assessment.
@@ -67,7 +69,10 @@ impl Decision {
             None => Err(format!("value of {item}: expected {} or {PROGRAM}, found {value:?}", words.join(", "))),
         };
         Ok(match item {
-            "finding" => Self::Rejected(chosen(&["accept", "reject"])? == Some(1)),
+            "finding" => match chosen(&["accept", "reject"])? {
+                Some(0) => Self::Accepted,
+                rejected => Self::Rejected(rejected.is_some()),
+            },
             "role" => {
                 const ROLES: [LesionRole; 3] = [LesionRole::Target, LesionRole::NonTarget, LesionRole::NotRecorded];
                 Self::Role(chosen(&["target", "non_target", "not_recorded"])?.map(|at| ROLES[at]))

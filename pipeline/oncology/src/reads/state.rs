@@ -39,6 +39,8 @@ pub struct ReadableLesion {
     pub role: String,
     /// Lymph node or not.
     pub kind: LesionKind,
+    /// Whether it is perhaps none, at every visit that outlines it.
+    pub in_doubt: bool,
     /// What was seen, by index of the visit; the first entry is its first sight.
     pub at: BTreeMap<usize, ReadableSight>,
 }

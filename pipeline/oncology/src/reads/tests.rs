@@ -66,6 +66,7 @@ pub(super) fn state(followed: &Followed) -> ReadState {
         tracking_uid: format!("2.25.{}", track.id),
         role: if track.first_visit == 0 { "target" } else { "new" }.to_owned(),
         kind: track.kind,
+        in_doubt: track.is_perhaps_none(),
         at: track
             .sightings
             .iter()
@@ -133,6 +134,30 @@ fn a_rejected_lesion_goes_and_nothing_names_it_any_more() {
     assert!(find(&applied, "L2").is_none() && applied.followed.zones.is_empty() && applied.followed.treated.is_empty());
     assert_eq!(find(&applied, "L3").unwrap().sightings[&1].contact, None);
     assert_eq!(find(&applied, "L1"), followed().tracks.first());
+}
+
+#[test]
+fn who_accepts_what_is_perhaps_no_lesion_takes_the_doubt_away() {
+    let mut before = followed();
+    before.tracks[2].perhaps_none = Some("far off".to_owned());
+    for seen in before.tracks[2].sightings.values_mut() {
+        (seen.state, seen.reason) = (LesionState::Uncertain, "perhaps no lesion: far off".to_owned());
+    }
+    let state = state(&before);
+    let states_after = |item: &str, value: &str| {
+        let applied = apply(&[read("L3", "", item, value)], &state, before.clone(), &BTreeSet::new());
+        assert_eq!(applied.reads[0].outcome, Outcome::Applied, "{item} {value}: {}", applied.reads[0].reason);
+        let track = find(&applied, "L3").unwrap();
+        (track.perhaps_none.is_some(), track.sightings.values().map(|seen| seen.state).collect::<Vec<_>>())
+    };
+    let is_one = (false, vec![LesionState::Present; 2]);
+    assert_eq!(states_after("finding", "accept"), is_one);
+    assert_eq!(states_after("role", "non_target"), is_one);
+    for (item, value) in [("finding", "program"), ("role", "not_recorded"), ("kind", "node")] {
+        assert_eq!(states_after(item, value), (true, vec![LesionState::Uncertain; 2]), "{item} {value}");
+    }
+    let applied = apply(&[read("L3", "", "finding", "program")], &state, before.clone(), &BTreeSet::new());
+    assert_eq!(applied.reads[0].old, "perhaps no lesion");
 }
 
 #[test]

@@ -15,24 +15,69 @@ const GROWN_SHARE: f64 = 0.2;
 
 /// Why a finding without a reader's name is uncertain from its first sight on; `None` where nothing speaks against it.
 pub(super) fn doubt(finding: &Finding) -> Option<String> {
-    let why = finding.perhaps_none.as_ref().filter(|_| finding.reader_name.is_none())?;
-    Some(format!("perhaps no lesion: {why}"))
+    let why = finding.perhaps_none.as_deref().filter(|_| finding.reader_name.is_none())?;
+    Some(told(why))
 }
 
-/// Looks back when all visits are known: from the visit on at which a lesion in doubt has grown since an earlier one, it is one. A lesion
-/// that a reader named is one at every visit.
+fn told(why: &str) -> String {
+    format!("perhaps no lesion: {why}")
+}
+
+/// Whether a lesion in doubt is outlined here by findings against which nothing speaks, and nothing but the doubt stood against it.
+pub(super) fn is_cleared(track: &LesionTrack, first: &Sighting, pieces: &[&Finding]) -> bool {
+    let is_own = track.perhaps_none.as_deref().is_some_and(|why| first.reason == told(why));
+    is_own && pieces.iter().any(|finding| finding.perhaps_none.is_none())
+}
+
+/// Looks back when all visits are known: a lesion in doubt is one from the visit on at which it has grown since an earlier one or is
+/// outlined where nothing speaks against it. A lesion that a reader named is one at every visit.
 pub fn settle_lesions_in_doubt(tracks: &mut [LesionTrack]) {
     for track in tracks.iter_mut().filter(|track| track.perhaps_none.is_some()) {
-        let from = if track.reader_name.is_some() { Some(track.first_visit) } else { grown_at(track) };
-        let Some(from) = from else { continue };
-        let first = track.sightings.get(&track.first_visit).map(|seen| seen.reason.clone());
-        for (_, seen) in track.sightings.range_mut(from..) {
-            if seen.state == LesionState::Uncertain && Some(&seen.reason) == first.as_ref() {
-                seen.state = LesionState::Present;
-                seen.reason = String::new();
-            }
+        if track.reader_name.is_some() {
+            lift(track, track.first_visit);
+        } else if let Some(from) = [grown_at(track), cleared_at(track)].into_iter().flatten().min() {
+            lift(track, from);
         }
     }
+}
+
+impl LesionTrack {
+    /// Whether at a visit it is perhaps no lesion.
+    pub fn is_perhaps_none_at(&self, visit: usize) -> bool {
+        let reason = self.perhaps_none.as_deref().map(told);
+        let seen = self.sightings.get(&visit).filter(|seen| seen.state == LesionState::Uncertain);
+        seen.is_some_and(|seen| Some(&seen.reason) == reason.as_ref())
+    }
+
+    /// Whether it is perhaps none, and at no visit one.
+    pub fn is_perhaps_none(&self) -> bool {
+        let outlined = || self.sightings.iter().filter(|(_, seen)| !seen.labels.is_empty());
+        self.perhaps_none.is_some()
+            && outlined().any(|(visit, _)| self.is_perhaps_none_at(*visit))
+            && outlined().all(|(_, seen)| seen.state == LesionState::Uncertain)
+    }
+}
+
+/// A reader says that it is a lesion: it is one at every visit.
+pub fn confirm(track: &mut LesionTrack) {
+    lift(track, track.first_visit);
+    track.perhaps_none = None;
+}
+
+/// Takes the doubt away from a visit on; what is uncertain for another reason stays so.
+fn lift(track: &mut LesionTrack, from: usize) {
+    let Some(reason) = track.perhaps_none.as_deref().map(told) else { return };
+    let doubted = |seen: &&mut Sighting| seen.state == LesionState::Uncertain && seen.reason == reason;
+    for seen in track.sightings.range_mut(from..).map(|(_, seen)| seen).filter(doubted) {
+        seen.state = LesionState::Present;
+        seen.reason = String::new();
+    }
+}
+
+/// The first visit that outlines it without a doubt.
+fn cleared_at(track: &LesionTrack) -> Option<usize> {
+    let is_certain = |seen: &Sighting| seen.state == LesionState::Present && !seen.labels.is_empty();
+    track.sightings.iter().find(|(_, seen)| is_certain(seen)).map(|(visit, _)| *visit)
 }
 
 /// The first visit at which the lesion, outlined in one piece, is larger than at an earlier one by what progression asks for.
@@ -61,10 +106,14 @@ mod tests {
 
     /// A finding outside the organ with the volume of a sphere of each diameter, visit by visit.
     fn followed(diameters: &[f64], reader: Option<&str>) -> Vec<LesionTrack> {
+        followed_with(diameters, |finding, _| finding.reader_name = reader.map(str::to_owned))
+    }
+
+    fn followed_with(diameters: &[f64], change: impl Fn(&mut Finding, usize)) -> Vec<LesionTrack> {
         let options = TrackingOptions { max_distance: Mm(25.0), uncertain_ratio: 0.8 };
         let mut tracks = Vec::new();
         for (visit, mm) in diameters.iter().enumerate() {
-            let finding = Finding {
+            let mut finding = Finding {
                 label: 1,
                 center: Point::new(0.0, 0.0, 0.0),
                 volume: Mm3(mm.powi(3) * std::f64::consts::PI / 6.0),
@@ -77,8 +126,9 @@ mod tests {
                 unseen_before: None,
                 doubt: None,
                 perhaps_none: Some("outside the liver".to_owned()),
-                reader_name: reader.map(str::to_owned),
+                reader_name: None,
             };
+            change(&mut finding, visit);
             let seen = VisitFindings {
                 visit,
                 findings: vec![finding],
@@ -96,9 +146,46 @@ mod tests {
     }
 
     fn states(diameters: &[f64], reader: Option<&str>) -> Vec<LesionState> {
-        let tracks = followed(diameters, reader);
+        states_of(&followed(diameters, reader))
+    }
+
+    fn states_of(tracks: &[LesionTrack]) -> Vec<LesionState> {
         assert_eq!(tracks.len(), 1);
         tracks[0].sightings.values().map(|seen| seen.state).collect()
+    }
+
+    #[test]
+    fn what_is_later_outlined_in_the_organ_is_a_lesion_from_there_on() {
+        use LesionState::{Present, Uncertain};
+        let inside = followed_with(&[12.0, 12.0, 12.0], |finding, visit| {
+            if visit == 1 {
+                finding.perhaps_none = None;
+            }
+        });
+        assert_eq!(states_of(&inside), [Uncertain, Present, Present]);
+    }
+
+    #[test]
+    fn growth_lifts_no_other_doubt() {
+        use LesionState::Uncertain;
+        let tracks = followed_with(&[9.0, 12.0, 18.0], |finding, visit| {
+            if visit == 0 {
+                finding.center = Point::new(200.0, 0.0, 0.0);
+                finding.perhaps_none = None;
+            }
+            finding.unseen_before = Some("its place was not imaged before".to_owned());
+        });
+        let second = &tracks[1];
+        assert_eq!(second.sightings.values().map(|seen| seen.state).collect::<Vec<_>>(), [Uncertain, Uncertain]);
+        assert!(second.sightings[&2].reason.starts_with("whether it is new"), "{:?}", second.sightings[&2]);
+    }
+
+    #[test]
+    fn a_reader_who_confirms_takes_the_doubt_away_at_every_visit() {
+        let mut tracks = followed(&[12.0, 12.0], None);
+        confirm(&mut tracks[0]);
+        assert_eq!(states_of(&tracks), [LesionState::Present; 2]);
+        assert_eq!(tracks[0].perhaps_none, None);
     }
 
     #[test]

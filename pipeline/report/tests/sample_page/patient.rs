@@ -329,6 +329,7 @@ fn review() -> Review {
         tracking_uid: format!("2.25.{}", id.len()),
         role: text(role),
         kind: text("lesion"),
+        in_doubt: false,
         based_on: text("00d1e5f2a3b4c5d6"),
         visits: visits()
             .iter()
