@@ -8,7 +8,9 @@
 # rs.csv, SRCDOM/SRCSEQ of adtte.csv beside the rows they name.
 #
 # Where admiralonco is installed it derives BOR and CBOR from the same OVR rows; elsewhere that line says NOT RUN.
-# Run on their sources from the public repositories, functions before 0.4 and events of 1.x; CRAN was not at hand.
+# Run on their sources from the public repositories (events of 1.x); CRAN was not at hand. Theirs differs where a partial
+# response without disease follows a complete one that was partial first (theirs forgets the response), and LSTA, which
+# leaves out visits that are not evaluable here.
 #
 # Needs: Rscript with the package survival. Ends with 1 where anything differs.
 #

@@ -182,6 +182,22 @@ fn what_is_perhaps_no_lesion_makes_no_progression() {
     assert_eq!(by("recist_1_1", &patient(4, vec![certain])).roles[0].role, LesionRole::Target);
 }
 
+/// L2 is seen again after the complete response; L3, not evaluated then, does not undo that.
+#[test]
+fn a_non_target_seen_again_is_progression_whatever_was_not_evaluated() {
+    let gone = ("absent", "absent", Absent);
+    let target = lesion("L1", Organ::Liver, 0, &[("30", "NE", Present), gone, gone]);
+    let again = lesion("L2", Organ::Lung, 0, &[("8", "NE", Present), gone, ("8", "NE", Present)]);
+    let unknown = |last| lesion("L3", Organ::Lung, 0, &[("8", "NE", Present), gone, last]);
+    for last in [gone, ("NE", "NE", NotEvaluable)] {
+        let found = by("recist_1_1", &patient(3, vec![target.clone(), again.clone(), unknown(last)]));
+        assert_eq!(overall(&found), ["CR", "PD"], "{last:?}: {}", found.rows[2].why);
+    }
+    let none = lesion("L2", Organ::Lung, 0, &[("8", "NE", Present), gone, gone]);
+    let open = by("recist_1_1", &patient(3, vec![target, none, unknown(("NE", "NE", NotEvaluable))]));
+    assert_eq!(overall(&open), ["CR", "PR"], "nothing is seen");
+}
+
 #[test]
 fn a_visit_that_missed_a_target_is_not_evaluable() {
     let whole = lesion("L1", Organ::Liver, 0, &[("30", "NE", Present), ("20", "NE", Present), ("30", "NE", Present)]);

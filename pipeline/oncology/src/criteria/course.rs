@@ -129,10 +129,12 @@ fn judge(visit: &CourseVisit, history: &TargetHistory, table: &CriterionTable) -
     }
 }
 
-/// A non-target that is seen again after an overall complete response is progression, as a target would be.
+/// A non-target that is seen again after an overall complete response is progression, as a target would be, whatever is not evaluated
+/// beside it.
 fn non_target_seen_again(visit: &CourseVisit, history: &TargetHistory, table: &CriterionTable) -> Option<CourseVisit> {
     let is_pd = table.options.post_cr_reappearance.value == PostCrReappearance::Pd;
-    let counts = is_pd && history.overall_complete_reached && visit.non_target == NonTargetResponse::Persistent;
+    let not_progressive = matches!(visit.non_target, NonTargetResponse::Persistent | NonTargetResponse::NotEvaluable);
+    let counts = is_pd && history.overall_complete_reached && not_progressive;
     if !counts || visit.non_targets_seen.is_empty() {
         return None;
     }
