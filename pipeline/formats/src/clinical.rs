@@ -384,6 +384,20 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_cannot_be_read_is_a_fault_of_the_patient_it_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let header = b"patient_id,death_date,diagnosis\n".as_slice();
+        let text = [header, b"A,2024-01-01,M\xfcller\n", b"B,2024-01-01\n", b"C,2024-01-01,HCC\n"].concat();
+        std::fs::write(folder.path().join("patients.csv"), text).unwrap();
+        let tables = ClinicalTables::read(folder.path()).unwrap();
+        let told: Vec<_> =
+            tables.problems.iter().map(|p| (p.patient_id.as_deref(), p.line, p.message.as_str())).collect();
+        assert!(told[0].0 == Some("A") && told[0].1 == 2 && told[0].2.contains("save the table as UTF-8"), "{told:?}");
+        assert!(told[1].0 == Some("B") && told[1].1 == 3 && told[1].2.contains("expected 3 cells"), "{told:?}");
+        assert_eq!((told.len(), tables.patients.len()), (2, 1));
+    }
+
+    #[test]
     fn markers_are_read_exactly_and_a_word_for_a_number_is_a_fault() {
         let folder = tempfile::tempdir().unwrap();
         let text = "patient_id,date,marker,value,unit,upper_limit\nA,2024-01-01,CA 19-9,41.5,U/ml,37\nA,2024-02-01,CA 19-9,<2,U/ml,37\nB,2024-01-01,CA 125,4,U/ml,35\n";

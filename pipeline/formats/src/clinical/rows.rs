@@ -13,7 +13,7 @@ use crate::stored::{self, Stored};
 pub(crate) struct Table {
     file: String,
     headers: Vec<String>,
-    records: csv::StringRecordsIntoIter<Stored>,
+    records: csv::ByteRecordsIntoIter<Stored>,
 }
 
 /// One row, with its place in the file.
@@ -51,7 +51,8 @@ impl Table {
         }
         let io = |source| ClinicalError::Io { path: path.clone(), source };
         let opened = stored::open(&path).map_err(|e| io(csv::Error::from(e)))?;
-        let mut reader = csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).from_reader(opened);
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(separator).trim(csv::Trim::All).flexible(true).from_reader(opened);
         let headers: Vec<String> =
             reader.headers().map_err(io)?.iter().map(|h| h.trim_start_matches('\u{feff}').to_lowercase()).collect();
         for column in required {
@@ -59,26 +60,47 @@ impl Table {
                 return Err(ClinicalError::MissingColumn { path, column, found: headers });
             }
         }
-        Ok(Some(Self { file: file.to_owned(), headers, records: reader.into_records() }))
+        Ok(Some(Self { file: file.to_owned(), headers, records: reader.into_byte_records() }))
     }
 
-    /// The next readable row; a row with a wrong number of cells or bad UTF-8 is a fault of its own.
+    /// The next readable row; a row with a wrong number of cells or bad UTF-8 is a fault of the patient it names.
     pub(crate) fn next_row(&mut self, problems: &mut Vec<Problem>) -> Option<Row<'_>> {
         loop {
-            match self.records.next()? {
-                Ok(record) => {
-                    let line = record.position().map_or(0, csv::Position::line);
-                    return Some(Row { file: &self.file, headers: &self.headers, record, line });
+            let (record, message) = match self.records.next()? {
+                Err(error) => (csv::ByteRecord::new(), format!("the row cannot be read: {error}")),
+                Ok(record) if record.len() != self.headers.len() => {
+                    let (expected, found) = (self.headers.len(), record.len());
+                    (
+                        record,
+                        format!("the row cannot be read: expected {expected} cells as in the header, found {found}"),
+                    )
                 }
-                Err(error) => problems.push(Problem {
-                    file: self.file.clone(),
-                    line: error.position().map_or(0, csv::Position::line),
-                    column: "(whole row)".to_owned(),
-                    patient_id: None,
-                    message: format!("the row cannot be read: {error}"),
-                }),
-            }
+                Ok(record) => match csv::StringRecord::from_byte_record(record) {
+                    Ok(record) => {
+                        let line = record.position().map_or(0, csv::Position::line);
+                        return Some(Row { file: &self.file, headers: &self.headers, record, line });
+                    }
+                    Err(error) => {
+                        let message = "the row cannot be read: it is not UTF-8; save the table as UTF-8".to_owned();
+                        (error.into_byte_record(), message)
+                    }
+                },
+            };
+            problems.push(Problem {
+                file: self.file.clone(),
+                line: record.position().map_or(0, csv::Position::line),
+                column: "(whole row)".to_owned(),
+                patient_id: self.patient_of(&record),
+                message,
+            });
         }
+    }
+
+    /// The patient a row that cannot be read names, if that cell can be.
+    fn patient_of(&self, record: &csv::ByteRecord) -> Option<String> {
+        let at = self.headers.iter().position(|header| header == "patient_id")?;
+        let id = std::str::from_utf8(record.get(at)?).ok()?;
+        (!id.is_empty()).then(|| id.to_owned())
     }
 }
 
