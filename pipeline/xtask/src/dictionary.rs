@@ -128,7 +128,8 @@ pub(crate) fn page(tables: &[Vec<Column>]) -> String {
          own documentation.\nA run writes the same as `cohort/datapackage.json` (Frictionless Data Package). Text is UTF-8, \
          decimal point, comma;\nan empty cell is missing, and a column beside it says why. Dates are `YYYY-MM-DD`. `.parquet` \
          files have the same\ncolumns, typed. SDTM (`tu`, `tr`, `rs`) and ADaM (`adrs`, `adtr`, `adtte`) follow CDISC; \
-         `covariates.csv` has the\ncolumns of `patients.csv`.\n",
+         `covariates.csv` has the\ncovariates of `patients.csv` and five of the program's own, at baseline: number of lesions, their largest \
+         diameter,\nnumber of targets, `unifocal` or `multifocal` and their largest diameter.\n",
     );
     for ((name, _, row), columns) in TABLES.iter().zip(tables) {
         let _ = write!(text, "\n## {name}.csv\n\nOne row is {row}.\n\n| column | type | |\n|---|---|---|\n");

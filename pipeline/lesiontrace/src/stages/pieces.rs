@@ -1,6 +1,6 @@
 //! A lesion that lies in several pieces: how the numbers of the pieces make the lesion's own.
 //!
-//! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.4.2: when a non-nodal lesion fragments, the longest diameters of the fragments are
+//! Source: Eisenhauer et al. 2009 (RECIST 1.1) §4.3.2: when a non-nodal lesion fragments, the longest diameters of the fragments are
 //! added. Of a node, of which that is not said, the piece with the larger short axis counts. Volumes and areas are added, of uptake
 //! the hottest piece counts, of distances from critical structures the nearest; volumes above a share of each piece's own SUVmax are
 //! not added. The bands of added numbers are added, one that counts keeps its own. Edge case: a piece that cannot be measured leaves
