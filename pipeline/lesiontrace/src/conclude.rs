@@ -191,6 +191,10 @@ fn margins(
     let (id, threshold_mm) = (&observed.patient.id, means.study.endpoints.margin_threshold_mm);
     let mut measured = Vec::new();
     for pair in margin::pairs(visits, tracked) {
+        if let Some(reason) = margin::other_tumour(&pair, visits, tracked) {
+            measured.push(margin::not_measured(id, &pair, visits, reason));
+            continue;
+        }
         let own = observed.pairs.iter().find(|known| (known.before, known.after) == (pair.before, pair.after));
         notes.extend(own.iter().flat_map(|known| known.notes.iter().cloned()));
         let to_baseline = (pair.before == 0).then(|| &visits[pair.after].to_baseline);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use formats::dicom::{LeanBodyFormula, SeriesRules};
+use formats::dicom::{LeanBodyFormula, SeriesRole, SeriesRules};
 use oncology::adam::DayCount;
 use oncology::visit_window::VisitWindows;
 use serde::{Deserialize, Serialize};
@@ -343,6 +343,7 @@ fn parse(text: &str) -> anyhow::Result<Study> {
     let study: Study = toml::from_str(text)?;
     anyhow::ensure!(!study.series.measure.is_empty(), "[series] measure: expected at least one role, found none");
     anyhow::ensure!(!study.criteria.ids.is_empty(), "[criteria] ids: expected at least one criterion, found none");
+    check_roles(&study.series)?;
     study.timeline.check().context("[timeline]")?;
     let known = ["image", "lesions", "organ", "ablation_zone", "overlay"];
     for kept in &study.outputs.keep {
@@ -350,6 +351,21 @@ fn parse(text: &str) -> anyhow::Result<Study> {
     }
     check_numbers(&study)?;
     Ok(study)
+}
+
+/// A misspelt role would be one that no series has.
+fn check_roles(series: &Series) -> anyhow::Result<()> {
+    let known = SeriesRole::ALL.map(SeriesRole::as_str);
+    for (key, roles) in [("measure", &series.measure), ("arterial", &series.arterial), ("pet", &series.pet)] {
+        for role in roles {
+            anyhow::ensure!(
+                known.contains(&role.as_str()),
+                "[series] {key}: expected roles among {}, found {role:?}",
+                known.join(", ")
+            );
+        }
+    }
+    Ok(())
 }
 
 /// TOML writes `nan` and `inf`, and no comparison with them means anything.
@@ -379,6 +395,17 @@ mod tests {
     #[test]
     fn the_built_in_study_file_is_valid() {
         assert_eq!(load(None).unwrap().study.criteria.ids[0], "recist_1_1");
+    }
+
+    #[test]
+    fn a_role_that_no_series_has_is_refused_by_its_key() {
+        for (key, line) in [("measure", "measure = [\"ct_portal_venous\""), ("arterial", "arterial = [\"ct_arterial\"")]
+        {
+            let wrong = DEFAULT.replacen(line, &line.replace("ct_", "ct-"), 1);
+            assert_ne!(wrong, DEFAULT, "{key}");
+            let said = parse(&wrong).unwrap_err().to_string();
+            assert!(said.contains(&format!("[series] {key}")) && said.contains("ct_arterial"), "{said}");
+        }
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod reports;
 mod segmentations;
 mod structures;
 pub(crate) mod treatment_day;
+mod unread_masks;
 mod visit;
 
 pub(crate) use critical::CriticalPlan;
@@ -184,6 +185,7 @@ pub(crate) fn plan(archive: &Path, loaded: &LoadedStudy) -> anyhow::Result<Cohor
         patients.push(plan_patient(archive, images, sources, study)?);
     }
     warn_about_bare_nifti(&indexed.value, &derived, archive, study, &mut notes);
+    notes.extend(unread_masks::note(archive, &indexed.value, &patients, study));
     Ok(CohortPlan { patients, notes })
 }
 

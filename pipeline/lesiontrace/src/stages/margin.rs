@@ -100,13 +100,32 @@ pub(crate) fn measure(
     }
 }
 
+/// Why the tumour before an ablation is not the one it was made for: an earlier ablation lies between, and a later visit shows none.
+pub(crate) fn other_tumour(pair: &Pair, visits: &[VisitFacts], tracked: &Tracked) -> Option<String> {
+    let earlier = tracked.treated.get(&pair.lesion)?.iter().filter(|date| **date < pair.treated);
+    let between = |date: &Date| {
+        visits[pair.before].is_before(*date)
+            && visits.iter().any(|visit| visit.is_after(*date) && visit.is_before(pair.treated))
+    };
+    let first = earlier.copied().find(between)?;
+    Some(format!(
+        "between the ablations of {first} and {} no visit outlines the tumour that the second one was made for; that of {} was treated by the first",
+        pair.treated, visits[pair.before].id
+    ))
+}
+
+/// A margin that is not measured, with the reason.
+pub(crate) fn not_measured(patient_id: &str, pair: &Pair, visits: &[VisitFacts], reasons: String) -> MeasuredMargin {
+    MeasuredMargin { row: MarginRow { reasons, ..blank(patient_id, pair, visits) }, map: None }
+}
+
 /// The margin of a pair of visits that nobody registered to each other: lesions were linked otherwise after the images were read.
 pub(crate) fn not_registered(patient_id: &str, pair: &Pair, visits: &[VisitFacts]) -> MeasuredMargin {
     let reasons = format!(
         "the visits {} and {} were not registered to each other when the images were read; run the patient again with --force and these reads",
         visits[pair.before].id, visits[pair.after].id
     );
-    MeasuredMargin { row: MarginRow { reasons, ..blank(patient_id, pair, visits) }, map: None }
+    not_measured(patient_id, pair, visits, reasons)
 }
 
 /// The map as the page draws it. The tumour's frame has the patient's axes.

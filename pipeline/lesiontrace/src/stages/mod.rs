@@ -48,7 +48,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "register", version: 6 },
     Stage { name: "measure", version: 9 },
     Stage { name: "track", version: 9 },
-    Stage { name: "margin", version: 7 },
+    Stage { name: "margin", version: 8 },
     Stage { name: "assess", version: 9 },
     Stage { name: "report", version: 8 },
 ];

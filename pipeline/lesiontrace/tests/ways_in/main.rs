@@ -15,6 +15,7 @@ mod frozen_analysis;
 mod known_studies;
 mod lesion_in_pieces;
 mod lesion_links;
+mod misplaced_masks;
 #[path = "../files/more_dicom.rs"]
 mod more_dicom;
 mod new_lesions;
