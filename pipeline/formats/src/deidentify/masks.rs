@@ -86,7 +86,9 @@ fn critical(request: &Request<'_>, path: &Path, folder: &Path, name: &str) -> Re
     let words = stem(name).replace(['_', '-'], " ");
     let known = known_words(&words);
     if known.n_unknown > 0 || known.text.is_empty() {
-        return Err(Refusal::Reason("critical structure of a name that is no list's; rename it, such as portal_vein"));
+        return Err(Refusal::Reason(
+            "critical structure whose name holds an unknown word; rename it to a known one, such as portal_vein",
+        ));
     }
     let place = folder.join(name);
     write_blank(path, &request.out.join(&place))?;

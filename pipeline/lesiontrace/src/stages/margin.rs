@@ -100,12 +100,13 @@ pub(crate) fn measure(
     }
 }
 
-/// Why the tumour before an ablation is not the one it was made for: an earlier ablation lies between, and a later visit shows none.
+/// Why the tumour before an ablation is not the one it was made for: an earlier ablation lies between, and a later visit shows none. The
+/// control scan of the earlier one's own day is no such visit: further sessions may be planned for what it left.
 pub(crate) fn other_tumour(pair: &Pair, visits: &[VisitFacts], tracked: &Tracked) -> Option<String> {
     let earlier = tracked.treated.get(&pair.lesion)?.iter().filter(|date| **date < pair.treated);
     let between = |date: &Date| {
         visits[pair.before].is_before(*date)
-            && visits.iter().any(|visit| visit.is_after(*date) && visit.is_before(pair.treated))
+            && visits.iter().any(|visit| visit.date() > *date && visit.is_before(pair.treated))
     };
     let first = earlier.copied().find(between)?;
     Some(format!(
