@@ -21,11 +21,13 @@ mod blank;
 mod displacement;
 mod header;
 mod narrow;
+mod packed;
 mod slices;
 mod voxels;
 mod write;
 
 pub use displacement::{DisplacementField, read_displacement, write_displacement};
+pub use packed::packed_integers;
 pub use slices::{IntegerSlices, write_integer_slices};
 pub use write::{write_image, write_image_narrow, write_labels, write_mask};
 
