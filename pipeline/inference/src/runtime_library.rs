@@ -90,7 +90,12 @@ impl Surroundings {
                 .at_named(path, &file)
                 .ok_or_else(|| LibraryError::NamedButMissing { named_by: named_by.to_owned(), path: path.to_owned() });
         }
-        let looked: Vec<PathBuf> = self.folders().into_iter().map(|folder| folder.join(&file)).collect();
+        let looked = self.folders("onnxruntime").into_iter().chain(self.system.iter().cloned());
+        let mut seen = BTreeSet::new();
+        let looked: Vec<PathBuf> = looked
+            .filter(|folder| folder.is_absolute() && seen.insert(folder.clone()))
+            .map(|folder| folder.join(&file))
+            .collect();
         looked.iter().find(|path| path.is_file()).cloned().ok_or(LibraryError::NotFound { file, looked })
     }
 
@@ -100,16 +105,17 @@ impl Surroundings {
         path.is_file().then_some(path)
     }
 
-    fn folders(&self) -> Vec<PathBuf> {
+    /// Where something that is fetched into `vendor/<name>` is looked for, the linker's folders apart: beside the executable, in
+    /// `../lib`, in `vendor/<name>` of a folder above the executable or the current folder. Always absolute, each once.
+    pub fn folders(&self, name: &str) -> Vec<PathBuf> {
         let mut folders = Vec::new();
         if let Some(dir) = &self.executable_dir {
             folders.push(dir.clone());
             folders.extend(dir.parent().map(|above| above.join("lib")));
         }
         for start in [&self.executable_dir, &self.current_dir].into_iter().flatten() {
-            folders.extend(start.ancestors().map(|dir| dir.join("vendor").join("onnxruntime")));
+            folders.extend(start.ancestors().map(|dir| dir.join("vendor").join(name)));
         }
-        folders.extend(self.system.iter().cloned());
         let mut seen = BTreeSet::new();
         folders.retain(|folder| folder.is_absolute() && seen.insert(folder.clone()));
         folders

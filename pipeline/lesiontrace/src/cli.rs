@@ -87,7 +87,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example: lesiontrace demo --out demo")]
     Demo(Demo),
     /// The main job: an archive goes in; measured lesions, dated progression and reports come out.
-    #[command(after_help = "Example: lesiontrace run study.toml --archive archive --out results")]
+    #[command(
+        after_help = "Examples: lesiontrace run study.toml --archive archive --out results\n          lesiontrace run study.toml --archive archive --out results --resume --viewer"
+    )]
     Run(Run),
     /// Merges what shards have done into cohort tables and the cohort report.
     #[command(after_help = "Example: lesiontrace collect results")]

@@ -10,10 +10,11 @@ use oncology::endpoint::Preset;
 use oncology::reads::ReadRow;
 use oncology::study::BestOf;
 use oncology::{AssessmentRow, Date, LesionState, MarginRow, MeasurementRow};
-use report::{KeyImage, PatientPage};
+use report::{KeyImage, PatientPage, ShownFirst, Viewer, ViewerLesion, ViewerVolume};
 
 use crate::config::Study;
 use crate::manifest::{Equipment, Part};
+use crate::niivue::{self, Niivue};
 use crate::observed::{Observed, PatientFacts};
 use crate::out;
 use crate::patient::{PatientResult, Reached, VisitRegistration, write_error};
@@ -24,7 +25,7 @@ use crate::stages::key_images::Shown;
 use crate::stages::margin::{self, MeasuredMargin};
 use crate::stages::segment::StageError;
 use crate::stages::track::Tracked;
-use crate::stages::{assess, looked, page, pet, pieces, review_view, rows};
+use crate::stages::{assess, looked, page, pet, pieces, review_view, rows, viewer_lesions};
 
 /// What is needed besides what was seen.
 #[derive(Clone, Copy)]
@@ -39,6 +40,8 @@ pub(crate) struct Means<'a> {
     pub(crate) preset: &'a Preset,
     /// What had a part in the results.
     pub(crate) parts: &'a [Part],
+    /// What draws the viewer, for pages that have one.
+    pub(crate) niivue: Option<&'a Niivue>,
 }
 
 impl<'a> Means<'a> {
@@ -50,22 +53,45 @@ impl<'a> Means<'a> {
             further: &equipment.rules.further,
             preset: &equipment.rules.preset,
             parts: &equipment.parts,
+            niivue: equipment.viewer.as_ref(),
         }
     }
 }
 
 /// Everything that follows from what was seen of a patient.
-pub(crate) struct Concluded {
+pub(crate) struct Concluded<'a> {
     /// Rows of the tables.
     pub(crate) result: PatientResult,
     page: PatientPage,
+    viewer: Option<ViewerPart<'a>>,
     sources: SourceRecord,
 }
 
-impl Concluded {
+/// What the page's viewer shows, and what draws it.
+struct ViewerPart<'a> {
+    volumes: Vec<ViewerVolume>,
+    lesions: Vec<ViewerLesion>,
+    first: ShownFirst,
+    niivue: Option<&'a Niivue>,
+}
+
+impl Concluded<'_> {
     /// The patient's page as HTML.
     pub(crate) fn html(&self) -> Result<String, StageError> {
-        report::render_patient(&self.page).map_err(|error| StageError::new("report", "page", error.to_string()))
+        let wrong = |code: &str, message: String| StageError::new("report", code, message);
+        let Some(ViewerPart { volumes, lesions, first, niivue }) = &self.viewer else {
+            return report::render_patient(&self.page).map_err(|error| wrong("page", error.to_string()));
+        };
+        let niivue =
+            niivue.ok_or_else(|| wrong("viewer", "the page has a viewer, and NiiVue was not read".to_owned()))?;
+        let viewer = Viewer {
+            volumes,
+            lesions: lesions.clone(),
+            first: *first,
+            library: &niivue.code,
+            library_version: niivue::VERSION,
+        };
+        report::render_patient_with_viewer(&self.page, &viewer).map_err(|error| wrong("page", error.to_string()))
     }
 
     /// The page's key images.
@@ -87,14 +113,15 @@ impl Concluded {
     }
 }
 
-/// Follows up what was seen; `as_followed` are the lesions of its visits as the program follows them, `reads` what readers decided.
-pub(crate) fn conclude(
-    observed: &Observed,
+/// Follows up what was seen; `as_followed` are the lesions of its visits as the program follows them, `reads` what readers decided,
+/// `volumes` what the page's viewer shows, where it has one.
+pub(crate) fn conclude<'a>(
+    (observed, volumes): (&Observed, Option<Vec<ViewerVolume>>),
     as_followed: &Tracked,
     reads: &[ReadRow],
-    means: Means<'_>,
+    means: Means<'a>,
     reached: Reached<'_>,
-) -> Result<Concluded, StageError> {
+) -> Result<Concluded<'a>, StageError> {
     let (patient, visits) = (&observed.patient, &observed.visits);
     let by_program = assess::assess_patient(patient, visits, as_followed, means.tables, means.preset)?;
     let Reviewed { state, tracked, reads, notes: of_reads } =
@@ -126,7 +153,7 @@ pub(crate) fn conclude(
     let mut page = PatientPage {
         margin_maps: maps.into_iter().flatten().collect(),
         earlier_visits: observed.earlier_visits.clone(),
-        provenance: page::provenance(means.parts),
+        provenance: page::provenance(&parts(means, volumes.is_some())),
         review: Some(review_view::review(&state, &result.reads)),
         ..page::page(patient, visits, &tracked, &result, means.tables, threshold_mm)
     };
@@ -138,8 +165,19 @@ pub(crate) fn conclude(
             registration.pictures.clone_from(&pictures.registration);
         }
     }
+    let viewer = volumes.map(|volumes| ViewerPart {
+        lesions: viewer_lesions::lesions(visits, &tracked, &volumes, &result.lesions),
+        first: viewer_lesions::shown_first(&volumes, &result.assessments),
+        volumes,
+        niivue: means.niivue,
+    });
     let sources = source_record::record(visits, &tracked);
-    Ok(Concluded { result, page, sources })
+    Ok(Concluded { result, page, viewer, sources })
+}
+
+/// What the page names among versions and digests.
+fn parts(means: Means<'_>, has_viewer: bool) -> Vec<Part> {
+    means.parts.iter().cloned().chain(has_viewer.then(Niivue::part)).collect()
 }
 
 /// Rows by the criteria beside the leading one, on its targets.

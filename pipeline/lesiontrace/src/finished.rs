@@ -10,19 +10,21 @@ use crate::conclude::{Concluded, Means, conclude};
 use crate::config::{OwnFiles, Study};
 use crate::ledger::{Entry, State};
 use crate::manifest::Part;
+use crate::niivue::Niivue;
 use crate::observed::Observed;
-use crate::out;
 use crate::reading;
 use crate::rules::Rules;
 use crate::run::Settings;
 use crate::stages;
 use crate::stages::track::track;
+use crate::{out, viewer_file};
 
 /// The settings of a finished run.
 pub(crate) struct Finished {
     study: Study,
     rules: Rules,
     parts: Vec<Part>,
+    niivue: Option<Niivue>,
 }
 
 impl Finished {
@@ -60,7 +62,14 @@ impl Finished {
                 stage.name
             );
         }
-        Ok(Self { study, rules, parts: settings.parts })
+        Ok(Self { study, rules, parts: settings.parts, niivue: None })
+    }
+
+    /// Reads what draws the viewer, where a patient's page has one: pages are written with what they had.
+    pub(crate) fn with_niivue(mut self, folder: &Path, entries: &[Entry]) -> anyhow::Result<Self> {
+        let has_viewer = |entry: &Entry| viewer_file::is_there(&out::patient_folder(folder, &entry.id));
+        self.niivue = entries.iter().any(has_viewer).then(Niivue::find).transpose()?;
+        Ok(self)
     }
 
     /// What is needed besides what was seen of a patient.
@@ -71,17 +80,19 @@ impl Finished {
             further: &self.rules.further,
             preset: &self.rules.preset,
             parts: &self.parts,
+            niivue: self.niivue.as_ref(),
         }
     }
 
     /// Tables and page of a patient from what the run stored, with the reads in force and those given. `Err` is a reason for a message.
-    pub(crate) fn conclude(&self, folder: &Path, entry: &Entry, given: &[ReadRow]) -> anyhow::Result<Concluded> {
+    pub(crate) fn conclude(&self, folder: &Path, entry: &Entry, given: &[ReadRow]) -> anyhow::Result<Concluded<'_>> {
         anyhow::ensure!(entry.state == State::Done, "{}", why_not_done(entry));
         let own = out::patient_folder(folder, &entry.id);
         let observed = Observed::read(&own, &entry.files)?;
+        let volumes = viewer_file::read(&own, &entry.files)?;
         let reads = reading::with(reading::stored(&own)?, given);
         let tracked = track(&observed.visits, &observed.patient.treatments, &self.study.tracking)?;
-        Ok(conclude(&observed, &tracked, &reads, self.means(), &|_| Ok(()))?)
+        Ok(conclude((&observed, volumes), &tracked, &reads, self.means(), &|_| Ok(()))?)
     }
 }
 

@@ -36,6 +36,7 @@ mod lock;
 mod manifest;
 mod memory_bound;
 mod models;
+mod niivue;
 mod observed;
 mod out;
 mod patient;
@@ -60,6 +61,7 @@ mod survival_table;
 mod triage;
 mod triage_page;
 mod truth_table;
+mod viewer_file;
 
 use std::process::ExitCode;
 

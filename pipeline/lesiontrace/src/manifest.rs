@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{LoadedStudy, Modality};
 use crate::models::{self, Needs, Networks, Opened};
+use crate::niivue::Niivue;
 use crate::out;
 use crate::rules::Rules;
 use crate::stages;
@@ -37,6 +38,8 @@ pub(crate) struct Equipment {
     pub(crate) prompted: BTreeMap<Modality, Opened>,
     /// What a run was made with.
     pub(crate) parts: Vec<Part>,
+    /// What draws the viewer of the pages, where they are to have one. It decides nothing but how a page looks, and is no part.
+    pub(crate) viewer: Option<Niivue>,
 }
 
 impl Equipment {
@@ -67,5 +70,5 @@ pub(crate) fn equip(
     let Networks { finder: segmenter, no_finder: no_model, prompted, parts: of_networks } =
         models::open(&study, runtime, n_threads, needs)?;
     parts.extend(of_networks);
-    Ok(Equipment { study, rules, segmenter, no_model, prompted, parts })
+    Ok(Equipment { study, rules, segmenter, no_model, prompted, parts, viewer: None })
 }

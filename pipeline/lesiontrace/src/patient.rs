@@ -17,8 +17,9 @@ use crate::out;
 use crate::plan::PatientPlan;
 use crate::reading;
 use crate::stages::segment::StageError;
-use crate::stages::track::track;
-use crate::stages::{bare_scans, history, pictures, second_look};
+use crate::stages::track::{Tracked, track};
+use crate::stages::{bare_scans, history, pictures, second_look, viewer};
+use crate::viewer_file;
 pub(crate) use visits::write_error;
 use visits::{Setting, read_visits, register_pairs};
 
@@ -109,24 +110,69 @@ pub(crate) struct PatientResult<R = VisitRegistration> {
 /// Hears the name of each stage before it starts; an error ends the patient there.
 pub(crate) type Reached<'a> = &'a dyn Fn(&'static str) -> Result<(), StageError>;
 
+/// What earlier runs left of a patient that may be taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Earlier<'a> {
+    /// Whether outlines of networks and registrations may.
+    pub(crate) reuse: Reuse,
+    /// Digest of the list of files, where everything that images gave is as this run would find it and the page alone is wanted
+    /// otherwise.
+    pub(crate) observed: Option<&'a str>,
+}
+
 /// Does one patient and writes everything below `patients/<id>/` except the ledger entry. `reached` hears each stage's name and may end the patient.
 pub(crate) fn process(
     patient: &PatientPlan,
     equipment: &Equipment,
     out: &Path,
-    reuse: Reuse,
+    earlier: Earlier<'_>,
     reached: Reached<'_>,
 ) -> Result<PatientResult, StageError> {
     if !patient.faults.is_empty() {
         return Err(StageError::new("plan", "patient_input", patient.faults.join("; ")));
     }
-    let study = &equipment.study.study;
     let folder = out::patient_folder(out, &patient.id);
     let mut notes = patient.notes.clone();
     let patient = &bare_scans::leave_out(patient, equipment, &mut notes);
-    let cache = Cache::of(&folder, reuse);
-    let setting = Setting { equipment, cache: &cache };
-    let mut visits = read_visits(patient, setting, &folder, reached)?;
+    let cache = Cache::of(&folder, earlier.reuse);
+    // Where they are not what was written after all, the patient is done from the start.
+    let kept = earlier.observed.and_then(|digest| Observed::read(&folder, digest).ok());
+    let is_kept = kept.is_some();
+    let (observed, tracked) = match kept {
+        Some(observed) => {
+            let tracked = track(&observed.visits, &patient.treatments, &equipment.study.study.tracking)?;
+            (observed, tracked)
+        }
+        None => observe(patient, equipment, (&folder, &cache), notes, reached)?,
+    };
+    let volumes = match &equipment.viewer {
+        Some(_) => {
+            reached("report")?;
+            Some(viewer::volumes(patient, &observed.visits)?)
+        }
+        None => None,
+    };
+    viewer_file::write(&folder, volumes.as_deref()).map_err(|error| write_error(&error))?;
+    let reads = reading::wanted(&folder, &patient.reads).map_err(|error| write_error(&error))?;
+    let concluded = conclude((&observed, volumes), &tracked, &reads, Means::of(equipment), reached)?;
+    concluded.write(&folder)?;
+    if !is_kept {
+        cache.finish().map_err(|error| write_error(&error))?;
+    }
+    Ok(concluded.result)
+}
+
+/// All that needs images and networks, kept in the patient's folder, with the lesions as the program follows them.
+fn observe(
+    patient: &PatientPlan,
+    equipment: &Equipment,
+    (folder, cache): (&Path, &Cache),
+    notes: Vec<Note>,
+    reached: Reached<'_>,
+) -> Result<(Observed, Tracked), StageError> {
+    let study = &equipment.study.study;
+    let setting = Setting { equipment, cache };
+    let mut visits = read_visits(patient, setting, folder, reached)?;
     reached("track")?;
     let mut tracked = track(&visits, &patient.treatments, &study.tracking)?;
     if study.tracking.second_look && second_look::look_again(patient, &mut visits, &tracked)? {
@@ -145,10 +191,6 @@ pub(crate) fn process(
         notes,
     };
     let observed = Observed::new(facts, visits, Seen { earlier: (earlier, earlier_notes), pairs, pictures });
-    observed.write(&folder).map_err(|error| write_error(&error))?;
-    let reads = reading::wanted(&folder, &patient.reads).map_err(|error| write_error(&error))?;
-    let concluded = conclude(&observed, &tracked, &reads, Means::of(equipment), reached)?;
-    concluded.write(&folder)?;
-    cache.finish().map_err(|error| write_error(&error))?;
-    Ok(concluded.result)
+    observed.write(folder).map_err(|error| write_error(&error))?;
+    Ok((observed, tracked))
 }

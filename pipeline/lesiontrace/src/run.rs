@@ -18,9 +18,11 @@ use crate::ledger::{self, Roster, State};
 use crate::manifest::{Equipment, Part, equip};
 use crate::memory_bound::{MemoryBound, memory_bound};
 use crate::models::Needs;
+use crate::niivue::Niivue;
 use crate::plan::{CohortPlan, PatientPlan, plan};
 use crate::schedule::run_within;
 use crate::shard::Shard;
+use crate::stages::viewer;
 use crate::{artifacts, config, frozen, lock, out, session};
 use decide::{Standing, dry_run, todo};
 pub(crate) use settings::Settings;
@@ -61,6 +63,8 @@ pub(crate) struct RunRequest {
     pub(crate) dry_run: bool,
     /// Refuse later runs that are made with anything else.
     pub(crate) freeze: bool,
+    /// Put a viewer into each patient's page.
+    pub(crate) viewer: bool,
 }
 
 /// How a run ended.
@@ -90,13 +94,14 @@ impl Outcome {
 
 /// Bytes a patient needs at most: baseline, present and arterial image as 32-bit floats with their label maps, and as much again
 /// for what registration and the model make of them; bending takes what [`BENDING_BYTES`] says besides.
-pub(crate) fn memory_need(patient: &PatientPlan, transform: VisitTransform) -> u64 {
+pub(crate) fn memory_need(patient: &PatientPlan, transform: VisitTransform, has_viewer: bool) -> u64 {
     let voxels = |series: &crate::plan::SeriesPlan| series.entry.n_voxels();
     let visits = patient.visits.iter().chain(&patient.history);
     let largest = visits.map(|v| voxels(&v.measure).max(v.arterial.as_ref().map_or(0, voxels))).max();
     // Three images of 4 bytes, two label maps of 2 and one mask of 1 byte each for two visits, twice over: 48 bytes a voxel.
     let bending = if transform == VisitTransform::Deformable { BENDING_BYTES } else { 0 };
-    largest.unwrap_or(0) * 48 + bending
+    let viewer = if has_viewer { viewer::MEMORY_BYTES } else { 0 };
+    largest.unwrap_or(0) * 48 + bending + viewer
 }
 
 /// Of a deformable registration, whatever the image: 1.2 million compared points of 160 bytes, and a lattice of 6 mm over the organ
@@ -108,14 +113,16 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let started = Instant::now();
     let signal = at_work::listen().map_err(Failure::internal)?;
     let budget = memory_bound(request.memory.as_deref()).map_err(Failure::usage)?;
+    let niivue = request.viewer.then(Niivue::find).transpose().map_err(Failure::usage)?;
     let mut cohort = plan(&request.archive, &request.study).map_err(Failure::io)?;
     give_reads(&mut cohort, &request.reads).map_err(Failure::bad_input)?;
     let n_threads = session::n_threads(global);
     let equipment = equip(request.study.clone(), global.onnxruntime.as_deref(), n_threads, Needs::of(&cohort))
         .map_err(Failure::bad_input)?;
+    let equipment = Equipment { viewer: niivue, ..equipment };
     let now = Settings::of(&equipment);
     frozen::check(&request.out, &now).map_err(Failure::usage)?;
-    let roster = roster(&cohort, &now);
+    let roster = roster(&cohort, &now, request.viewer);
     let before = Settings::read(&request.out);
     let standing = Standing { request, roster: &roster, before: before.as_ref(), now: &now };
     if request.dry_run {
@@ -130,7 +137,7 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let worker =
         Worker { request, equipment: &equipment, roster: &roster, bar: &bar, signal, at_work, failed, lasting };
     let transform = equipment.study.study.registration.transform;
-    let jobs = todo.into_iter().map(|todo| (memory_need(&todo.patient, transform), todo)).collect();
+    let jobs = todo.into_iter().map(|todo| (memory_need(&todo.patient, transform, request.viewer), todo)).collect();
     run_within(jobs, n_threads, budget.bytes, &|| worker.is_to_stop(), &|todo| worker.work(&todo));
     bar.finish_and_clear();
     let n_failed = worker.failed.load(Ordering::SeqCst);
@@ -155,11 +162,16 @@ fn give_reads(cohort: &mut CohortPlan, reads: &[ReadRow]) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The key of each patient in two halves: program, stages, study, criteria and models; the patient's own input.
-fn roster(cohort: &CohortPlan, settings: &Settings) -> Roster {
+/// What stands at the end of the key of a patient whose page has a viewer.
+const WITH_VIEWER: &str = "-viewer";
+
+/// The key of each patient in two halves: program, stages, study, criteria and models; the patient's own input. A viewer in the page
+/// changes no result: it stands behind them.
+fn roster(cohort: &CohortPlan, settings: &Settings, has_viewer: bool) -> Roster {
+    let viewer = if has_viewer { WITH_VIEWER } else { "" };
     let key = |p: &PatientPlan| {
         let input = out::sha256_hex(format!("{} {:?}", p.input_digest, p.faults).as_bytes());
-        format!("{}-{}", settings.digest, &input[..32])
+        format!("{}-{}{viewer}", settings.digest, &input[..32])
     };
     Roster { schema_version: 1, patients: cohort.patients.iter().map(|p| (p.id.clone(), key(p))).collect() }
 }
@@ -200,10 +212,11 @@ fn write_manifest(
 ) -> anyhow::Result<()> {
     let system =
         BTreeMap::from([("os", std::env::consts::OS.to_owned()), ("architecture", std::env::consts::ARCH.to_owned())]);
+    let parts: Vec<Part> = equipment.parts.iter().cloned().chain(request.viewer.then(Niivue::part)).collect();
     let manifest = Manifest {
         schema_version: 1,
         program: concat!("lesiontrace ", env!("CARGO_PKG_VERSION")),
-        parts: &equipment.parts,
+        parts: &parts,
         command_line: std::env::args().collect(),
         archive: std::path::absolute(&request.archive)?,
         threads,

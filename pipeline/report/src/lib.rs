@@ -34,6 +34,8 @@ pub mod study_table;
 pub mod triage_page;
 mod triage_view;
 mod verdict_view;
+pub mod viewer;
+mod viewer_view;
 mod wording;
 
 pub use cohort_overview::{
@@ -58,7 +60,8 @@ pub use patient_page::{
 };
 pub use provenance::{Component, Provenance, RunBlock};
 pub use registration_picture::RegistrationPicture;
-pub use render::{RESEARCH_USE_NOTICE, render_cohort, render_patient, render_triage};
+pub use render::{RESEARCH_USE_NOTICE, render_cohort, render_patient, render_patient_with_viewer, render_triage};
 pub use review::{Review, ReviewLesion, ReviewVisit};
 pub use study_table::{StudyLine, StudyTable};
 pub use triage_page::{TriageNeed, TriagePage, TriagePatient, TriageReadiness, TriageVisit};
+pub use viewer::{ShownFirst, Viewer, ViewerLesion, ViewerSighting, ViewerVolume};

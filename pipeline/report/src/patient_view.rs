@@ -19,6 +19,8 @@ use crate::review::{ReviewView, review_view};
 use crate::size_drawing::{Drawing, size_drawings};
 use crate::strip::{Strips, strips};
 use crate::verdict_view::{Headline, VerdictBox, check_sums, headline, verdict_box};
+use crate::viewer::Viewer;
+use crate::viewer_view::{ViewerView, viewer_view};
 use crate::wording::{counted, words};
 
 /// What the template `patient.html` reads.
@@ -47,6 +49,7 @@ pub(crate) struct PatientView<'a> {
     treatments: Vec<TreatmentLine>,
     notes: Vec<NoteGroup>,
     review: Option<ReviewView>,
+    viewer: Option<ViewerView<'a>>,
     methods: &'a [String],
     provenance: &'a Provenance,
     run: &'a RunBlock,
@@ -70,7 +73,10 @@ struct VisitLine {
 }
 
 /// Shapes a page for its template; refuses numbers that are none and images that do not fit.
-pub(crate) fn patient_view(page: &PatientPage) -> Result<PatientView<'_>, ReportError> {
+pub(crate) fn patient_view<'a>(
+    page: &'a PatientPage,
+    viewer: Option<&'a Viewer<'_>>,
+) -> Result<PatientView<'a>, ReportError> {
     page.verdicts.iter().try_for_each(check_sums)?;
     let mut doubts = doubts(page);
     let doubts_title = doubts_title(doubts.len());
@@ -106,6 +112,7 @@ pub(crate) fn patient_view(page: &PatientPage) -> Result<PatientView<'_>, Report
         treatments: treatment_lines(page),
         notes: note_groups(&page.notes),
         review: review_view(page),
+        viewer: viewer.map(|viewer| viewer_view(page, viewer)).transpose()?,
         methods: &page.methods,
         provenance: &page.provenance,
         run: &page.run,

@@ -13,14 +13,16 @@ use crate::patient_page::PatientPage;
 use crate::patient_view::patient_view;
 use crate::triage_page::TriagePage;
 use crate::triage_view::triage_view;
+use crate::viewer::Viewer;
 
 /// Stands at the top of every page and on every printed sheet.
 pub const RESEARCH_USE_NOTICE: &str = "Research use only. Not for diagnosis or treatment decisions.";
 
-const TEMPLATES: [(&str, &str); 6] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("base.html", include_str!("../templates/base.html")),
     ("parts.html", include_str!("../templates/parts.html")),
     ("patient.html", include_str!("../templates/patient.html")),
+    ("viewer.html", include_str!("../templates/viewer.html")),
     ("cohort.html", include_str!("../templates/cohort.html")),
     ("triage.html", include_str!("../templates/triage.html")),
     ("style.css", include_str!("../templates/style.css")),
@@ -34,10 +36,23 @@ const REVIEW_SCRIPT: &str = concat!(
     include_str!("../templates/calipers.js"),
     include_str!("../templates/review.js")
 );
+/// The same with what shows two visits side by side; for a patient's page with the viewer.
+const VIEWER_SCRIPT: &str = concat!(
+    include_str!("../templates/page.js"),
+    include_str!("../templates/calipers.js"),
+    include_str!("../templates/review.js"),
+    include_str!("../templates/viewer.js")
+);
+/// How the viewer looks; no other page holds it.
+const VIEWER_STYLE: &str = include_str!("../templates/viewer.css");
 
 #[derive(Serialize)]
 struct Whole<T> {
     notice: &'static str,
+    /// Style of this page alone.
+    more_style: &'static str,
+    /// Digests of further scripts of this page alone, as the content security policy lists them.
+    more_digests: String,
     /// The script, exactly as its digest was taken.
     script: &'static str,
     /// Its digest as a content security policy wants it: no other script runs.
@@ -48,20 +63,43 @@ struct Whole<T> {
 /// One patient's page as self-contained HTML.
 pub fn render_patient(page: &PatientPage) -> Result<String, ReportError> {
     let script = if page.review.is_some() { REVIEW_SCRIPT } else { SCRIPT };
-    render("patient.html", script, patient_view(page)?)
+    render("patient.html", Own { script, style: "", library: None }, patient_view(page, None)?)
+}
+
+/// One patient's page with the viewer in it: library and volumes lie in the page, and nothing of them runs before it is opened.
+pub fn render_patient_with_viewer(page: &PatientPage, viewer: &Viewer<'_>) -> Result<String, ReportError> {
+    let own = Own { script: VIEWER_SCRIPT, style: VIEWER_STYLE, library: Some(viewer.library) };
+    render("patient.html", own, patient_view(page, Some(viewer))?)
 }
 
 /// The cohort's page as self-contained HTML. It belongs into `cohort/`: its links lead to `../patients/<folder>/report.html`.
 pub fn render_cohort(page: &CohortPage) -> Result<String, ReportError> {
-    render("cohort.html", SCRIPT, cohort_view(page)?)
+    render("cohort.html", Own::PLAIN, cohort_view(page)?)
 }
 
 /// The page of an archive before anything is measured, as self-contained HTML.
 pub fn render_triage(page: &TriagePage) -> Result<String, ReportError> {
-    render("triage.html", SCRIPT, triage_view(page))
+    render("triage.html", Own::PLAIN, triage_view(page))
 }
 
-fn render<T: Serialize>(template: &'static str, script: &'static str, page: T) -> Result<String, ReportError> {
+/// What belongs to one kind of page alone.
+#[derive(Clone, Copy)]
+struct Own<'a> {
+    script: &'static str,
+    style: &'static str,
+    /// A script that the page's own one may start.
+    library: Option<&'a str>,
+}
+
+impl Own<'_> {
+    const PLAIN: Self = Self { script: SCRIPT, style: "", library: None };
+}
+
+fn digest(script: &str) -> String {
+    base64::engine::general_purpose::STANDARD.encode(Sha256::digest(script))
+}
+
+fn render<T: Serialize>(template: &'static str, own: Own<'_>, page: T) -> Result<String, ReportError> {
     let fail = |source| ReportError::Template { template, source };
     let mut environment = Environment::new();
     // A misspelt name in a template is an error, never an empty place.
@@ -69,8 +107,15 @@ fn render<T: Serialize>(template: &'static str, script: &'static str, page: T) -
     for (name, text) in TEMPLATES {
         environment.add_template(name, text).map_err(fail)?;
     }
-    let script_digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(script));
-    let whole = Whole { notice: RESEARCH_USE_NOTICE, script, script_digest, page };
+    let more_digests = own.library.map(|library| format!(" 'sha256-{}'", digest(library))).unwrap_or_default();
+    let whole = Whole {
+        notice: RESEARCH_USE_NOTICE,
+        more_style: own.style,
+        more_digests,
+        script: own.script,
+        script_digest: digest(own.script),
+        page,
+    };
     let html = environment.get_template(template).and_then(|template| template.render(Serde(&whole))).map_err(fail)?;
     Ok(visible(html))
 }

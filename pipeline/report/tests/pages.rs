@@ -5,8 +5,8 @@ use base64::Engine as _;
 use imaging::Note;
 use lesiontrace_report::figure::{MarginHistogram, kaplan_meier, margin_histogram, standalone};
 use lesiontrace_report::{
-    KeyImage, Outline, OutlineRole, PatientPage, RESEARCH_USE_NOTICE, ReportError, RunBlock, render_cohort,
-    render_patient,
+    KeyImage, Outline, OutlineRole, PatientPage, RESEARCH_USE_NOTICE, ReportError, RunBlock, ShownFirst, Viewer,
+    ViewerLesion, ViewerSighting, ViewerVolume, render_cohort, render_patient, render_patient_with_viewer,
 };
 use sha2::{Digest as _, Sha256};
 
@@ -376,4 +376,69 @@ fn the_patient_list_leads_to_the_folder_on_disk() {
     let html = render_cohort(&page).unwrap().replace("&#x2f;", "/");
     assert!(html.contains("href=\"../patients/P%252F1/report.html\""));
     assert!(html.contains("(no report)"), "a patient without a report has no link");
+}
+
+/// A viewer of the sample's first two visits, the second of them in its own frame.
+fn volumes() -> Vec<ViewerVolume> {
+    let volume = |n: usize, not_linked: &str| ViewerVolume {
+        visit: sample_patient().visits[n].id,
+        not_linked: not_linked.to_owned(),
+        role: "ct_portal_venous".to_owned(),
+        unit: "HU".to_owned(),
+        spacing_mm: [2.0, 2.0, 2.5],
+        window: [-150.0, 250.0],
+        image: vec![1, 2, 3],
+        outlined: vec![4, 5, 6],
+        labels: vec![7],
+    };
+    vec![volume(0, ""), volume(1, "registration to baseline failed: </script><b>")]
+}
+
+fn viewer<'a>(volumes: &'a [ViewerVolume], library: &'a str) -> Viewer<'a> {
+    let seen = ViewerSighting { center: Some([-40.0, 12.5, 80.0]), numbers: vec![1] };
+    let lesion =
+        ViewerLesion { id: "L1".into(), what: "liver, target".into(), at: vec![seen, ViewerSighting::default()] };
+    Viewer {
+        volumes,
+        lesions: vec![lesion],
+        first: ShownFirst { prior: 0, current: 1, nadir: None },
+        library,
+        library_version: "0.69.0",
+    }
+}
+
+#[test]
+fn a_viewer_brings_its_library_with_digest_and_licence_and_leaves_the_page_as_it_was() {
+    let (page, volumes) = (sample_patient(), volumes());
+    let library = "(function () { globalThis.niivue = \"é <script\"; })();\n";
+    let html = render_patient_with_viewer(&page, &viewer(&volumes, library)).unwrap();
+    assert_eq!(html, render_patient_with_viewer(&page, &viewer(&volumes, library)).unwrap());
+    assert_eq!(between(&html, "id=\"viewer-library\">", "</script>").split_once('>').unwrap().1, library);
+    let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(library));
+    assert!(between(&html, "Content-Security-Policy", ">").contains(&format!("'sha256-{digest}'")));
+    assert!(html.contains("Copyright (c) 2021, Niivue") && html.contains("Redistributions in binary form"));
+    assert!(html.contains(">AQID</script>") && html.contains(">BAUG</script>"));
+    assert!(!html.contains("</script><b>") && html.contains("\\u003c/script>"), "a reason is no script");
+    for said in ["soft tissue (W 400, L 50)", "lung (W 1500, L -600)", "1 of 2 visits", "data-lesion=\"0\""] {
+        assert!(html.contains(said), "{said}");
+    }
+    let section = between(&html, "<section class=\"viewer\"", "<section aria-labelledby=\"visits-title\">");
+    let rest = |html: &str| between(html, "<main id=\"main\">", "</main>").replace(section, "").replace('\n', "");
+    assert!(rest(&html) == rest(&render_patient(&page).unwrap()), "the page beside the viewer is another one");
+}
+
+#[test]
+fn a_page_without_a_viewer_holds_nothing_of_it() {
+    let html = render_patient(&sample_patient()).unwrap();
+    for word in ["viewer", "niivue", "Niivue"] {
+        assert!(!html.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn a_window_that_is_no_number_is_refused() {
+    let mut volumes = volumes();
+    volumes[0].window[0] = f64::NAN;
+    let error = render_patient_with_viewer(&sample_patient(), &viewer(&volumes, "")).unwrap_err();
+    assert!(error.to_string().contains("viewer"), "{error}");
 }

@@ -54,6 +54,10 @@ pub(crate) struct Run {
     /// Lock the analysis: later runs on this folder with another program, study, criterion, preset or model are refused.
     #[arg(long)]
     pub(crate) freeze: bool,
+    /// Put an interactive viewer (NiiVue, see scripts/fetch_niivue) into each patient's page: any two visits side by side, linked
+    /// through the registration. With --resume, finished patients get it without being measured again.
+    #[arg(long)]
+    pub(crate) viewer: bool,
     /// Also write outlines and tables as a BIDS derivative data set, OUT/bids; with --shard, `collect --bids` does.
     #[arg(long)]
     pub(crate) bids: bool,

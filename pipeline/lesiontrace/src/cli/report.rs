@@ -12,4 +12,7 @@ pub(crate) struct Report {
     /// google-chrome on the PATH).
     #[arg(long)]
     pub(crate) pdf: bool,
+    /// Refuse a run whose pages have no viewer, rather than write them without it as they were.
+    #[arg(long)]
+    pub(crate) viewer: bool,
 }

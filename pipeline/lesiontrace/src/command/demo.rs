@@ -82,6 +82,7 @@ fn run_one(
         only_failed: false,
         dry_run: false,
         freeze: false,
+        viewer: false,
     };
     let outcome = run_cohort(&request, global)?;
     let collected = collect(results).context("collecting the demo").map_err(Failure::io)?;

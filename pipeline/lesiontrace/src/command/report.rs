@@ -12,14 +12,18 @@ use crate::collect::collect;
 use crate::exit::{self, Failure};
 use crate::exported::Exported;
 use crate::finished::Finished;
-use crate::ledger::{self, Entry};
-use crate::{artifacts, out, patient_locks};
+use crate::ledger::{self, Entry, Ledger, State};
+use crate::{artifacts, out, patient_locks, viewer_file};
 
 /// Writes the pages; exit code 1 when a patient's page could not be made.
 pub(crate) fn run(args: &Report) -> Result<u8, Failure> {
     let browser = args.pdf.then(Browser::find).transpose().map_err(Failure::bad_input)?;
     let finished = Finished::read(&args.out).map_err(Failure::bad_input)?;
     let ledger = ledger::read(&args.out).map_err(Failure::io)?;
+    if args.viewer {
+        need_volumes(&args.out, &ledger).map_err(Failure::usage)?;
+    }
+    let finished = finished.with_niivue(&args.out, &ledger.patients).map_err(Failure::usage)?;
     let written: Vec<Option<PathBuf>> =
         ledger.patients.par_iter().map(|entry| said(entry, page(&finished, &args.out, entry))).collect();
     let mut pages: Vec<PathBuf> = written.iter().flatten().cloned().collect();
@@ -37,6 +41,20 @@ pub(crate) fn run(args: &Report) -> Result<u8, Failure> {
     );
     out::print(&text).map_err(Failure::io)?;
     Ok(if n_missing == 0 { exit::DONE } else { exit::SOME_FAILED })
+}
+
+/// Refuses where a patient has no volumes for the viewer: they are made of images, which this command does not read.
+fn need_volumes(folder: &Path, ledger: &Ledger) -> anyhow::Result<()> {
+    let done = ledger.patients.iter().filter(|entry| entry.state == State::Done);
+    let without = done.filter(|entry| !viewer_file::is_there(&out::patient_folder(folder, &entry.id)));
+    let without: Vec<&str> = without.map(|entry| entry.id.as_str()).collect();
+    anyhow::ensure!(
+        without.is_empty(),
+        "--viewer: the run made no volumes for the viewer of {} patients ({} first), and no image is read here; run again with --resume --viewer, which makes them and leaves the results as they are",
+        without.len(),
+        without.first().unwrap_or(&"")
+    );
+    Ok(())
 }
 
 /// Prints a page, unless what lies beside it was printed of the same: the same page then stays the same document.

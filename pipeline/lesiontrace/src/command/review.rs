@@ -44,6 +44,7 @@ fn apply(folder: &Path, files: &[PathBuf], json: bool) -> Result<u8, Failure> {
     let ids = given.keys().map(String::as_str).filter(|id| known.patients.contains_key(*id)).collect();
     let locks = patient_locks::hold(folder, &ids).map_err(Failure::io)?;
     let ledger = ledger::read(folder).map_err(Failure::io)?;
+    let finished = finished.with_niivue(folder, &ledger.patients).map_err(Failure::usage)?;
     let mut told = Told { schema_version: 1, reads: Vec::new(), refused: Vec::new() };
     let mut made = Vec::new();
     for (id, rows) in &given {
@@ -77,20 +78,20 @@ fn given(files: &[PathBuf]) -> anyhow::Result<BTreeMap<String, Vec<ReadRow>>> {
     Ok(given)
 }
 
-fn concluded(
-    finished: &Finished,
+fn concluded<'a>(
+    finished: &'a Finished,
     folder: &Path,
     ledger: &Ledger,
     id: &str,
     rows: &[ReadRow],
-) -> anyhow::Result<(Entry, Concluded)> {
+) -> anyhow::Result<(Entry, Concluded<'a>)> {
     let entry = ledger.patients.iter().find(|entry| entry.id == id);
     let entry = entry.with_context(|| format!("is not in {}: the reads are of another cohort", folder.display()))?;
     Ok((entry.clone(), finished.conclude(folder, entry, rows)?))
 }
 
 /// The reads of a file that do not fit, each with its reason.
-fn refused(concluded: &Concluded, rows: &[ReadRow]) -> Vec<String> {
+fn refused(concluded: &Concluded<'_>, rows: &[ReadRow]) -> Vec<String> {
     let given: Vec<ReadRow> = rows.iter().map(ReadRow::as_read).collect();
     let bad = concluded.result.reads.iter().filter(|row| row.outcome == Outcome::Refused);
     let bad = bad.filter(|row| given.contains(&row.as_read()));
@@ -99,7 +100,7 @@ fn refused(concluded: &Concluded, rows: &[ReadRow]) -> Vec<String> {
 
 /// Writes what was made anew of all patients; where one cannot be written, those before it get back what they had. Nobody collects
 /// meanwhile, so that no table is made of half of it.
-fn write_all(folder: &Path, made: &[(Entry, Concluded)]) -> anyhow::Result<()> {
+fn write_all(folder: &Path, made: &[(Entry, Concluded<'_>)]) -> anyhow::Result<()> {
     let _nobody_collects = lock::wait(folder, PATIENCE)?;
     let mut before: Vec<Before> = Vec::with_capacity(made.len());
     for (entry, concluded) in made {
@@ -116,7 +117,7 @@ fn write_all(folder: &Path, made: &[(Entry, Concluded)]) -> anyhow::Result<()> {
 }
 
 /// Writes what was made anew of one patient and lists it.
-fn write(folder: &Path, own: &Path, entry: &Entry, concluded: &Concluded) -> anyhow::Result<()> {
+fn write(folder: &Path, own: &Path, entry: &Entry, concluded: &Concluded<'_>) -> anyhow::Result<()> {
     concluded.write(own)?;
     let files = artifacts::seal(own).context("listing what was written")?;
     ledger::write_entry(folder, &Entry { files, ..entry.clone() })

@@ -33,6 +33,7 @@ pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
         only_failed: args.only == Some(Only::Failed),
         dry_run: args.only_say,
         freeze: args.freeze,
+        viewer: args.viewer,
     };
     let outcome = run_cohort(&request, global)?;
     if request.dry_run || outcome.signal.is_some() {

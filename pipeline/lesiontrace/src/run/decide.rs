@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::forecast::{Means, forecast};
 use super::settings::Settings;
-use super::{Outcome, RunRequest, memory_need};
+use super::{Outcome, RunRequest, WITH_VIEWER, memory_need};
 use crate::ledger::{self, Entry, Roster, State};
 use crate::manifest::Equipment;
 use crate::memory_bound::MemoryBound;
@@ -17,6 +17,8 @@ pub(super) struct Todo {
     pub(super) patient: PatientPlan,
     /// How often it was started before this run decided to do it.
     pub(super) attempt: u32,
+    /// Digest of the list of files, where the page alone is wanted otherwise than it is there.
+    pub(super) observed: Option<String>,
 }
 
 /// Whether a run does a patient, and why.
@@ -24,6 +26,7 @@ struct Decision {
     is_done_now: bool,
     why: String,
     attempt: u32,
+    observed: Option<String>,
 }
 
 /// What a decision rests on besides the patient.
@@ -41,11 +44,11 @@ pub(super) struct Standing<'a> {
 pub(super) fn todo(standing: Standing<'_>, patients: Vec<PatientPlan>) -> anyhow::Result<Vec<Todo>> {
     let mut todo = Vec::new();
     for patient in patients {
-        let Decision { is_done_now, attempt, why } = decide(standing, &patient)?;
+        let Decision { is_done_now, attempt, why, observed } = decide(standing, &patient)?;
         let line = format!("patient {}: {} ({why})", patient.id, verb(is_done_now));
         tracing::info!("{}", out::plain_line(&line));
         if is_done_now {
-            todo.push(Todo { patient, attempt });
+            todo.push(Todo { patient, attempt, observed });
         }
     }
     Ok(todo)
@@ -59,12 +62,13 @@ fn decide(standing: Standing<'_>, patient: &PatientPlan) -> anyhow::Result<Decis
     let id = patient.id.as_str();
     let request = standing.request;
     if request.shard.is_some_and(|shard| !shard.takes(id)) {
-        return Ok(Decision { is_done_now: false, why: "belongs to another shard".to_owned(), attempt: 0 });
+        let why = "belongs to another shard".to_owned();
+        return Ok(Decision { is_done_now: false, why, attempt: 0, observed: None });
     }
     let entry = ledger::read_entry(&request.out, id)?;
     let attempt = entry.as_ref().map_or(0, |entry| entry.attempt);
     let state = entry.as_ref().map(|entry| entry.state);
-    let decided = |is_done_now, why: String| Ok(Decision { is_done_now, why, attempt });
+    let decided = |is_done_now, why: String| Ok(Decision { is_done_now, why, attempt, observed: None });
     if request.only_failed && state != Some(State::Failed) {
         return decided(false, "did not fail before".to_owned());
     }
@@ -77,6 +81,11 @@ fn decide(standing: Standing<'_>, patient: &PatientPlan) -> anyhow::Result<Decis
                 stale => stale,
             };
             match stale {
+                None if request.resume && has_other_page(standing, &entry) => {
+                    let why = if request.viewer { "the viewer is new" } else { "the viewer is gone" };
+                    let why = format!("the page alone: {why}");
+                    Ok(Decision { is_done_now: true, why, attempt, observed: Some(entry.files) })
+                }
                 Some(what) => decided(true, format!("done before; since then: {what}")),
                 None if request.resume => decided(false, "done, nothing changed".to_owned()),
                 None => decided(true, "done before, and done anew without --resume".to_owned()),
@@ -92,7 +101,8 @@ fn decide(standing: Standing<'_>, patient: &PatientPlan) -> anyhow::Result<Decis
 /// What changed since a patient was done: settings by name where they are known, or the input.
 fn changed(standing: Standing<'_>, entry: &Entry) -> Option<String> {
     let now = standing.roster.patients.get(&entry.id).map_or("", String::as_str);
-    let halves = |key: &str| key.split_once('-').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap_or_default();
+    let halves =
+        |key: &str| without_viewer(key).split_once('-').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap_or_default();
     let ((settings_then, input_then), (settings_now, input_now)) = (halves(&entry.key), halves(now));
     let mut changes = Vec::new();
     if settings_then != settings_now || settings_now.is_empty() {
@@ -107,6 +117,15 @@ fn changed(standing: Standing<'_>, entry: &Entry) -> Option<String> {
         changes.push("images, outlines or clinical rows changed".to_owned());
     }
     (!changes.is_empty()).then(|| changes.join("; "))
+}
+
+/// Whether a patient's page has a viewer that is not wanted any more, or wants one.
+fn has_other_page(standing: Standing<'_>, entry: &Entry) -> bool {
+    standing.roster.patients.get(&entry.id) != Some(&entry.key)
+}
+
+fn without_viewer(key: &str) -> &str {
+    key.strip_suffix(WITH_VIEWER).unwrap_or(key)
 }
 
 /// Whether readers decided something since a patient was done.
@@ -127,6 +146,7 @@ pub(super) fn dry_run(
     (budget, n_threads): (&MemoryBound, usize),
 ) -> anyhow::Result<Outcome> {
     let transform = standing.request.study.study.registration.transform;
+    let has_viewer = standing.request.viewer;
     let mut text = String::new();
     let mut todo = Vec::new();
     for patient in &cohort.patients {
@@ -135,7 +155,7 @@ pub(super) fn dry_run(
             todo.push(patient);
         }
         let (verb, need, n_visits) =
-            (verb(decision.is_done_now), memory_need(patient, transform) >> 20, patient.visits.len());
+            (verb(decision.is_done_now), memory_need(patient, transform, has_viewer) >> 20, patient.visits.len());
         text.push_str(&format!("{}: {verb} ({}): {n_visits} visits, about {need} MiB", patient.id, decision.why));
         for visit in &patient.visits {
             let masks = if visit.masks.is_some() { "imported masks" } else { "model" };

@@ -11,6 +11,7 @@ use crate::config::{MaskSource, Study, VisitTransform};
 use crate::manifest::Equipment;
 use crate::models;
 use crate::plan::{PatientPlan, SeriesPlan, VisitPlan};
+use crate::stages::viewer;
 use range::Range;
 
 mod range;
@@ -43,6 +44,8 @@ const VISIT_BYTES: (f64, f64) = (0.7e6, 0.045e6);
 const BENDING_LEFT: f64 = 4.0e6;
 /// Bytes of a kept image for each of its voxels: 16 bits, compressed.
 const KEPT_IMAGE: Range = Range { low: 0.8, high: 2.2 };
+/// Bytes of a viewer: its volumes once by themselves and once in the page, and the library (the budget; a small organ takes less).
+const VIEWER_BYTES: Range = Range { low: 3.0e6, high: 2.0 * viewer::BUDGET_BYTES as f64 + 2.4e6 };
 /// Bytes of `cohort/`, and of each patient in it (1, 4 and 12 patients were measured; figures stop growing).
 const COHORT_BYTES: (Range, Range) = (Range { low: 0.2e6, high: 2.0e6 }, Range { low: 0.1e6, high: 1.0e6 });
 /// By how much other patients leave less or more than the ones measured.
@@ -68,6 +71,8 @@ pub(super) struct Means<'a> {
     network: Option<bool>,
     /// Whether networks outline what readers marked.
     is_prompted: bool,
+    /// Whether pages have a viewer.
+    has_viewer: bool,
     n_threads: usize,
     /// Bytes the patients at work may need together.
     bound: u64,
@@ -80,7 +85,14 @@ impl<'a> Means<'a> {
             let card = opened.network.card();
             format!("{}-{}", card.name, card.version) == models::SHIPPED && study.models.device == "cpu"
         });
-        Self { study, network, is_prompted: !equipment.prompted.is_empty(), n_threads, bound }
+        Self {
+            study,
+            network,
+            is_prompted: !equipment.prompted.is_empty(),
+            has_viewer: equipment.viewer.is_some(),
+            n_threads,
+            bound,
+        }
     }
 
     fn bends(&self) -> bool {
@@ -89,7 +101,7 @@ impl<'a> Means<'a> {
 
     /// [`memory_need`] of a patient.
     fn need(&self, patient: &PatientPlan) -> u64 {
-        memory_need(patient, self.study.registration.transform)
+        memory_need(patient, self.study.registration.transform, self.has_viewer)
     }
 
     /// Whether the visit's outlines are the network's.
@@ -211,7 +223,9 @@ fn left(patient: &PatientPlan, means: Means<'_>) -> Range {
         let image = if keeps_images { KEPT_IMAGE * voxels } else { Range::default() };
         Range::about(VISIT_BYTES.0 + VISIT_BYTES.1 * voxels / 1e6, DISK_SPREAD) + image
     };
-    patient.visits.iter().map(of_visit).sum::<Range>() + bending(patient, means, BENDING_LEFT, DISK_SPREAD, 0.0)
+    let viewer = if means.has_viewer { VIEWER_BYTES } else { Range::default() };
+    let visits = patient.visits.iter().map(of_visit).sum::<Range>();
+    visits + bending(patient, means, BENDING_LEFT, DISK_SPREAD, 0.0) + viewer
 }
 
 fn cohort_bytes(n_patients: usize) -> Range {

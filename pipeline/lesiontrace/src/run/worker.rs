@@ -14,8 +14,7 @@ use crate::journal::Happened;
 use crate::ledger::{self, Entry, Roster, State};
 use crate::lock::{self, Asked, Lock, named};
 use crate::manifest::Equipment;
-use crate::patient::{PatientResult, process};
-use crate::plan::PatientPlan;
+use crate::patient::{Earlier, PatientResult, process};
 use crate::stages::segment::StageError;
 use crate::{artifacts, exit, out, process_memory};
 
@@ -52,7 +51,7 @@ impl Worker<'_> {
             Ok(Asked::Held(_)) if self.is_ended_meanwhile(todo) => {
                 self.at_work.journal.write(id, Happened::Left, "plan", "ended_meanwhile");
             }
-            Ok(Asked::Held(lock)) => self.work_alone(&todo.patient, lock),
+            Ok(Asked::Held(lock)) => self.work_alone(todo, lock),
             Err(error) => {
                 let mut entry = Entry { key: self.key(id), ..Entry::missing(id) };
                 self.fail(&mut entry, &unwritten(&error));
@@ -79,7 +78,8 @@ impl Worker<'_> {
         })
     }
 
-    fn work_alone(&self, patient: &PatientPlan, lock: Lock) {
+    fn work_alone(&self, todo: &Todo, lock: Lock) {
+        let patient = &todo.patient;
         let started = Instant::now();
         let folder = out::patient_folder(&self.request.out, &patient.id);
         artifacts::sweep(&folder);
@@ -102,7 +102,8 @@ impl Worker<'_> {
         };
         let reuse = if self.request.force { Reuse::No } else { Reuse::Yes };
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            process(patient, self.equipment, &self.request.out, reuse, &reached)
+            let earlier = Earlier { reuse, observed: todo.observed.as_deref() };
+            process(patient, self.equipment, &self.request.out, earlier, &reached)
         }));
         let stage = *stage.lock().expect("the stage's name is only stored");
         let entry = Entry {

@@ -31,6 +31,8 @@ pub(crate) mod second_look;
 pub(crate) mod segment;
 pub(crate) mod track;
 pub(crate) mod treated;
+pub(crate) mod viewer;
+pub(crate) mod viewer_lesions;
 
 /// A stage's name, version and the sentence it adds to a report's methods section.
 #[derive(Debug, Clone, Copy)]

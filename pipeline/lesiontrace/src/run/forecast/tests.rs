@@ -87,7 +87,7 @@ fn study() -> Study {
 }
 
 fn means(study: &Study) -> Means<'_> {
-    Means { study, network: None, is_prompted: false, n_threads: 2, bound: 8 << 30 }
+    Means { study, network: None, is_prompted: false, has_viewer: false, n_threads: 2, bound: 8 << 30 }
 }
 
 #[test]
