@@ -180,12 +180,12 @@ pub(crate) enum Command {
     Export(Export),
     /// Fetches images from an archive: DICOMweb, or DIMSE (C-FIND with C-GET or C-MOVE).
     #[command(
-        after_help = "Examples: lesiontrace pull https://pacs.example/dicom-web --auth-file ~/pacs.auth --query PatientID=@ids.txt --query Modality=CT --out archive\n          lesiontrace pull PACS@10.0.0.5:104 --query StudyDate=20200101-20201231 --query ModalitiesInStudy=PT --out archive"
+        after_help = "Examples: lesiontrace pull https://pacs.example/dicom-web --auth-file ~/pacs.auth --query PatientID=@ids.txt --query Modality=CT --out archive\n          lesiontrace pull PACS@10.0.0.5:104 --query StudyDate=20200101-20201231 --query ModalitiesInStudy=PT --out archive\n          lesiontrace pull dimse-tls://PACS@pacs.example:2762 --ca-file hospital.pem --query PatientID=P01 --out archive"
     )]
     Pull(Pull),
     /// Sends what `export` wrote to an archive: DICOMweb (STOW-RS) or DIMSE (C-STORE).
     #[command(
-        after_help = "Examples: lesiontrace push results https://pacs.example/dicom-web --auth-env PACS_AUTH\n          lesiontrace push results PACS@10.0.0.5:104"
+        after_help = "Examples: lesiontrace push results https://pacs.example/dicom-web --auth-env PACS_AUTH\n          lesiontrace push results dimse-tls://PACS@pacs.example:2762 --ca-file hospital.pem"
     )]
     Push(Push),
     /// Response criteria: list the built-in ones, or show one with its sources.

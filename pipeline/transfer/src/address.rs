@@ -1,4 +1,4 @@
-//! The address of an archive, as a user writes it: `https://host/dicom-web` or `AE@HOST:PORT`.
+//! The address of an archive, as a user writes it: `https://host/dicom-web`, `AE@HOST:PORT` or `dimse-tls://AE@HOST:PORT`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -32,14 +32,57 @@ pub struct DimseAddress {
     pub ae_title: String,
     /// Host and port.
     pub host_and_port: String,
+    /// Whether the connection is encrypted.
+    pub is_tls: bool,
+}
+
+/// What stands before an application entity that is spoken to over TLS.
+const DIMSE_TLS: &str = "dimse-tls://";
+
+impl DimseAddress {
+    /// Host without port and brackets, as a certificate names it.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let host = self.host_and_port.rsplit_once(':').map_or(self.host_and_port.as_str(), |(host, _)| host);
+        host.trim_start_matches('[').trim_end_matches(']')
+    }
+
+    /// Whether it is this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(self.host())
+    }
+}
+
+impl Address {
+    /// Whether the connection is encrypted.
+    #[must_use]
+    pub fn is_tls(&self) -> bool {
+        match self {
+            Self::Web(web) => web.is_tls,
+            Self::Dimse(dimse) => dimse.is_tls,
+        }
+    }
+
+    /// Whether it is this machine.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Web(web) => web.is_loopback(),
+            Self::Dimse(dimse) => dimse.is_loopback(),
+        }
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl WebAddress {
     /// Whether it is this machine.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
-        let host = self.host.trim_start_matches('[').trim_end_matches(']');
-        host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+        is_loopback(self.host.trim_start_matches('[').trim_end_matches(']'))
     }
 }
 
@@ -47,7 +90,9 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Web(web) => f.write_str(&web.base),
-            Self::Dimse(dimse) => write!(f, "{}@{}", dimse.ae_title, dimse.host_and_port),
+            Self::Dimse(DimseAddress { ae_title, host_and_port, is_tls }) => {
+                write!(f, "{}{ae_title}@{host_and_port}", if *is_tls { DIMSE_TLS } else { "" })
+            }
         }
     }
 }
@@ -60,13 +105,17 @@ impl FromStr for Address {
         if lower.starts_with("http://") || lower.starts_with("https://") {
             return web(text).map(Self::Web);
         }
-        dimse(text).map(Self::Dimse)
+        match lower.strip_prefix(DIMSE_TLS) {
+            Some(rest) => dimse(text, &text[text.len() - rest.len()..], true),
+            None => dimse(text, text, false),
+        }
+        .map(Self::Dimse)
     }
 }
 
 fn usage(found: &str, why: &str) -> TransferError {
     TransferError::Usage(format!(
-        "expected https://HOST[:PORT]/PATH of a DICOMweb service, or AE@HOST:PORT, found {found}: {why}"
+        "expected https://HOST[:PORT]/PATH of a DICOMweb service, AE@HOST:PORT, or dimse-tls://AE@HOST:PORT, found {found}: {why}"
     ))
 }
 
@@ -100,8 +149,13 @@ fn web(text: &str) -> Result<WebAddress, TransferError> {
     Ok(WebAddress { base: text.trim_end_matches('/').to_owned(), host, is_tls: scheme.eq_ignore_ascii_case("https") })
 }
 
-fn dimse(text: &str) -> Result<DimseAddress, TransferError> {
-    let (ae_title, host_and_port) = text.split_once('@').ok_or_else(|| usage(text, "there is no @"))?;
+/// An application entity, `entity` being the text without what stands before it.
+fn dimse(text: &str, entity: &str, is_tls: bool) -> Result<DimseAddress, TransferError> {
+    let (ae_title, host_and_port) = entity.split_once('@').ok_or_else(|| usage(text, "there is no @"))?;
+    // A title may hold a colon, but a misspelt dimse-tls:// must not be taken for a part of one and spoken to without TLS.
+    if ae_title.contains(':') {
+        return Err(usage(text, "what stands before : is not known"));
+    }
     check_ae(ae_title).map_err(|why| usage(text, &why))?;
     let (host, port) = host_and_port.rsplit_once(':').ok_or_else(|| usage(text, "the port is missing"))?;
     if host.is_empty() || !host.bytes().all(|b| b.is_ascii_graphic()) || host.contains('@') {
@@ -110,7 +164,7 @@ fn dimse(text: &str) -> Result<DimseAddress, TransferError> {
     if port.parse::<u16>().map_or(true, |n| n == 0) {
         return Err(usage(text, "the port is a number from 1 to 65535"));
     }
-    Ok(DimseAddress { ae_title: ae_title.to_owned(), host_and_port: host_and_port.to_owned() })
+    Ok(DimseAddress { ae_title: ae_title.to_owned(), host_and_port: host_and_port.to_owned(), is_tls })
 }
 
 /// An application entity title: 1 to 16 printable characters, none of them a backslash, not all of them spaces.
@@ -137,6 +191,13 @@ mod tests {
         assert!(!web.is_tls && web.is_loopback());
         let Address::Dimse(dimse) = "ORTHANC@127.0.0.1:4242".parse().unwrap() else { panic!() };
         assert_eq!((dimse.ae_title.as_str(), dimse.host_and_port.as_str()), ("ORTHANC", "127.0.0.1:4242"));
+        assert!(!dimse.is_tls && dimse.is_loopback());
+        let address: Address = "DIMSE-TLS://PACS@pacs.example:2762".parse().unwrap();
+        assert_eq!(address.to_string(), "dimse-tls://PACS@pacs.example:2762");
+        let Address::Dimse(dimse) = address else { panic!() };
+        assert_eq!((dimse.ae_title.as_str(), dimse.host(), dimse.is_tls), ("PACS", "pacs.example", true));
+        let Address::Dimse(dimse) = "dimse-tls://PACS@[::1]:2762".parse().unwrap() else { panic!() };
+        assert_eq!((dimse.host(), dimse.is_loopback()), ("::1", true));
     }
 
     #[test]
@@ -156,6 +217,11 @@ mod tests {
             "AVERYLONGTITLEOF17@h:1",
             "http://h\n/",
             "A\\B@h:1",
+            "dimse://A@h:1",
+            "dimse-tsl://A@h:1",
+            "dimse-tls://dimse-tls://A@h:1",
+            "dimse-tls://h:1",
+            "dimse-tls:A@h:1",
         ] {
             assert!(matches!(text.parse::<Address>(), Err(TransferError::Usage(_))), "{text:?}");
         }

@@ -7,6 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::TransferError;
+use crate::private_file::read_private;
 
 /// A value of the header `Authorization`.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,13 +27,8 @@ impl Credentials {
     /// # Errors
     /// The file cannot be read, others can read it, or it holds something else.
     pub fn from_file(path: &Path) -> Result<Self, TransferError> {
-        let file = || TransferError::file(path);
-        let metadata = std::fs::metadata(path).map_err(file())?;
-        if others_may_read(&metadata) {
-            let message = format!("{} can be read by others; `chmod 600` it", path.display());
-            return Err(TransferError::Usage(message));
-        }
-        let text = std::fs::read_to_string(path).map_err(file())?;
+        let bytes = read_private(path)?;
+        let text = String::from_utf8_lossy(&bytes);
         Self::parse(&text).ok_or_else(|| TransferError::Usage(format!("{EXPECTED} in {}", path.display())))
     }
 
@@ -64,16 +60,6 @@ impl Credentials {
     pub(crate) fn header(&self) -> &str {
         &self.0
     }
-}
-
-#[cfg(unix)]
-fn others_may_read(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    metadata.mode() & 0o077 != 0
-}
-#[cfg(not(unix))]
-fn others_may_read(_metadata: &std::fs::Metadata) -> bool {
-    false
 }
 
 #[cfg(test)]

@@ -2,9 +2,11 @@
 //!
 //! Source: DICOM PS3.4 annexes B (storage) and C (query/retrieve, study root); PS3.7 section 9.1.
 
+mod association;
 mod command;
 mod link;
 mod receive;
+mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Seek as _, SeekFrom};
@@ -24,9 +26,11 @@ use crate::push::{Store, Stored};
 use crate::query::Search;
 use crate::retry::with_retries;
 use crate::status::{failure_reason, may_pass};
+use crate::tls::Tls;
 use crate::{Connection, DimseAddress, TransferError};
+use association::{Context, Offer, request};
 use command::{AFFECTED_INSTANCE, Command, FIELD, FIND_REQUEST, FIND_RESPONSE, STATUS, STORE_REQUEST, STORE_RESPONSE};
-use link::{Client, Context, Message, Offer};
+use link::{Link, Message};
 
 const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
 const IMPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";
@@ -46,32 +50,40 @@ const MAX_CONTEXTS: usize = 128;
 /// An application entity that is spoken to.
 pub(crate) struct Dimse {
     address: DimseAddress,
+    /// Where the address asks for it.
+    tls: Option<Tls>,
     calling_ae: String,
     timeout: Duration,
     n_retries: u32,
     pace: Pace,
     listener: Option<TcpListener>,
-    /// It does not offer C-GET.
+    /// It does not offer C-GET, or not to us.
     has_no_get: bool,
-    finding: Option<Client>,
+    /// C-GET has brought a series.
+    has_got: bool,
+    finding: Option<Link>,
     /// It does not offer C-FIND, which only a push can do without.
     has_no_find: bool,
-    storing: Option<Client>,
+    storing: Option<Link>,
     stored_contexts: BTreeSet<Context>,
 }
 
 impl Drop for Dimse {
     fn drop(&mut self) {
-        [self.finding.take(), self.storing.take()].into_iter().flatten().for_each(Client::release);
+        [self.finding.take(), self.storing.take()].into_iter().flatten().for_each(Link::release);
     }
 }
 
 impl Dimse {
     pub(crate) fn new(connection: &Connection, address: &DimseAddress) -> Result<Self, TransferError> {
         check_ae(&connection.calling_ae).map_err(|why| TransferError::Usage(format!("--calling-ae: {why}")))?;
-        if connection.credentials.is_some() || connection.ca_file.is_some() {
-            let message = "credentials and certificates are for DICOMweb (https://…); AE@HOST:PORT knows neither";
+        if connection.credentials.is_some() {
+            let message = "passwords and tokens are for DICOMweb (https://…); AE@HOST:PORT knows none";
             return Err(TransferError::Usage(message.to_owned()));
+        }
+        let tls = address.is_tls.then(|| Tls::new(connection)).transpose()?;
+        if let (Some(_), Some(tls)) = (connection.receive_port, &tls) {
+            tls.server()?;
         }
         let listen = |port: u16| {
             TcpListener::bind(("0.0.0.0", port))
@@ -79,12 +91,14 @@ impl Dimse {
         };
         Ok(Self {
             address: address.clone(),
+            tls,
             calling_ae: connection.calling_ae.clone(),
             timeout: connection.timeout,
             n_retries: connection.n_retries,
             pace: Pace::new(connection.max_requests_per_second),
             listener: connection.receive_port.map(listen).transpose()?,
             has_no_get: false,
+            has_got: false,
             finding: None,
             has_no_find: false,
             storing: None,
@@ -92,9 +106,10 @@ impl Dimse {
         })
     }
 
-    fn open(&mut self, contexts: &[Context], received: &[String]) -> Result<Option<Client>, TransferError> {
-        let offer = Offer { calling_ae: &self.calling_ae, contexts, received, timeout: self.timeout };
-        Client::open(&self.address, &offer)
+    fn open(&mut self, contexts: &[Context], received: &[String]) -> Result<Option<Link>, TransferError> {
+        let wire = wire::connect(&self.address, self.tls.as_ref(), self.timeout)?;
+        let offer = Offer { calling_ae: &self.calling_ae, contexts, received };
+        Ok(request(wire, &self.address, &offer)?.map(Link::over))
     }
 
     /// One C-FIND; the association is kept for the next one where all went well.
@@ -121,7 +136,7 @@ impl Dimse {
 }
 
 /// The answers to a query, up to its final status.
-fn answers(link: &mut Client) -> Result<Vec<Attributes>, TransferError> {
+fn answers(link: &mut Link) -> Result<Vec<Attributes>, TransferError> {
     let mut found = Vec::new();
     loop {
         let Message::Command(_, command) = link.message()? else {
@@ -189,10 +204,22 @@ impl Archive for Dimse {
     fn fetch(&mut self, series: &SeriesKey, wanted: &Wanted, inbox: &mut Inbox<'_>) -> Result<(), TransferError> {
         self.pace.wait();
         if !self.has_no_get {
-            match receive::get(self, series, wanted, inbox)? {
-                receive::Offered::Yes => return Ok(()),
-                receive::Offered::No => self.has_no_get = true,
+            let n_filed = inbox.n_filed;
+            match receive::get(self, series, wanted, inbox) {
+                Ok(receive::Offered::Yes) => {
+                    self.has_got = true;
+                    return Ok(());
+                }
+                Ok(receive::Offered::No) => {}
+                // Some archives offer C-GET to everybody and break off where one asks who has no right to it.
+                Err(TransferError::Transient { reason, .. } | TransferError::Refused(reason))
+                    if self.listener.is_some() && !self.has_got && inbox.n_filed == n_filed =>
+                {
+                    tracing::info!("C-GET brings nothing ({reason}): C-MOVE is asked for");
+                }
+                Err(error) => return Err(error),
             }
+            self.has_no_get = true;
         }
         receive::by_move(self, series, wanted, inbox)
     }
@@ -252,7 +279,7 @@ fn not_taken(class: &str, syntax: &str) -> TransferError {
 
 impl Dimse {
     /// An association that was offered this class and transfer syntax, with those of objects sent before.
-    fn storing_link(&mut self, class: &str, syntax: &str) -> Result<Client, TransferError> {
+    fn storing_link(&mut self, class: &str, syntax: &str) -> Result<Link, TransferError> {
         let is_new = self.stored_contexts.insert((class.to_owned(), syntax.to_owned()));
         match self.storing.take() {
             Some(link) if !is_new => return Ok(link),

@@ -1,14 +1,15 @@
 //! One HTTP service, and nothing else: no redirects, no proxies, no other host, every wait bounded.
 
 use std::io::{Cursor, Read};
-use std::sync::Arc;
 use std::time::Duration;
 
-use ureq::tls::{RootCerts, TlsConfig};
+use rustls::pki_types::CertificateDer;
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::{Agent, Body, SendBody};
 
+use crate::identity::Identity;
 use crate::pace::Pace;
-use crate::{Connection, PlainCredentials, TransferError, WebAddress, trust};
+use crate::{Connection, PlainCredentials, TransferError, WebAddress, tls, trust};
 
 /// An answer in JSON may have this many bytes.
 const MAX_JSON: u64 = 256 << 20;
@@ -66,11 +67,11 @@ impl Client {
             );
             return Err(TransferError::Usage(message));
         }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
         let roots = if address.is_tls { trust::roots(connection.ca_file.as_deref())? } else { Vec::new() };
         let tls = TlsConfig::builder()
-            .unversioned_rustls_crypto_provider(provider)
-            .root_certs(RootCerts::new_with_certs(&roots))
+            .unversioned_rustls_crypto_provider(tls::provider())
+            .root_certs(RootCerts::new_with_certs(&certificates(&roots)))
+            .client_cert(connection.identity.as_ref().and_then(client_cert))
             .build();
         let agent = Agent::config_builder()
             .tls_config(tls)
@@ -158,6 +159,16 @@ impl Client {
     }
 }
 
+fn certificates(found: &[CertificateDer<'_>]) -> Vec<Certificate<'static>> {
+    found.iter().map(|one| Certificate::from_der(one).to_owned()).collect()
+}
+
+fn client_cert(identity: &Identity) -> Option<ClientCert> {
+    // It was read before: what cannot be read again is refused by the archive, which asks for it.
+    let key = PrivateKey::from_pem(&identity.key_pem).ok()?;
+    Some(ClientCert::new_with_certs(&certificates(&identity.chain), key))
+}
+
 /// A redirect is never followed: what was asked for, and who asks, go only where the user said.
 fn redirected(address: &WebAddress, path: &str, location: &str) -> TransferError {
     let whole: String = location.chars().filter(char::is_ascii_graphic).collect();
@@ -175,14 +186,11 @@ fn redirected(address: &WebAddress, path: &str, location: &str) -> TransferError
 }
 
 fn failed(path: &str, error: &ureq::Error) -> TransferError {
-    let untrusted = |error: &rustls::Error| {
-        TransferError::Denied(format!(
-            "{path}: no safe connection ({error}); for an archive with a certificate of its own give its authority with --ca-file"
-        ))
-    };
+    let untrusted =
+        |error: &rustls::Error| TransferError::Denied(format!("{path}: no safe connection: {}", tls::meaning(error)));
     match error {
         ureq::Error::Rustls(error) => untrusted(error),
-        ureq::Error::Io(io) => match io.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        ureq::Error::Io(io) => match tls::reason_in(io) {
             Some(error) => untrusted(error),
             None => TransferError::transient(format!("{path}: {io}")),
         },
@@ -203,7 +211,11 @@ fn escaped(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+
     use super::*;
+    use crate::Address;
+    use crate::certificates::{Authority, Flaw};
 
     #[test]
     fn values_cannot_add_parameters() {
@@ -215,5 +227,53 @@ mod tests {
         let address = WebAddress { base: "https://pacs/dicom-web".to_owned(), host: "pacs".to_owned(), is_tls: true };
         let said = redirected(&address, "/studies", "https://u:pw@else.where/x?PatientID=P1").to_string();
         assert!(said.contains("https://else.where,") && !said.contains("pw") && !said.contains("P1"), "{said}");
+    }
+    /// Answers one request over TLS, where a certificate of the authority is shown.
+    fn answer_once(authority: &Authority) -> u16 {
+        let roots = trust::root_store(Some(&authority.ca_file)).unwrap();
+        let identity = authority.identity("archive", Flaw::None);
+        let config = tls::server_config(roots, &identity, rustls::DEFAULT_VERSIONS).unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut connection = rustls::ServerConnection::new(config).unwrap();
+            connection.complete_io(&mut stream).ok()?;
+            let mut wire = rustls::StreamOwned::new(connection, stream);
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                wire.read_exact(&mut byte).ok()?;
+                head.extend(byte);
+            }
+            wire.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").ok()
+        });
+        port
+    }
+
+    #[test]
+    fn a_certificate_of_ours_is_shown_to_a_service_that_demands_one() {
+        let authority = Authority::new("hospital");
+        let ask = |identity| {
+            let text = format!("https://127.0.0.1:{}/dicom-web", answer_once(&authority));
+            let address: Address = text.parse().unwrap();
+            let Address::Web(web) = &address else { panic!() };
+            let connection = Connection {
+                address: address.clone(),
+                credentials: None,
+                plain_credentials: PlainCredentials::Refused,
+                ca_file: Some(authority.ca_file.clone()),
+                identity,
+                calling_ae: "TEST".to_owned(),
+                receive_port: None,
+                max_requests_per_second: None,
+                n_retries: 0,
+                timeout: Duration::from_secs(5),
+            };
+            Client::new(&connection, web).unwrap().get("/studies", &[], "application/dicom+json")
+        };
+        assert_eq!(ask(Some(authority.identity("us", Flaw::None))).ok().map(|answer| answer.status), Some(204));
+        let error = ask(None).err().unwrap();
+        assert!(matches!(error, TransferError::Denied(_)) && error.to_string().contains("--cert-file"), "{error}");
     }
 }

@@ -12,21 +12,26 @@
 )]
 
 mod address;
+#[cfg(test)]
+mod certificates;
 mod credentials;
 mod dicom_json;
 mod dicomweb;
 mod dimse;
 mod error;
 mod http;
+mod identity;
 mod inbox;
 pub mod multipart;
 mod outbox;
 mod pace;
+mod private_file;
 mod pull;
 mod push;
 mod query;
 mod retry;
 mod status;
+mod tls;
 mod trust;
 
 use std::path::PathBuf;
@@ -35,6 +40,7 @@ use std::time::Duration;
 pub use address::{Address, DimseAddress, WebAddress};
 pub use credentials::Credentials;
 pub use error::TransferError;
+pub use identity::Identity;
 pub use outbox::{Selection, objects_of};
 pub use pull::{Failed, Pull, Pulled, pull};
 pub use push::{Push, Pushed, Sent, SentState, push};
@@ -51,6 +57,8 @@ pub struct Connection {
     pub plain_credentials: PlainCredentials,
     /// Certificates to trust instead of the system's (PEM).
     pub ca_file: Option<PathBuf>,
+    /// Who we are, for an archive over TLS that asks.
+    pub identity: Option<Identity>,
     /// Who we are, for DIMSE: an application entity title.
     pub calling_ae: String,
     /// Port on which the archive may send what C-MOVE asked for.
@@ -61,6 +69,20 @@ pub struct Connection {
     pub n_retries: u32,
     /// How long nothing may happen.
     pub timeout: Duration,
+}
+
+impl Connection {
+    /// Certificates are of no use over a connection that is not encrypted: who gives them means another one.
+    fn check_certificates(&self) -> Result<(), TransferError> {
+        if self.address.is_tls() || (self.ca_file.is_none() && self.identity.is_none()) {
+            return Ok(());
+        }
+        Err(TransferError::Usage(format!(
+            "--ca-file, --cert-file and --key-file are for connections that are encrypted, and {} is not: expected https://… or \
+             dimse-tls://AE@HOST:PORT",
+            self.address
+        )))
+    }
 }
 
 /// Whether credentials may go over a connection without TLS.

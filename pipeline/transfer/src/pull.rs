@@ -117,6 +117,7 @@ pub struct Pulled {
 pub fn pull(request: &mut Pull<'_>) -> Result<Pulled, TransferError> {
     let started = Instant::now();
     let connection = request.connection;
+    connection.check_certificates()?;
     let archive: Box<dyn Archive> = match &connection.address {
         Address::Web(address) => Box::new(DicomWeb::new(connection, address)?),
         Address::Dimse(address) => Box::new(Dimse::new(connection, address)?),

@@ -91,6 +91,7 @@ pub struct Pushed {
 pub fn push(request: &mut Push<'_>) -> Result<Pushed, TransferError> {
     let started = Instant::now();
     let connection = request.connection;
+    connection.check_certificates()?;
     let mut store: Box<dyn Store> = match &connection.address {
         Address::Web(address) => Box::new(DicomWeb::new(connection, address)?),
         Address::Dimse(address) => Box::new(Dimse::new(connection, address)?),

@@ -25,9 +25,15 @@ pub(crate) struct Connection {
     /// DICOMweb: send credentials over http without TLS.
     #[arg(long)]
     pub(crate) plain_credentials: bool,
-    /// DICOMweb over https: certificates (PEM) to trust instead of the system's.
+    /// TLS (https://, dimse-tls://): certificates (PEM) to trust instead of the system's.
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
+    /// TLS: our own certificate (PEM, with those between it and its authority), for an archive that demands one.
+    #[arg(long, value_name = "FILE", requires = "key_file")]
+    pub(crate) cert_file: Option<PathBuf>,
+    /// TLS: the key of that certificate (PEM without passphrase), readable by you alone.
+    #[arg(long, value_name = "FILE", requires = "cert_file")]
+    pub(crate) key_file: Option<PathBuf>,
     /// DIMSE: our own application entity title.
     #[arg(long, default_value = "LESIONTRACE", value_name = "TITLE")]
     pub(crate) calling_ae: String,
@@ -35,7 +41,8 @@ pub(crate) struct Connection {
 
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
-    /// The archive: https://HOST:PORT/PATH of a DICOMweb service, or AE@HOST:PORT. No other address is spoken to.
+    /// The archive: https://HOST:PORT/PATH of a DICOMweb service, dimse-tls://AE@HOST:PORT, or AE@HOST:PORT without TLS. No other
+    /// address is spoken to.
     pub(crate) from: String,
     /// What to fetch, for example PatientID=P01, StudyDate=20200101-20201231, ModalitiesInStudy=CT, Modality=CT. Several attributes must all
     /// match; several values of one are alternatives; PatientID=@FILE takes a value from each line.
@@ -46,7 +53,7 @@ pub(crate) struct Pull {
     pub(crate) out: PathBuf,
     #[command(flatten)]
     pub(crate) connection: Connection,
-    /// DIMSE: port on which the archive may send, where it offers C-MOVE and no C-GET.
+    /// DIMSE: port on which the archive may send, where it offers C-MOVE and no C-GET; over TLS where the address is.
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) receive_port: Option<u16>,
     /// Only search and count.
@@ -61,7 +68,8 @@ pub(crate) struct Pull {
 pub(crate) struct Push {
     /// Folder of a run: what `export` wrote, patients/ID/dicom/*.dcm, is sent.
     pub(crate) out: PathBuf,
-    /// The archive: https://HOST:PORT/PATH of a DICOMweb service, or AE@HOST:PORT. No other address is spoken to.
+    /// The archive: https://HOST:PORT/PATH of a DICOMweb service, dimse-tls://AE@HOST:PORT, or AE@HOST:PORT without TLS. No other
+    /// address is spoken to.
     pub(crate) to: String,
     #[command(flatten)]
     pub(crate) connection: Connection,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use transfer::{Address, Credentials, PlainCredentials, TransferError};
+use transfer::{Address, Credentials, Identity, PlainCredentials, TransferError};
 
 use crate::cli;
 use crate::exit::{self, Failure};
@@ -26,17 +26,19 @@ pub(super) fn connection(
         let message = "--max-requests-per-second: expected a number from 0.001 to 100000";
         return Err(Failure::usage(anyhow::anyhow!(message)));
     }
-    if let Address::Web(web) = &address
-        && !web.is_tls
-        && !web.is_loopback()
-    {
-        tracing::warn!("{} is not encrypted: images and identifiers can be read on the way", web.base);
+    let identity = match (&args.cert_file, &args.key_file) {
+        (Some(certificate), Some(key)) => Some(Identity::from_files(certificate, key).map_err(failure)?),
+        _ => None,
+    };
+    if !address.is_tls() && !address.is_loopback() {
+        tracing::warn!("{address} is not encrypted: images and identifiers can be read on the way");
     }
     Ok(transfer::Connection {
         address,
         credentials,
         plain_credentials: if args.plain_credentials { PlainCredentials::Allowed } else { PlainCredentials::Refused },
         ca_file: args.ca_file.clone(),
+        identity,
         calling_ae: args.calling_ae.clone(),
         receive_port,
         max_requests_per_second: args.max_requests_per_second,

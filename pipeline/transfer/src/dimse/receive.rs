@@ -6,23 +6,24 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, TcpStream, ToSocketAddrs as _};
 use std::time::Duration;
 
-use dicom_ul::association::SyncAssociation;
-use dicom_ul::association::server::ServerAssociationOptions;
 use formats::dicom::identifier::write_identifier;
 use formats::dicom::instance::file_meta;
 use formats::dicom::is_uid;
 
+use super::association::{Context, accept};
 use super::command::{
     AFFECTED_CLASS, AFFECTED_INSTANCE, Command, ECHO_REQUEST, ECHO_RESPONSE, FIELD, GET_REQUEST, GET_RESPONSE,
     MOVE_DESTINATION, MOVE_REQUEST, MOVE_RESPONSE, STATUS, STORE_REQUEST, STORE_RESPONSE,
 };
-use super::link::{Client, Context, Link, MAX_PDU, Message, failed};
-use super::{Dimse, IMPLICIT_LITTLE_ENDIAN, LEVEL, MAX_CONTEXTS, status_error};
+use super::link::{Link, Message};
+use super::wire::Wire;
+use super::{Dimse, IMPLICIT_LITTLE_ENDIAN, LEVEL, MAX_CONTEXTS, status_error, wire};
 use crate::TransferError;
 use crate::inbox::{Inbox, SeriesKey};
 use crate::pull::{SERIES_UID, SOP_INSTANCE_UID, STUDY_UID, Wanted};
+use crate::tls::Tls;
 
-const GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
+pub(super) const GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
 const MOVE: &str = "1.2.840.10008.5.1.4.1.2.2.2";
 
 /// Instances named in one request.
@@ -121,7 +122,7 @@ fn identifiers(series: &SeriesKey, wanted: &Wanted) -> Vec<Vec<u8>> {
 }
 
 /// Takes objects until the final answer to the request.
-fn take_until(link: &mut Client, response: u16, inbox: &mut Inbox<'_>) -> Result<(), TransferError> {
+pub(super) fn take_until(link: &mut Link, response: u16, inbox: &mut Inbox<'_>) -> Result<(), TransferError> {
     loop {
         let Message::Command(context, command) = link.message()? else {
             return Err(TransferError::transient("the archive ended the association before everything had come"));
@@ -145,12 +146,7 @@ fn take_until(link: &mut Client, response: u16, inbox: &mut Inbox<'_>) -> Result
 }
 
 /// Takes one object and answers for it.
-fn take<A: SyncAssociation<TcpStream>>(
-    link: &mut Link<A>,
-    context: u8,
-    command: &Command,
-    inbox: &mut Inbox<'_>,
-) -> Result<(), TransferError> {
+fn take(link: &mut Link, context: u8, command: &Command, inbox: &mut Inbox<'_>) -> Result<(), TransferError> {
     const CANNOT_FILE: u16 = 0xA700;
     const NOT_WANTED: u16 = 0xA900;
     let (class, instance) = (command.text_of(AFFECTED_CLASS), command.text_of(AFFECTED_INSTANCE));
@@ -212,7 +208,7 @@ pub(super) fn by_move(
 }
 
 /// Waits for the final answer to a C-MOVE.
-fn wait_for_move(mut link: Client) -> Result<Client, TransferError> {
+fn wait_for_move(mut link: Link) -> Result<Link, TransferError> {
     loop {
         let Message::Command(_, command) = link.message()? else {
             return Err(TransferError::transient("the archive ended the association before everything had been sent"));
@@ -263,17 +259,15 @@ fn take_connections(dimse: &Dimse, inbox: &mut Inbox<'_>, is_done: impl Fn() -> 
     }
 }
 
-/// Takes the objects of one association that the archive has opened.
+/// Takes the objects of one connection that the archive has opened.
 fn serve(dimse: &Dimse, stream: TcpStream, inbox: &mut Inbox<'_>) -> Result<(), TransferError> {
-    let options = ServerAssociationOptions::new()
-        .accept_called_ae_title()
-        .ae_title(dimse.calling_ae.as_str())
-        .promiscuous(true)
-        .max_pdu_length(MAX_PDU)
-        .read_timeout(dimse.timeout)
-        .write_timeout(dimse.timeout);
-    let options = SYNTAXES.into_iter().fold(options, ServerAssociationOptions::with_transfer_syntax);
-    let mut link = Link::over(options.establish(stream).map_err(|error| failed(&error))?);
+    let tls = dimse.tls.as_ref().map(Tls::server).transpose()?;
+    take_all(wire::accept(stream, tls, dimse.timeout)?, &dimse.calling_ae, inbox)
+}
+
+/// Takes the objects of an association that the archive asks for.
+pub(super) fn take_all(wire: Box<dyn Wire>, our_title: &str, inbox: &mut Inbox<'_>) -> Result<(), TransferError> {
+    let mut link = Link::over(accept(wire, our_title, |_| true, &SYNTAXES)?);
     while let Message::Command(context, command) = link.message()? {
         match command.number_of(FIELD) {
             Some(STORE_REQUEST) => take(&mut link, context, &command, inbox)?,

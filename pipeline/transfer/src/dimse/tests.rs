@@ -1,18 +1,21 @@
 //! Against a small application entity on this machine.
 
+mod tls;
+
 use std::io::Cursor;
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-use dicom_ul::association::server::{Negotiation, ServerAssociation, ServerAssociationOptions};
-use dicom_ul::pdu::RequestorRoles;
+use dicom_ul::association::Association as _;
+use dicom_ul::association::server::{Negotiation, ServerAssociationOptions};
+use dicom_ul::pdu::{PresentationContextNegotiated, PresentationContextResultReason, RequestorRoles};
 use formats::dicom::instance::file_meta;
 use testkit::dicom_bytes::element;
 
+use super::association::{Accepted, Association, accept};
 use super::command::{
     AFFECTED_CLASS, AFFECTED_INSTANCE, FIELD, GET_REQUEST, GET_RESPONSE, MOVE_DESTINATION, MOVE_REQUEST, MOVE_RESPONSE,
 };
-use super::link::Link;
 use super::*;
 use crate::{Address, PlainCredentials, Pull, Pulled, Push, Query, SentState, pull, push};
 
@@ -46,6 +49,8 @@ enum Fault {
     None,
     /// It offers no C-GET, and sends to this port by C-MOVE.
     MovesTo(u16),
+    /// It offers C-GET, breaks off when it is asked for, and sends to this port by C-MOVE.
+    ForbidsGetAndMovesTo(u16),
     /// It breaks the first C-GET off after one object.
     BreaksOffOnce,
     /// It answers a search with this status.
@@ -62,40 +67,76 @@ impl Negotiation for Roles {
     }
 }
 
-type Server = Link<ServerAssociation<TcpStream>>;
 type Received = Arc<Mutex<Vec<Vec<u8>>>>;
 
 /// An entity, and what is sent to it.
 fn start(fault: Fault) -> (Address, Received) {
+    start_over(fault, None)
+}
+
+/// One that speaks TLS as it is told, if at all, and to us when it sends by C-MOVE.
+fn start_over(fault: Fault, tls: Option<tls::Archive>) -> (Address, Received) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("PACS@{}", listener.local_addr().unwrap()).parse().unwrap();
+    let scheme = if tls.is_some() { "dimse-tls://" } else { "" };
+    let address = format!("{scheme}PACS@{}", listener.local_addr().unwrap()).parse().unwrap();
     let (received, broken) = (Received::default(), Arc::new(Mutex::new(fault == Fault::BreaksOffOnce)));
     let kept = Arc::clone(&received);
     std::thread::spawn(move || {
         for stream in listener.incoming() {
-            let (kept, broken) = (Arc::clone(&kept), Arc::clone(&broken));
-            std::thread::spawn(move || serve(stream.unwrap(), fault, &kept, &broken));
+            let (kept, broken, tls) = (Arc::clone(&kept), Arc::clone(&broken), tls.clone());
+            std::thread::spawn(move || {
+                let stream = stream.unwrap();
+                let link = match &tls {
+                    None => by_peer(stream, fault),
+                    Some(tls) => by_ourselves(stream, fault, tls),
+                };
+                serve(link?, fault, &kept, &broken, tls.as_ref());
+                Some(())
+            });
         }
     });
     (address, received)
 }
 
-fn serve(stream: TcpStream, fault: Fault, kept: &Received, broken: &Mutex<bool>) {
-    let get = "1.2.840.10008.5.1.4.1.2.2.3";
+const GET: &str = "1.2.840.10008.5.1.4.1.2.2.3";
+const CLASSES: [&str; 4] = [FIND, "1.2.840.10008.5.1.4.1.2.2.2", CT, GET];
+
+/// What the entity takes.
+fn is_taken(class: &str, fault: Fault) -> bool {
+    CLASSES.contains(&class) && !(class == GET && matches!(fault, Fault::MovesTo(_)))
+}
+
+/// An association that `dicom-ul` agrees on.
+fn by_peer(stream: TcpStream, fault: Fault) -> Option<Link> {
     let mut options = ServerAssociationOptions::new().accept_called_ae_title().ae_title("PACS");
-    for class in [FIND, "1.2.840.10008.5.1.4.1.2.2.2", CT] {
+    for class in CLASSES.into_iter().filter(|class| is_taken(class, fault)) {
         options = options.with_abstract_syntax(class);
     }
-    if !matches!(fault, Fault::MovesTo(_)) {
-        options = options.with_abstract_syntax(get);
-    }
     let options = options.with_transfer_syntax(EXPLICIT).with_transfer_syntax(IMPLICIT_LITTLE_ENDIAN);
-    let Ok(association) = options.with_negotiation(Roles).establish(stream) else { return };
-    let mut link: Server = Link::over(association);
+    let association = options.with_negotiation(Roles).establish(stream.try_clone().unwrap()).ok()?;
+    let of = |c: &PresentationContextNegotiated| Accepted {
+        id: c.id,
+        class: c.abstract_syntax.clone(),
+        syntax: c.transfer_syntax.clone(),
+    };
+    let accepted = association.presentation_contexts().iter();
+    let accepted = accepted.filter(|c| c.reason == PresentationContextResultReason::Acceptance).map(of).collect();
+    let peer_max_pdu = association.peer_max_pdu_length();
+    Some(Link::over(Association::agreed(Box::new(stream), accepted, peer_max_pdu)))
+}
+
+/// The same over TLS.
+fn by_ourselves(stream: TcpStream, fault: Fault, tls: &tls::Archive) -> Option<Link> {
+    let wire = wire::accept(stream, Some(Arc::clone(&tls.takes)), Duration::from_secs(5)).ok()?;
+    let syntaxes = [EXPLICIT, IMPLICIT_LITTLE_ENDIAN];
+    accept(wire, "PACS", |class| is_taken(class, fault), &syntaxes).ok().map(Link::over)
+}
+
+fn serve(mut link: Link, fault: Fault, kept: &Received, broken: &Mutex<bool>, tls: Option<&tls::Archive>) {
     while let Ok(Message::Command(context, command)) = link.message() {
         let mut data = Vec::new();
         link.data(&mut data).unwrap();
-        let respond = |link: &mut Server, field: u16, status: u16| {
+        let respond = |link: &mut Link, field: u16, status: u16| {
             link.send(context, &Command::response(field, &command, status), None).unwrap();
         };
         match command.number_of(FIELD).unwrap() {
@@ -111,6 +152,9 @@ fn serve(stream: TcpStream, fault: Fault, kept: &Received, broken: &Mutex<bool>)
                 respond(&mut link, FIND_RESPONSE, 0);
             }
             GET_REQUEST => {
+                if matches!(fault, Fault::ForbidsGetAndMovesTo(_)) {
+                    return;
+                }
                 for (n, (uid, syntax, n_bytes)) in asked(&data).into_iter().enumerate() {
                     if n == 1 && std::mem::take(&mut *broken.lock().unwrap()) {
                         return;
@@ -121,16 +165,25 @@ fn serve(stream: TcpStream, fault: Fault, kept: &Received, broken: &Mutex<bool>)
                 respond(&mut link, GET_RESPONSE, 0);
             }
             MOVE_REQUEST => {
-                let Fault::MovesTo(port) = fault else { panic!("a move that was not due") };
+                let (Fault::MovesTo(port) | Fault::ForbidsGetAndMovesTo(port)) = fault else {
+                    panic!("a move that was not due")
+                };
                 let address = DimseAddress {
                     ae_title: command.text_of(MOVE_DESTINATION),
                     host_and_port: format!("127.0.0.1:{port}"),
+                    is_tls: tls.is_some(),
                 };
                 let contexts =
                     [(CT.to_owned(), EXPLICIT.to_owned()), (CT.to_owned(), IMPLICIT_LITTLE_ENDIAN.to_owned())];
-                let offer =
-                    Offer { calling_ae: "PACS", contexts: &contexts, received: &[], timeout: Duration::from_secs(5) };
-                let mut back = Client::open(&address, &offer).unwrap().unwrap();
+                let offer = Offer { calling_ae: "PACS", contexts: &contexts, received: &[] };
+                let back = wire::connect(&address, tls.map(|tls| &tls.sends), Duration::from_secs(5))
+                    .and_then(|wire| request(wire, &address, &offer));
+                // The other side says why.
+                let Ok(Some(back)) = back else {
+                    respond(&mut link, MOVE_RESPONSE, 0xA702);
+                    continue;
+                };
+                let mut back = Link::over(back);
                 for (uid, syntax, n_bytes) in asked(&data) {
                     send_object(&mut back, uid, syntax, n_bytes);
                     respond(&mut link, MOVE_RESPONSE, 0xFF00);
@@ -148,12 +201,7 @@ fn serve(stream: TcpStream, fault: Fault, kept: &Received, broken: &Mutex<bool>)
     }
 }
 
-fn send_object<A: dicom_ul::association::SyncAssociation<TcpStream>>(
-    link: &mut Link<A>,
-    uid: &str,
-    syntax: &str,
-    n_bytes: usize,
-) {
+fn send_object(link: &mut Link, uid: &str, syntax: &str, n_bytes: usize) {
     let context = link.context(CT, Some(syntax)).unwrap();
     let request = Command::request(STORE_REQUEST, 1, CT).text(AFFECTED_INSTANCE, uid);
     link.send(context, &request, Some(&mut Cursor::new(data_set(uid, syntax, n_bytes)))).unwrap();
@@ -194,6 +242,7 @@ fn connection(address: &Address) -> Connection {
         credentials: None,
         plain_credentials: PlainCredentials::Refused,
         ca_file: None,
+        identity: None,
         calling_ae: "TEST".to_owned(),
         receive_port: None,
         max_requests_per_second: None,
@@ -235,6 +284,16 @@ fn an_archive_without_c_get_sends_to_our_own_port() {
     let outcome = pulled(&connection(&address), folder.path()).unwrap();
     let [failed] = outcome.failed.as_slice() else { panic!("{outcome:?}") };
     assert!(failed.reason.contains("--receive-port"), "{}", failed.reason);
+    let outcome = pulled(&Connection { receive_port: Some(port), ..connection(&address) }, folder.path()).unwrap();
+    assert_eq!((outcome.n_fetched, outcome.failed.as_slice()), (3, [].as_slice()));
+    assert_whole(folder.path());
+}
+
+#[test]
+fn an_archive_that_forbids_c_get_sends_to_our_own_port() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (address, _) = start(Fault::ForbidsGetAndMovesTo(port));
+    let folder = tempfile::tempdir().unwrap();
     let outcome = pulled(&Connection { receive_port: Some(port), ..connection(&address) }, folder.path()).unwrap();
     assert_eq!((outcome.n_fetched, outcome.failed.as_slice()), (3, [].as_slice()));
     assert_whole(folder.path());

@@ -69,6 +69,7 @@ fn connection(base: &str) -> Connection {
         credentials: None,
         plain_credentials: PlainCredentials::Refused,
         ca_file: None,
+        identity: None,
         calling_ae: "TEST".to_owned(),
         receive_port: None,
         max_requests_per_second: None,
