@@ -4,7 +4,8 @@
 //
 // OHIF_DIST is `package/dist` of the npm package @ohif/app (3.13.2), ARCHIVE the address of an Orthanc with its DICOMweb plug-in
 // (http://127.0.0.1:18042), to which `lesiontrace push` has sent the results of an `export` and the images they were made from.
-// Writes OUT/images.png, outlines.png, calipers.png for a person to look at, and says what the viewer lists and complains of.
+// Writes OUT/images.png, calipers.png, outlines.png for a person to look at, the last two of one slice, and says what the viewer
+// lists and complains of.
 // Needs playwright-core where node finds it, and chromium. Orthanc 1.10 answers 400 for frames of outlines whose images have a number
 // of columns that is no multiple of 8.
 import fs from 'node:fs';
@@ -60,27 +61,41 @@ const click = async (text) => {
     const found = page.getByText(text, { exact: true });
     if (await found.count()) await found.first().click();
 };
-await page.goto(`http://127.0.0.1:${port}/viewer?StudyInstanceUIDs=${study}`, { timeout: 120_000 });
-await page.waitForTimeout(40_000);
-await click('Skip all');
-await page.screenshot({ path: path.join(out, 'images.png') });
 const listed = page.locator('[data-cy="study-browser-thumbnail-no-image"]');
+const open = async () => {
+    await page.goto(`http://127.0.0.1:${port}/viewer?StudyInstanceUIDs=${study}`, { timeout: 120_000 });
+    await page.waitForTimeout(40_000);
+    await click('Skip all');
+};
+// The number of the slice that is shown, as the viewer writes it: I:45 (38/82).
+const slice = async () => Number((await page.locator('body').innerText()).match(/\((\d+)\/\d+\)/)?.[1]);
+await open();
+await page.screenshot({ path: path.join(out, 'images.png') });
 console.log('listed beside the images:', await listed.allInnerTexts());
+let measured = NaN;
+const report = listed.filter({ hasText: 'SR' }).first();
+if (await report.count()) {
+    await report.dblclick();
+    await page.waitForTimeout(15_000);
+    measured = await slice();
+    console.log('slice of the first caliper:', measured);
+    await page.screenshot({ path: path.join(out, 'calipers.png') });
+    await open();
+}
 const segmentation = listed.filter({ hasText: 'SEG' }).first();
 if (await segmentation.count()) {
     await segmentation.dblclick();
     await page.waitForTimeout(12_000);
     await click('Yes');
     await page.waitForTimeout(20_000);
-    for (let n = 0; n < 36; n += 1) await page.keyboard.press('ArrowDown');
+    // To the slice that the caliper lies on, so that both pictures show the same lesion.
+    for (let n = 0; n < 300 && Number.isFinite(measured) && (await slice()) !== measured; n += 1) {
+        await page.keyboard.press((await slice()) < measured ? 'ArrowDown' : 'ArrowUp');
+        await page.waitForTimeout(150);
+    }
     await page.waitForTimeout(5_000);
+    console.log('slice of the outlines:', await slice());
     await page.screenshot({ path: path.join(out, 'outlines.png') });
-}
-const report = listed.filter({ hasText: 'SR' }).first();
-if (await report.count()) {
-    await report.dblclick();
-    await page.waitForTimeout(15_000);
-    await page.screenshot({ path: path.join(out, 'calipers.png') });
 }
 console.log('requests the archive refused, by status:', Object.fromEntries(refused));
 await browser.close();
