@@ -20,7 +20,7 @@ use crate::{config, readers, secrets};
 pub type Target = fn(&[u8]);
 
 /// All targets, each under the name of its file in `fuzz_targets`.
-pub const ALL: [(&str, Target); 15] = [
+pub const ALL: [(&str, Target); 17] = [
     ("dicom", dicom),
     ("codec", codec),
     ("seg", seg),
@@ -31,6 +31,8 @@ pub const ALL: [(&str, Target); 15] = [
     ("nrrd", nrrd),
     ("zip", zip),
     ("deidentify", deidentify),
+    ("multipart", multipart),
+    ("dimse", dimse),
     ("clinical", clinical),
     ("rules", rules),
     ("study", study),
@@ -104,6 +106,24 @@ pub fn zip(data: &[u8]) {
 pub fn deidentify(data: &[u8]) {
     let folder = folder_with_input("input.dcm", data);
     let _ = secrets::deidentified(folder) && secrets::check_secrets(folder);
+}
+
+/// A line with a content type, then the answer of an archive in parts.
+pub fn multipart(data: &[u8]) {
+    let at = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
+    let stated = String::from_utf8_lossy(&data[..at]);
+    let boundary = transfer::multipart::boundary_of(&stated).unwrap_or_else(|_| "b".to_owned());
+    let mut parts = transfer::multipart::Multipart::new(data.get(at + 1..).unwrap_or_default(), &boundary);
+    while let Ok(Some(_)) = parts.next_part() {
+        if parts.copy_part(&mut std::io::sink(), 1 << 20).is_err() {
+            return;
+        }
+    }
+}
+
+/// What an archive says over an association: a byte for what it was asked, then its protocol data units.
+pub fn dimse(data: &[u8]) {
+    let _ = transfer::read_recorded(data, folder_with("recorded", &[]));
 }
 
 /// One clinical table: a byte for which, then its text; and the text as readers' decisions.

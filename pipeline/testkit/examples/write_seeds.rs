@@ -31,6 +31,8 @@ fn main() -> io::Result<()> {
         ("clinical", tables),
         ("zip", zips),
         ("deidentify", dicom()),
+        ("multipart", seeds::answers()),
+        ("dimse", seeds::associations()),
         ("rules", texts(&top.join("configs/series"))?),
         ("study", texts(&top.join("configs/study"))?),
         ("card", cards(&top.join("models"))?),

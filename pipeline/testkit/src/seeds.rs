@@ -8,9 +8,11 @@ use crate::dicom_bytes::{
 
 use crate::packed::stored_blocks;
 
+mod messages;
 mod nifti;
 mod zip;
 
+pub use messages::{answers, associations};
 pub use nifti::{gzip_stored, niftis, nrrds, nrrds_in_two_files};
 pub use zip::{archive_of, zips};
 

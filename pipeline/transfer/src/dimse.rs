@@ -6,6 +6,7 @@ mod association;
 mod command;
 mod link;
 mod receive;
+mod recorded;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ use crate::{Connection, DimseAddress, TransferError};
 use association::{Context, Offer, request};
 use command::{AFFECTED_INSTANCE, Command, FIELD, FIND_REQUEST, FIND_RESPONSE, STATUS, STORE_REQUEST, STORE_RESPONSE};
 use link::{Link, Message};
+pub use recorded::read_recorded;
 
 const FIND: &str = "1.2.840.10008.5.1.4.1.2.2.1";
 const IMPLICIT_LITTLE_ENDIAN: &str = "1.2.840.10008.1.2";

@@ -39,6 +39,7 @@ use std::time::Duration;
 
 pub use address::{Address, DimseAddress, WebAddress};
 pub use credentials::Credentials;
+pub use dimse::read_recorded;
 pub use error::TransferError;
 pub use identity::Identity;
 pub use outbox::{Selection, objects_of};

@@ -17,7 +17,7 @@ const DIRECTION: [(&str, &[&str]); 12] = [
     ("transfer", &["formats"]),
     ("lesiontrace", &["imaging", "survival", "oncology", "report", "phantom", "formats", "inference", "transfer"]),
     ("testkit", &[]),
-    ("fuzz", &["imaging", "oncology", "formats", "inference", "testkit"]),
+    ("fuzz", &["imaging", "oncology", "formats", "inference", "testkit", "transfer"]),
     ("xtask", &[]),
 ];
 
