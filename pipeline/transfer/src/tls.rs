@@ -119,7 +119,7 @@ fn of_certificate(why: &CertificateError) -> String {
         }
         CertificateError::NotValidForNameContext { presented, .. } if !presented.is_empty() => format!(
             "the archive's certificate is for another host ({}); name the host as its certificate does",
-            presented.join(", ")
+            presented.iter().map(|name| plain_name(name)).collect::<Vec<_>>().join(", ")
         ),
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "the archive's certificate names no host we asked for (Subject Alternative Name); have it issued for the host"
@@ -130,6 +130,12 @@ fn of_certificate(why: &CertificateError) -> String {
         }
         other => format!("the archive's certificate is refused ({other}); have another one issued"),
     }
+}
+
+/// A name as a user writes it, where rustls says which kind it is: `DnsName("pacs.example")`, `IpAddress(10.0.0.5)`.
+fn plain_name(name: &str) -> &str {
+    let inner = ["DnsName(", "IpAddress("].into_iter().find_map(|kind| name.strip_prefix(kind)?.strip_suffix(')'));
+    inner.unwrap_or(name).trim_matches('"')
 }
 
 fn of_alert(alert: AlertDescription) -> String {
