@@ -23,6 +23,10 @@ fn what_cannot_be_meant_is_refused_with_its_reason() {
         ("https://pacs/dicom-web", &["--query", "StudyDate=2020"][..], "YYYYMMDD"),
         ("https://pacs/dicom-web", &["--query", "PatientID=A", "--auth-env", "NO_SUCH_VARIABLE"][..], "is not set"),
         ("PACS@127.0.0.1:1", &["--query", "PatientID=A", "--calling-ae", "A\\B"][..], "--calling-ae"),
+        ("dimse-tsl://PACS@127.0.0.1:1", &query[..], "dimse-tls://"),
+        ("PACS@127.0.0.1:1", &["--query", "PatientID=A", "--ca-file", "ca.pem"][..], "dimse-tls://AE@HOST:PORT"),
+        ("dimse-tls://PACS@127.0.0.1:1", &["--query", "PatientID=A", "--cert-file", "us.pem"][..], "--key-file"),
+        ("dimse-tls://PACS@127.0.0.1:1", &["--query", "PatientID=A", "--receive-port", "104"][..], "--cert-file"),
     ] {
         let (code, stderr) = pull(from, more);
         assert_eq!(code, 2, "{from} {more:?}: {stderr}");
@@ -38,7 +42,7 @@ fn what_cannot_be_meant_is_refused_with_its_reason() {
 fn an_archive_that_is_not_there_may_be_there_later() {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().display().to_string();
-    for from in ["http://127.0.0.1:1/dicom-web", "PACS@127.0.0.1:1"] {
+    for from in ["http://127.0.0.1:1/dicom-web", "PACS@127.0.0.1:1", "dimse-tls://PACS@127.0.0.1:1"] {
         let (code, stderr) = call(&["pull", from, "--query", "PatientID=P01", "--out", &out, "--retries", "0"]);
         assert_eq!(code, 75, "{from}: {stderr}");
         assert!(stderr.contains("try again later") && !stderr.contains("P01"), "{from}: {stderr}");

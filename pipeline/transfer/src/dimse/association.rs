@@ -113,7 +113,7 @@ pub(super) fn accept(
     let mut association = Association { wire, accepted: Vec::new(), peer_max_pdu: MAX_PDU, bytes: Vec::new() };
     let Pdu::AssociationRQ(asked) = association.receive()? else { return Err(no_dimse()) };
     association.peer_max_pdu = max_pdu_of(&asked.user_variables);
-    if asked.called_ae_title != our_title {
+    if asked.called_ae_title != our_title.trim() {
         let reason = AssociationRJServiceUserReason::CalledAETitleNotRecognized;
         let source = AssociationRJSource::ServiceUser(reason);
         association.send(&AssociationRJ { result: AssociationRJResult::Permanent, source }.into())?;

@@ -73,7 +73,7 @@ impl Link {
         self.send_fragment(context, PDataValueType::Command, command.encoded(), true)?;
         let Some(data) = data else { return Ok(()) };
         let peer = self.association.peer_max_pdu as usize;
-        let size = peer.saturating_sub(FRAGMENT_HEADER).clamp(1, MAX_FRAGMENT) & !1;
+        let size = peer.saturating_sub(FRAGMENT_HEADER).clamp(2, MAX_FRAGMENT) & !1;
         let mut fragment = read_up_to(data, size)?;
         loop {
             let next = read_up_to(data, size)?;
