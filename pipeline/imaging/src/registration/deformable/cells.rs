@@ -32,12 +32,14 @@ pub(super) struct Cell {
     squares: [[f32; N_FILLED]; 6],
     /// Σ w φ d g, for each axis and corner.
     pub(super) slope: [[f32; 8]; 3],
+    /// Σ w g².
+    pub(super) mass: f32,
 }
 
 impl Cell {
     /// Without a point.
     pub(super) fn empty(first: usize) -> Self {
-        Self { first, squares: [[0.0; N_FILLED]; 6], slope: [[0.0; 8]; 3] }
+        Self { first, squares: [[0.0; N_FILLED]; 6], slope: [[0.0; 8]; 3], mass: 0.0 }
     }
 
     /// Adds a point.
@@ -51,6 +53,7 @@ impl Cell {
                 *sum += product * square;
             }
         }
+        self.mass += weight * (x * x + y * y + z * z);
         let phi = weights(fraction);
         for (sums, g) in self.slope.iter_mut().zip([x, y, z]) {
             let slope = g * (weight * difference);
@@ -58,6 +61,11 @@ impl Cell {
                 *sum += phi * slope;
             }
         }
+    }
+
+    /// The square of Σ w d g: what the points of the cell together still ask for.
+    pub(super) fn asked(&self) -> f64 {
+        self.slope.iter().map(|corners| f64::from(corners.iter().sum::<f32>()).powi(2)).sum()
     }
 
     /// The symmetric matrix Σ w φa φb g gᵀ of two corners, as xx, xy, xz, yy, yz, zz.

@@ -96,6 +96,23 @@ impl Likeness {
         out
     }
 
+    /// What the cells still ask for, per cell and axis, over what noise of one unit would make them ask for.
+    pub(super) fn left_over(&self) -> f64 {
+        let (asked, mass) =
+            self.cells.iter().fold((0.0, 0.0), |(a, m), cell| (a + cell.asked(), m + f64::from(cell.mass)));
+        if mass > 0.0 { asked / mass } else { 0.0 }
+    }
+
+    /// Number of nodes of the lattice.
+    pub(super) fn n_nodes(&self) -> usize {
+        self.lattice.n_nodes()
+    }
+
+    /// Number of cells that hold points.
+    pub(super) fn n_cells(&self) -> usize {
+        self.cells.len()
+    }
+
     /// The 3×3 block of a node with itself.
     pub(super) fn diagonal(&self, node: usize) -> Matrix3<f64> {
         let ni = self.lattice.n[0];

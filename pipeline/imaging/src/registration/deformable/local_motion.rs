@@ -2,7 +2,7 @@
 
 use super::DeformableRegistration;
 use super::deformation::Deformation;
-use super::solve::solve;
+use super::solve::{Search, solve};
 use super::step::Exactness;
 use crate::registration::level::N_LEVELS;
 use crate::registration::options::{Metric, RegistrationError, RegistrationOptions};
@@ -53,7 +53,8 @@ impl Pair<'_> {
         }
         let prepared = Prepared::for_bending(&self.pyramids, &self.options);
         let affine = straight.fixed_to_moving()?;
-        let bend = solve(&prepared, &affine, &[], (N_LEVELS_TOLD, Exactness::COARSE));
+        let search = Search { n_levels: N_LEVELS_TOLD, exactness: Exactness::COARSE, stiffness: None };
+        let (bend, _) = solve(&prepared, &affine, &[], search);
         let found = Deformation::of(&bend, affine, self.fixed.grid().frame().clone());
         let seen = prepared.samples_seen(LEVEL, N_POINTS, 7, found.affine());
         straight.leaves_over(&found, seen.into_iter().map(|s| Point::from_coords(s.at)).collect());

@@ -14,9 +14,11 @@ mod lesion_core;
 mod likeness;
 mod local_motion;
 mod normalised;
+mod on_level;
 mod proof;
 mod solve;
 mod step;
+mod stiffness;
 mod stretch;
 #[cfg(test)]
 mod tests;
@@ -28,7 +30,7 @@ pub use stretch::Stretch;
 
 use self::lattice::Lattice;
 use self::lesion_core::Core;
-use self::solve::{Displacement, solve};
+use self::solve::{Displacement, Search, solve};
 use self::step::Exactness;
 use super::level::N_LEVELS;
 use super::options::{Metric, RegistrationError, RegistrationOptions};
@@ -61,9 +63,10 @@ impl Pair<'_> {
         let prepared = Prepared::for_bending(&self.pyramids, &self.options);
         let affine = start.fixed_to_moving()?;
         let cores = cores(self.options.fixed_exclusion)?;
-        let found = solve(&prepared, &affine, &cores, (N_LEVELS, Exactness::FINE));
+        let search = Search { n_levels: N_LEVELS, exactness: Exactness::FINE, stiffness: None };
+        let (found, stiffness) = solve(&prepared, &affine, &cores, search);
         let found = kept(&found, &cores);
-        let back = self.back(&prepared, &affine)?;
+        let back = self.back(&prepared, &affine, stiffness)?;
         let deformation = Deformation::of(&found, affine, self.fixed.grid().frame().clone());
         let (fixed, moving) = (&*self.fixed, &*self.moving);
         let known = proof::Evidence { prepared: &prepared, fixed, moving, start, cores: &cores, back: &back };
@@ -75,6 +78,7 @@ impl Pair<'_> {
         &self,
         prepared: &Prepared<'_>,
         fixed_to_moving: &Affine<Patient, Patient>,
+        stiffness: f64,
     ) -> Result<Deformation, RegistrationError> {
         let options = &self.options;
         let moving_to_fixed = fixed_to_moving.inverse().ok_or(crate::GridError::Singular)?;
@@ -89,7 +93,8 @@ impl Pair<'_> {
             ..*options
         };
         let turned = prepared.turned(&self.pyramids, turned);
-        let found = solve(&turned, &moving_to_fixed, &[], (N_LEVELS_BACK, Exactness::FINE));
+        let search = Search { n_levels: N_LEVELS_BACK, exactness: Exactness::FINE, stiffness: Some(stiffness) };
+        let (found, _) = solve(&turned, &moving_to_fixed, &[], search);
         Ok(Deformation::of(&found, moving_to_fixed, self.moving.grid().frame().clone()))
     }
 }

@@ -44,6 +44,41 @@ fn a_bulge_of_12_mm_is_followed() {
     assert_eq!(found.evidence.transform, Some(TransformKind::Deformable));
 }
 
+/// Noise of about 24 HU more, as of a thin slice.
+fn noisy(image: &Volume<f32>, seed: u64) -> Volume<f32> {
+    let noise = |n: usize| (0..3).map(|k| 24.0 * hash([n as i64, k, 1], seed)).sum::<f64>() as f32;
+    let values = image.values().iter().enumerate().map(|(n, v)| v + noise(n)).collect();
+    Volume::from_values(values, image.grid().clone()).unwrap()
+}
+
+#[test]
+fn what_noise_alone_asks_for_is_not_followed() {
+    let fixed = noisy(&fixed_image(COARSE), 1);
+    let mask = liver(fixed.grid(), 8.0);
+    let options = RegistrationOptions { fixed_mask: Some(&mask), ..options() };
+    let missed = |peak_mm: f64| {
+        let moving = noisy(&deformed(&near(), COARSE, peak_mm), 2);
+        let start = register_rigid(&fixed, &moving, &options).unwrap();
+        let found = register_deformable(&fixed, &moving, &start, &options).unwrap();
+        let to_moving = start.fixed_to_moving().unwrap();
+        let before = misses(|p| to_moving.apply(Point::from_coords(p)).coords, peak_mm);
+        let after = misses(|p| found.deformation.apply(Point::from_coords(p)).coords, peak_mm);
+        let stretch = found.stretch.unwrap();
+        println!(
+            "bulge of {peak_mm} mm: median, 95th percentile rigid {:.2} {:.2} mm, bent {:.2} {:.2} mm, {stretch:?}",
+            before[200], before[380], after[200], after[380]
+        );
+        (before, after, stretch)
+    };
+    // Nothing moved: with the least stiffness points would be missed by 1.1 mm in the median.
+    let (_, still, stretch) = missed(0.0);
+    assert!(still[200] < 0.4 && still[380] < 0.9, "{} {}", still[200], still[380]);
+    assert!(stretch.min > 0.8 && stretch.max < 1.25, "{stretch:?}");
+    // The same noise, and something did.
+    let (before, after, _) = missed(12.0);
+    assert!(after[200] < 0.6 * before[200] && after[380] < 0.6 * before[380], "{} {}", after[200], after[380]);
+}
+
 #[test]
 fn a_straight_map_tells_which_part_moved_on_its_own() {
     let fixed = fixed_image(FINE);
