@@ -14,6 +14,8 @@ pub struct ViewerVolume {
     pub visit: VisitId,
     /// Why it lies in its own frame and its crosshair moves alone; empty where it is linked with baseline.
     pub not_linked: String,
+    /// Why the link is to be doubted; empty where the registration passed, or where there is no link.
+    pub link_in_doubt: String,
     /// Role of the series.
     pub role: String,
     /// Unit of the values: `HU`, `SUVbw`, …

@@ -143,6 +143,7 @@ fn data(viewer: &Viewer<'_>, names: &[String]) -> Result<String, ReportError> {
         volumes.push(json!({
             "name": name,
             "notLinked": volume.not_linked,
+            "linkInDoubt": volume.link_in_doubt,
             "role": words(&volume.role),
             "unit": volume.unit,
             "spacing": volume.spacing_mm,

@@ -126,9 +126,9 @@ class Viewer {
   tell() {
     const names = Object.values(this.sides).map(({ visit }) => this.data.volumes[visit]);
     const reasons = names.filter(({ notLinked }) => notLinked).map(({ name, notLinked }) => `${name}: ${notLinked}`);
-    this.find("#viewer-state").textContent = this.isLinked()
-      ? "Linked: both crosshairs show the same place, carried by the registration."
-      : `Not linked, because ${[...new Set(reasons)].join("; ")}`;
+    const doubts = names.filter(({ linkInDoubt }) => linkInDoubt).map(({ name, linkInDoubt }) => `${name}: ${linkInDoubt}`);
+    const linked = doubts.length > 0 ? `Linked, but to be doubted: ${[...new Set(doubts)].join("; ")}` : "Linked: both crosshairs show the same place, carried by the registration.";
+    this.find("#viewer-state").textContent = this.isLinked() ? linked : `Not linked, because ${[...new Set(reasons)].join("; ")}`;
   }
 
   windowOf(volume) {

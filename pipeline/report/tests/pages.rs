@@ -383,6 +383,7 @@ fn volumes() -> Vec<ViewerVolume> {
     let volume = |n: usize, not_linked: &str| ViewerVolume {
         visit: sample_patient().visits[n].id,
         not_linked: not_linked.to_owned(),
+        link_in_doubt: if n == 0 { "points <b>miss themselves".to_owned() } else { String::new() },
         role: "ct_portal_venous".to_owned(),
         unit: "HU".to_owned(),
         spacing_mm: [2.0, 2.0, 2.5],
@@ -417,6 +418,10 @@ fn a_viewer_brings_its_library_with_digest_and_licence_and_leaves_the_page_as_it
     let digest = base64::engine::general_purpose::STANDARD.encode(Sha256::digest(library));
     assert!(between(&html, "Content-Security-Policy", ">").contains(&format!("'sha256-{digest}'")));
     assert!(html.contains("Copyright (c) 2021, Niivue") && html.contains("Redistributions in binary form"));
+    assert!(
+        html.contains(r#""linkInDoubt":"points \u003cb>miss themselves""#),
+        "what is to be doubted stands in the data"
+    );
     assert!(html.contains(">AQID</script>") && html.contains(">BAUG</script>"));
     assert!(!html.contains("</script><b>") && html.contains("\\u003c/script>"), "a reason is no script");
     for said in ["soft tissue (W 400, L 50)", "lung (W 1500, L -600)", "1 of 2 visits", "data-lesion=\"0\""] {

@@ -5,7 +5,7 @@
 //! are the finest of a ladder with which all volumes of a page stay within [`BUDGET_BYTES`]: six visits of a synthetic liver came out
 //! at 1.6 x 1.6 x 2.5 mm with 9.9 MB, twelve would at 2.4 mm.
 
-use imaging::registration::{Registration, warp_image};
+use imaging::registration::{Quality, Registration, warp_image};
 use imaging::{Grid, GridError, Interpolation, Volume, intensity};
 use report::ViewerVolume;
 
@@ -110,6 +110,7 @@ fn volume(visit: &VisitFacts, series: &LoadedSeries, grid: &Grid) -> Result<View
     };
     Ok(ViewerVolume {
         visit: visit.id,
+        link_in_doubt: if not_linked.is_none() { in_doubt(&visit.to_baseline) } else { String::new() },
         not_linked: not_linked.unwrap_or_default(),
         role: series.role.clone(),
         unit: series.unit.to_owned(),
@@ -119,6 +120,11 @@ fn volume(visit: &VisitFacts, series: &LoadedSeries, grid: &Grid) -> Result<View
         outlined: packed(&outlined, 1.0)?,
         labels,
     })
+}
+
+/// Why a map that carries a visit is to be doubted; nothing where it passed.
+fn in_doubt(map: &Registration) -> String {
+    if map.quality == Quality::Review { map.reasons.join("; ") } else { String::new() }
 }
 
 /// The image on a grid. What is finer in it than the grid is smoothed away before, so that noise does not fold into the picture.

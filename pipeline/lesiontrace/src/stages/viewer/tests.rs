@@ -183,9 +183,20 @@ fn a_visit_that_does_not_lie_on_baseline_is_shown_in_its_own_frame_with_the_reas
     let volumes = of(BUDGET_BYTES, &visits, 0);
     assert_eq!(volumes[0].not_linked, "");
     assert!(volumes[1].not_linked.contains("nothing fits"), "{}", volumes[1].not_linked);
+    assert_eq!(volumes[1].link_in_doubt, "");
     let image = read(&volumes[1].image);
     let own: [f64; 3] = std::array::from_fn(|axis| LESION[axis] + MOVED_MM[axis]);
     assert!((f64::from(at(&image, own)) - ramp(LESION)).abs() < 1.6);
+}
+
+#[test]
+fn a_link_to_be_reviewed_says_why() {
+    let mut later = visit(4, "later", MOVED_MM);
+    later.to_baseline.quality = Quality::Review;
+    later.to_baseline.reasons = vec!["blocks lie off".to_owned(), "points miss".to_owned()];
+    let volumes = of(BUDGET_BYTES, &[visit(1, "baseline", [0.0; 3]), later], 0);
+    let said: Vec<_> = volumes.iter().map(|v| (v.not_linked.as_str(), v.link_in_doubt.as_str())).collect();
+    assert_eq!(said, [("", ""), ("", "blocks lie off; points miss")]);
 }
 
 #[test]
