@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn what_is_packed_is_read_back_at_the_same_places() {
-        let rows = [[-0.9, 0.1, 0.2, 40.0], [0.1, 1.1, -0.1, 12.0], [0.2, 0.1, 2.5, -60.0], [0.0, 0.0, 0.0, 1.0]];
+        let rows = [[0.0, -1.1, 0.0, 40.0], [0.9, 0.0, 0.0, 12.0], [0.0, 0.0, 2.5, -60.0], [0.0, 0.0, 0.0, 1.0]];
         let shape = Shape { ni: 7, nj: 6, nk: 5 };
         let grid = Grid::new(shape, Affine::from_rows(rows).unwrap(), FrameId::new("f")).unwrap();
         let volume = Volume::from_fn(grid.clone(), |at: Index3| (at.i + 10 * at.j + 100 * at.k) as i16 - 200);
