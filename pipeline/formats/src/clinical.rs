@@ -4,6 +4,7 @@
 //! Every fault is named by file, line and column. A fault in one row marks that row's patient; only a file without its
 //! required columns stops the cohort. Patients' names have no column here.
 
+mod headers;
 mod markers;
 mod participants;
 pub mod reads;
@@ -149,17 +150,21 @@ impl ClinicalTables {
     pub fn read(folder: &Path) -> Result<Self, ClinicalError> {
         let mut tables = Self { patients_file: "patients.csv".to_owned(), ..Self::default() };
         if let Some(mut table) = Table::open(folder, "patients.csv", &["patient_id"])? {
+            tables.problems.extend(table.misspelt(&["diagnosis", "death_date", "last_contact_date", "death_cause"]));
             while let Some(row) = table.next_row(&mut tables.problems) {
                 read_patient(&row, &mut tables);
             }
         }
         if let Some(mut table) = Table::open(folder, "treatments.csv", &["patient_id", "date", "modality"])? {
+            let optional = ["time", "session", "cycle", "target_lesions", "complication_grade"];
+            tables.problems.extend(table.misspelt(&optional));
             while let Some(row) = table.next_row(&mut tables.problems) {
                 read_treatment(&row, &mut tables);
             }
         }
         let columns = ["patient_id", "lesion_id", "study_date", "x_mm", "y_mm", "z_mm"];
         if let Some(mut table) = Table::open(folder, "lesions.csv", &columns)? {
+            tables.problems.extend(table.misspelt(&["organ", "role"]));
             while let Some(row) = table.next_row(&mut tables.problems) {
                 read_seed(&row, &mut tables);
             }

@@ -37,7 +37,7 @@ pub(crate) use blank::copy_blank;
 #[derive(Debug, Error)]
 pub enum NiftiError {
     /// The file cannot be opened or written.
-    #[error("cannot read or write {path}: {source}")]
+    #[error("cannot read or write {path}: {source}; check the path and the rights, and that the disk is not full")]
     Io {
         /// The file.
         path: PathBuf,

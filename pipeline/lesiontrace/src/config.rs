@@ -311,8 +311,9 @@ pub(crate) struct RulesFile {
 pub(crate) fn load(path: Option<&Path>) -> anyhow::Result<LoadedStudy> {
     let (text, name) = match path {
         Some(path) => {
-            let text =
-                std::fs::read_to_string(path).with_context(|| format!("reading the study file {}", path.display()))?;
+            let text = std::fs::read_to_string(path).with_context(|| {
+                format!("cannot read the study file {}; `lesiontrace init` writes one to start from", path.display())
+            })?;
             (text, path.display().to_string())
         }
         None => (DEFAULT.to_owned(), "the built-in study file".to_owned()),

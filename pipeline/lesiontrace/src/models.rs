@@ -49,6 +49,11 @@ pub(crate) struct Networks {
     pub(crate) parts: Vec<Part>,
 }
 
+/// The device a study names.
+pub(crate) fn device(study: &LoadedStudy) -> anyhow::Result<Device> {
+    study.study.models.device.parse().map_err(|e| anyhow::anyhow!("[models] device: {e}"))
+}
+
 /// Opens what the cohort needs.
 pub(crate) fn open(
     study: &LoadedStudy,
@@ -57,7 +62,7 @@ pub(crate) fn open(
     needs: Needs,
 ) -> anyhow::Result<Networks> {
     let keys = &study.study.models;
-    let device: Device = keys.device.parse().map_err(|e| anyhow::anyhow!("[models] device: {e}"))?;
+    let device = device(study)?;
     let options = RuntimeOptions { library: runtime.map(Path::to_owned), device, n_threads };
     let mut parts = Vec::new();
     let (finder, no_finder) = match (keys.source, needs.finder) {

@@ -1,5 +1,7 @@
 //! By what a study judges: built-in criteria and presets or the study's own, with the settings of the study file put over them.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 use oncology::criteria::CriterionTable;
 use oncology::criteria::further::Further;
@@ -8,9 +10,9 @@ use oncology::endpoint::Preset;
 use serde::{Deserialize, Serialize};
 
 use crate::altered::altered;
-use crate::config::{OwnFiles, Study};
+use crate::config::{self, LoadedStudy, OwnFiles, Study};
 use crate::manifest::Part;
-use crate::out;
+use crate::{models, out};
 
 /// The final texts of a run's rules, as kept in its output folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,15 @@ pub(crate) struct Rules {
     pub(crate) further: Vec<Further>,
     /// Their versions and digests.
     pub(crate) parts: Vec<Part>,
+}
+
+/// A study file that a run can use: what it names exists. Said before any image is looked at, which may take hours.
+pub(crate) fn load_study(path: Option<&Path>) -> anyhow::Result<LoadedStudy> {
+    let study = config::load(path)?;
+    let name = || path.map_or_else(|| "the built-in study file".to_owned(), |path| path.display().to_string());
+    Rules::of(&study.study, &study.own_rules).with_context(name)?;
+    models::device(&study).with_context(name)?;
+    Ok(study)
 }
 
 impl Rules {
@@ -127,7 +138,6 @@ fn part(what: &str, version: u32, text: &str) -> Part {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
 
     fn study(criteria: &str, endpoints: &str) -> Study {
         let text = config::DEFAULT
@@ -168,5 +178,26 @@ mod tests {
         let study =
             study("ids = [\"mrecist\"]\noptions.recist_1_1.thresholds.pd_abs_mm = 3\n", "preset = \"default\"\n");
         assert!(Rules::of(&study, &OwnFiles::default()).unwrap_err().to_string().contains("does not name"));
+    }
+
+    #[test]
+    fn what_no_run_could_use_is_refused_before_any_image_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("study.toml");
+        let said = |from: &str, to: &str| {
+            assert!(config::DEFAULT.contains(from), "{from}");
+            std::fs::write(&path, config::DEFAULT.replacen(from, to, 1)).unwrap();
+            format!("{:#}", load_study(Some(&path)).unwrap_err())
+        };
+        for (from, to, told) in [
+            ("\"mrecist\"", "\"mrecits\"", ["[criteria] ids names \"mrecits\"", "recist_1_1"]),
+            ("preset = \"default\"", "preset = \"nope\"", ["[endpoints] preset", "default"]),
+            ("device = \"cpu\"", "device = \"gpu9\"", ["[models] device", "cuda"]),
+        ] {
+            let said = said(from, to);
+            assert!(said.contains("study.toml") && told.iter().all(|told| said.contains(told)), "{said}");
+        }
+        let gone = format!("{:#}", load_study(Some(&folder.path().join("gone.toml"))).unwrap_err());
+        assert!(gone.contains("gone.toml") && gone.contains("lesiontrace init"), "{gone}");
     }
 }

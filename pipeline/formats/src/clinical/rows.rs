@@ -6,13 +6,14 @@ use std::path::Path;
 use jiff::civil::Time;
 use oncology::{Date, VisitId};
 
-use super::{ClinicalError, Problem};
+use super::{ClinicalError, Problem, headers};
 use crate::stored::{self, Stored};
 
 /// An open table with its headers.
 pub(crate) struct Table {
     file: String,
     headers: Vec<String>,
+    required: Vec<&'static str>,
     records: csv::ByteRecordsIntoIter<Stored>,
 }
 
@@ -60,7 +61,13 @@ impl Table {
                 return Err(ClinicalError::MissingColumn { path, column, found: headers });
             }
         }
-        Ok(Some(Self { file: file.to_owned(), headers, records: reader.into_byte_records() }))
+        let required = required.to_vec();
+        Ok(Some(Self { file: file.to_owned(), headers, required, records: reader.into_byte_records() }))
+    }
+
+    /// Headers that may be meant for one of the columns a table can do without, as faults of nobody.
+    pub(crate) fn misspelt(&self, optional: &[&str]) -> Vec<Problem> {
+        headers::misspelt(&self.file, &self.headers, optional, &self.required)
     }
 
     /// The next readable row; a row with a wrong number of cells or bad UTF-8 is a fault of the patient it names.

@@ -14,9 +14,12 @@ use crate::out;
 /// Runs every case of a file; a disagreement makes the exit code 1.
 pub(crate) fn run(args: &Case) -> Result<u8, Failure> {
     let path = args.file.display();
-    let bytes = std::fs::read(&args.file).with_context(|| format!("reading {path}")).map_err(Failure::io)?;
-    let document: Value =
-        serde_json::from_slice(&bytes).with_context(|| format!("{path} is not JSON")).map_err(Failure::bad_input)?;
+    let bytes = std::fs::read(&args.file)
+        .with_context(|| format!("cannot read {path}; name a JSON file of worked cases"))
+        .map_err(Failure::io)?;
+    let document: Value = serde_json::from_slice(&bytes)
+        .with_context(|| format!("{path} is not JSON; name a file of worked cases"))
+        .map_err(Failure::bad_input)?;
     let cases = match &document {
         Value::Array(cases) => cases,
         Value::Object(fields) if fields.get("cases").is_some_and(Value::is_array) => {

@@ -9,11 +9,11 @@ use imaging::Note;
 use serde::Serialize;
 
 use crate::cli::Index;
-use crate::config::{self, LoadedStudy};
+use crate::config::LoadedStudy;
 use crate::exit::{self, Failure};
 use crate::index_table::{Form, form_of, write_patients, write_series};
 use crate::triage::{PatientTriage, Readiness, VisitLabels, triage};
-use crate::{image_input, out, triage_page};
+use crate::{image_input, out, rules, triage_page};
 
 /// A row of `--json`: that of the index with the visit's name.
 #[derive(Serialize)]
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &Index) -> Result<u8, Failure> {
         args.out.as_deref().map(|p| form_of("--out", p, &[Form::Csv, Form::Parquet, Form::Html])).transpose()?;
     let patients_form =
         args.patients.as_deref().map(|p| form_of("--patients", p, &[Form::Csv, Form::Parquet])).transpose()?;
-    let study = config::load(args.study.as_deref()).map_err(Failure::usage)?;
+    let study = rules::load_study(args.study.as_deref()).map_err(Failure::usage)?;
     let mut notes = Vec::new();
     let index = archive::index_by(&args.archive, &study.rules).map_err(Failure::bad_input)?.note_into(&mut notes);
     let clinical = clinical(args, &study, &mut notes);

@@ -8,7 +8,7 @@ use super::collect::collected;
 use crate::cli::{Global, Only, Run};
 use crate::exit::{self, Failure};
 use crate::run::{RunRequest, run as run_cohort};
-use crate::{config, out, reading};
+use crate::{out, reading, rules};
 
 /// The reads of all files.
 fn loaded_reads(files: &[PathBuf]) -> Result<Vec<ReadRow>, Failure> {
@@ -19,7 +19,7 @@ fn loaded_reads(files: &[PathBuf]) -> Result<Vec<ReadRow>, Failure> {
 
 /// Runs the study on the archive; without a shard it ends with collecting.
 pub(crate) fn run(args: &Run, global: &Global) -> Result<u8, Failure> {
-    let study = config::load(args.study.as_deref()).map_err(Failure::usage)?;
+    let study = rules::load_study(args.study.as_deref()).map_err(Failure::usage)?;
     let request = RunRequest {
         study,
         archive: args.archive.clone(),

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use imaging::{Note, Severity};
+
 use super::forecast::{Means, forecast};
 use super::settings::Settings;
 use super::{Outcome, RunRequest, WITH_VIEWER, memory_need};
@@ -166,6 +168,7 @@ pub(super) fn dry_run(
         }
         text.push('\n');
     }
+    text.push_str(&cohort_troubles(&cohort.notes));
     let n = cohort.patients.len();
     text.push_str(&format!("{} of {n} patients to do, memory bound {budget}\n", todo.len()));
     text.push_str(&forecast(&todo, Means::of(equipment, n_threads, budget.bytes)).as_text(n_threads));
@@ -177,4 +180,13 @@ pub(super) fn dry_run(
     text.push_str(&format!("{kept}\n"));
     out::print(&text)?;
     Ok(Outcome { n_failed: 0, n_open: 0, only_transient: false, signal: None })
+}
+
+/// What is wrong with tables and files of nobody, a line each: a run would tell it in `notes.json`.
+fn cohort_troubles(notes: &[Note]) -> String {
+    let lines = notes.iter().filter(|note| note.severity > Severity::Info).map(|note| {
+        let what = if note.severity == Severity::Error { "not used" } else { "to be looked at" };
+        format!("{what}: {}: {}\n", note.subject, note.message)
+    });
+    lines.collect()
 }

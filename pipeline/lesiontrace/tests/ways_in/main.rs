@@ -11,6 +11,7 @@ mod cohort;
 mod cohort_files;
 mod critical_structures;
 mod drawn_otherwise;
+mod faulty_tables;
 mod frozen_analysis;
 mod known_studies;
 mod lesion_in_pieces;
