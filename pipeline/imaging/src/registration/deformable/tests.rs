@@ -70,7 +70,7 @@ fn what_noise_alone_asks_for_is_not_followed() {
         );
         (before, after, stretch)
     };
-    // Nothing moved: with the least stiffness points would be missed by 1.1 mm in the median.
+    // Nothing moved: with the least stiffness for all, points are missed by 1.5 mm in the median and 3.0 mm at the 95th percentile.
     let (_, still, stretch) = missed(0.0);
     assert!(still[200] < 0.4 && still[380] < 0.9, "{} {}", still[200], still[380]);
     assert!(stretch.min > 0.8 && stretch.max < 1.25, "{stretch:?}");
