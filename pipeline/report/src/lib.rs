@@ -25,6 +25,7 @@ mod overview_view;
 pub mod patient_page;
 mod patient_view;
 pub mod provenance;
+pub mod registration_map;
 pub mod registration_picture;
 mod render;
 pub mod review;
@@ -59,6 +60,7 @@ pub use patient_page::{
     Treatment, Verdict, Visit,
 };
 pub use provenance::{Component, Provenance, RunBlock};
+pub use registration_map::{BlockMark, StretchMap};
 pub use registration_picture::RegistrationPicture;
 pub use render::{RESEARCH_USE_NOTICE, render_cohort, render_patient, render_patient_with_viewer, render_triage};
 pub use review::{Review, ReviewLesion, ReviewVisit};

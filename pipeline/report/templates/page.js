@@ -1,5 +1,5 @@
 "use strict";
-// Sorts and filters tables. Nothing is fetched, nothing is stored; without this script the page shows everything.
+// Sorts and filters tables, turns pictures. Nothing is fetched, nothing is stored; without this script the page shows everything.
 
 // A heading becomes a button: the first press sorts upwards, the next one downwards. Rows without a value stay last.
 function sortable(table) {
@@ -65,7 +65,39 @@ function filtered(form) {
   apply();
 }
 
+// Two images in one picture: as squares, each alone, or one after the other, where what is displaced jumps.
+const TURN_MS = 700;
+function turning(figure) {
+  const images = new Map([...figure.querySelectorAll("[data-turn]")].map((image) => [image.dataset.turn, image]));
+  const bar = document.createElement("div");
+  bar.className = "turns";
+  bar.role = "group";
+  bar.ariaLabel = "What the picture shows";
+  let timer;
+  const show = (wanted) => images.forEach((image, name) => (image.hidden = name !== wanted));
+  const press = (button, name) => {
+    clearInterval(timer);
+    for (const other of bar.children) other.ariaPressed = String(other === button);
+    if (images.has(name)) return show(name);
+    let n = 0;
+    const next = () => show(["baseline", "visit"][n++ % 2]);
+    next();
+    timer = setInterval(next, TURN_MS);
+  };
+  for (const [name, text] of [["squares", "Squares"], ["baseline", "Baseline"], ["visit", "Visit"], ["", "In turn"]]) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = text;
+    button.ariaPressed = String(name === "squares");
+    button.addEventListener("click", () => press(button, name));
+    bar.append(button);
+  }
+  addEventListener("beforeprint", () => press(bar.firstChild, "squares"));
+  figure.querySelector(".picture").after(bar);
+}
+
 document.querySelectorAll("table[data-sortable]").forEach(sortable);
+document.querySelectorAll(".turning").forEach(turning);
 document.querySelectorAll("form[data-table]").forEach(filtered);
 // What is folded on the screen is printed.
 addEventListener("beforeprint", () => {

@@ -106,7 +106,8 @@ fn pages_need_no_network_and_say_what_they_are_for() {
         assert_eq!(html.matches("<script").count(), 1, "the page's own script alone");
         assert!(html.contains(RESEARCH_USE_NOTICE));
         assert!(html.starts_with("<!DOCTYPE html>\n<html lang=\"en\">"));
-        let described = html.matches("alt=\"Key image of ").count() + html.matches("alt=\"Baseline and visit ").count();
+        let described = ["Key image of ", "Baseline and visit ", "Baseline alone, ", "Visit "];
+        let described: usize = described.map(|words| html.matches(&format!("alt=\"{words}")).count()).iter().sum();
         assert_eq!(html.matches("<img ").count(), described);
         assert_eq!(
             html.matches("<th>").count() + html.matches("<th class").count(),
@@ -114,6 +115,32 @@ fn pages_need_no_network_and_say_what_they_are_for() {
             "every header cell has a scope"
         );
     }
+}
+
+#[test]
+fn a_registration_shows_the_stretch_of_tissue_and_what_is_left_over() {
+    let mut page = sample_patient();
+    let html = render_patient(&page).unwrap();
+    assert!(html.contains("Tissue of the visit: 0.78 to 1.27 times the volume at baseline</figcaption>"), "stretch");
+    assert!(html.contains("Left over in blocks near this plane: up to 3.1 mm; ?: 1 not found again"), "blocks");
+    for (n, words) in [("squares", "squares of 24 mm"), ("baseline", "Baseline alone"), ("visit", "Visit ")] {
+        let image = between(&html, "class=\"turning\"", "</figure>").to_owned();
+        let turn = image.split("<img ").find(|part| part.contains(&format!("data-turn=\"{n}\""))).expect(n);
+        assert!(turn.contains(words) && turn.contains("hidden") == (n != "squares"), "{n}");
+    }
+    let pictures = |page: &mut PatientPage, change: fn(&mut lesiontrace_report::RegistrationPicture)| {
+        let registrations = page.visits.iter_mut().filter_map(|v| v.registration.as_mut());
+        registrations.flat_map(|r| r.pictures.iter_mut()).for_each(change);
+    };
+    pictures(&mut page, |picture| picture.stretch.as_mut().unwrap().times[500] = Some(-0.2));
+    assert!(render_patient(&page).unwrap().contains("; black: the map folds"));
+    pictures(&mut page, |picture| (picture.stretch, picture.blocks) = (None, Vec::new()));
+    assert!(
+        !render_patient(&page).unwrap().contains("class=\"map\""),
+        "a straight map without blocks shows the images alone"
+    );
+    pictures(&mut page, |picture| picture.follow_up_pixels.truncate(9));
+    assert!(render_patient(&page).is_err(), "an image that does not fill its rectangle is refused");
 }
 
 #[test]

@@ -23,6 +23,7 @@ pub(crate) mod pictures;
 pub(crate) mod pieces;
 pub(crate) mod prompted;
 pub(crate) mod register;
+mod registration_map;
 pub(crate) mod registration_view;
 pub(crate) mod review_view;
 pub(crate) mod rows;
@@ -52,7 +53,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "track", version: 9 },
     Stage { name: "margin", version: 8 },
     Stage { name: "assess", version: 9 },
-    Stage { name: "report", version: 8 },
+    Stage { name: "report", version: 9 },
 ];
 
 /// A stage with its version, for keys of what it made.

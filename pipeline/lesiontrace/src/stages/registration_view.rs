@@ -11,11 +11,12 @@ use report::{Covariate, Orientation, RegistrationPicture};
 use crate::stages::display::{grey_window, letter};
 use crate::stages::find::VisitFacts;
 use crate::stages::load::LoadedSeries;
+use crate::stages::registration_map::{blocks, stretch};
 
 /// Pixel of the pictures, mm. Fine enough to see a vessel break, coarse enough for a page with a dozen visits.
-const PIXEL_MM: f64 = 1.4;
+pub(crate) const PIXEL_MM: f64 = 1.4;
 /// Side of a square, in pixels.
-const SQUARE: usize = 20;
+const SQUARE: u32 = 20;
 /// Shown beyond the organ, mm.
 const RIM_MM: f64 = 15.0;
 /// The largest picture, mm; also what is shown where no organ is known.
@@ -121,12 +122,9 @@ impl Pair<'_> {
     fn picture(&self, plane: &Plane) -> Result<RegistrationPicture, GridError> {
         let (grid, orientation) = self.plane_grid(plane)?;
         let registrations = [&self.baseline_facts.to_baseline, &self.follow_up_facts.to_baseline];
-        let images = [grey(self.baseline, &grid, registrations[0])?, grey(self.follow_up, &grid, registrations[1])?];
+        let [baseline_pixels, follow_up_pixels] =
+            [grey(self.baseline, &grid, registrations[0])?, grey(self.follow_up, &grid, registrations[1])?];
         let shape = grid.shape();
-        let by_turns = |n: usize| {
-            let (column, row) = (n % shape.ni, n / shape.ni);
-            images[(column / SQUARE + row / SQUARE) % 2][n]
-        };
         let outlined = |facts: &VisitFacts| {
             facts.organ.as_ref().map_or(Ok(Vec::new()), |organ| outlines(organ, &grid, &facts.to_baseline))
         };
@@ -135,12 +133,15 @@ impl Pair<'_> {
             title: format!("{}, through the middle of the {place} at baseline", plane.name),
             width: shape.ni as u32,
             height: shape.nj as u32,
-            pixels: (0..shape.n_voxels()).map(by_turns).collect(),
+            baseline_pixels,
+            follow_up_pixels,
             pixel_mm: [PIXEL_MM; 2],
-            square_mm: SQUARE as f64 * PIXEL_MM,
+            square: SQUARE,
             baseline_outlines: outlined(self.baseline_facts)?,
             follow_up_outlines: outlined(self.follow_up_facts)?,
             orientation,
+            stretch: stretch(self.baseline_facts.organ.as_ref(), &grid, registrations[1])?,
+            blocks: blocks(&grid, registrations[1]),
         })
     }
 

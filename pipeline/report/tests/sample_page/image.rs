@@ -1,6 +1,8 @@
 //! Grey images of a made-up liver: smooth tissue, vessels, a darker lesion, a zone after ablation.
 
-use lesiontrace_report::{KeyImage, Orientation, Outline, OutlineRole, PixelToPatient, RegistrationPicture};
+use lesiontrace_report::{
+    BlockMark, KeyImage, Orientation, Outline, OutlineRole, PixelToPatient, RegistrationPicture, StretchMap,
+};
 
 const SIDE: u32 = 128;
 /// 90 mm field of view.
@@ -117,27 +119,41 @@ fn place() -> PixelToPatient {
     PixelToPatient { origin: [-30.0, -42.5, 18.0], column: [PIXEL_MM, 0.0, 0.0], row: [0.0, PIXEL_MM, 0.0] }
 }
 
-/// Two smooth images by turns in squares of 8 pixels.
+/// Two smooth images, one shifted by two pixels, with a swelling in the middle and three blocks.
 pub(crate) fn chequered() -> RegistrationPicture {
     let side = 64;
-    let mut pixels = Vec::new();
-    for y in 0..side {
-        for x in 0..side {
-            let shift = if (x / 8 + y / 8) % 2 == 0 { 0.0 } else { 2.0 };
-            let grey = 200.0 * inside(f64::from(x) + shift, f64::from(y), [32.0, 32.0], [30.0, 22.0], 0.3) + 30.0;
-            pixels.push(grey.round() as u8);
-        }
-    }
+    let smooth = |shift: f64| {
+        let grey = |n: u32| {
+            let (x, y) = (f64::from(n % side) + shift, f64::from(n / side));
+            (200.0 * inside(x, y, [32.0, 32.0], [30.0, 22.0], 0.3) + 30.0).round() as u8
+        };
+        (0..side * side).map(grey).collect()
+    };
     let letter = |text: &str| text.to_owned();
     RegistrationPicture {
         title: letter("axial, through the middle of the liver"),
         width: side,
         height: side,
-        pixels,
+        baseline_pixels: smooth(0.0),
+        follow_up_pixels: smooth(2.0),
         pixel_mm: [3.0, 3.0],
-        square_mm: 24.0,
+        square: 8,
         baseline_outlines: vec![ellipse([32.0, 32.0], [30.0, 22.0], 0.3)],
         follow_up_outlines: vec![ellipse([30.0, 32.0], [30.0, 22.0], 0.3)],
         orientation: Orientation { left: letter("R"), right: letter("L"), top: letter("A"), bottom: letter("P") },
+        stretch: Some(swelling()),
+        blocks: [(60.0, 96.0, Some(0.8)), (96.0, 96.0, Some(3.1)), (132.0, 96.0, None)]
+            .map(|(x, y, left_mm)| BlockMark { at_mm: [x, y], left_mm })
+            .into(),
     }
+}
+
+/// More volume in the middle, less round it, within a disc.
+fn swelling() -> StretchMap {
+    let side = 32;
+    let times = |n: u32| {
+        let from_middle = f64::from(n % side).mul_add(1.0, -15.5).hypot(f64::from(n / side) - 15.5);
+        (from_middle < 13.0).then(|| 1.3 - 0.04 * from_middle)
+    };
+    StretchMap { width: side, height: side, pixel_mm: [6.0, 6.0], times: (0..side * side).map(times).collect() }
 }
