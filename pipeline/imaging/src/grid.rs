@@ -144,15 +144,13 @@ pub enum GridError {
         grid: Shape,
     },
     /// Two volumes do not lie on one grid.
-    #[error(
-        "the two images lie on different grids (largest distance between voxel centres {max_distance_mm:.3} mm, shapes {a:?} and {b:?}); resample one onto the other first"
-    )]
+    #[error("the two images lie on different grids: {}; resample one onto the other first (lesiontrace warp)", apart(*a, *b, *max_distance_mm))]
     NotAligned {
         /// First shape.
         a: Shape,
         /// Second shape.
         b: Shape,
-        /// Largest distance between corresponding corner voxels, mm.
+        /// Largest distance between corresponding corner voxels, mm; infinite where the shapes differ.
         max_distance_mm: f64,
     },
     /// A grid nobody can hold in memory: a mistaken spacing.
@@ -277,6 +275,16 @@ impl Grid {
             }
         }
         worst
+    }
+}
+
+/// In what two grids differ, in words.
+fn apart(a: Shape, b: Shape, max_distance_mm: f64) -> String {
+    let voxels = |shape: Shape| format!("{} x {} x {}", shape.ni, shape.nj, shape.nk);
+    if a == b {
+        format!("voxel centres lie up to {max_distance_mm:.3} mm apart")
+    } else {
+        format!("{} and {} voxels", voxels(a), voxels(b))
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use imaging::Note;
 use oncology::reads::ReadRow;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::at_work::{self, AtWork};
 use crate::cli::Global;
@@ -190,15 +190,18 @@ fn begin(request: &RunRequest, cohort: &CohortPlan, settings: &Settings, roster:
     settings.write(&request.out)
 }
 
-#[derive(Debug, Serialize)]
-struct Manifest<'a> {
+/// `manifest.json`: with what, where and how long the latest call ran.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Manifest {
     schema_version: u32,
-    program: &'static str,
-    parts: &'a [Part],
+    program: String,
+    /// SHA-256 of the program's file; `None` where it could not be read.
+    program_sha256: Option<String>,
+    parts: Vec<Part>,
     command_line: Vec<String>,
     archive: PathBuf,
     threads: usize,
-    system: BTreeMap<&'static str, String>,
+    system: BTreeMap<String, String>,
     seconds: f64,
     memory_bound: String,
 }
@@ -210,22 +213,34 @@ fn write_manifest(
     seconds: f64,
     threads: usize,
 ) -> anyhow::Result<()> {
-    let system =
-        BTreeMap::from([("os", std::env::consts::OS.to_owned()), ("architecture", std::env::consts::ARCH.to_owned())]);
-    let parts: Vec<Part> = equipment.parts.iter().cloned().chain(request.viewer.then(Niivue::part)).collect();
+    let program = std::env::current_exe().and_then(std::fs::read);
     let manifest = Manifest {
         schema_version: 1,
-        program: concat!("lesiontrace ", env!("CARGO_PKG_VERSION")),
-        parts: &parts,
+        program: concat!("lesiontrace ", env!("CARGO_PKG_VERSION")).to_owned(),
+        program_sha256: program.ok().map(|bytes| out::sha256_hex(&bytes)),
+        parts: equipment.parts.iter().cloned().chain(request.viewer.then(Niivue::part)).collect(),
         command_line: std::env::args().collect(),
         archive: std::path::absolute(&request.archive)?,
         threads,
-        system,
+        system: system(),
         seconds,
         memory_bound: budget.to_string(),
     };
     let _lock = lock::wait(&request.out, PATIENCE)?;
     out::write_json(&manifest_path(&request.out, request.shard), &manifest)
+}
+
+/// The machine, as far as results or their time may depend on it.
+fn system() -> BTreeMap<String, String> {
+    let n_processors = std::thread::available_parallelism().map_or_else(|_| "unknown".to_owned(), |n| n.to_string());
+    let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    BTreeMap::from([
+        ("os".to_owned(), std::env::consts::OS.to_owned()),
+        ("architecture".to_owned(), std::env::consts::ARCH.to_owned()),
+        ("processor".to_owned(), model.map_or_else(|| "unknown".to_owned(), |(_, name)| name.trim().to_owned())),
+        ("processors".to_owned(), n_processors),
+    ])
 }
 
 fn manifest_path(out: &Path, shard: Option<Shard>) -> PathBuf {

@@ -1,6 +1,7 @@
 //! JSON Schemas (draft 2020-12) of the files a user writes and of the documents a run leaves, made from the types that read them.
 //! Descriptions come from where these are documented: the comments of the built-in study file, and the rows of the data dictionary.
 
+use imaging::Note;
 use oncology::criteria::CriterionTable;
 use oncology::criteria::table::CriterionFile;
 use oncology::endpoint::Preset;
@@ -8,6 +9,7 @@ use oncology::endpoint::preset::PresetFile;
 use serde_json::{Map, Value, json};
 
 use crate::patient::CohortPatient;
+use crate::run::Manifest;
 use crate::source_record::SourceRecord;
 use crate::{config, datapackage, ledger};
 use trace::{Shape, Traced, trace};
@@ -29,6 +31,10 @@ pub(crate) enum Document {
     Sources,
     /// patients/ID/status.json.
     Status,
+    /// notes.json, of a patient or of what belongs to nobody.
+    Notes,
+    /// manifest.json: with what a call of run was made.
+    Manifest,
     /// A response criterion that compares diameters (TOML).
     Criterion,
     /// A preset of endpoints (TOML).
@@ -43,6 +49,8 @@ impl Document {
             Self::Reads => "Readers' decisions on what lesiontrace found",
             Self::Sources => "What the outlines of a patient were drawn on",
             Self::Status => "How a patient of a run ended",
+            Self::Notes => "What lesiontrace met and what to do about it",
+            Self::Manifest => "With what a call of lesiontrace run was made",
             Self::Criterion => "A response criterion",
             Self::Preset => "A preset of endpoints",
         }
@@ -55,6 +63,8 @@ impl Document {
             Self::Reads => trace::<oncology::reads::ReadsFile>(),
             Self::Sources => trace::<SourceRecord>(),
             Self::Status => trace::<ledger::Entry>(),
+            Self::Notes => trace::<Vec<Note>>(),
+            Self::Manifest => trace::<Manifest>(),
             Self::Criterion => trace::<CriterionFile>(),
             Self::Preset => trace::<PresetFile>(),
         }
@@ -77,7 +87,7 @@ pub(crate) fn schema(document: Document) -> anyhow::Result<Value> {
             examples::describe(&mut own, &table.id, table.text())?;
         }
         Document::Preset => examples::describe(&mut own, "default", Preset::built_in("default")?.text())?,
-        Document::Sources | Document::Status => {}
+        Document::Sources | Document::Status | Document::Notes | Document::Manifest => {}
     }
     let mut schema = Map::new();
     schema.insert("$schema".to_owned(), json!("https://json-schema.org/draft/2020-12/schema"));

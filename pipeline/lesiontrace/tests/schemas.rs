@@ -53,6 +53,17 @@ fn what_a_run_leaves_is_what_its_schemas_say() {
         damaged.as_object_mut().unwrap().remove(&first);
         assert!(!validator.is_valid(&damaged), "{document} without {first}");
     }
+    for (document, file) in
+        [("notes", "patients/A-1/notes.json"), ("notes", "notes.json"), ("manifest", "manifest.json")]
+    {
+        let validator = jsonschema::validator_for(&schema(document)).unwrap();
+        let written: Value = serde_json::from_str(&cohort.read(&format!("out/{file}"))).unwrap();
+        assert_eq!(errors(&validator, &written), [""; 0], "{file}");
+        assert!(!validator.is_valid(&json!("text")), "{document}");
+    }
+    let manifest: Value = serde_json::from_str(&cohort.read("out/manifest.json")).unwrap();
+    let digest = manifest["program_sha256"].as_str().unwrap();
+    assert!(digest.len() == 64 && digest != &"0".repeat(64), "{digest}");
     let validator = jsonschema::validator_for(&schema("result")).unwrap();
     let mut result: Value = serde_json::from_str(&cohort.read("out/patients/B-2/result.json")).unwrap();
     assert_eq!(errors(&validator, &result), [""; 0]);

@@ -135,7 +135,7 @@ pub(crate) struct Phantom {
     #[arg(long, default_value_t = 1)]
     pub(crate) seed: u64,
     /// One scenario for every patient; a mixture when not given.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(phantom::Scenario::ALL.map(phantom::Scenario::name)))]
     pub(crate) scenario: Option<String>,
     /// The cohort of a published study, with known hazards: xu2021 or narayanan2024. Writes `study.toml` for its preset, too.
     #[arg(long, conflicts_with = "scenario")]
