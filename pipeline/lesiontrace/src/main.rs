@@ -58,6 +58,7 @@ mod study_print;
 mod study_tables;
 mod submission_tables;
 mod survival_table;
+mod transform_file;
 mod triage;
 mod triage_page;
 mod truth_table;

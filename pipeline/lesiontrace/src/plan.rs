@@ -19,6 +19,7 @@ use crate::reading;
 mod critical;
 mod digest;
 mod doses;
+mod given_map;
 mod label_maps;
 mod outlines;
 mod reports;
@@ -113,6 +114,8 @@ pub(crate) struct VisitPlan {
     pub(crate) pet: Option<SeriesPlan>,
     /// Imported masks; `None` leaves the visit to the model.
     pub(crate) masks: Option<MaskPlan>,
+    /// A map from baseline to this visit that was made elsewhere.
+    pub(crate) given_map: Option<PathBuf>,
     /// Radiotherapy doses (RTDOSE) in the measured series' frame of reference, by path.
     pub(crate) doses: Vec<PathBuf>,
     /// Masks of structures whose distance is measured, by name.

@@ -72,6 +72,8 @@ fn one(request: &Request<'_>, path: &Path, below: &Path, patients: &BTreeSet<Str
         atomic::write(&to, Durability::Buffered, |part| part.write_all(&bytes).map_err(Refusal::Io))?;
     } else if is_image(Path::new(name)) && LABEL_MAPS.contains(&stem(name)) {
         write_blank(path, &to)?;
+    } else if name.starts_with("to_baseline.") {
+        return Err(Refusal::Reason("a map between visits; a run on the copy registers them itself"));
     } else {
         return Err(Refusal::Reason("not a mask the program reads"));
     }

@@ -72,7 +72,17 @@ impl Registration {
     }
 }
 
-type Finding = (Quality, String);
+pub(super) type Finding = (Quality, String);
+
+/// Takes a finding into a verdict: a worse one replaces the reasons, one as bad joins them.
+pub(super) fn add_finding(registration: &mut Registration, (quality, text): Finding) {
+    if quality > registration.quality {
+        registration.quality = quality;
+        registration.reasons = vec![text];
+    } else if quality == registration.quality {
+        registration.reasons.push(text);
+    }
+}
 
 fn grade(pass: bool, fail: bool, text: String) -> Finding {
     let quality = match (pass, fail) {

@@ -157,6 +157,10 @@ pub(crate) struct Register {
     /// What the registration may do.
     #[arg(long, value_enum, default_value = "rigid")]
     pub(crate) transform: Transform,
+    /// Judge this map instead of finding one: ITK text (.tfm, .txt), displacement field (.nii.gz), or the program's own .json. It leads
+    /// from points of FIXED to MOVING, as ITK resamples.
+    #[arg(long, value_name = "MAP", conflicts_with = "transform")]
+    pub(crate) given: Option<PathBuf>,
     /// How likeness is measured (default: correlation; mutual information for DICOM series of two modalities).
     #[arg(long, value_enum)]
     pub(crate) metric: Option<Likeness>,
@@ -293,6 +297,7 @@ pub(crate) struct Model {
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelAction {
     /// Lists the models of a folder.
+    #[command(after_help = "Example: lesiontrace model list models")]
     List {
         /// Folder of model folders.
         #[arg(default_value = "models")]
@@ -302,6 +307,7 @@ pub(crate) enum ModelAction {
         json: bool,
     },
     /// Checks one model folder: card, digest, and that it runs.
+    #[command(after_help = "Example: lesiontrace model check models/phantom-liver-0.2.2")]
     Check {
         /// Model folder.
         folder: PathBuf,
@@ -321,8 +327,10 @@ pub(crate) struct Criterion {
 #[derive(Debug, Subcommand)]
 pub(crate) enum CriterionAction {
     /// Lists the built-in criteria.
+    #[command(after_help = "Example: lesiontrace criterion list")]
     List,
     /// Prints one criterion with its sources.
+    #[command(after_help = "Example: lesiontrace criterion show recist_1_1 > my_criterion.toml")]
     Show {
         /// Criterion, such as recist_1_1.
         id: String,

@@ -35,7 +35,6 @@ mod status;
 mod survival;
 mod suv;
 mod track;
-mod transform_file;
 mod validate;
 mod warp;
 

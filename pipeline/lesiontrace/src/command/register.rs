@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Instant;
 
+use anyhow::Context as _;
 use formats::nifti;
 use imaging::registration::deformable::{DeformableRegistration, Stretch};
 use imaging::registration::{
@@ -12,11 +13,11 @@ use imaging::{Grid, GridError, Interpolation, Mask, Note, Volume};
 use oncology::Evaluable;
 use serde::Serialize;
 
-use super::transform_file;
 use crate::cli::{Likeness, Register, Transform};
 use crate::exit::{self, Failure};
 use crate::image_input::{self, InputImage, or_reason};
 use crate::out;
+use crate::transform_file::{self, FixedToMoving, TransformFile};
 
 mod points;
 
@@ -132,7 +133,11 @@ pub(crate) fn run(args: &Register) -> Result<u8, Failure> {
     let masks = read_masks(args, &fixed, &moving).map_err(|error| image_input::refuse(args.json, error))?;
     let options = options(args, &fixed, &moving, &masks);
     let found = Pair::new(&fixed.image, &moving.image, &options)
-        .and_then(|pair| find(&pair, args.transform))
+        .map_err(anyhow::Error::from)
+        .and_then(|pair| match &args.given {
+            Some(path) => judged(&pair, path, [&fixed, &moving]),
+            None => Ok(find(&pair, args.transform)?),
+        })
         .map_err(|error| image_input::refuse(args.json, error))?;
     let outside_value = moving.outside_value();
     let warped = found.warp(&moving.image, fixed.image.grid(), outside_value).map_err(Failure::internal)?;
@@ -173,6 +178,25 @@ fn find(pair: &Pair<'_>, transform: Transform) -> Result<Found, RegistrationErro
     }
     let bent = pair.register_deformable(&registration)?;
     Ok(Found { registration: bent.evidence.clone(), bent: Some(bent) })
+}
+
+/// A map made elsewhere, with the same evidence as one found here.
+fn judged(pair: &Pair<'_>, path: &Path, [fixed, moving]: [&InputImage; 2]) -> anyhow::Result<Found> {
+    let file = TransformFile::read(path)?;
+    file.check_frames(fixed.image.grid().frame(), moving.image.grid().frame())?;
+    match &file.map {
+        FixedToMoving::Field(field) => {
+            let bent = pair.judge_deformation(field)?;
+            Ok(Found { registration: bent.evidence.clone(), bent: Some(bent) })
+        }
+        FixedToMoving::Affine(map) => {
+            let moving_to_fixed = map.inverse().context("the map cannot be turned round")?;
+            let mut registration = pair.judge(&moving_to_fixed)?;
+            pair.tell_local_motion(&mut registration)?;
+            Ok(Found { registration, bent: None })
+        }
+        FixedToMoving::Chain(_) => anyhow::bail!("{}: expected one map", path.display()),
+    }
 }
 
 /// Images whose files state no unit and that were compared as CT.

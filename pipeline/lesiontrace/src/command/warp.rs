@@ -4,11 +4,11 @@ use formats::nifti;
 use imaging::{FrameId, Grid, Interpolation};
 use serde::Serialize;
 
-use super::transform_file::TransformFile;
 use crate::cli::{Between, Warp};
 use crate::exit::{self, Failure};
 use crate::image_input::{self, InputImage};
 use crate::out;
+use crate::transform_file::TransformFile;
 
 /// What was written.
 #[derive(Serialize)]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use formats::stored;
 use imaging::registration::Registration;
 use imaging::{Mask, Note, Window};
 use inference::Prompt;
@@ -25,7 +26,7 @@ use crate::stages::load::{LoadedSeries, load};
 use crate::stages::marks::{Marked, lay, say_why};
 use crate::stages::pet::PetFacts;
 use crate::stages::prompted::{self, Doubted, Marks};
-use crate::stages::register::{Side, to_fixed};
+use crate::stages::register::{How, Side, to_fixed};
 use crate::stages::segment::{Found, StageError, infer};
 use crate::stages::track::Tracked;
 use crate::stages::{self, critical, dose, margin, measure, overlay, phase};
@@ -83,6 +84,10 @@ pub(super) fn read_visits(
     let mut visits = Vec::with_capacity(patient.visits.len());
     for plan in &patient.visits {
         let mut notes = Vec::new();
+        if let (None, Some(_)) = (&baseline, &plan.given_map) {
+            let why = "this visit is baseline, so its map to baseline is not used; maps of other visits made for another baseline are wrong";
+            notes.push(Note::warning("map_of_baseline", plan.measure.role.clone(), why));
+        }
         reached("load")?;
         let measured = Measured::load(plan, &mut notes)?;
         reached("segment")?;
@@ -93,7 +98,7 @@ pub(super) fn read_visits(
         reached("register")?;
         let to_baseline = match &baseline {
             None => Registration::identity_same_frame(loaded.measured.series.image.grid().frame().clone()),
-            Some(fixed) => registered(fixed, &loaded, setting, &mut notes)?,
+            Some(fixed) => registered(fixed, &loaded, plan.given_map.as_deref(), setting, &mut notes)?,
         };
         reached("measure")?;
         let kept_in = folder.join(plan.id.to_string()).join(&plan.measure.role);
@@ -112,19 +117,30 @@ pub(super) fn read_visits(
 fn registered(
     fixed: &Loaded,
     moving: &Loaded,
+    given: Option<&Path>,
     setting: Setting<'_>,
     notes: &mut Vec<Note>,
 ) -> Result<Registration, StageError> {
     let keys = &setting.equipment.study.study.registration;
-    let parts: [&str; 6] = [
+    let map = given.map(map_digest).transpose()?;
+    let parts: [&str; 7] = [
         &stages::versioned("register"),
         fixed.measured.digest(),
         moving.measured.digest(),
         fixed.outlines_digest(),
         moving.outlines_digest(),
         &format!("{keys:?}"),
+        map.as_deref().unwrap_or("found here"),
     ];
-    setting.cache.kept("register", &parts, notes, |notes| to_fixed(side(fixed), side(moving), keys, notes))
+    let how = How { keys, given };
+    setting.cache.kept("register", &parts, notes, |notes| to_fixed(side(fixed), side(moving), how, notes))
+}
+
+fn map_digest(path: &Path) -> Result<String, StageError> {
+    let bytes = stored::read(path);
+    bytes
+        .map(|bytes| out::sha256_hex(&bytes))
+        .map_err(|error| StageError::new("register", "given_map", format!("reading {}: {error}", path.display())))
 }
 
 fn side(loaded: &Loaded) -> Side<'_> {
@@ -308,5 +324,5 @@ fn register_pair(
     };
     // What was noted on the first reading of these images stands already.
     let (fixed, moving) = (read(before, &mut Vec::new())?, read(after, &mut Vec::new())?);
-    registered(&fixed, &moving, setting, notes)
+    registered(&fixed, &moving, None, setting, notes)
 }

@@ -35,6 +35,10 @@ pub(super) fn digest(
             let content = structures.entry(structure.path.as_path()).or_insert_with(|| content_of(&structure.path));
             text.push_str(&format!("{} critical {} {content}\n", visit.id, structure.name));
         }
+        if let Some(path) = &visit.given_map {
+            let bytes = stored::read(path).with_context(|| reading(path))?;
+            text.push_str(&format!("{} map {}\n", visit.id, out::sha256_hex(&bytes)));
+        }
         for path in &visit.doses {
             let bytes = stored::read(path).with_context(|| reading(path))?;
             text.push_str(&format!("{} dose {}\n", visit.id, out::sha256_hex(&bytes)));

@@ -46,6 +46,7 @@ fn read(patient: &PatientPlan) -> Vec<PathBuf> {
             files.push(masks.lesions.clone());
             files.extend(masks.organ.iter().chain(&masks.ablation_zone).cloned());
         }
+        files.extend(visit.given_map.clone());
         files.extend(visit.critical.iter().map(|structure| structure.path.clone()));
     }
     files.iter().flat_map(|file| files_of(file)).collect()

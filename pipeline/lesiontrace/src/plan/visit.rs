@@ -1,7 +1,7 @@
 //! What is read at one visit: the series to measure, the arterial phase and PET beside it, masks and marks.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use formats::archive::{SeriesEntry, TimepointImages};
 use formats::clinical::SeedRecord;
@@ -17,8 +17,8 @@ use oncology::visit_window::VisitLabel;
 use super::outlines::{Days, DicomOutlines};
 use super::treatment_day::DayImages;
 use super::{
-    CriticalPlan, MaskFolder, MaskPlan, Purpose, SeriesPlan, VisitPlan, critical, doses, label_maps, reports,
-    segmentations, structures,
+    CriticalPlan, MaskFolder, MaskPlan, Purpose, SeriesPlan, VisitPlan, critical, doses, given_map, label_maps,
+    reports, segmentations, structures,
 };
 use crate::config::{MaskSource, NiftiFrame, Study};
 use crate::out;
@@ -92,15 +92,21 @@ pub(super) fn plan_visit(
         pet,
         masks: masks(source, timepoint, id, &measure, notes)?,
         critical: critical(source, id, notes),
+        given_map: given_map::of_visit(&patient_folder(source).join(id.to_string()), id, notes),
         doses: doses::of_visit(source.timepoints, &measure),
         marks: marks(source, timepoint, id, &measure, notes),
         measure,
     }))
 }
 
+/// Where what was outlined of the patient elsewhere lies, a folder for each visit.
+fn patient_folder(source: &Source<'_>) -> PathBuf {
+    source.archive.join(&source.study.models.masks).join(out::safe_name(source.id))
+}
+
 /// The critical structures beside the visit's masks, whoever outlines its lesions.
 fn critical(source: &Source<'_>, id: VisitId, notes: &mut Vec<Note>) -> Vec<CriticalPlan> {
-    let patient = source.archive.join(&source.study.models.masks).join(out::safe_name(source.id));
+    let patient = patient_folder(source);
     critical::of_visit(&patient, &patient.join(id.to_string()), notes)
 }
 
@@ -209,7 +215,7 @@ fn masks(
     if source.study.models.source == MaskSource::Model {
         return Ok(None);
     }
-    let folder = source.archive.join(&source.study.models.masks).join(out::safe_name(source.id)).join(id.to_string());
+    let folder = patient_folder(source).join(id.to_string());
     let days = Days { archive: source.archive, visit: timepoint, all: source.timepoints };
     let sets = structures::of_visit(days, measure, &source.study.structures, notes)
         .map_err(|fault| vec![format!("{id}: {fault}")])?;

@@ -7,6 +7,7 @@ pub(crate) mod critical;
 pub(crate) mod display;
 pub(crate) mod dose;
 pub(crate) mod find;
+mod given_map;
 pub(crate) mod history;
 pub(crate) mod import;
 pub(crate) mod key_images;

@@ -1,5 +1,7 @@
 //! Stage *register*: every follow-up is carried into the frame of reference of baseline.
 
+use std::path::Path;
+
 use imaging::registration::deformable::DeformableRegistration;
 use imaging::registration::{
     MOTION_PASS_MM, Metric, Pair, Quality, Registration, RegistrationError, RegistrationOptions, TransformKind,
@@ -8,8 +10,8 @@ use imaging::{Affine, Grid, Mask, Mm, Note, Patient, Volume, morphology};
 
 use crate::config::{RegistrationKeys, VisitTransform};
 use crate::stages::load::LoadedSeries;
-use crate::stages::same_frame;
 use crate::stages::segment::{Found, StageError};
+use crate::stages::{given_map, same_frame};
 
 /// The organ is dilated by this much, so that its border counts. Origin: the registration's own advice (5–10 mm).
 const ORGAN_RIM: Mm = Mm(8.0);
@@ -28,12 +30,21 @@ pub(crate) struct Side<'a> {
     pub(crate) found: &'a Found,
 }
 
+/// By what a pair is registered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct How<'a> {
+    /// The study's settings.
+    pub(crate) keys: &'a RegistrationKeys,
+    /// A map that was made elsewhere, to be taken instead.
+    pub(crate) given: Option<&'a Path>,
+}
+
 /// Registers `moving` to `fixed`. Lesions and zones of both are taken out of the metric. A pair that cannot be registered gives
 /// no error but quality *fail*, so that everything else of the patient goes on.
 pub(crate) fn to_fixed(
     fixed: Side<'_>,
     moving: Side<'_>,
-    keys: &RegistrationKeys,
+    How { keys, given }: How<'_>,
     notes: &mut Vec<Note>,
 ) -> Result<Registration, StageError> {
     let (fixed_image, moving_image) = (&fixed.series.image, &moving.series.image);
@@ -63,6 +74,12 @@ pub(crate) fn to_fixed(
     };
     let role = moving.series.role.as_str();
     let pair = Pair::new(fixed_image, moving_image, &options);
+    if let Some(path) = given {
+        return Ok(given_map::judged(path, &pair, (role, notes)).unwrap_or_else(|why| {
+            notes.push(Note::error("registration_failed", role.to_owned(), why.clone()));
+            failed(fixed_image, moving_image, why)
+        }));
+    }
     let straight = if fixed_image.grid().frame() == moving_image.grid().frame() {
         Ok(same_frame::placed(&pair, fixed_image.grid().frame(), (role, notes)))
     } else {

@@ -37,13 +37,13 @@ pub(super) fn placed(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use imaging::registration::{Metric, RegistrationOptions, TransformKind};
     use imaging::{Grid, Point, Shape, Volume};
 
     /// Balls of several sizes in a larger one, moved along z.
-    fn image(shift_mm: f64) -> Volume<f32> {
+    pub(crate) fn image(shift_mm: f64) -> Volume<f32> {
         let shape = Shape { ni: 56, nj: 48, nk: 44 };
         let rows = [[2.5, 0.0, 0.0, -70.0], [0.0, 2.5, 0.0, -60.0], [0.0, 0.0, 3.0, -66.0], [0.0, 0.0, 0.0, 1.0]];
         let grid = Affine::from_rows(rows).and_then(|map| Grid::new(shape, map, FrameId::new("1.2.3")).ok());
@@ -66,7 +66,7 @@ mod tests {
         })
     }
 
-    fn options<'a>() -> RegistrationOptions<'a> {
+    pub(crate) fn options<'a>() -> RegistrationOptions<'a> {
         RegistrationOptions {
             transform: TransformKind::Rigid,
             metric: Metric::NormalizedCorrelation,

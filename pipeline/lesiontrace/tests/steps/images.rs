@@ -250,6 +250,21 @@ fn a_bent_image_is_carried_back_and_its_field_says_how() {
     json(&["warp", &moving, "--transform", &map, "--like", &fixed, "--out", &again, "--json"]);
     let apart = largest_difference(&again, &format!("{out}/warped.nii.gz"));
     assert!(apart < 0.1, "{apart} of values from 0 to 240");
+    // The field as another program would hand it on, judged; then the straight map, which leaves the bend over.
+    let field = format!("{out}/moving_to_fixed_displacement.nii.gz");
+    let judged =
+        |map: &str| json(&["register", &fixed, &moving, "--out", &folder.path("judged"), "--given", map, "--json"]);
+    let same = judged(&field);
+    assert!(same["transform"] == "deformable" && same["quality"] == found["quality"], "{same} {found}");
+    let [likeness, own] = [&same["metric_after"], &found["metric_after"]].map(number);
+    assert!((likeness - own).abs() < 0.005, "{likeness} {own}");
+    let shift = "#Insight Transform File V1.0\nTransform: TranslationTransform_double_3_3\nParameters: 4 -3 4\nFixedParameters: \n";
+    folder.write("shift.tfm", shift.as_bytes());
+    let straight = judged(&folder.path("shift.tfm"));
+    assert!(straight["transform"] == "rigid" && number(&straight["metric_after"]) < own, "{straight}");
+    let refused = ["register", &fixed, &moving, "--out", &out, "--given", &fixed];
+    let (code, _, stderr) = failing(&refused);
+    assert!(code == BAD_INPUT && stderr.contains("1 x 3"), "{code} {stderr}");
 }
 
 /// Of two images' voxels.

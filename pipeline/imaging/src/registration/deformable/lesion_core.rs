@@ -9,6 +9,7 @@ use super::deformation::Deformation;
 use super::solve::Displacement;
 use crate::components::{Connectivity, components};
 use crate::distance::{DistanceError, distance_to};
+use crate::registration::result::Spread;
 use crate::registration::rigid_fit::rigid_fit;
 use crate::window::Window;
 use crate::{Mask, Patient, Point, Volume};
@@ -89,6 +90,15 @@ impl Core {
         let middle = self.inside.iter().sum::<Vector3<f64>>() / self.inside.len() as f64;
         let mean = apart.sum::<f64>() / self.around.len() as f64;
         mean.is_finite().then(|| (Point::from_coords(middle), mean.sqrt()))
+    }
+
+    /// How far the lesion's points lie from where its best rigid motion puts them, 95th percentile, mm.
+    pub(super) fn bent_mm(&self, deformation: &Deformation) -> Option<f64> {
+        let moved = |p: &Vector3<f64>| p + deformation.displacement(Point::from_coords(*p)).coords;
+        let there: Vec<Vector3<f64>> = self.inside.iter().map(moved).collect();
+        let (rotation, shift) = rigid_fit(&self.inside, &there)?;
+        let apart: Vec<f64> = self.inside.iter().zip(there).map(|(p, q)| (rotation * p + shift - q).norm()).collect();
+        Spread::of(&apart).map(|spread| spread.p95_mm)
     }
 
     /// 1 in the lesion, falling smoothly to 0 beyond its border.

@@ -7,6 +7,7 @@
 mod bending;
 mod cells;
 mod deformation;
+mod foreign;
 mod inverse;
 mod kept_field;
 mod lattice;
@@ -66,19 +67,19 @@ impl Pair<'_> {
         let search = Search { n_levels: N_LEVELS, exactness: Exactness::FINE, stiffness: None };
         let (found, stiffness) = solve(&prepared, &affine, &cores, search);
         let found = kept(&found, &cores);
-        let back = self.back(&prepared, &affine, stiffness)?;
+        let back = self.back(&prepared, &affine, Some(stiffness))?;
         let deformation = Deformation::of(&found, affine, self.fixed.grid().frame().clone());
         let (fixed, moving) = (&*self.fixed, &*self.moving);
         let known = proof::Evidence { prepared: &prepared, fixed, moving, start, cores: &cores, back: &back };
         proof::prove(&known, deformation)
     }
 
-    /// The map found the other way round, moving to fixed, on the coarser levels.
+    /// The map found the other way round, moving to fixed, on the coarser levels; as stiff as the map there, where that is known.
     fn back(
         &self,
         prepared: &Prepared<'_>,
         fixed_to_moving: &Affine<Patient, Patient>,
-        stiffness: f64,
+        stiffness: Option<f64>,
     ) -> Result<Deformation, RegistrationError> {
         let options = &self.options;
         let moving_to_fixed = fixed_to_moving.inverse().ok_or(crate::GridError::Singular)?;
@@ -93,7 +94,7 @@ impl Pair<'_> {
             ..*options
         };
         let turned = prepared.turned(&self.pyramids, turned);
-        let search = Search { n_levels: N_LEVELS_BACK, exactness: Exactness::FINE, stiffness: Some(stiffness) };
+        let search = Search { n_levels: N_LEVELS_BACK, exactness: Exactness::FINE, stiffness };
         let (found, _) = solve(&turned, &moving_to_fixed, &[], search);
         Ok(Deformation::of(&found, moving_to_fixed, self.moving.grid().frame().clone()))
     }

@@ -11,6 +11,7 @@ use crate::registration::level::N_LEVELS;
 use crate::registration::motion::Motion;
 use crate::registration::options::{RegistrationError, RegistrationOptions, TransformKind};
 use crate::registration::prepared::Prepared;
+use crate::registration::quality::add_finding;
 use crate::registration::result::{Quality, Registration, Spread};
 use crate::registration::verdict::verdict;
 use crate::resample::{Interpolation, regrid, resample_mask_through, resample_through};
@@ -214,12 +215,7 @@ fn conclude(r: &mut DeformableRegistration, bendable: bool) {
         );
         findings.push((Quality::Review, text));
     }
-    for (quality, text) in findings {
-        if quality > r.evidence.quality {
-            r.evidence.quality = quality;
-            r.evidence.reasons = vec![text];
-        } else if quality == r.evidence.quality {
-            r.evidence.reasons.push(text);
-        }
+    for finding in findings {
+        add_finding(&mut r.evidence, finding);
     }
 }

@@ -152,6 +152,43 @@ fn a_tumour_in_a_bulging_liver_keeps_its_shape() {
 }
 
 #[test]
+fn a_map_made_elsewhere_is_believed_where_it_is_right_and_leaves_lesions_their_shape() {
+    let (fixed, moving) = (fixed_image(COARSE), deformed(&near(), COARSE, 10.0));
+    let (mask, middle) = (liver(fixed.grid(), 8.0), V::new(-70.0, -20.0, 5.0));
+    let tumour = ball(fixed.grid(), middle, 12.0);
+    let options = RegistrationOptions { fixed_mask: Some(&mask), fixed_exclusion: Some(&tumour), ..options() };
+    let pair = Pair::new(&fixed, &moving, &options).unwrap();
+    let own = pair.register_deformable(&pair.register().unwrap()).unwrap();
+    // As another program would hand it on: all of the map as displacements on the fixed image's voxels.
+    let written = |change: &dyn Fn(V) -> V| {
+        let grid = fixed.grid();
+        let field = own.deformation.displacement_on(grid).into_iter().enumerate().map(|(n, u)| {
+            let more = change(grid.center(grid.shape().index(n)).coords);
+            [u[0] + more.x as f32, u[1] + more.y as f32, u[2] + more.z as f32]
+        });
+        Deformation::new(grid.clone(), field.collect(), Affine::identity()).unwrap()
+    };
+    let given = written(&|_| V::zeros());
+    let judged = pair.judge_deformation(&given).unwrap();
+    assert_eq!(judged.quality(), Quality::Pass, "{:?}", judged.reasons());
+    assert_eq!(judged.evidence.transform, Some(TransformKind::Deformable));
+    for p in tumour.indices_set().map(|at| tumour.grid().center(at)).step_by(200) {
+        assert!(judged.deformation.apply(p).distance(given.apply(p)) < 0.3, "kept as it was given");
+    }
+    // The tumour swollen onto a zone: everything else as before.
+    let swollen = pair.judge_deformation(&written(&|p| {
+        let d = p - middle;
+        d * (0.6 * (-(d.norm() / 14.0).powi(4)).exp())
+    }));
+    let swollen = swollen.unwrap();
+    assert_eq!(swollen.quality(), Quality::Fail, "{:?}", swollen.reasons());
+    assert!(swollen.reasons().iter().any(|reason| reason.contains("bends a lesion")), "{:?}", swollen.reasons());
+    // All of it beside the tissue.
+    let beside = pair.judge_deformation(&written(&|_| V::new(0.0, 0.0, 25.0))).unwrap();
+    assert_eq!(beside.quality(), Quality::Fail, "{:?}", beside.reasons());
+}
+
+#[test]
 fn another_body_does_not_pass_because_it_was_bent() {
     let fixed = fixed_image(COARSE);
     let moving = image(&moving_grid(&near(), COARSE), 77, 200, |p| p);

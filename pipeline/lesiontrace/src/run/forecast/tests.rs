@@ -56,6 +56,7 @@ fn visit(measure: SeriesPlan, has_masks: bool) -> VisitPlan {
         pet: None,
         masks,
         doses: Vec::new(),
+        given_map: None,
         critical: Vec::new(),
         marks: Vec::new(),
         shortened: None,

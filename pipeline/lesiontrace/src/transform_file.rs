@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use formats::nifti::{self, read_displacement};
+use formats::stored;
 use imaging::registration::deformable::Deformation;
 use imaging::registration::{Registration, read_itk_transform, write_itk_transform};
 use imaging::resample::{resample, resample_through};
@@ -121,7 +122,10 @@ impl TransformFile {
     /// Reads a map by the ending of its file's name.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let text = || std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
+        let text = || {
+            let bytes = stored::read(path).with_context(|| format!("reading {}", path.display()))?;
+            String::from_utf8(bytes).with_context(|| format!("{}: expected text", path.display()))
+        };
         let ends_with = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
         if ends_with(&[".nii", ".nii.gz"]) {
             return Ok(Self { map: read_field(path, NO_FRAME[0])?, frames: None });
