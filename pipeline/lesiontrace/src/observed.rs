@@ -23,7 +23,7 @@ pub(crate) mod mask;
 /// Name of the file.
 pub(crate) const FILE: &str = "observed.json.gz";
 /// Version of its shape.
-const SCHEMA_VERSION: u32 = 1;
+const SCHEMA_VERSION: u32 = 2;
 
 /// What the archive and its tables say of a patient besides images.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -23,6 +23,7 @@ use crate::viewer_file;
 pub(crate) use visits::write_error;
 use visits::{Setting, read_visits, register_pairs};
 
+mod chain;
 mod visits;
 
 /// How one visit lies on baseline.
@@ -173,6 +174,7 @@ fn observe(
     let study = &equipment.study.study;
     let setting = Setting { equipment, cache };
     let mut visits = read_visits(patient, setting, folder, reached)?;
+    chain::try_through_others(patient, setting, &mut visits)?;
     reached("track")?;
     let mut tracked = track(&visits, &patient.treatments, &study.tracking)?;
     if study.tracking.second_look && second_look::look_again(patient, &mut visits, &tracked)? {

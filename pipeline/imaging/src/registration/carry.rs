@@ -36,7 +36,8 @@ impl Registration {
     pub fn without_bend(&self) -> Self {
         let LocalEvidence { repeats, held, .. } = self.local.clone();
         let local = LocalEvidence { repeats, held, ..LocalEvidence::default() };
-        Self { bend: None, local, ..self.clone() }
+        let links = self.links.iter().map(Self::without_bend).collect();
+        Self { bend: None, local, links, ..self.clone() }
     }
 }
 

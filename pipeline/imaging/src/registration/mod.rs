@@ -9,6 +9,7 @@
 mod block;
 mod blur;
 mod carry;
+mod chain;
 pub mod deformable;
 mod descent;
 mod evaluate;

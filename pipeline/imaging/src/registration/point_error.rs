@@ -80,10 +80,28 @@ impl PointError {
     }
 }
 
+impl PointError {
+    /// With another error that has nothing to do with it.
+    fn and(&self, other: &Self) -> Self {
+        let sum = |of: fn(&Self) -> f64| of(self).hypot(of(other));
+        Self {
+            repeats_mm: sum(|e| e.repeats_mm),
+            blocks_mm: sum(|e| e.blocks_mm),
+            round_trip_mm: sum(|e| e.round_trip_mm),
+            held_mm: sum(|e| e.held_mm),
+            unseen_mm: sum(|e| e.unseen_mm),
+            left_over_mm: sum(|e| e.left_over_mm),
+        }
+    }
+}
+
 impl Registration {
     /// What speaks of an error at a point of the fixed frame; `None` for a registration that failed, for one of which nothing was
     /// seen (no repetition, or no block that could tell), and for images that share a frame of reference.
     pub fn error_at(&self, p: Point<Patient>) -> Option<PointError> {
+        if let [first, last] = self.links.as_slice() {
+            return Some(first.error_at(p)?.and(&last.error_at(first.to_moving(p)?)?));
+        }
         if self.quality == Quality::Fail || self.transform.is_none() {
             return None;
         }

@@ -89,6 +89,9 @@ pub struct Registration {
     /// What else speaks of the error at a place.
     #[serde(default)]
     pub local: LocalEvidence,
+    /// The registrations this one goes through, from the fixed frame on, without their bends; empty where it is a direct one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<Self>,
 }
 
 impl Registration {
@@ -112,6 +115,7 @@ impl Registration {
             matched_blocks: None,
             blocks: Vec::new(),
             local: LocalEvidence::default(),
+            links: Vec::new(),
         }
     }
 

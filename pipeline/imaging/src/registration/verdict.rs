@@ -74,6 +74,7 @@ pub(super) fn verdict(
         matched_blocks: (blocks.len() >= MIN_BLOCKS).then(|| matched as f64 / blocks.len() as f64),
         blocks,
         local: LocalEvidence { repeats, unseen: unseen(prepared, fixed_to_moving), ..LocalEvidence::default() },
+        links: Vec::new(),
     };
     conclude(&mut registration, prepared.correlation(fixed_to_moving));
     Ok(registration)

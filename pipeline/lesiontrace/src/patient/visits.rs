@@ -308,8 +308,8 @@ pub(super) fn register_pairs(
     Ok(registered)
 }
 
-/// A study after ablation registered directly to the one before it, where that is not baseline.
-fn register_pair(
+/// A visit registered directly to an earlier one that is not baseline; both are read once more.
+pub(super) fn register_pair(
     patient: &PatientPlan,
     setting: Setting<'_>,
     before: usize,

@@ -49,7 +49,7 @@ pub(crate) struct Stage {
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
     Stage { name: "segment", version: 6 },
-    Stage { name: "register", version: 7 },
+    Stage { name: "register", version: 8 },
     Stage { name: "measure", version: 9 },
     Stage { name: "track", version: 9 },
     Stage { name: "margin", version: 8 },

@@ -24,6 +24,7 @@ mod own_masks;
 mod readers_table;
 mod scans_of_one_day;
 mod study_tables;
+mod through_another_visit;
 mod uptake_and_area;
 
 use std::collections::BTreeMap;

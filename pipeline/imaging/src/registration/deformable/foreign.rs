@@ -8,6 +8,7 @@ use nalgebra::Vector3;
 
 use super::cores;
 use super::deformation::Deformation;
+use super::kept_over::{corners, kept_over};
 use super::lesion_core::Core;
 use super::proof::{DeformableRegistration, Evidence, prove};
 use super::refuse_two_modalities;
@@ -18,14 +19,10 @@ use crate::registration::prepared::Prepared;
 use crate::registration::quality::add_finding;
 use crate::registration::result::Quality;
 use crate::registration::rigid_fit::rigid_fit;
-use crate::{Affine, Grid, GridError, Patient, Point, Shape, Volume};
+use crate::{Affine, GridError, Point};
 
 /// Points of the region that tell the rigid part of the map.
 const N_FIT: usize = 4000;
-/// Distance of the nodes on which the map is kept, mm, as a map of our own.
-const KEPT_MM: f64 = 3.0;
-/// Nodes at most; a map of a whole body is kept on wider ones.
-const MOST_NODES: f64 = 1e6;
 /// A lesion is left its shape up to this distance of its points from its own rigid motion (95th percentile), mm: a fifth of the margin
 /// that is asked for.
 const SHAPE_PASS_MM: f64 = 1.0;
@@ -50,7 +47,8 @@ impl Pair<'_> {
         let (rotation, shift) = rigid_fit(&points, &there).ok_or(GridError::Singular)?;
         let rigid = Affine::from_parts(rotation, shift);
         let start = self.judge(&rigid.inverse().ok_or(GridError::Singular)?)?;
-        let deformation = kept_over(&self.fixed, map, rigid)?;
+        let frame = self.fixed.grid().frame().clone();
+        let deformation = kept_over(&corners(self.fixed.grid()), frame, rigid, |p| map.apply(p))?;
         let cores = cores(self.options.fixed_exclusion)?;
         let back = self.back(&prepared, &rigid, None)?;
         let (fixed, moving) = (&*self.fixed, &*self.moving);
@@ -74,35 +72,6 @@ impl Pair<'_> {
         }
         Ok(judged)
     }
-}
-
-/// The map on nodes of our own over the fixed image, its rigid part apart.
-fn kept_over(
-    fixed: &Volume<f32>,
-    map: &Deformation,
-    rigid: Affine<Patient, Patient>,
-) -> Result<Deformation, GridError> {
-    let shape = fixed.shape();
-    let corner = |n: usize| {
-        let last = |axis: usize, n_voxels: usize| if n >> axis & 1 == 1 { n_voxels - 1 } else { 0 };
-        let at = crate::Index3 { i: last(0, shape.ni), j: last(1, shape.nj), k: last(2, shape.nk) };
-        fixed.grid().center(at).coords
-    };
-    let (low, high) = (1..8).map(corner).fold((corner(0), corner(0)), |(low, high), p| (low.inf(&p), high.sup(&p)));
-    let extent = high - low;
-    let spacing_mm = KEPT_MM.max((extent.iter().map(|mm| mm + KEPT_MM).product::<f64>() / MOST_NODES).cbrt());
-    let n = extent.map(|mm| (mm / spacing_mm).ceil() as usize + 1).map(|n| n.max(2));
-    let to_patient = Affine::from_parts(nalgebra::Matrix3::identity() * spacing_mm, low);
-    let grid = Grid::new(Shape { ni: n.x, nj: n.y, nk: n.z }, to_patient, fixed.grid().frame().clone())?;
-    let back = rigid.inverse().ok_or(GridError::Singular)?;
-    let shape = grid.shape();
-    let displacement = (0..shape.n_voxels()).map(|node| {
-        let p = grid.center(shape.index(node));
-        let u = back.apply(map.apply(p)).coords - p.coords;
-        [u.x as f32, u.y as f32, u.z as f32]
-    });
-    let displacement = displacement.collect();
-    Deformation::new(grid, displacement, rigid)
 }
 
 /// How far the points of a lesion lie from where its own rigid motion would put them.

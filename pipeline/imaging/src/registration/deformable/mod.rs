@@ -10,6 +10,7 @@ mod deformation;
 mod foreign;
 mod inverse;
 mod kept_field;
+mod kept_over;
 mod lattice;
 mod lesion_core;
 mod likeness;
@@ -25,6 +26,7 @@ mod stretch;
 mod tests;
 
 pub use deformation::Deformation;
+pub(super) use kept_over::{corners, kept_over};
 pub use local_motion::tell_local_motion;
 pub use proof::DeformableRegistration;
 pub use stretch::Stretch;
