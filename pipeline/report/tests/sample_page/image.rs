@@ -153,7 +153,7 @@ fn swelling() -> StretchMap {
     let side = 32;
     let times = |n: u32| {
         let from_middle = f64::from(n % side).mul_add(1.0, -15.5).hypot(f64::from(n / side) - 15.5);
-        (from_middle < 13.0).then(|| 1.3 - 0.04 * from_middle)
+        (from_middle < 13.0).then_some(1.3 - 0.04 * from_middle)
     };
     StretchMap { width: side, height: side, pixel_mm: [6.0, 6.0], times: (0..side * side).map(times).collect() }
 }
