@@ -7,6 +7,7 @@ use imaging::{FrameId, Index3, LabelMap, Mask};
 use serde_json::Value;
 
 use crate::calls::call;
+use crate::{folders, keep_first_visits};
 
 const DONE: i32 = 0;
 
@@ -40,9 +41,9 @@ fn distances_stand_in_the_tables_and_the_near_ones_on_the_page() {
     let archive = path("archive");
     let calls = ["phantom", "--scenario", "complete_ablation", "--patients", "1", "--seed", "5", "--out", &archive];
     assert_eq!(call(&calls).0, DONE);
+    keep_first_visits(&dir.path().join("archive"), 2);
     let masks = dir.path().join("archive/masks/LT-001");
-    let mut visits: Vec<_> = std::fs::read_dir(&masks).unwrap().map(|entry| entry.unwrap().path()).collect();
-    visits.sort();
+    let visits = folders(&masks);
     for folder in [masks.join("critical"), visits[0].join("critical")] {
         std::fs::create_dir_all(folder).unwrap();
     }

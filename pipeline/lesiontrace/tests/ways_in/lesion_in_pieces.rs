@@ -7,6 +7,7 @@ use imaging::FrameId;
 use serde_json::Value;
 
 use crate::calls::call;
+use crate::{folders, keep_first_visits};
 
 const DONE: i32 = 0;
 
@@ -35,9 +36,9 @@ fn fragments_are_added_everywhere() {
     let calls =
         ["phantom", "--scenario", "stable_then_progression", "--patients", "1", "--seed", "5", "--out", &archive];
     assert_eq!(call(&calls).0, DONE);
+    keep_first_visits(&dir.path().join("archive"), 2);
     let masks = dir.path().join("archive/masks/LT-001");
-    let mut visits: Vec<_> = std::fs::read_dir(&masks).unwrap().map(|entry| entry.unwrap().path()).collect();
-    visits.sort();
+    let visits = folders(&masks);
     let cut = visits[1].file_name().unwrap().to_string_lossy().into_owned();
     cut_in_two(&visits[1]);
     let study = include_str!("../../../../configs/study/default.toml")

@@ -28,6 +28,7 @@ mod through_another_visit;
 mod uptake_and_area;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use calls::{call, entry, run, status};
 use cohort::{BASELINE, Cohort, FOLLOW_UP, comparable, study};
@@ -47,6 +48,31 @@ fn table(cohort: &Cohort, path: &str, columns: &[&str]) -> Vec<BTreeMap<String, 
         cells.filter(|(name, _)| columns.contains(&name.as_str())).collect()
     };
     reader.records().map(|record| row(record.unwrap())).collect()
+}
+
+/// What lies in a folder, by name.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let mut folders: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    folders
+}
+
+/// Leaves of a scenario's patient the first visits alone, and of their images those that are measured: portal venous and arterial phase.
+fn keep_first_visits(archive: &Path, n_visits: usize) {
+    for visit in folders(&archive.join("masks/LT-001")).into_iter().skip(n_visits) {
+        std::fs::remove_dir_all(visit).unwrap();
+    }
+    for (n, visit) in folders(&archive.join("LT-001")).into_iter().enumerate() {
+        if n >= n_visits {
+            std::fs::remove_dir_all(visit).unwrap();
+            continue;
+        }
+        for phase in ["Abdomen native", "Abdomen delayed"].map(|phase| visit.join(phase)) {
+            if phase.is_dir() {
+                std::fs::remove_dir_all(phase).unwrap();
+            }
+        }
+    }
 }
 
 fn notes(cohort: &Cohort, patient: &str) -> String {
