@@ -340,7 +340,12 @@ fn series_rules(study: Option<&Path>, rules: &Path) -> anyhow::Result<(SeriesRul
     Ok((read, Some(file)))
 }
 
+/// Identifiers stand in folders, tables and headers of an archive alike: they are replaced in a copy of it, not in a run.
+const PSEUDONYMS: &str = "[cohort] pseudonymise: a run keeps the identifiers of its archive; `lesiontrace deidentify ARCHIVE COPY --key FILE` writes a copy with pseudonyms: run on that one";
+
 fn parse(text: &str) -> anyhow::Result<Study> {
+    let file: toml::Table = text.parse()?;
+    anyhow::ensure!(file.get("cohort").and_then(|cohort| cohort.get("pseudonymise")).is_none(), PSEUDONYMS);
     let study: Study = toml::from_str(text)?;
     anyhow::ensure!(!study.series.measure.is_empty(), "[series] measure: expected at least one role, found none");
     anyhow::ensure!(!study.criteria.ids.is_empty(), "[criteria] ids: expected at least one criterion, found none");
@@ -396,6 +401,13 @@ mod tests {
     #[test]
     fn the_built_in_study_file_is_valid() {
         assert_eq!(load(None).unwrap().study.criteria.ids[0], "recist_1_1");
+    }
+
+    #[test]
+    fn pseudonyms_are_made_in_a_copy() {
+        let asked = DEFAULT.replacen("[cohort]\n", "[cohort]\npseudonymise = true\n", 1);
+        assert_ne!(asked, DEFAULT);
+        assert!(parse(&asked).unwrap_err().to_string().contains("lesiontrace deidentify ARCHIVE COPY"));
     }
 
     #[test]

@@ -63,7 +63,7 @@ fn what_a_run_leaves_is_what_its_schemas_say() {
     }
     let manifest: Value = serde_json::from_str(&cohort.read("out/manifest.json")).unwrap();
     let digest = manifest["program_sha256"].as_str().unwrap();
-    assert!(digest.len() == 64 && digest != &"0".repeat(64), "{digest}");
+    assert!(digest.len() == 64 && digest != "0".repeat(64), "{digest}");
     let validator = jsonschema::validator_for(&schema("result")).unwrap();
     let mut result: Value = serde_json::from_str(&cohort.read("out/patients/B-2/result.json")).unwrap();
     assert_eq!(errors(&validator, &result), [""; 0]);

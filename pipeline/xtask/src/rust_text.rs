@@ -33,7 +33,7 @@ impl RustText {
         while let Some(start) = find(&code, TEST_ATTRIBUTE) {
             let end = item_end(&code, start + TEST_ATTRIBUTE.len());
             let item = String::from_utf8_lossy(&code[start..end]).into_owned();
-            let mut words = item[TEST_ATTRIBUTE.len()..].split_whitespace();
+            let mut words = item[TEST_ATTRIBUTE.len()..].split_whitespace().skip_while(|word| word.starts_with("pub"));
             if let (Some("mod"), Some(name), None) =
                 (words.next(), words.next().and_then(|w| w.strip_suffix(';')), words.next())
             {
@@ -216,6 +216,7 @@ mod tests {
     #[test]
     fn modules_of_tests_in_their_own_file_are_named() {
         assert_eq!(RustText::of("#[cfg(test)]\nmod checks;\nmod other;\n").test_modules, ["checks"]);
+        assert_eq!(RustText::of("#[cfg(test)]\npub(super) mod checks;\n").test_modules, ["checks"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use imaging::registration::deformable::DeformableRegistration;
 use imaging::registration::{Pair, Quality, Registration, RegistrationError};
 use imaging::{Affine, Note};
 
@@ -19,7 +20,7 @@ pub(super) fn judged(
     let pair = pair.as_ref().map_err(|error| refused(error.to_string()))?;
     let found = match &file.map {
         FixedToMoving::Affine(fixed_to_moving) => straight(pair, fixed_to_moving),
-        FixedToMoving::Field(field) => pair.judge_deformation(field).map(|judged| judged.into_registration()),
+        FixedToMoving::Field(field) => pair.judge_deformation(field).map(DeformableRegistration::into_registration),
         FixedToMoving::Chain(_) => return Err(refused("a file holds one map".to_owned())),
     };
     let mut found = found.map_err(|error| refused(error.to_string()))?;

@@ -258,3 +258,39 @@ fn row(
 fn round4(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use jiff::civil::date;
+    use oncology::reads::Reviewed;
+
+    use super::*;
+    use crate::stages::viewer::tests::visit;
+
+    #[test]
+    fn a_tumour_that_an_earlier_ablation_treated_is_not_that_of_the_next() {
+        let visits: Vec<VisitFacts> = [1, 3, 5].map(|month| visit(month, "baseline", [0.0; 3])).into();
+        let lesion = LesionId::new("L1");
+        let why = |treated: &[Date], pair: (usize, Date, usize)| {
+            let tracked = Tracked {
+                tracks: Vec::new(),
+                zones: BTreeMap::new(),
+                treated: BTreeMap::from([(lesion.clone(), treated.to_vec())]),
+                roles: BTreeMap::new(),
+                reviewed: Reviewed::default(),
+                notes: Vec::new(),
+            };
+            let (before, treated, after) = pair;
+            other_tumour(&Pair { lesion: lesion.clone(), treated, before, after }, &visits, &tracked)
+        };
+        let (first, second) = (date(2024, 2, 1), date(2024, 4, 1));
+        assert_eq!(why(&[first], (0, first, 1)), None, "the first ablation has its own tumour");
+        assert_eq!(why(&[first, second], (1, second, 2)), None, "outlined anew between the two");
+        let told = why(&[first, second], (0, second, 2)).expect("last outlined before the first ablation");
+        assert!(told.starts_with("between the ablations of 2024-02-01 and 2024-04-01 no visit outlines"), "{told}");
+        // Two sessions with no visit between them are one course.
+        assert_eq!(why(&[first, date(2024, 2, 8)], (0, date(2024, 2, 8), 1)), None);
+    }
+}

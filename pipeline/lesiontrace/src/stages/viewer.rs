@@ -144,4 +144,4 @@ fn shown(to_grid: &Registration, series: &LoadedSeries, grid: &Grid) -> Result<V
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -36,7 +36,7 @@ fn distance(p: Point<Patient>, from: [f64; 3]) -> f64 {
 }
 
 /// A visit whose images lie `shift` away from baseline's, with the same patient in it.
-fn visit(month: i8, frame: &str, shift: [f64; 3]) -> VisitFacts {
+pub(in crate::stages) fn visit(month: i8, frame: &str, shift: [f64; 3]) -> VisitFacts {
     let grid = grid(frame, shift);
     let lesion: [f64; 3] = std::array::from_fn(|axis| LESION[axis] + shift[axis]);
     let ball = |radius: f64| Mask::from_fn(grid.clone(), |at| distance(grid.center(at), lesion) < radius);
