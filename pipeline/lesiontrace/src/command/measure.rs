@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use formats::nifti;
 use imaging::diameter::mask_centroid;
+use imaging::intensity::Statistics;
 use imaging::surface::box_touches_border;
 use imaging::{
     Aligned, Chord, Component, Components, Connectivity, FrameId, LabelMap, LesionDiameters, Mask, Pieces, Shape,
@@ -21,7 +22,7 @@ use crate::out;
 /// All lesions of one mask.
 #[derive(Serialize)]
 struct Document {
-    /// Unit of `mean` and `max`.
+    /// Unit of the values.
     unit: Evaluable<String>,
     lesions: Vec<Lesion>,
 }
@@ -46,7 +47,24 @@ struct Lesion {
     /// The lesion reaches the outermost voxels: it may go on outside the image.
     touches_image_edge: bool,
     centroid_lps: [f64; 3],
+    #[serde(flatten)]
+    values: LesionValues,
+}
+
+/// Percentiles told of a lesion's values.
+const PERCENTS: [f64; 3] = [10.0, 50.0, 90.0];
+
+/// Values of an image in a lesion, in its unit; for a map of diffusion its ADC.
+#[derive(Serialize)]
+struct LesionValues {
     mean: Evaluable<f64>,
+    /// Sample standard deviation (n − 1).
+    sd: Evaluable<f64>,
+    min: Evaluable<f32>,
+    /// Percentiles after Hyndman and Fan 1996, type 7.
+    p10: Evaluable<f64>,
+    median: Evaluable<f64>,
+    p90: Evaluable<f64>,
     max: Evaluable<f32>,
     suv_peak: Evaluable<f64>,
 }
@@ -160,7 +178,7 @@ fn measure_component(
         anyhow::bail!("component {} holds voxels but has no outline", component.label)
     };
     let ends = |chord: &Chord| [chord.start.to_array(), chord.end.to_array()];
-    let (mean, max, peak) = uptake(mask, window, values)?;
+    let values = lesion_values(mask, window, values)?;
     let shape = |of: fn(&Surface) -> f64| match &surface {
         Ok(surface) => Evaluable::Value(of(surface)),
         Err(reason) => Evaluable::not(reason.to_string()),
@@ -182,22 +200,19 @@ fn measure_component(
         sphericity: shape(Surface::sphericity),
         touches_image_edge: false,
         centroid_lps: component.centroid.to_array(),
-        mean,
-        max,
-        suv_peak: peak,
+        values,
     })
 }
 
-type Uptake = (Evaluable<f64>, Evaluable<f32>, Evaluable<f64>);
-
-fn uptake(mask: &Mask, window: &Window, values: Option<&Values>) -> anyhow::Result<Uptake> {
+fn lesion_values(mask: &Mask, window: &Window, values: Option<&Values>) -> anyhow::Result<LesionValues> {
     let Some(Values { image, unit }) = values else {
         let none = "no --image was given";
-        return Ok((Evaluable::not(none), Evaluable::not(none), Evaluable::not(none)));
+        return Ok(LesionValues::of(None, none, Evaluable::not(none)));
     };
     let cut = window.cut(image, f32::NAN)?;
-    let statistics = intensity::statistics(&Aligned::new(&cut, mask)?);
-    let no_number = "a voxel of the lesion holds no number";
+    let pair = Aligned::new(&cut, mask)?;
+    let inside: Vec<f32> = pair.iter().filter(|(_, is_inside)| **is_inside).map(|(value, _)| *value).collect();
+    let statistics = intensity::statistics(&pair).zip(intensity::percentiles(&inside, &PERCENTS));
     let peak = match unit {
         Evaluable::Value(unit) if unit.eq_ignore_ascii_case("SUVbw") => {
             suv_peak(image, mask.indices_set().filter_map(|at| window.to_volume(at, image.shape())))
@@ -205,7 +220,30 @@ fn uptake(mask: &Mask, window: &Window, values: Option<&Values>) -> anyhow::Resu
         Evaluable::Value(unit) => Evaluable::not(format!("the image holds {unit}, not SUVbw")),
         Evaluable::NotEvaluable(reason) => Evaluable::not(reason.clone()),
     };
-    Ok((or_reason(statistics.map(|s| s.mean), no_number), or_reason(statistics.map(|s| s.max), no_number), peak))
+    Ok(LesionValues::of(statistics, "a voxel of the lesion holds no number", peak))
+}
+
+impl LesionValues {
+    /// Of statistics with the percentiles of [`PERCENTS`].
+    fn of(known: Option<(Statistics, Vec<f64>)>, otherwise: &str, suv_peak: Evaluable<f64>) -> Self {
+        let number = |of: fn(&Statistics) -> f64| or_reason(known.as_ref().map(|(s, _)| of(s)), otherwise);
+        let end = |of: fn(&Statistics) -> f32| or_reason(known.as_ref().map(|(s, _)| of(s)), otherwise);
+        let percentile = |n: usize| or_reason(known.as_ref().and_then(|(_, all)| all.get(n).copied()), otherwise);
+        let sd = match &known {
+            Some((Statistics { sd: None, .. }, _)) => Evaluable::not("one voxel has no spread"),
+            known => or_reason(known.as_ref().and_then(|(s, _)| s.sd), otherwise),
+        };
+        Self {
+            mean: number(|s| s.mean),
+            sd,
+            min: end(|s| s.min),
+            p10: percentile(0),
+            median: percentile(1),
+            p90: percentile(2),
+            max: end(|s| s.max),
+            suv_peak,
+        }
+    }
 }
 
 fn as_text(document: &Document) -> String {
@@ -221,7 +259,7 @@ fn as_text(document: &Document) -> String {
             lesion.volume_mm3,
             lesion.slice_k
         );
-        if let (Some(mean), Some(max)) = (lesion.mean.value(), lesion.max.value()) {
+        if let (Some(mean), Some(max)) = (lesion.values.mean.value(), lesion.values.max.value()) {
             let unit = document.unit.value().map_or("(unit not stated)", String::as_str);
             let _ = write!(text, "  mean {mean:.2}, max {max:.2} {unit}");
         }

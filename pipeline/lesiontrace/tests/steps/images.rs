@@ -41,6 +41,10 @@ fn an_ellipsoid_has_its_axes_its_end_points_and_its_volume() {
     assert_eq!((lesion["label"].as_u64(), lesion["component"].as_u64()), (Some(3), Some(1)));
     assert_eq!((found["unit"].as_str(), lesion["kind"].as_str()), (Some("SUVbw"), Some("node")));
     near(&lesion["mean"], 2.0, 0.0);
+    for value in ["min", "p10", "median", "p90", "max"] {
+        near(&lesion[value], 2.0, 0.0);
+    }
+    near(&lesion["sd"], 0.0, 0.0);
     near(&lesion["suv_peak"], 2.0, 1e-9);
 }
 
