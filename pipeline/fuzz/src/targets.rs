@@ -4,6 +4,10 @@ use std::sync::OnceLock;
 
 use formats::dicom::SliceHeader;
 use formats::dicom::header::read_headers;
+use formats::nifti::read_displacement;
+use imaging::registration::deformable::Deformation;
+use imaging::registration::read_itk_transform;
+use imaging::{Affine, FrameId, Point};
 use oncology::criteria::deauville::DeauvilleTable;
 use oncology::criteria::enhancement::EnhancementTable;
 use oncology::criteria::eortc::EortcTable;
@@ -20,7 +24,7 @@ use crate::{config, readers, secrets};
 pub type Target = fn(&[u8]);
 
 /// All targets, each under the name of its file in `fuzz_targets`.
-pub const ALL: [(&str, Target); 17] = [
+pub const ALL: [(&str, Target); 18] = [
     ("dicom", dicom),
     ("codec", codec),
     ("seg", seg),
@@ -29,6 +33,7 @@ pub const ALL: [(&str, Target); 17] = [
     ("sr", sr),
     ("nifti", nifti),
     ("nrrd", nrrd),
+    ("map", map),
     ("zip", zip),
     ("deidentify", deidentify),
     ("multipart", multipart),
@@ -92,6 +97,18 @@ pub fn nifti(data: &[u8]) {
 /// A NRRD image.
 pub fn nrrd(data: &[u8]) {
     readers::nrrd_image(&file("input", data));
+}
+
+/// A map between two images: a matrix as ITK text, or a displacement field, with what uses it.
+pub fn map(data: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(data) {
+        let _ = read_itk_transform(text);
+    }
+    let Ok((grid, displacement)) = read_displacement(&file("input", data), FrameId::new("fixed")) else { return };
+    let middle = grid.voxel_to_patient().apply(Point::new(0.5, 0.5, 0.5));
+    if let Ok(field) = Deformation::new(grid, displacement, Affine::identity()) {
+        let _ = (field.reaches(middle), field.jacobian(middle), field.apply_inverse(field.apply(middle)));
+    }
 }
 
 /// One archive in a zip file: a byte that says whether the rest is the zip file itself, or a file that whole zips are made around,

@@ -28,6 +28,7 @@ fn main() -> io::Result<()> {
         ("sr", seeds::reports()),
         ("nifti", seeds::niftis()),
         ("nrrd", seeds::nrrds()),
+        ("map", seeds::maps()),
         ("clinical", tables),
         ("zip", zips),
         ("deidentify", dicom()),

@@ -13,7 +13,7 @@ mod nifti;
 mod zip;
 
 pub use messages::{answers, associations};
-pub use nifti::{gzip_stored, niftis, nrrds, nrrds_in_two_files};
+pub use nifti::{gzip_stored, maps, niftis, nrrds, nrrds_in_two_files};
 pub use zip::{archive_of, zips};
 
 const CT: &str = "1.2.840.10008.5.1.4.1.1.2";

@@ -65,6 +65,32 @@ pub fn niftis() -> Vec<Vec<u8>> {
     vec![nifti_1(), nifti_2(), gzip_stored(&nifti_1()), gzip_stored(&nifti_2())]
 }
 
+/// Maps between two images: matrices as ITK text, and a displacement field of 3 x 2 x 2 nodes, plain and gzipped.
+#[must_use]
+pub fn maps() -> Vec<Vec<u8>> {
+    let head = "#Insight Transform File V1.0\nTransform:";
+    let texts = [
+        format!("{head} TranslationTransform_double_3_3\nParameters: 4 -3 4.5\nFixedParameters: \n"),
+        format!("{head} Euler3DTransform_double_3_3\nParameters: 0.1 0 -0.2 11.3 0 2\nFixedParameters: 10 20 30 0\n"),
+        format!("{head} AffineTransform_double_3_3\nParameters: 1 0 0.1 0 1 0 0 0 1 5 6 7\nFixedParameters: 1 2 3\n"),
+    ];
+    let field = displacement();
+    texts.into_iter().map(String::into_bytes).chain([gzip_stored(&field), field]).collect()
+}
+
+fn displacement() -> Vec<u8> {
+    let mut out = nifti_1()[..352].to_vec();
+    let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
+    for (n, dim) in [5_i16, 3, 2, 2, 1, 3, 1, 1].iter().enumerate() {
+        put(40 + 2 * n, &dim.to_le_bytes());
+    }
+    put(68, &1007_i16.to_le_bytes());
+    put(70, &16_i16.to_le_bytes());
+    put(72, &32_i16.to_le_bytes());
+    out.extend((0..36_i16).flat_map(|n| (f32::from(n) / 8.0).to_le_bytes()));
+    out
+}
+
 /// NRRD images: raw and gzipped.
 #[must_use]
 pub fn nrrds() -> Vec<Vec<u8>> {
