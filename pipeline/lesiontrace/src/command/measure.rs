@@ -220,18 +220,18 @@ fn lesion_values(mask: &Mask, window: &Window, values: Option<&Values>) -> anyho
         Evaluable::Value(unit) => Evaluable::not(format!("the image holds {unit}, not SUVbw")),
         Evaluable::NotEvaluable(reason) => Evaluable::not(reason.clone()),
     };
-    Ok(LesionValues::of(statistics, "a voxel of the lesion holds no number", peak))
+    Ok(LesionValues::of(statistics.as_ref(), "a voxel of the lesion holds no number", peak))
 }
 
 impl LesionValues {
     /// Of statistics with the percentiles of [`PERCENTS`].
-    fn of(known: Option<(Statistics, Vec<f64>)>, otherwise: &str, suv_peak: Evaluable<f64>) -> Self {
-        let number = |of: fn(&Statistics) -> f64| or_reason(known.as_ref().map(|(s, _)| of(s)), otherwise);
-        let end = |of: fn(&Statistics) -> f32| or_reason(known.as_ref().map(|(s, _)| of(s)), otherwise);
-        let percentile = |n: usize| or_reason(known.as_ref().and_then(|(_, all)| all.get(n).copied()), otherwise);
-        let sd = match &known {
+    fn of(known: Option<&(Statistics, Vec<f64>)>, otherwise: &str, suv_peak: Evaluable<f64>) -> Self {
+        let number = |of: fn(&Statistics) -> f64| or_reason(known.map(|(s, _)| of(s)), otherwise);
+        let end = |of: fn(&Statistics) -> f32| or_reason(known.map(|(s, _)| of(s)), otherwise);
+        let percentile = |n: usize| or_reason(known.and_then(|(_, all)| all.get(n).copied()), otherwise);
+        let sd = match known {
             Some((Statistics { sd: None, .. }, _)) => Evaluable::not("one voxel has no spread"),
-            known => or_reason(known.as_ref().and_then(|(s, _)| s.sd), otherwise),
+            known => or_reason(known.and_then(|(s, _)| s.sd), otherwise),
         };
         Self {
             mean: number(|s| s.mean),
