@@ -26,6 +26,7 @@ mod datapackage;
 mod exit;
 mod exported;
 mod finished;
+mod found_map;
 mod frozen;
 mod hounsfield;
 mod image_input;

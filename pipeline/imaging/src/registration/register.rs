@@ -22,6 +22,9 @@ const N_SEARCH: usize = 800;
 /// Fewest samples in the region from which a registration is tried.
 const MIN_SAMPLES: usize = 500;
 
+/// A map whose matrix turns lengths into others by no more than this part is a rotation, written with few digits.
+const ROTATION_TOLERANCE: f64 = 1e-3;
+
 /// Registers with the family of maps named in the options.
 pub fn register(
     fixed: &Volume<f32>,
@@ -66,10 +69,11 @@ impl Pair<'_> {
         self.search(self.motion()?)
     }
 
-    /// Judges a map made elsewhere (another program, a hand) as if it had been found here.
+    /// Judges a map made elsewhere (another program, a hand) as if it had been found here: as an affine one where it is no rotation,
+    /// whatever family the options name, so that what it does to sizes is looked at.
     pub fn judge(&self, moving_to_fixed: &Affine<Patient, Patient>) -> Result<Registration, RegistrationError> {
         let fixed_to_moving = moving_to_fixed.inverse().ok_or(crate::GridError::Singular)?;
-        let motion = self.motion()?;
+        let motion = if keeps_lengths(&fixed_to_moving) { self.motion()? } else { Motion::Affine };
         let prepared = Prepared::on(&self.pyramids, &self.options);
         verdict(&prepared, &self.fixed, &self.moving, &fixed_to_moving, motion, None)
     }
@@ -100,6 +104,13 @@ impl Pair<'_> {
         found.reasons.push(partial::SMALL_PART.to_owned());
         Ok(found)
     }
+}
+
+/// A rotation and a shift, no scaling, shear or reflection.
+fn keeps_lengths(map: &Affine<Patient, Patient>) -> bool {
+    let linear = map.linear();
+    let longest_off = linear.singular_values().iter().map(|s| (s - 1.0).abs()).fold(0.0, f64::max);
+    longest_off <= ROTATION_TOLERANCE && linear.determinant() > 0.0
 }
 
 impl Prepared<'_> {

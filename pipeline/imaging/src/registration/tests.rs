@@ -351,7 +351,8 @@ fn one_and_two_threads_give_the_same_bits() {
 fn a_map_from_elsewhere_is_judged() {
     let truth = near();
     let (fixed, moving) = (fixed_image(FINE), moved(&truth, FINE));
-    assert_eq!(judge(&fixed, &moving, &truth, &options()).unwrap().quality, Quality::Pass);
+    let right = judge(&fixed, &moving, &truth, &options()).unwrap();
+    assert_eq!((right.transform, right.quality), (Some(TransformKind::Rigid), Quality::Pass));
     let shifted = truth.then(&rigid([0.0; 3], [0.0, 6.0, 4.0]));
     let r = judge(&fixed, &moving, &shifted, &options()).unwrap();
     report("6 mm off", &r, &truth);
@@ -360,6 +361,11 @@ fn a_map_from_elsewhere_is_judged() {
     let n = r.blocks.len() as f64;
     let mean = r.blocks.iter().fold(V::zeros(), |sum, b| sum + b.displacement.coords) / n;
     assert!((mean - V::new(0.0, 6.0, 4.0)).norm() < 0.5, "{mean}");
+    // A matrix that scales is no rigid map, whatever was asked for.
+    let larger = Affine::from_parts(Matrix3::identity() * 1.2, V::zeros());
+    let scaled = judge(&fixed, &moving, &truth.then(&larger), &options()).unwrap();
+    assert_eq!((scaled.transform, scaled.quality), (Some(TransformKind::Affine), Quality::Fail));
+    assert!(scaled.reasons.iter().any(|reason| reason.contains("1.73 times its volume")), "{:?}", scaled.reasons);
 }
 
 #[test]

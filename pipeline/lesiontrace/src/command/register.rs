@@ -5,19 +5,20 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use formats::nifti;
-use imaging::registration::deformable::{DeformableRegistration, Stretch};
+use imaging::registration::deformable::Stretch;
 use imaging::registration::{
-    Metric, Pair, Quality, Registration, RegistrationError, RegistrationOptions, TransformKind, WITHIN_95, warp_image,
+    Metric, Pair, Quality, Registration, RegistrationError, RegistrationOptions, TransformKind, WITHIN_95,
 };
-use imaging::{Grid, GridError, Interpolation, Mask, Note, Volume};
+use imaging::{Mask, Note};
 use oncology::Evaluable;
 use serde::Serialize;
 
 use crate::cli::{Likeness, Register, Transform};
 use crate::exit::{self, Failure};
+use crate::found_map::{FoundMap, family};
 use crate::image_input::{self, InputImage, or_reason};
 use crate::out;
-use crate::transform_file::{self, FixedToMoving, TransformFile};
+use crate::transform_file::TransformFile;
 
 mod points;
 
@@ -28,48 +29,18 @@ const N_BINS: usize = 32;
 /// Seed of the sampled positions: results depend on it by less than the registration's own estimated error.
 const SEED: u64 = 20_090_101;
 
-/// The map found: a matrix, or a matrix and the bending that was found from it.
-struct Found {
-    /// The map, or the evidence for the bent one.
-    registration: Registration,
-    bent: Option<DeformableRegistration>,
-}
-
-impl Found {
-    fn warp(&self, moving: &Volume<f32>, like: &Grid, outside: f32) -> Result<Volume<f32>, GridError> {
-        match &self.bent {
-            None => warp_image(&self.registration, moving, like, Interpolation::Linear, outside),
-            Some(bent) => Ok(bent.warp_image(moving, like, Interpolation::Linear, outside)),
-        }
-    }
-
-    /// Writes the map; returns how far the written field of a bent one lies from it, mm.
-    fn write(&self, folder: &Path, fixed: &Grid) -> anyhow::Result<Option<f64>> {
-        match &self.bent {
-            None => transform_file::write_matrix(folder, &self.registration, kind(&self.registration)).map(|()| None),
-            Some(bent) => transform_file::write_field(folder, &self.registration, &bent.deformation, fixed).map(Some),
-        }
-    }
-
-    /// The whole map with its evidence.
-    fn carry(&self) -> Registration {
-        let bend = self.bent.as_ref().map(|bent| Box::new(bent.deformation.clone()));
-        Registration { bend, ..self.registration.clone() }
-    }
-
-    /// Volume change of tissue from the fixed to the moving image for a bent map, of the map's matrix otherwise.
-    fn jacobian(&self) -> Evaluable<Jacobian> {
-        let Some(bent) = &self.bent else {
-            let determinant = self.registration.jacobian();
-            return Evaluable::Value(Jacobian { min: determinant, max: determinant });
-        };
-        or_reason(bent.stretch.map(Jacobian::of), "no point of the region to look at")
-    }
-}
-
 impl Jacobian {
     fn of(stretch: Stretch) -> Self {
         Self { min: stretch.min, max: stretch.max }
+    }
+
+    /// Volume change of tissue from the fixed to the moving image for a bent map, of the map's matrix otherwise.
+    fn of_map(found: &FoundMap) -> Evaluable<Self> {
+        let Some(bent) = &found.bent else {
+            let determinant = found.registration.jacobian();
+            return Evaluable::Value(Self { min: determinant, max: determinant });
+        };
+        or_reason(bent.stretch.map(Self::of), "no point of the region to look at")
     }
 }
 
@@ -147,7 +118,7 @@ pub(crate) fn run(args: &Register) -> Result<u8, Failure> {
     notes.extend(taken_for_hu(args, &[("fixed", &fixed), ("moving", &moving)]));
     image_input::say(&notes);
     let registration = &found.registration;
-    let carried = found.carry();
+    let carried = found.carried();
     let lesion_error = masks.fixed_lesion.as_ref().and_then(|lesion| carried.error_near(lesion));
     if let Some(points) = &args.points {
         points::carry(points, &args.out.join("points.csv"), &carried)
@@ -170,33 +141,21 @@ pub(crate) fn run(args: &Register) -> Result<u8, Failure> {
 }
 
 /// The map of the family asked for.
-fn find(pair: &Pair<'_>, transform: Transform) -> Result<Found, RegistrationError> {
+fn find(pair: &Pair<'_>, transform: Transform) -> Result<FoundMap, RegistrationError> {
     let mut registration = pair.register()?;
     if transform != Transform::Deformable {
         pair.tell_local_motion(&mut registration)?;
-        return Ok(Found { registration, bent: None });
+        return Ok(FoundMap { registration, bent: None });
     }
     let bent = pair.register_deformable(&registration)?;
-    Ok(Found { registration: bent.evidence.clone(), bent: Some(bent) })
+    Ok(FoundMap { registration: bent.evidence.clone(), bent: Some(bent) })
 }
 
 /// A map made elsewhere, with the same evidence as one found here.
-fn judged(pair: &Pair<'_>, path: &Path, [fixed, moving]: [&InputImage; 2]) -> anyhow::Result<Found> {
+fn judged(pair: &Pair<'_>, path: &Path, [fixed, moving]: [&InputImage; 2]) -> anyhow::Result<FoundMap> {
     let file = TransformFile::read(path)?;
     file.check_frames(fixed.image.grid().frame(), moving.image.grid().frame())?;
-    match &file.map {
-        FixedToMoving::Field(field) => {
-            let bent = pair.judge_deformation(field)?;
-            Ok(Found { registration: bent.evidence.clone(), bent: Some(bent) })
-        }
-        FixedToMoving::Affine(map) => {
-            let moving_to_fixed = map.inverse().context("the map cannot be turned round")?;
-            let mut registration = pair.judge(&moving_to_fixed)?;
-            pair.tell_local_motion(&mut registration)?;
-            Ok(Found { registration, bent: None })
-        }
-        FixedToMoving::Chain(_) => anyhow::bail!("{}: expected one map", path.display()),
-    }
+    FoundMap::judged(pair, &file).with_context(|| path.display().to_string())
 }
 
 /// Images whose files state no unit and that were compared as CT.
@@ -254,18 +213,24 @@ fn options<'a>(args: &Register, fixed: &InputImage, moving: &InputImage, masks: 
     }
 }
 
-fn document<'a>(found: &'a Found, metric: Metric, outside_value: f32, notes: &'a [Note], seconds: f64) -> Document<'a> {
-    let Found { registration, bent } = found;
+fn document<'a>(
+    found: &'a FoundMap,
+    metric: Metric,
+    outside_value: f32,
+    notes: &'a [Note],
+    seconds: f64,
+) -> Document<'a> {
+    let FoundMap { registration, bent } = found;
     let no_blocks = "no block of the region has enough structure to compare";
     Document {
-        transform: kind(registration),
+        transform: family(registration),
         metric: match metric {
             Metric::NormalizedCorrelation => "normalized_correlation",
             Metric::MattesMutualInformation { .. } => "mattes_mutual_information",
         },
         moving_to_fixed: bent.is_none().then(|| registration.moving_to_fixed.to_rows()),
         inverse_consistency_mm: or_reason(registration.inverse_consistency_mm, "the way back could not be registered"),
-        jacobian: found.jacobian(),
+        jacobian: Jacobian::of_map(found),
         lesion_jacobian: bent.as_ref().and_then(|b| b.lesion_stretch).map(Jacobian::of),
         round_trip_p95_mm: bent.as_ref().and_then(|b| b.round_trip).map(|trip| trip.p95_mm),
         field_error_mm: None,
@@ -291,15 +256,6 @@ fn error_95(registration: &Registration) -> Option<f64> {
     let mut stated: Vec<f64> = at.map(|error| WITHIN_95 * error.sigma().0).collect();
     stated.sort_by(f64::total_cmp);
     stated.get(stated.len() / 2).copied()
-}
-
-fn kind(registration: &Registration) -> &'static str {
-    match registration.transform {
-        Some(TransformKind::Rigid) => "rigid",
-        Some(TransformKind::Affine) => "affine",
-        Some(TransformKind::Deformable) => "deformable",
-        None => "identity",
-    }
 }
 
 fn word(quality: Quality) -> &'static str {

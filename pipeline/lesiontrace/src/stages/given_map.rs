@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use imaging::registration::deformable::DeformableRegistration;
+use imaging::Note;
 use imaging::registration::{Pair, Quality, Registration, RegistrationError};
-use imaging::{Affine, Note};
 
-use crate::transform_file::{FixedToMoving, TransformFile};
+use crate::found_map::FoundMap;
+use crate::transform_file::TransformFile;
 
 /// The map of a file with its error and its verdict; the reason where it cannot be used.
 pub(super) fn judged(
@@ -18,12 +18,8 @@ pub(super) fn judged(
     let refused = |why: String| format!("the map given ({name}) cannot be used: {why}");
     let file = TransformFile::read(path).map_err(|error| refused(format!("{error:#}")))?;
     let pair = pair.as_ref().map_err(|error| refused(error.to_string()))?;
-    let found = match &file.map {
-        FixedToMoving::Affine(fixed_to_moving) => straight(pair, fixed_to_moving),
-        FixedToMoving::Field(field) => pair.judge_deformation(field).map(DeformableRegistration::into_registration),
-        FixedToMoving::Chain(_) => return Err(refused("a file holds one map".to_owned())),
-    };
-    let mut found = found.map_err(|error| refused(error.to_string()))?;
+    let found = FoundMap::judged(pair, &file).map_err(|error| refused(format!("{error:#}")))?;
+    let mut found = found.carried();
     found.reasons.insert(0, format!("the map given ({name})"));
     if found.quality == Quality::Fail {
         let why = format!(
@@ -36,17 +32,6 @@ pub(super) fn judged(
         let why = "registered by the map given, which was judged by the images as one found here".to_owned();
         notes.push(Note::info("given_map_used", role.to_owned(), why));
     }
-    Ok(found)
-}
-
-fn straight(
-    pair: &Pair<'_>,
-    fixed_to_moving: &Affine<imaging::Patient, imaging::Patient>,
-) -> Result<Registration, RegistrationError> {
-    let moving_to_fixed = fixed_to_moving.inverse().ok_or(imaging::GridError::Singular)?;
-    let mut found = pair.judge(&moving_to_fixed)?;
-    // What a bend would still move is left to the stated error.
-    pair.tell_local_motion(&mut found).ok();
     Ok(found)
 }
 

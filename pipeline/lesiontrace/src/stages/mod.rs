@@ -49,8 +49,8 @@ pub(crate) struct Stage {
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "load", version: 4 },
     Stage { name: "segment", version: 6 },
-    Stage { name: "register", version: 8 },
-    Stage { name: "measure", version: 9 },
+    Stage { name: "register", version: 9 },
+    Stage { name: "measure", version: 10 },
     Stage { name: "track", version: 9 },
     Stage { name: "margin", version: 8 },
     Stage { name: "assess", version: 9 },

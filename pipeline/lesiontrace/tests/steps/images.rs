@@ -49,6 +49,31 @@ fn an_ellipsoid_has_its_axes_its_end_points_and_its_volume() {
 }
 
 #[test]
+fn the_values_of_a_lesion_are_told_in_their_order() {
+    let folder = Folder::new();
+    let mask = ball([0.3, 0.2, -0.4], 8.0);
+    nifti::write_mask(Path::new(&folder.path("mask.nii.gz")), &mask).unwrap();
+    // 0, 1, 2, … in the voxels of the lesion, and far larger values beside it.
+    let set: Vec<usize> = mask.values().iter().enumerate().filter(|(_, set)| **set).map(|(n, _)| n).collect();
+    let shape = mask.shape();
+    let value = |at| set.binary_search(&shape.linear(at)).map_or(1.0e6_f32, |n| n as f32);
+    let image = Volume::from_fn(mask.grid().clone(), value);
+    nifti::write_image(Path::new(&folder.path("adc.nii.gz")), &image).unwrap();
+    let (mask_file, image) = (folder.path("mask.nii.gz"), folder.path("adc.nii.gz"));
+    let found = json(&["measure", "--mask", &mask_file, "--image", &image, "--json"]);
+    let (lesion, n) = (&found["lesions"][0], set.len() as f64);
+    let last = n - 1.0;
+    for (name, expected) in
+        [("min", 0.0), ("p10", 0.1 * last), ("median", 0.5 * last), ("p90", 0.9 * last), ("max", last)]
+    {
+        near(&lesion[name], expected, 1e-3);
+    }
+    near(&lesion["mean"], 0.5 * last, 1e-6);
+    // Of the numbers from 0 to n - 1: n (n + 1) / 12 with n - 1 in the denominator.
+    near(&lesion["sd"], (n * (n + 1.0) / 12.0).sqrt(), 1e-6 * n);
+}
+
+#[test]
 fn an_image_on_another_grid_is_refused() {
     let folder = Folder::new();
     let mask = ellipsoid([4.3, -21.7, 33.0], [8.0, 7.0, 6.0]);

@@ -60,6 +60,7 @@ impl Pair<'_> {
         let findings = [
             shape_kept(&cores, &judged.deformation),
             all_reached(reached / points.len() as f64),
+            lesions_reached(&cores, map),
             (apart_mm > KEPT_PASS_MM).then(|| {
                 let text = format!(
                     "the map given is finer than the nodes it is kept on: it differs by up to {apart_mm:.1} mm (pass up to {KEPT_PASS_MM} mm)"
@@ -85,6 +86,13 @@ fn shape_kept(cores: &[Core], deformation: &Deformation) -> Option<(Quality, Str
         p if p > SHAPE_PASS_MM => Some((Quality::Review, text)),
         _ => None,
     }
+}
+
+/// A lesion that lies beyond the field would be carried by what holds elsewhere.
+fn lesions_reached(cores: &[Core], map: &Deformation) -> Option<(Quality, String)> {
+    let missed = cores.iter().filter(|core| !core.inside.iter().all(|p| map.reaches(Point::from_coords(*p)))).count();
+    let text = format!("the map given does not reach {missed} of {} lesions whole", cores.len());
+    (missed > 0).then_some((Quality::Fail, text))
 }
 
 fn all_reached(part: f64) -> Option<(Quality, String)> {

@@ -1,11 +1,13 @@
 //! Deformable registrations of textured synthetic bodies with known maps.
 
+use nalgebra::Matrix3;
+
 use super::*;
 use crate::registration::tests::{
     COARSE, FINE, V, bulge, deformed, fixed_image, hash, image, liver, liver_shape, moving_grid, near, options,
 };
 use crate::registration::{Quality, RegistrationError, RegistrationOptions, TransformKind, WITHIN_95, register_rigid};
-use crate::{Grid, Mask, Point};
+use crate::{Grid, Mask, Point, Shape};
 
 /// Distances by which points of the liver are missed, ascending: each is carried to the moving image and, by the true map, back.
 fn misses(apply: impl Fn(V) -> V, peak_mm: f64) -> Vec<f64> {
@@ -186,6 +188,15 @@ fn a_map_made_elsewhere_is_believed_where_it_is_right_and_leaves_lesions_their_s
     // All of it beside the tissue.
     let beside = pair.judge_deformation(&written(&|_| V::new(0.0, 0.0, 25.0))).unwrap();
     assert_eq!(beside.quality(), Quality::Fail, "{:?}", beside.reasons());
+    // A field that ends before the lesion says nothing of it.
+    let (all, n_beside) = (fixed.grid(), fixed.grid().shape().ni / 2);
+    let shift = Affine::from_parts(Matrix3::identity(), V::new(n_beside as f64, 0.0, 0.0));
+    let shape = Shape { ni: all.shape().ni - n_beside, ..all.shape() };
+    let half = Grid::new(shape, shift.then(all.voxel_to_patient()), all.frame().clone()).unwrap();
+    let field = own.deformation.displacement_on(&half);
+    let short = pair.judge_deformation(&Deformation::new(half, field, Affine::identity()).unwrap()).unwrap();
+    assert!(short.reasons().iter().any(|reason| reason == "the map given does not reach 1 of 1 lesions whole"));
+    assert_eq!(short.quality(), Quality::Fail, "{:?}", short.reasons());
 }
 
 #[test]
