@@ -101,7 +101,8 @@ pub struct Statistics {
 /// Mean, spread and range of the values under a mask; `None` when the mask is empty or a value is not a number.
 #[must_use]
 pub fn statistics(image_and_mask: &Aligned<'_, f32, bool>) -> Option<Statistics> {
-    let values: Vec<f32> = image_and_mask.iter().filter(|(_, m)| **m).map(|(v, _)| *v).collect();
+    let (image, mask) = (image_and_mask.first().values(), image_and_mask.second().values());
+    let values: Vec<f32> = image.par_iter().zip(mask).filter(|(_, set)| **set).map(|(value, _)| *value).collect();
     if values.is_empty() || values.iter().any(|v| v.is_nan()) {
         return None;
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use formats::dicom::{LeanBodyFormula, SeriesRole, SeriesRules};
+use formats::dicom::SeriesRules;
 use oncology::adam::DayCount;
 use oncology::visit_window::VisitWindows;
 use serde::{Deserialize, Serialize};
@@ -12,9 +12,12 @@ use serde::{Deserialize, Serialize};
 use crate::out;
 use judging::own_files;
 pub(crate) use judging::{Criteria, Endpoints, OwnFiles};
+pub(crate) use series::Series;
 
 #[path = "config/judging.rs"]
 mod judging;
+#[path = "config/series.rs"]
+pub(crate) mod series;
 
 /// The built-in study file, used when none is given.
 pub(crate) const DEFAULT: &str = include_str!("../../../configs/study/default.toml");
@@ -67,38 +70,6 @@ pub(crate) struct Cohort {
 pub(crate) struct Clinical {
     /// Folder, relative to the archive.
     pub(crate) folder: PathBuf,
-}
-
-/// Which series are measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Series {
-    /// Roles on which lesions are segmented and measured; the first one a visit has is taken.
-    pub(crate) measure: Vec<String>,
-    /// Roles for viable tumour (mRECIST).
-    pub(crate) arterial: Vec<String>,
-    /// Roles for standardised uptake values.
-    pub(crate) pet: Vec<String>,
-    /// File of own rules, which stand before the built-in ones; relative to the study file; empty for none.
-    #[serde(default)]
-    pub(crate) rules: PathBuf,
-    /// Formula of the lean body mass, by which SUL is made; one for all visits.
-    #[serde(default)]
-    pub(crate) lean_body_mass: LeanBodyFormula,
-    /// Which NIfTI files share a frame of reference.
-    #[serde(default)]
-    pub(crate) nifti_frame: NiftiFrame,
-}
-
-/// Which NIfTI files share a frame of reference where `series.csv` names none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum NiftiFrame {
-    /// Each file has its own.
-    #[default]
-    File,
-    /// The files of a visit share one.
-    Visit,
 }
 
 /// What regions of structure sets are, by name; `*` stands for anything, and case does not matter.
@@ -349,7 +320,7 @@ fn parse(text: &str) -> anyhow::Result<Study> {
     let study: Study = toml::from_str(text)?;
     anyhow::ensure!(!study.series.measure.is_empty(), "[series] measure: expected at least one role, found none");
     anyhow::ensure!(!study.criteria.ids.is_empty(), "[criteria] ids: expected at least one criterion, found none");
-    check_roles(&study.series)?;
+    study.series.check_roles()?;
     study.timeline.check().context("[timeline]")?;
     let known = ["image", "lesions", "organ", "ablation_zone", "overlay"];
     for kept in &study.outputs.keep {
@@ -357,21 +328,6 @@ fn parse(text: &str) -> anyhow::Result<Study> {
     }
     check_numbers(&study)?;
     Ok(study)
-}
-
-/// A misspelt role would be one that no series has.
-fn check_roles(series: &Series) -> anyhow::Result<()> {
-    let known = SeriesRole::ALL.map(SeriesRole::as_str);
-    for (key, roles) in [("measure", &series.measure), ("arterial", &series.arterial), ("pet", &series.pet)] {
-        for role in roles {
-            anyhow::ensure!(
-                known.contains(&role.as_str()),
-                "[series] {key}: expected roles among {}, found {role:?}",
-                known.join(", ")
-            );
-        }
-    }
-    Ok(())
 }
 
 /// TOML writes `nan` and `inf`, and no comparison with them means anything.

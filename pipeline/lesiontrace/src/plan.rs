@@ -112,6 +112,8 @@ pub(crate) struct VisitPlan {
     pub(crate) arterial: Option<SeriesPlan>,
     /// The PET, if there is one.
     pub(crate) pet: Option<SeriesPlan>,
+    /// The map of the apparent diffusion coefficient, if there is one.
+    pub(crate) adc: Option<SeriesPlan>,
     /// Imported masks; `None` leaves the visit to the model.
     pub(crate) masks: Option<MaskPlan>,
     /// A map from baseline to this visit that was made elsewhere.

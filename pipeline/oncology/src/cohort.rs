@@ -60,13 +60,14 @@ pub struct MeasurementRow {
     pub series_role: String,
     /// `long_axis`, `short_axis`, `max_3d_diameter`, `volume`; of enhancing tissue `viable_long_axis`, `viable_short_axis`,
     /// `viable_cross_product`, `viable_volume`; of a PET `suv_max`, `suv_peak`, `sul_peak`, `suv_mean`, metabolic volume `mtv_41pct`,
-    /// `mtv_50pct` (of the lesion's SUVmax), `mtv_suv4` (from SUV 4.0 on) and glycolysis `tlg_41pct`, `tlg_50pct`, `tlg_suv4`; of a dose
-    /// `dose_mean`, `dose_min`, `dose_max`, `dose_d95`, `dose_d90`, `dose_d98` and `dose_v20gy` (share that received 20 Gy); from critical
-    /// structures `distance_NAME` and, of the ablation zone, `zone_distance_NAME`; of a lesion in pieces `long_axis_piece_1` and so on.
+    /// `mtv_50pct` (of the lesion's SUVmax), `mtv_suv4` (from SUV 4.0 on) and glycolysis `tlg_41pct`, `tlg_50pct`, `tlg_suv4`; of an
+    /// ADC map `adc_mean`, `adc_min`, `adc_p10`, `adc_median`, `adc_p90`, `adc_max`; of a dose `dose_mean`, `dose_min`, `dose_max`,
+    /// `dose_d95`, `dose_d90`, `dose_d98` and `dose_v20gy` (share that received 20 Gy); from critical structures `distance_NAME` and,
+    /// of the ablation zone, `zone_distance_NAME`; of a lesion in pieces `long_axis_piece_1` and so on.
     pub quantity: String,
     /// The number; empty when not evaluable.
     pub value: Option<f64>,
-    /// Its unit: `mm`, `mm2`, `mm3`, `SUVbw`, `SUL`, `SUVbw*ml`, `Gy`, `%`, `HU`.
+    /// Its unit: `mm`, `mm2`, `mm3`, `SUVbw`, `SUL`, `SUVbw*ml`, `Gy`, `%`, `HU`, `as stored` (the image's header states none).
     pub unit: String,
     /// Lower end of the 95 % band, where one is known; of long and short axes one voxel less, as large as it is along the diameter.
     pub low: Option<f64>,

@@ -2,6 +2,7 @@
 
 pub mod avid;
 pub mod contrast_phase;
+pub mod diffusion;
 pub mod dose;
 pub mod lean_body_mass;
 pub mod metabolic_volume;
@@ -9,3 +10,4 @@ pub mod suv_peak;
 pub mod uptake;
 pub mod uptake_reference;
 pub mod viable;
+pub mod voxels;

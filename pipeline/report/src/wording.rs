@@ -136,6 +136,8 @@ pub(crate) fn quantity(code: &str) -> String {
         "mtv_41pct" => "metabolic volume (41 % of SUVmax)".to_owned(),
         "tlg_41pct" => "glycolysis (41 % of SUVmax)".to_owned(),
         "dose_v20gy" => "V20Gy".to_owned(),
+        "adc_mean" => "mean ADC".to_owned(),
+        "adc_median" => "median ADC".to_owned(),
         "max_3d_diameter" => "largest 3-D diameter".to_owned(),
         other => words(other),
     }
@@ -151,7 +153,9 @@ pub(crate) fn is_for_tables(row: &oncology::MeasurementRow) -> bool {
         return row.value.is_none_or(|mm| mm > NEAR_MM);
     }
     let whole = code.split_once("_piece_").map_or(code, |(whole, _)| whole);
-    matches!(whole, "suv_mean" | "mtv_50pct" | "tlg_50pct" | "mtv_suv4" | "tlg_suv4" | "dose_d90" | "dose_d98")
+    let beside_another =
+        ["suv_mean", "mtv_50pct", "tlg_50pct", "mtv_suv4", "tlg_suv4", "dose_d90", "dose_d98"].contains(&whole);
+    beside_another || matches!(whole, "adc_min" | "adc_p10" | "adc_p90" | "adc_max")
 }
 
 /// Whether a state means that an ablation zone stands in the lesion's place.

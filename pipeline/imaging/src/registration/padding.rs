@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use rayon::prelude::*;
+
 use super::options::RegistrationOptions;
 use super::prepared::range;
 use super::sample::BODY_ABOVE;
@@ -28,21 +30,24 @@ fn filled_within(image: &Volume<f32>, range: (f32, f32)) -> Option<Window> {
     let n = [image.shape().ni, image.shape().nj, image.shape().nk];
     let whole: Span = n.map(|n| [0, n - 1]);
     let floor = range.0 + BODY_ABOVE * (range.1 - range.0);
-    let mut span = whole;
+    let mut planes = Planes::of(image, whole, floor);
     loop {
-        let before = span;
+        let before = planes.span;
         for axis in 0..3 {
             for is_last in [false, true] {
-                span = peeled(image, span, (axis, is_last), floor);
+                let span = planes.peeled((axis, is_last), floor);
+                if span != planes.span {
+                    planes = Planes::of(image, span, floor);
+                }
             }
         }
-        if span == before {
+        if planes.span == before {
             break;
         }
     }
-    let [i, j, k] = span;
+    let [i, j, k] = planes.span;
     let (low, high) = (Index3 { i: i[0], j: j[0], k: k[0] }, Index3 { i: i[1], j: j[1], k: k[1] });
-    (span != whole).then(|| Window::of_box((low, high), [0; 3]))
+    (planes.span != whole).then(|| Window::of_box((low, high), [0; 3]))
 }
 
 /// Both images of a pair without their filling; what has no range of values is left for the search to refuse.
@@ -60,56 +65,111 @@ fn imaged(image: &Volume<f32>, range: (f32, f32)) -> Cow<'_, Volume<f32>> {
     cut.map_or(Cow::Borrowed(image), Cow::Owned)
 }
 
-/// The span without the planes of one value at one of its faces, where the plane behind them cuts the body.
-fn peeled(image: &Volume<f32>, span: Span, (axis, is_last): (usize, bool), floor: f32) -> Span {
-    let [low, high] = span[axis];
-    let plane = |step: usize| if is_last { high - step } else { low + step };
-    let value = plane_value(image, span, axis, plane(0));
-    let Some(value) = value else { return span };
-    let n_even =
-        (1..=high - low).take_while(|step| plane_value(image, span, axis, plane(*step)) == Some(value)).count();
-    if n_even == high - low {
-        return span;
+/// What is known of the planes of a span across each axis, from the first plane of the span on.
+struct Planes {
+    span: Span,
+    of_axis: [Vec<Plane>; 3],
+}
+
+/// One plane within the span.
+#[derive(Clone, Copy)]
+struct Plane {
+    /// The value at its first voxel.
+    value: f32,
+    /// Whether all voxels have that value.
+    is_even: bool,
+    /// Voxels brighter than what is not body.
+    n_body: usize,
+}
+
+/// Of a slice, within the span: what its voxels add to the planes across i and j, and the slice itself.
+struct SliceTally {
+    /// By column: whether a voxel differs from the first one of its plane, and body voxels.
+    columns: Vec<(bool, u32)>,
+    /// By row: the same.
+    rows: Vec<(bool, u32)>,
+    slice: Plane,
+}
+
+impl Planes {
+    /// One pass over the span.
+    fn of(image: &Volume<f32>, span: Span, floor: f32) -> Self {
+        let [i, j, k] = span;
+        let first = |at: Index3| Plane { value: *image.at(at), is_even: true, n_body: 0 };
+        let mut across_i: Vec<Plane> = (i[0]..=i[1]).map(|i| first(Index3 { i, j: j[0], k: k[0] })).collect();
+        let mut across_j: Vec<Plane> = (j[0]..=j[1]).map(|j| first(Index3 { i: i[0], j, k: k[0] })).collect();
+        let slices = (k[0]..=k[1]).into_par_iter();
+        let slices: Vec<SliceTally> =
+            slices.map(|k| SliceTally::of(image, span, k, (&across_i, &across_j), floor)).collect();
+        let add = |planes: &mut [Plane], counted: &[(bool, u32)]| {
+            for (plane, (differs, n_body)) in planes.iter_mut().zip(counted) {
+                plane.is_even &= !differs;
+                plane.n_body += *n_body as usize;
+            }
+        };
+        for of_slice in &slices {
+            add(&mut across_i, &of_slice.columns);
+            add(&mut across_j, &of_slice.rows);
+        }
+        let across_k = slices.iter().map(|of_slice| of_slice.slice).collect();
+        Self { span, of_axis: [across_i, across_j, across_k] }
     }
-    let behind = plane(n_even + 1);
-    let widest = (n_even + 1..=high - low)
-        .map(plane)
-        .filter(|at| plane_value(image, span, axis, *at).is_none())
-        .map(|at| body_voxels(image, span, axis, at, floor))
-        .max();
-    let is_cut = body_voxels(image, span, axis, behind, floor) as f64 >= CUT_SHARE * widest.unwrap_or(0).max(1) as f64;
-    if value <= floor && !is_cut {
-        return span;
+
+    /// The span without the planes of one value at one of its faces, where the plane behind them cuts the body.
+    fn peeled(&self, (axis, is_last): (usize, bool), floor: f32) -> Span {
+        let planes = &self.of_axis[axis];
+        let last = planes.len() - 1;
+        let plane = |step: usize| &planes[if is_last { last - step } else { step }];
+        if !plane(0).is_even {
+            return self.span;
+        }
+        let value = plane(0).value;
+        let n_even = (1..=last).take_while(|step| plane(*step).is_even && plane(*step).value == value).count();
+        if n_even == last {
+            return self.span;
+        }
+        let widest = (n_even + 1..=last).map(plane).filter(|plane| !plane.is_even).map(|plane| plane.n_body).max();
+        let is_cut = plane(n_even + 1).n_body as f64 >= CUT_SHARE * widest.unwrap_or(0).max(1) as f64;
+        if value <= floor && !is_cut {
+            return self.span;
+        }
+        let mut left = self.span;
+        let [low, high] = self.span[axis];
+        left[axis][usize::from(is_last)] = if is_last { high - n_even - 1 } else { low + n_even + 1 };
+        left
     }
-    let mut left = span;
-    left[axis][usize::from(is_last)] = behind;
-    left
 }
 
-/// The value of a plane that has one.
-fn plane_value(image: &Volume<f32>, span: Span, axis: usize, at: usize) -> Option<f32> {
-    let mut values = plane(image, span, axis, at);
-    let first = values.next()?;
-    values.all(|v| v == first).then_some(first)
-}
-
-fn body_voxels(image: &Volume<f32>, span: Span, axis: usize, at: usize, floor: f32) -> usize {
-    plane(image, span, axis, at).filter(|v| *v > floor).count()
-}
-
-/// The values of a plane across an axis within a span.
-fn plane(image: &Volume<f32>, span: Span, axis: usize, at: usize) -> impl Iterator<Item = f32> + '_ {
-    let mut ends = span;
-    ends[axis] = [at, at];
-    let [i, j, k] = ends.map(|[low, high]| low..=high);
-    let Shape { ni, nj, .. } = image.shape();
-    k.flat_map(move |k| {
-        let i = i.clone();
-        j.clone().flat_map(move |j| {
-            let row = (k * nj + j) * ni;
-            image.values()[row + i.start()..=row + i.end()].iter().copied()
-        })
-    })
+impl SliceTally {
+    fn of(
+        image: &Volume<f32>,
+        [i, j, _]: Span,
+        k: usize,
+        (across_i, across_j): (&[Plane], &[Plane]),
+        floor: f32,
+    ) -> Self {
+        let Shape { ni, nj, .. } = image.shape();
+        let mut slice = Plane { value: *image.at(Index3 { i: i[0], j: j[0], k }), is_even: true, n_body: 0 };
+        let first: Vec<f32> = across_i.iter().map(|plane| plane.value).collect();
+        let (mut differs, mut n_body) = (vec![false; first.len()], vec![0_u32; first.len()]);
+        let mut rows = Vec::with_capacity(across_j.len());
+        for (j, plane) in (j[0]..=j[1]).zip(across_j) {
+            let start = (k * nj + j) * ni;
+            let row = &image.values()[start + i[0]..=start + i[1]];
+            for (differs, (value, first)) in differs.iter_mut().zip(row.iter().zip(&first)) {
+                *differs |= value != first;
+            }
+            for (n, value) in n_body.iter_mut().zip(row) {
+                *n += u32::from(*value > floor);
+            }
+            let n_of_row: u32 = row.iter().map(|value| u32::from(*value > floor)).sum();
+            // Most rows of tissue differ after a few voxels.
+            rows.push((row.iter().any(|value| *value != plane.value), n_of_row));
+            slice.is_even = slice.is_even && row.iter().all(|value| *value == slice.value);
+            slice.n_body += n_of_row as usize;
+        }
+        Self { columns: differs.into_iter().zip(n_body).collect(), rows, slice }
+    }
 }
 
 #[cfg(test)]

@@ -217,6 +217,7 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
         slices: Vec::new(),
         arterial: None,
         pet: None,
+        adc: None,
         pet_facts: None,
         lesions: instances(&lesions, nothing),
         zones,

@@ -24,6 +24,7 @@ use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::import::import;
 use crate::stages::load::{LoadedSeries, load};
 use crate::stages::marks::{Marked, lay, say_why};
+use crate::stages::measure::Beside;
 use crate::stages::pet::PetFacts;
 use crate::stages::prompted::{self, Doubted, Marks};
 use crate::stages::register::{How, Side, to_fixed};
@@ -123,12 +124,17 @@ fn registered(
 ) -> Result<Registration, StageError> {
     let keys = &setting.equipment.study.study.registration;
     let map = given.map(map_digest).transpose()?;
+    let digests = |loaded: &'_ Loaded| {
+        rayon::join(|| loaded.measured.digest().to_owned(), || loaded.outlines_digest().to_owned())
+    };
+    let ((fixed_image, fixed_outlines), (moving_image, moving_outlines)) =
+        rayon::join(|| digests(fixed), || digests(moving));
     let parts: [&str; 7] = [
         &stages::versioned("register"),
-        fixed.measured.digest(),
-        moving.measured.digest(),
-        fixed.outlines_digest(),
-        moving.outlines_digest(),
+        &fixed_image,
+        &moving_image,
+        &fixed_outlines,
+        &moving_outlines,
         &format!("{keys:?}"),
         map.as_deref().unwrap_or("found here"),
     ];
@@ -220,11 +226,25 @@ fn facts(
     let Loaded { measured: Measured { series: measured, .. }, found, .. } = loaded;
     let arterial_series = plan.arterial.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let pet_series = plan.pet.as_ref().map(|series| load(series, &mut notes)).transpose()?;
+    let adc_series = plan.adc.as_ref().map(|series| load(series, &mut notes)).transpose()?;
     let pet_facts = plan.pet.as_ref().zip(pet_series.as_ref());
     let pet_facts = pet_facts.map(|(plan, pet)| PetFacts::of(pet, plan, found, study.series.lean_body_mass));
-    phase::check(measured, &measure::healthy_liver(measured, measured, found), found, &mut notes);
-    let arterial = arterial_series.as_ref().map(|series| measure::arterial(series, measured, found, &mut notes));
-    let mut sizes = measure::measure(measured, found, arterial.as_ref(), pet_series.as_ref(), &mut notes);
+    let mut of_sizes = Vec::new();
+    let (of_phase, (mut sizes, arterial_unfit)) = rayon::join(
+        || {
+            let mut of_phase = Vec::new();
+            phase::check(measured, &measure::healthy_liver(measured, measured, found), found, &mut of_phase);
+            of_phase
+        },
+        || {
+            let of_arterial = |series| measure::arterial(series, measured, found, &mut of_sizes);
+            let arterial = arterial_series.as_ref().map(of_arterial);
+            let beside = Beside { arterial: arterial.as_ref(), pet: pet_series.as_ref(), adc: adc_series.as_ref() };
+            let sizes = measure::measure(measured, found, beside, &mut of_sizes);
+            (sizes, arterial.and_then(|arterial| arterial.unfit()))
+        },
+    );
+    notes.extend(of_phase.into_iter().chain(of_sizes));
     dose::add(&plan.doses, &found.lesions, &mut sizes, &mut notes);
     let critical = critical::distances(&plan.critical, &measured.image, found, study.models.mask_grid, &mut notes);
     measure::mark_cut(&mut sizes, found, plan.shortened.as_deref(), &mut notes);
@@ -241,8 +261,9 @@ fn facts(
         slices: source_record::slices(measured.image.grid(), &measured.sop_instance_uids, &plan.measure.entry.headers),
         measured: SeriesFacts::of(measured),
         arterial: arterial_series.as_ref().map(SeriesFacts::of),
-        arterial_unfit: arterial.and_then(|arterial| arterial.unfit()),
+        arterial_unfit,
         pet: pet_series.as_ref().map(SeriesFacts::of),
+        adc: adc_series.as_ref().map(SeriesFacts::of),
         pet_facts,
         lesions: found.lesions.clone(),
         zones: found.zones.clone(),

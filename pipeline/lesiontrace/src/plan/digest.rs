@@ -61,7 +61,7 @@ fn content_of(path: &Path) -> String {
 }
 
 fn images(visit: &VisitPlan, text: &mut String) -> anyhow::Result<()> {
-    let series = [Some(&visit.measure), visit.arterial.as_ref(), visit.pet.as_ref()];
+    let series = [Some(&visit.measure), visit.arterial.as_ref(), visit.pet.as_ref(), visit.adc.as_ref()];
     for series in series.into_iter().flatten() {
         for header in &series.entry.headers {
             let size = stored::size_of(&header.path).with_context(|| reading(&header.path))?;

@@ -20,7 +20,8 @@ use super::{
     CriticalPlan, MaskFolder, MaskPlan, Purpose, SeriesPlan, VisitPlan, critical, doses, given_map, label_maps,
     reports, segmentations, structures,
 };
-use crate::config::{MaskSource, NiftiFrame, Study};
+use crate::config::series::NiftiFrame;
+use crate::config::{MaskSource, Study};
 use crate::out;
 
 /// Where a patient's visits come from.
@@ -72,8 +73,9 @@ pub(super) fn plan_visit(
     };
     let mut arterial = best_of(timepoint, &study.series.arterial);
     let mut pet = best_of(timepoint, &study.series.pet);
+    let mut adc = best_of(timepoint, &study.series.adc);
     if study.series.nifti_frame == NiftiFrame::Visit {
-        for series in [Some(&mut measure), arterial.as_mut(), pet.as_mut()].into_iter().flatten() {
+        for series in [Some(&mut measure), arterial.as_mut(), pet.as_mut(), adc.as_mut()].into_iter().flatten() {
             share_frame(series, source.id, id);
         }
     }
@@ -90,6 +92,7 @@ pub(super) fn plan_visit(
         second_choice: second_choice.or_else(|| day.not_evaluable.clone()),
         arterial,
         pet,
+        adc,
         masks: masks(source, timepoint, id, &measure, notes)?,
         critical: critical(source, id, notes),
         given_map: given_map::of_visit(&patient_folder(source).join(id.to_string()), id, notes),

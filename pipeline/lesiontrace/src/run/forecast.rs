@@ -150,7 +150,7 @@ impl Forecast {
 
 /// The series of a visit whose images are read.
 fn images(visit: &VisitPlan) -> impl Iterator<Item = &SeriesPlan> {
-    std::iter::once(&visit.measure).chain(&visit.arterial).chain(&visit.pet)
+    std::iter::once(&visit.measure).chain(&visit.arterial).chain(&visit.pet).chain(&visit.adc)
 }
 
 fn millions(visit: &VisitPlan) -> f64 {

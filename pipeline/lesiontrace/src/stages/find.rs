@@ -40,6 +40,9 @@ pub(crate) struct VisitFacts {
     pub(crate) arterial_unfit: Option<String>,
     /// The PET, if one was used.
     pub(crate) pet: Option<SeriesFacts>,
+    /// The map of the apparent diffusion coefficient, if one was used.
+    #[serde(default)]
+    pub(crate) adc: Option<SeriesFacts>,
     /// What the PET says beside its lesions.
     #[serde(default)]
     pub(crate) pet_facts: Option<PetFacts>,

@@ -11,7 +11,7 @@ use crate::plan::{MaskPlan, VisitPlan};
 use crate::stages::import::import;
 use crate::stages::load::load;
 use crate::stages::marks::{Marked, lay};
-use crate::stages::measure::{Sizes, mark_cut, measure};
+use crate::stages::measure::{Beside, Sizes, mark_cut, measure};
 use crate::stages::pieces;
 use crate::stages::segment::{Instance, StageError};
 
@@ -67,7 +67,7 @@ fn findings(plan: &VisitPlan, study: &Study, notes: &mut Vec<Note>) -> Result<Ve
     let measured = load(&plan.measure, notes).map_err(said)?;
     let mut found = import(masks, &measured.image, study, notes).map_err(said)?;
     let marked = lay(&plan.marks, &mut found, study.tracking.mark_distance_mm, notes);
-    let mut sizes = measure(&measured, &found, None, None, notes);
+    let mut sizes = measure(&measured, &found, Beside::default(), notes);
     mark_cut(&mut sizes, &found, plan.shortened.as_deref(), notes);
     let of_lesion = |lesion: &Instance| {
         let own = sizes.iter().find(|sizes| sizes.label == lesion.label);

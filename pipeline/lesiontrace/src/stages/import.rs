@@ -43,13 +43,7 @@ struct MaskRow {
 
 /// Reads the label maps of a mask folder.
 fn folder(masks: &MaskFolder, image: &Volume<f32>, grid: MaskGrid, notes: &mut Vec<Note>) -> Result<Found, StageError> {
-    let mut read = |path: &Path| read_labels(path, image, grid, notes);
-    let lesion_map = read(&masks.lesions)?;
-    let zone_map = match &masks.ablation_zone {
-        Some(path) => read(path)?,
-        None => LabelMap::filled(image.grid().clone(), 0),
-    };
-    let organ = masks.organ.as_deref().map(read).transpose()?.map(|map| map.map(|v| *v != 0));
+    let LabelMaps { lesions: lesion_map, zones: zone_map, organ } = read_maps(masks, image, grid, notes)?;
     let rows = read_rows(masks.rows.as_deref())?;
     let describe = |label: u16| match rows.get(&label) {
         Some(row) => {
@@ -68,6 +62,41 @@ fn folder(masks: &MaskFolder, image: &Volume<f32>, grid: MaskGrid, notes: &mut V
     let zones = instances(&zone_map, |_| (Organ::Unknown, LesionKind::Lesion));
     let nothing = Found::nothing(image.grid(), "imported_mask");
     Ok(Found { organ, lesions, zones, lesion_map, zone_map, ..nothing })
+}
+
+/// The maps of a mask folder on the image's grid.
+struct LabelMaps {
+    lesions: LabelMap,
+    zones: LabelMap,
+    organ: Option<Mask>,
+}
+
+/// Reads the maps of a mask folder side by side; notes and the first fault come in the order of the maps.
+fn read_maps(
+    masks: &MaskFolder,
+    image: &Volume<f32>,
+    grid: MaskGrid,
+    notes: &mut Vec<Note>,
+) -> Result<LabelMaps, StageError> {
+    let read = |path: &Path| {
+        let mut own = Vec::new();
+        read_labels(path, image, grid, &mut own).map(|map| (map, own))
+    };
+    let organ =
+        || masks.organ.as_deref().map(read).transpose().map(|of| of.map(|(map, own)| (map.map(|v| *v != 0), own)));
+    let zones = || masks.ablation_zone.as_deref().map(read).transpose();
+    let (lesions, (zones, organ)) = rayon::join(|| read(&masks.lesions), || rayon::join(zones, organ));
+    let mut told = |(map, own): (_, Vec<Note>)| {
+        notes.extend(own);
+        map
+    };
+    let lesions = told(lesions?);
+    let zones = zones?.map_or_else(|| LabelMap::filled(image.grid().clone(), 0), told);
+    let organ = organ?.map(|(mask, own)| {
+        notes.extend(own);
+        mask
+    });
+    Ok(LabelMaps { lesions, zones, organ })
 }
 
 /// A label map on the image's grid; one on other voxels only where the study says that it lies in the image's frame.

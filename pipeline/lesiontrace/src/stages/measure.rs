@@ -6,10 +6,12 @@ use imaging::{
     components, lesion_diameters, resample, smooth_planar_diameters,
 };
 use oncology::Evaluable;
+use oncology::measure::diffusion::{Diffusion, diffusion};
 use oncology::measure::metabolic_volume::{MetabolicVolumes, metabolic_volumes};
 use oncology::measure::suv_peak::suv_peak;
-use oncology::measure::uptake::{hottest, voxels_of};
+use oncology::measure::uptake::hottest;
 use oncology::measure::viable::{liver_reference, viable};
+use oncology::measure::voxels::voxels_of;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +64,9 @@ pub(crate) struct Sizes {
     /// Mean uptake, metabolic volumes and glycolysis.
     #[serde(default = "no_volumes_yet")]
     pub(crate) metabolic: Evaluable<MetabolicVolumes>,
+    /// Apparent diffusion coefficient, in the map's unit.
+    #[serde(default = "no_diffusion_yet")]
+    pub(crate) diffusion: Evaluable<Diffusion>,
     /// Radiotherapy dose; `None` at a visit without one.
     pub(crate) dose: Option<LesionDose>,
     /// Why no size holds: the lesion may go on where slices are missing; `None` when it does not touch the image's ends.
@@ -101,6 +106,21 @@ fn not_yet() -> Evaluable<f64> {
 
 fn no_volumes_yet() -> Evaluable<MetabolicVolumes> {
     Evaluable::not(NOT_YET)
+}
+
+fn no_diffusion_yet() -> Evaluable<Diffusion> {
+    Evaluable::not(NOT_YET)
+}
+
+/// Series of a visit that are read beside the measured one.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Beside<'a> {
+    /// For viable tumour.
+    pub(crate) arterial: Option<&'a Arterial<'a>>,
+    /// For uptake.
+    pub(crate) pet: Option<&'a LoadedSeries>,
+    /// For the apparent diffusion coefficient.
+    pub(crate) adc: Option<&'a LoadedSeries>,
 }
 
 /// The arterial phase with its reference, ready to measure viable tumour.
@@ -157,29 +177,22 @@ pub(crate) fn healthy(found: &Found) -> Option<Mask> {
 }
 
 /// Measures every lesion of a visit.
-pub(crate) fn measure(
-    measured: &LoadedSeries,
-    found: &Found,
-    arterial: Option<&Arterial<'_>>,
-    pet: Option<&LoadedSeries>,
-    notes: &mut Vec<Note>,
-) -> Vec<Sizes> {
-    if let Some(pet) = pet.filter(|pet| pet.unit != "SUVbw") {
+pub(crate) fn measure(measured: &LoadedSeries, found: &Found, beside: Beside<'_>, notes: &mut Vec<Note>) -> Vec<Sizes> {
+    if let Some(pet) = beside.pet.filter(|pet| pet.unit != "SUVbw") {
         notes.push(Note::warning(
             "pet_without_suv",
             pet.role.clone(),
             format!("the PET holds {}; no uptake value is reported", pet.unit),
         ));
     }
-    found.lesions.par_iter().map(|lesion| sizes(lesion, measured, arterial, pet)).collect()
+    if let Some(adc) = beside.adc.filter(|_| !found.lesions.is_empty()) {
+        let message = "the header of the ADC map states no unit, and its values are told as they are stored; most scanners store 10^-6 mm²/s: compare them with a tissue you know before you join patients of several scanners. Outlines are laid on the map as the scanner placed it; echo-planar images may be warped";
+        notes.push(Note::info("adc_as_stored", adc.role.clone(), message.to_owned()));
+    }
+    found.lesions.par_iter().map(|lesion| sizes(lesion, measured, beside)).collect()
 }
 
-fn sizes(
-    lesion: &Instance,
-    measured: &LoadedSeries,
-    arterial: Option<&Arterial<'_>>,
-    pet: Option<&LoadedSeries>,
-) -> Sizes {
+fn sizes(lesion: &Instance, measured: &LoadedSeries, beside: Beside<'_>) -> Sizes {
     let (planar, in_space) =
         lesion_diameters(&lesion.mask, Pieces::EachByItself).map(|found| (found.planar, found.in_space)).unzip();
     let slice_k = planar.as_ref().and_then(|found| {
@@ -187,7 +200,7 @@ fn sizes(
         let k = k.round();
         (k >= 0.0 && k < measured.image.shape().nk as f64).then_some(k as usize)
     });
-    let (suv_max, suv_peak, metabolic) = uptake(lesion, pet);
+    let (suv_max, suv_peak, metabolic) = uptake(lesion, beside.pet);
     Sizes {
         label: lesion.label,
         planar: planar.map_or_else(|| Evaluable::not("the lesion's mask is empty"), Evaluable::Value),
@@ -196,13 +209,16 @@ fn sizes(
         volume: mask_volume(&lesion.mask),
         max_3d_mm: in_space
             .map_or_else(|| Evaluable::not("the lesion's mask is empty"), |chord| Evaluable::Value(chord.length().0)),
-        viable: match arterial {
+        viable: match beside.arterial {
             None => Evaluable::not("no arterial phase at this visit"),
             Some(arterial) => viable_part(lesion, arterial),
         },
         suv_max,
         suv_peak,
         metabolic,
+        diffusion: beside
+            .adc
+            .map_or_else(|| Evaluable::not("no ADC map at this visit"), |adc| diffusion_of(lesion, &adc.image)),
         dose: None,
         cut: None,
     }
@@ -214,7 +230,9 @@ type Uptake = (Evaluable<f64>, Evaluable<f64>, Evaluable<MetabolicVolumes>);
 fn uptake(lesion: &Instance, pet: Option<&LoadedSeries>) -> Uptake {
     let voxels = match pet {
         None => Evaluable::not("no PET at this visit"),
-        Some(pet) if pet.unit == "SUVbw" => voxels_of(&pet.image, &lesion.mask).map(|voxels| (&pet.image, voxels)),
+        Some(pet) if pet.unit == "SUVbw" => {
+            voxels_of(&pet.image, &lesion.mask, "PET").map(|voxels| (&pet.image, voxels))
+        }
         Some(pet) => Evaluable::not(format!("the PET holds {}, not SUVbw", pet.unit)),
     };
     match voxels {
@@ -225,6 +243,13 @@ fn uptake(lesion: &Instance, pet: Option<&LoadedSeries>) -> Uptake {
         Evaluable::NotEvaluable(reason) => {
             (Evaluable::not(reason.clone()), Evaluable::not(reason.clone()), Evaluable::not(reason))
         }
+    }
+}
+
+fn diffusion_of(lesion: &Instance, map: &Volume<f32>) -> Evaluable<Diffusion> {
+    match voxels_of(map, &lesion.mask, "ADC map") {
+        Evaluable::Value(voxels) => diffusion(map, &voxels),
+        Evaluable::NotEvaluable(reason) => Evaluable::NotEvaluable(reason),
     }
 }
 

@@ -119,7 +119,7 @@ fn not_assessed(n: usize, visits: &[VisitFacts], tracked: &Tracked) -> String {
 }
 
 fn visit(facts: &VisitFacts, label: String, n: usize, study_day: i64, places: Vec<Covariate>) -> Visit {
-    let all = [Some(&facts.measured), facts.arterial.as_ref(), facts.pet.as_ref()];
+    let all = [Some(&facts.measured), facts.arterial.as_ref(), facts.pet.as_ref(), facts.adc.as_ref()];
     let registration = &facts.to_baseline;
     Visit {
         id: facts.id,

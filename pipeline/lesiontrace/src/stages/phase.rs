@@ -3,6 +3,7 @@
 use imaging::{Mask, Note};
 use oncology::Evaluable;
 use oncology::measure::contrast_phase::{ContrastPhase, LiverOutline, PhaseReading, PhaseVerdict, contrast_phase};
+use rayon::prelude::*;
 
 use crate::stages::load::LoadedSeries;
 use crate::stages::segment::Found;
@@ -70,11 +71,12 @@ fn named_phase(role: &str) -> Option<ContrastPhase> {
 /// The phase by aorta, liver, kidneys and portal vein.
 fn read(series: &LoadedSeries, liver_hu: &Evaluable<f64>, found: &Found) -> Evaluable<PhaseReading> {
     let masks = found.organ.as_ref().filter(|_| liver_hu.value().is_some()).map(|organ| {
-        let marked = found.lesion_map.values().iter().zip(found.zone_map.values());
+        let marked = found.lesion_map.values().par_iter().zip(found.zone_map.values());
         let lesions = marked.map(|(lesion, zone)| *lesion > 0 || *zone > 0).collect();
         let lesions = Mask::from_values(lesions, organ.grid().clone()).expect("organ and lesion maps lie on one grid");
-        let healthy = organ.values().iter().zip(lesions.values()).map(|(organ, lesion)| *organ && !lesion).collect();
-        let healthy = Mask::from_values(healthy, organ.grid().clone()).expect("organ and lesion maps lie on one grid");
+        let healthy = organ.values().par_iter().zip(lesions.values()).map(|(organ, lesion)| *organ && !lesion);
+        let healthy = Mask::from_values(healthy.collect(), organ.grid().clone());
+        let healthy = healthy.expect("organ and lesion maps lie on one grid");
         (healthy, lesions)
     });
     let outline = masks.as_ref().map(|(liver, lesions)| LiverOutline { liver, lesions });
@@ -84,7 +86,7 @@ fn read(series: &LoadedSeries, liver_hu: &Evaluable<f64>, found: &Found) -> Eval
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stages::measure;
+    use crate::stages::measure::{self, Beside};
     use crate::stages::segment::instances;
     use formats::dicom::pet::SuvOptions;
     use formats::dicom::series::read_series;
@@ -173,7 +175,12 @@ mod tests {
             let series = loaded(image, "ct_arterial");
             let mut notes = Vec::new();
             let arterial = measure::arterial(&series, &measured, &found, &mut notes);
-            let sizes = measure::measure(&measured, &found, Some(&arterial), None, &mut notes);
+            let sizes = measure::measure(
+                &measured,
+                &found,
+                Beside { arterial: Some(&arterial), ..Beside::default() },
+                &mut notes,
+            );
             assert_eq!(notes.iter().filter(|n| n.code == "phase_doubted").count(), n_doubts, "{notes:?}");
             sizes.into_iter().map(|s| s.viable.reason().map(str::to_owned)).collect::<Vec<_>>()
         };

@@ -72,10 +72,10 @@ fn one_row(kind: LesionKind, name: &str, pieces: &[Vec<MeasurementRow>]) -> Opti
         | "viable_volume"
         | "mtv_suv4"
         | "tlg_suv4" => (*rows.first()?, Some(values.iter().copied().sum()), "added"),
-        "max_3d_diameter" | "suv_max" | "suv_peak" | "sul_peak" | "dose_max" => {
+        "max_3d_diameter" | "suv_max" | "suv_peak" | "sul_peak" | "dose_max" | "adc_max" => {
             (largest?, values.iter().copied().max(), "the largest counts")
         }
-        distance if distance == "dose_min" || distance.starts_with(DISTANCE) => {
+        distance if ["dose_min", "adc_min"].contains(&distance) || distance.starts_with(DISTANCE) => {
             (smallest?, values.iter().copied().min(), "the smallest counts")
         }
         _ => (*rows.first()?, None, ""),

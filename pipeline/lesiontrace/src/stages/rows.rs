@@ -14,6 +14,7 @@ use crate::stages::measure::Sizes;
 use crate::stages::pieces;
 use crate::stages::track::Tracked;
 
+mod diffusion_rows;
 mod distance_rows;
 mod dose_rows;
 mod uptake_rows;
@@ -212,6 +213,10 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
     if let Some(pet) = &visit.pet {
         let uptake = uptake_rows::rows(blank, sizes, visit.pet_facts.as_ref());
         rows.extend(uptake.into_iter().map(|row| MeasurementRow { series_role: pet.role.clone(), ..row }));
+    }
+    if let Some(adc) = &visit.adc {
+        let found = diffusion_rows::rows(blank, &sizes.diffusion);
+        rows.extend(found.into_iter().map(|row| MeasurementRow { series_role: adc.role.clone(), ..row }));
     }
     rows.extend(distance_rows::of_lesion(blank, label, visit));
     rows.extend(sizes.dose.iter().flat_map(|dose| dose_rows::rows(blank, dose)));

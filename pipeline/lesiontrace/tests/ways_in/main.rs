@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may unwrap; clippy does not see that its helpers are tests")]
 
+mod adc_map;
 mod bent_visits;
 #[path = "../files/calls.rs"]
 mod calls;

@@ -1,46 +1,12 @@
-//! Largest standardised uptake value of a lesion, and the voxels of the PET that are the lesion's.
+//! Largest standardised uptake value of a lesion.
 //!
-//! Definition: SUVmax is the value of the hottest voxel of the lesion (criteria conventions §4.2). A voxel is the lesion's when its
-//! centre lies inside the outline; of a lesion so small that it holds none, the voxel in which its middle lies. Edge cases: a
-//! lesion outside the PET's field of view is not evaluable, nor is one with a voxel that holds no number.
+//! Definition: SUVmax is the value of the hottest of the lesion's voxels ([`super::voxels`]; criteria conventions §4.2). Edge case: a
+//! lesion with a voxel that holds no number is not evaluable.
 
-use imaging::diameter::mask_centroid;
-use imaging::{Affine, Index3, Mask, Volume, resample};
+use imaging::{Index3, Volume};
 
 use super::metabolic_volume::without_number;
 use crate::evaluable::Evaluable;
-
-/// The PET's voxels of a lesion outlined in another image of the same frame of reference.
-pub fn voxels_of(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<Vec<Index3>> {
-    if pet.grid().frame() != lesion.grid().frame() {
-        return Evaluable::not(
-            "the PET lies in another frame of reference than the lesion's outline; register the two first",
-        );
-    }
-    let outside = lesion.share_outside(pet.grid());
-    if outside > MAX_OUTSIDE && outside < 1.0 {
-        return Evaluable::not(format!(
-            "{:.0} % of the lesion lies outside the PET's field of view: its hottest part may be there",
-            (100.0 * outside).max(1.0)
-        ));
-    }
-    let inside: Vec<Index3> = resample::resample_mask(lesion, pet.grid(), &Affine::identity()).indices_set().collect();
-    match inside.is_empty().then(|| voxel_of_middle(pet, lesion)) {
-        None => Evaluable::Value(inside),
-        Some(Some(middle)) => Evaluable::Value(vec![middle]),
-        Some(None) => Evaluable::not("the lesion lies outside the PET's field of view"),
-    }
-}
-
-/// Of a lesion this share may lie outside the PET that shows it: a rim cut by the image's end.
-const MAX_OUTSIDE: f64 = 0.01;
-
-fn voxel_of_middle(pet: &Volume<f32>, lesion: &Mask) -> Option<Index3> {
-    let at = pet.grid().patient_to_voxel().apply(mask_centroid(lesion)?).coords;
-    let [i, j, k] = [at.x, at.y, at.z].map(f64::round).map(|v| (v >= 0.0).then_some(v as usize));
-    let at = Index3 { i: i?, j: j?, k: k? };
-    pet.get(at).is_some().then_some(at)
-}
 
 /// SUVmax: the hottest of a lesion's voxels; the PET's values are SUVbw. Not evaluable where one of them holds no number.
 pub fn hottest(pet: &Volume<f32>, voxels: &[Index3]) -> Evaluable<f64> {
@@ -53,8 +19,9 @@ pub fn hottest(pet: &Volume<f32>, voxels: &[Index3]) -> Evaluable<f64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::voxels::voxels_of;
     use super::*;
-    use imaging::{FrameId, Grid, Point, Shape};
+    use imaging::{FrameId, Grid, Mask, Point, Shape};
     use nalgebra::Matrix3;
 
     fn grid(n: usize, spacing_mm: f64, frame: &str) -> Grid {
@@ -64,7 +31,7 @@ mod tests {
     }
 
     fn suv_max(pet: &Volume<f32>, lesion: &Mask) -> Evaluable<f64> {
-        match voxels_of(pet, lesion) {
+        match voxels_of(pet, lesion, "PET") {
             Evaluable::Value(voxels) => hottest(pet, &voxels),
             Evaluable::NotEvaluable(reason) => Evaluable::NotEvaluable(reason),
         }

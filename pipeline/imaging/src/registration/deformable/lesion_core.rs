@@ -43,7 +43,11 @@ pub(super) struct Core {
 impl Core {
     /// One for each connected part of a mask.
     pub(super) fn of(mask: &Mask) -> Result<Vec<Self>, DistanceError> {
-        let parts = components(mask, Connectivity::Corners);
+        // Most of an image is no lesion.
+        let Some(own) = Window::around(mask, [0; 3]).and_then(|window| window.cut(mask, false).ok()) else {
+            return Ok(Vec::new());
+        };
+        let parts = components(&own, Connectivity::Corners);
         parts.list.iter().filter_map(|part| Self::around(&parts.labels.map(|l| *l == part.label)).transpose()).collect()
     }
 

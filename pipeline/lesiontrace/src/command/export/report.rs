@@ -248,6 +248,7 @@ fn is_axis(quantity: &str) -> bool {
 fn concept(quantity: &str) -> (Code, Option<Code>) {
     let peak = || Code::new("126031", "DCM", "Peak Value Within ROI");
     let dose = || Code::new("128513", "DCM", "Absorbed Dose");
+    let adc = || Code::new("113041", "DCM", "Apparent Diffusion Coefficient");
     let (mean, least, most) =
         (snomed("373098007", "Mean"), snomed("255605001", "Minimum"), snomed("56851009", "Maximum"));
     match quantity {
@@ -261,6 +262,10 @@ fn concept(quantity: &str) -> (Code, Option<Code>) {
         "dose_mean" => (dose(), Some(mean)),
         "dose_min" => (dose(), Some(least)),
         "dose_max" => (dose(), Some(most)),
+        "adc_mean" => (adc(), Some(mean)),
+        "adc_median" => (adc(), Some(snomed("373099004", "Median"))),
+        "adc_min" => (adc(), Some(least)),
+        "adc_max" => (adc(), Some(most)),
         other => (Code::new(other, OWN_SCHEME, other.replace('_', " ")), None),
     }
 }
@@ -277,6 +282,7 @@ fn unit(unit: &str) -> Code {
         "Gy" => ("Gy", "Gray"),
         "%" => ("%", "percent"),
         "HU" => ("[hnsf'U]", "Hounsfield unit"),
+        "as stored" => ("1", "no units"),
         other => (other, other),
     };
     Code::new(value, "UCUM", meaning)

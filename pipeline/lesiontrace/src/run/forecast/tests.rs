@@ -54,6 +54,7 @@ fn visit(measure: SeriesPlan, has_masks: bool) -> VisitPlan {
         measure,
         arterial: None,
         pet: None,
+        adc: None,
         masks,
         doses: Vec::new(),
         given_map: None,
