@@ -21,10 +21,11 @@ use crate::models::Needs;
 use crate::niivue::Niivue;
 use crate::plan::{CohortPlan, PatientPlan, plan};
 use crate::schedule::run_within;
-use crate::shard::Shard;
+use crate::shard::{Shard, Share};
 use crate::stages::viewer;
 use crate::{artifacts, config, frozen, lock, out, session};
 use decide::{Standing, dry_run, todo};
+use forecast::Means;
 pub(crate) use settings::Settings;
 use worker::Worker;
 
@@ -124,13 +125,17 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     frozen::check(&request.out, &now).map_err(Failure::usage)?;
     let roster = roster(&cohort, &now, request.viewer);
     let before = Settings::read(&request.out);
-    let standing = Standing { request, roster: &roster, before: before.as_ref(), now: &now };
+    let costs = forecast::costs(&cohort.patients, Means::of(&equipment, n_threads, budget.bytes));
+    let share = request.shard.map(|shard| Share::foreseen(shard, &request.out, &costs));
+    let standing = Standing { request, share: share.as_ref(), roster: &roster, before: before.as_ref(), now: &now };
     if request.dry_run {
         return dry_run(standing, &cohort, &equipment, (&budget, n_threads)).map_err(Failure::io);
     }
     let at_work = AtWork::new(&request.out);
     signal.watch(&at_work);
-    begin(request, &cohort, &now, &roster).map_err(Failure::io)?;
+    let share = begin(request, &cohort, &costs, (&now, &roster)).map_err(Failure::io)?;
+    drop(costs);
+    let standing = Standing { share: share.as_ref(), ..standing };
     let todo = todo(standing, cohort.patients).map_err(Failure::io)?;
     let bar = session::progress(global, todo.len(), "patients");
     let (failed, lasting) = (AtomicUsize::new(0), AtomicUsize::new(0));
@@ -144,7 +149,7 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let lasting = worker.lasting.load(Ordering::SeqCst);
     write_manifest(request, &equipment, &budget, started.elapsed().as_secs_f64(), n_threads).map_err(Failure::io)?;
     let patients = ledger::read(&request.out).map_err(Failure::io)?.patients;
-    let ours = patients.iter().filter(|e| request.shard.is_none_or(|shard| shard.takes(&e.id)));
+    let ours = patients.iter().filter(|e| share.as_ref().is_none_or(|share| share.takes(&e.id)));
     let n_open = ours.filter(|e| e.state != State::Done).count();
     let only_transient = n_failed > 0 && lasting == 0;
     Ok(Outcome { n_failed, n_open, only_transient, signal: signal.caught() })
@@ -176,9 +181,14 @@ fn roster(cohort: &CohortPlan, settings: &Settings, has_viewer: bool) -> Roster 
     Roster { schema_version: 1, patients: cohort.patients.iter().map(|p| (p.id.clone(), key(p))).collect() }
 }
 
-/// Writes the roster and the archive's notes before the first patient, so that nobody is forgotten. What was written by one process
+/// Writes the roster, the archive's notes and who does whom before the first patient, so that nobody is forgotten. What was written by one process
 /// is not mixed with what another one writes at the same time.
-fn begin(request: &RunRequest, cohort: &CohortPlan, settings: &Settings, roster: &Roster) -> anyhow::Result<()> {
+fn begin(
+    request: &RunRequest,
+    cohort: &CohortPlan,
+    costs: &BTreeMap<&str, u64>,
+    (settings, roster): (&Settings, &Roster),
+) -> anyhow::Result<Option<Share>> {
     let _lock = lock::wait(&request.out, PATIENCE)?;
     artifacts::sweep_here(&request.out);
     if request.freeze {
@@ -187,7 +197,8 @@ fn begin(request: &RunRequest, cohort: &CohortPlan, settings: &Settings, roster:
     out::write_json(&request.out.join("roster.json"), roster)?;
     let notes: &[Note] = &cohort.notes;
     out::write_json(&request.out.join("notes.json"), &notes)?;
-    settings.write(&request.out)
+    settings.write(&request.out)?;
+    request.shard.map(|shard| Share::settled(shard, &request.out, costs)).transpose()
 }
 
 /// `manifest.json`: with what, where and how long the latest call ran.

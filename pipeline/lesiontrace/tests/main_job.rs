@@ -354,6 +354,10 @@ fn shards_collected_are_the_same_cohort_as_one_run() {
     let half_way = status(&cohort, "parts");
     assert!(states(&half_way).contains(&"done") && states(&half_way).contains(&"missing"), "{half_way}");
     assert!(!cohort.path("parts/cohort").exists(), "a shard does not collect");
+    // Three patients that take as long as each other: two and one.
+    let division: serde_json::Value = serde_json::from_str(&cohort.read("parts/shards-of-2.json")).unwrap();
+    let shards: Vec<u64> = ["A-1", "B-2", "C-3"].map(|id| division["patients"][id].as_u64().unwrap()).to_vec();
+    assert_eq!(shards, [1, 2, 1], "{division}");
     assert_eq!(run(&cohort, "parts", &["--shard", "2/2"]).0, DONE);
     let out = cohort.path("parts").display().to_string();
     assert_eq!(call(&["collect", &out]).0, DONE);

@@ -32,7 +32,7 @@ pub(crate) struct Run {
     /// Folder for the results.
     #[arg(long)]
     pub(crate) out: PathBuf,
-    /// Only one of n shares of the patients, by the digest of their identifiers, such as 3/8; `collect` merges the shards.
+    /// Only one of n shares of the patients, made even by forecast time, such as 3/8; `collect` merges the shards.
     #[arg(long)]
     pub(crate) shard: Option<Shard>,
     /// Keep finished patients whose settings and input did not change.

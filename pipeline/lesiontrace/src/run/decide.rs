@@ -11,6 +11,7 @@ use crate::ledger::{self, Entry, Roster, State};
 use crate::manifest::Equipment;
 use crate::memory_bound::MemoryBound;
 use crate::plan::{CohortPlan, PatientPlan};
+use crate::shard::Share;
 use crate::{artifacts, out, reading};
 
 /// A patient to be done.
@@ -35,6 +36,8 @@ struct Decision {
 #[derive(Clone, Copy)]
 pub(super) struct Standing<'a> {
     pub(super) request: &'a RunRequest,
+    /// The share of this run; `None` for everybody.
+    pub(super) share: Option<&'a Share>,
     pub(super) roster: &'a Roster,
     /// Of the latest run on the output folder.
     pub(super) before: Option<&'a Settings>,
@@ -63,8 +66,8 @@ fn verb(is_done_now: bool) -> &'static str {
 fn decide(standing: Standing<'_>, patient: &PatientPlan) -> anyhow::Result<Decision> {
     let id = patient.id.as_str();
     let request = standing.request;
-    if request.shard.is_some_and(|shard| !shard.takes(id)) {
-        let why = "belongs to another shard".to_owned();
+    if let Some(share) = standing.share.filter(|share| !share.takes(id)) {
+        let why = share.whose(id);
         return Ok(Decision { is_done_now: false, why, attempt: 0, observed: None });
     }
     let entry = ledger::read_entry(&request.out, id)?;
@@ -170,6 +173,7 @@ pub(super) fn dry_run(
     }
     text.push_str(&cohort_troubles(&cohort.notes));
     let n = cohort.patients.len();
+    text.extend(standing.share.map(Share::as_text));
     text.push_str(&format!("{} of {n} patients to do, memory bound {budget}\n", todo.len()));
     text.push_str(&forecast(&todo, Means::of(equipment, n_threads, budget.bytes)).as_text(n_threads));
     let kept = if standing.request.force {

@@ -6,6 +6,8 @@
 //! `scripts/compare_pipeline` (2 visits of 78.6 million), each with rigid and deformable registration, and the former with the shipped
 //! network, too; two sizes give what a visit takes in any case and what each voxel adds.
 
+use std::collections::BTreeMap;
+
 use super::memory_need;
 use crate::config::{MaskSource, Study, VisitTransform};
 use crate::manifest::Equipment;
@@ -108,6 +110,15 @@ impl<'a> Means<'a> {
     fn takes_network(&self, visit: &VisitPlan) -> bool {
         visit.masks.is_none() && self.study.models.source != MaskSource::Imported
     }
+}
+
+/// Processor milliseconds of each patient, the middle of what is forecast: shares of the cohort are made even by them.
+pub(super) fn costs<'a>(patients: &'a [PatientPlan], means: Means<'_>) -> BTreeMap<&'a str, u64> {
+    let cost = |patient: &PatientPlan| {
+        let Range { low, high } = if patient.faults.is_empty() { seconds(patient, means) } else { Range::default() };
+        (500.0 * (low + high)).round() as u64
+    };
+    patients.iter().map(|patient| (patient.id.as_str(), cost(patient))).collect()
 }
 
 /// The forecast for the patients a run does. Those with faults cost nothing: they are not started.

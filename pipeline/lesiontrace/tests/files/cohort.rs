@@ -61,7 +61,7 @@ pub(crate) fn study(source: &str) -> String {
     text
 }
 
-/// Every file below a folder with its bytes, but for what no two runs share: manifests, ledger entries and journals.
+/// Every file below a folder with its bytes, but for what no two runs share: manifests, who does whom, ledger entries and journals.
 pub(crate) fn comparable(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
@@ -70,7 +70,7 @@ pub(crate) fn comparable(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
                 folders.push(path);
-            } else if !name.starts_with("manifest")
+            } else if !["manifest", "shards-of-"].iter().any(|start| name.starts_with(start))
                 && name != "status.json"
                 && path.extension().is_none_or(|ending| ending != "jsonl")
             {
