@@ -61,6 +61,8 @@ async function check(browser, report) {
     const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (overflow > 0) wrong.push(`is ${overflow} px wider than a window of ${width} px`);
     if (process.env.REPORT_PICTURES) {
+      // What lies below the window is not drawn before it is scrolled to.
+      await page.addStyleTag({ content: "* { content-visibility: visible !important; }" });
       const name = `${path.basename(path.dirname(report))}-${path.basename(report, ".html")}-${width}.png`;
       await page.screenshot({ path: path.join(process.env.REPORT_PICTURES, name), fullPage: true });
     }
