@@ -41,9 +41,9 @@ undisturbed() {
     "$LESIONTRACE" run "$STUDY" --archive "$work/archive" --out "$work/undisturbed" --no-progress
 }
 
-# Digests of all results, but for what no two runs share: manifests, ledger entries, journals and logs.
+# Digests of all results, but for what no two runs share: manifests, who does whom, ledger entries, journals and logs.
 digests() { # OUT
-    (cd "$1" && find . -type f ! -name 'manifest*' ! -name status.json ! -path './logs/*' ! -path './shards/*' -print0 |
+    (cd "$1" && find . -type f ! -name 'manifest*' ! -name 'shards-of-*' ! -name status.json ! -path './logs/*' ! -path './shards/*' -print0 |
         LC_ALL=C sort -z | xargs -0 sha256sum)
 }
 
