@@ -67,7 +67,7 @@ pub struct MeasurementRow {
     pub quantity: String,
     /// The number; empty when not evaluable.
     pub value: Option<f64>,
-    /// Its unit: `mm`, `mm2`, `mm3`, `SUVbw`, `SUL`, `SUVbw*ml`, `Gy`, `%`, `HU`, `as stored` (the image's header states none).
+    /// Its unit: `mm`, `mm2`, `mm3`, `SUVbw`, `SUL`, `SUVbw*ml`, `Gy`, `%`, `HU`, `as stored` (no unit is read from its header).
     pub unit: String,
     /// Lower end of the 95 % band, where one is known; of long and short axes one voxel less, as large as it is along the diameter.
     pub low: Option<f64>,

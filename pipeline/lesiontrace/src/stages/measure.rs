@@ -186,7 +186,7 @@ pub(crate) fn measure(measured: &LoadedSeries, found: &Found, beside: Beside<'_>
         ));
     }
     if let Some(adc) = beside.adc.filter(|_| !found.lesions.is_empty()) {
-        let message = "the header of the ADC map states no unit, and its values are told as they are stored; most scanners store 10^-6 mm²/s: compare them with a tissue you know before you join patients of several scanners. Outlines are laid on the map as the scanner placed it; echo-planar images may be warped";
+        let message = "no unit is read from the header of an ADC map, and its values are told as they are stored; most scanners store 10^-6 mm²/s: compare them with a tissue you know before you join patients of several scanners. Outlines are laid on the map as the scanner placed it; echo-planar images may be warped";
         notes.push(Note::info("adc_as_stored", adc.role.clone(), message.to_owned()));
     }
     found.lesions.par_iter().map(|lesion| sizes(lesion, measured, beside)).collect()
