@@ -18,7 +18,13 @@ fn load(kind: &str, path: &Path) -> usize {
         "dicom" => {
             let archive = index(path).unwrap().value;
             let entry = archive.series().next().unwrap();
-            read_series(&entry.headers, &SuvOptions::STANDARD).unwrap().value.volume.into_values().values().len()
+            read_series(&entry.headers.unpack(), &SuvOptions::STANDARD)
+                .unwrap()
+                .value
+                .volume
+                .into_values()
+                .values()
+                .len()
         }
         "nifti" => read_image(path, FrameId::new("bench")).unwrap().values().len(),
         "index" => index(path).unwrap().value.series().map(|s| s.headers.len()).sum(),

@@ -8,21 +8,23 @@ use std::path::{Path, PathBuf};
 
 use imaging::{Note, Noted};
 use jiff::civil::Date;
-use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::clinical::{ClinicalError, Problem};
-use crate::dicom::header::{HeaderError, SliceHeader, read_headers};
+use crate::dicom::header::HeaderError;
+use crate::dicom::packed_headers::PackedHeaders;
 use crate::dicom::role::{RoleCandidate, SeriesRole, SeriesRules};
-use crate::image_file;
 use crate::nifti_archive::{self, NiftiSeries};
 
+mod copies;
 mod day;
 pub(crate) mod files;
+mod gathered;
 mod grouping;
 
-use files::list_archive;
+use files::walk_archive;
+use gathered::{Found, Gathered};
 use grouping::group;
 
 /// Why a folder has no index.
@@ -81,30 +83,22 @@ pub struct TimepointImages {
 }
 
 /// One series: its row in the index and its files.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeriesEntry {
     /// What the index says about it.
     pub row: IndexRow,
     /// The headers of its slices, sorted by path and frame; empty for a NIfTI file.
-    pub headers: Vec<SliceHeader>,
+    pub headers: PackedHeaders,
+    /// Number of voxels its headers promise.
+    pub n_voxels: u64,
     /// What was left out of it, and how its series was split.
     pub notes: Vec<Note>,
     /// The file, where the series is one NIfTI or NRRD file.
     pub nifti: Option<NiftiSeries>,
 }
 
-impl SeriesEntry {
-    /// Number of voxels its headers promise.
-    #[must_use]
-    pub fn n_voxels(&self) -> u64 {
-        let slice = |h: &SliceHeader| u64::from(h.rows) * u64::from(h.columns) * u64::from(h.n_slices());
-        let in_slices: u64 = self.headers.iter().map(slice).sum();
-        in_slices + self.nifti.as_ref().map_or(0, |file| file.n_voxels)
-    }
-}
-
 /// One row of `index --json`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IndexRow {
     /// Patient ID as written.
     pub patient_id: String,
@@ -149,30 +143,25 @@ impl ArchiveIndex {
 /// Indexes a folder or a zip archive, roles by the built-in rules. Files are read in parallel; the result does not depend on their
 /// order or the number of threads.
 pub fn index(root: &Path) -> Result<Noted<ArchiveIndex>, ArchiveError> {
-    index_by(root, SeriesRules::built_in())
+    index_by(root, SeriesRules::built_in(), &|_| {})
 }
 
-/// The same with roles by these rules.
-pub fn index_by(root: &Path, rules: &SeriesRules) -> Result<Noted<ArchiveIndex>, ArchiveError> {
+/// The same with roles by these rules; `files_read` is told how many files were read since it was told last.
+pub fn index_by(
+    root: &Path,
+    rules: &SeriesRules,
+    files_read: &dyn Fn(usize),
+) -> Result<Noted<ArchiveIndex>, ArchiveError> {
     let mut notes = Vec::new();
-    let files = list_archive(root, &mut notes)?;
-    let (nifti_files, candidates): (Vec<PathBuf>, Vec<PathBuf>) =
-        files.into_iter().partition(|p| image_file::is_image(p));
-    let read: Vec<Result<Vec<SliceHeader>, HeaderError>> = candidates.par_iter().map(|p| read_headers(p)).collect();
-    let mut headers = Vec::new();
-    let mut n_other_files = 0;
-    for (path, result) in candidates.iter().zip(read) {
-        match result {
-            Ok(found) if found.is_empty() => n_other_files += 1,
-            Ok(found) => headers.extend(found),
-            Err(error) => notes.push(note_of_file(root, path, &error)),
-        }
-    }
-    if headers.is_empty() && nifti_files.is_empty() && notes.is_empty() {
+    let mut gathered = Gathered::telling(files_read);
+    walk_archive(root, &mut notes, &mut |files| gathered.take(files))?;
+    let Found { series, nifti_files, mut unreadable, n_other_files } = gathered.finish();
+    unreadable.sort_by(|a, b| a.0.cmp(&b.0));
+    notes.extend(unreadable.iter().map(|(path, error)| note_of_file(root, path, error)));
+    if series.is_empty() && nifti_files.is_empty() && notes.is_empty() {
         return Err(ArchiveError::NoImages { root: root.to_owned(), n_other: n_other_files });
     }
-    let headers = without_copies(headers, root, &mut notes);
-    let mut patients = group(headers, rules, &mut notes);
+    let mut patients = group(root, series, rules, &mut notes);
     let placed = nifti_archive::place(root, &nifti_files)?.note_into(&mut notes);
     nifti_archive::add(placed.series, &mut patients);
     note_spelled_twice(&patients, &mut notes);
@@ -194,43 +183,6 @@ fn note_of_file(root: &Path, path: &Path, error: &HeaderError) -> Note {
     // The path below the archive: notes must not depend on where the archive is mounted.
     let message = error.to_string().replace(&*path.to_string_lossy(), &file);
     Note::error(code, file, format!("{message}; the file is left out, and a series it belongs to may lack a slice"))
-}
-
-/// The same SOP Instance twice (a copied folder): the first path stays, with a note.
-fn without_copies(headers: Vec<SliceHeader>, root: &Path, notes: &mut Vec<Note>) -> Vec<SliceHeader> {
-    let mut kept: BTreeMap<(String, String, Option<u32>), SliceHeader> = BTreeMap::new();
-    let mut elsewhere = Vec::new();
-    let mut copies: BTreeMap<String, usize> = BTreeMap::new();
-    for header in headers {
-        let key = (header.series_uid.clone(), header.sop_instance_uid.clone(), header.frame);
-        if let Some(first) = kept.get(&key) {
-            let same = first.position == header.position && first.patient_id == header.patient_id;
-            if first.patient_id == header.patient_id && !same {
-                // Both stay: stacking refuses the series, because nothing says which of them belongs to it.
-                elsewhere.push(header);
-                continue;
-            }
-            if !same {
-                let message = format!(
-                    "its SOP Instance UID is that of {} but its patient is not; the file is left out: ask the archive which one is right",
-                    relative(root, &first.path)
-                );
-                notes.push(Note::error("conflicting_instance", relative(root, &header.path), message));
-            }
-            // A file counts once, however many frames it holds.
-            *copies.entry(header.series_uid.clone()).or_default() +=
-                usize::from(same && header.frame.unwrap_or(0) == 0);
-        } else {
-            kept.insert(key, header);
-        }
-    }
-    for (series, n) in copies.into_iter().filter(|(_, n)| *n > 0) {
-        let message = format!("{n} file(s) of the series lie in the archive twice; the first copy (by path) is used");
-        notes.push(Note::info("duplicate_file", series, message));
-    }
-    let mut headers: Vec<SliceHeader> = kept.into_values().chain(elsewhere).collect();
-    headers.sort_by(|a, b| (&a.path, a.frame).cmp(&(&b.path, b.frame)));
-    headers
 }
 
 /// Two identifiers that differ only in case, blanks, punctuation or leading zeros are likely one patient; they stay apart.

@@ -110,7 +110,7 @@ pub struct TreatmentRecord {
 }
 
 /// One row of `lesions.csv`: a lesion a reader marked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeedRecord {
     /// Patient identifier as in the images.
     pub patient_id: String,

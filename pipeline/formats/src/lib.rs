@@ -13,6 +13,7 @@ pub mod image_file;
 pub mod nifti;
 pub mod nifti_archive;
 pub mod nrrd;
+pub mod packed;
 mod pages;
 pub mod parquet_table;
 mod row_cells;

@@ -7,14 +7,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use imaging::{FrameId, Noted};
+use imaging::{FrameId, Noted, Shape};
 use jiff::civil::Date;
 use oncology::VisitId;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use crate::archive::{IndexRow, PatientImages, SeriesEntry, TimepointImages};
 use crate::clinical::{ClinicalError, Problem};
-use crate::dicom::derived_uid;
 use crate::dicom::role::SeriesRole;
+use crate::dicom::{PackedHeaders, derived_uid};
 use crate::image_file;
 
 pub(crate) mod bids;
@@ -26,7 +28,7 @@ mod table;
 pub const TABLE: &str = "series.csv";
 
 /// What the numbers of such an image are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NiftiUnit {
     /// Hounsfield units.
     Hu,
@@ -54,7 +56,7 @@ impl NiftiUnit {
 }
 
 /// One NIfTI or NRRD file that is an image of a visit.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NiftiSeries {
     /// Where it lies.
     pub path: PathBuf,
@@ -123,8 +125,26 @@ pub(crate) fn places(root: &Path, files: &[PathBuf]) -> Result<Noted<PlacedFiles
 pub(crate) fn place(root: &Path, files: &[PathBuf]) -> Result<Noted<NiftiFiles>, ClinicalError> {
     let mut notes = Vec::new();
     let PlacedFiles { placed, unplaced, problems, .. } = places(root, files)?.note_into(&mut notes);
-    let series = placed.into_iter().map(|p| (p.patient_id.clone(), p.visit.date(), entry_of(p))).collect();
+    // Other threads inflate the files' beginnings: what is kept of them would otherwise come to lie between what is given up at once,
+    // and tens of kilobytes a file would stay with the process.
+    let heads: Vec<Result<Head, String>> = placed.par_iter().map(head_of).collect();
+    let entry = |(placed, head): (Placed, _)| (placed.patient_id.clone(), placed.visit.date(), entry_of(placed, head));
+    let series = placed.into_iter().zip(heads).map(entry).collect();
     Ok(Noted::new(NiftiFiles { series, unplaced, problems }, notes))
+}
+
+/// What the header of a file says.
+struct Head {
+    spacing_mm: [f64; 3],
+    shape: Shape,
+}
+
+/// Reads a header; `Err` says why it cannot be used.
+fn head_of(placed: &Placed) -> Result<Head, String> {
+    let grid = image_file::read_header_grid(&placed.path, FrameId::new(String::new()));
+    // The path below the archive: reasons must not depend on where the archive is mounted.
+    let grid = grid.map_err(|error| error.to_string().replace(&*placed.path.to_string_lossy(), &placed.file))?;
+    Ok(Head { spacing_mm: grid.spacing_mm().map(|mm| (mm * 1e6).round() / 1e6), shape: grid.shape() })
 }
 
 /// Puts the series into their patients' time points, after DICOM series of the same role.
@@ -139,7 +159,8 @@ pub(crate) fn add(series: Vec<(String, Date, SeriesEntry)>, patients: &mut Vec<P
         });
         let timepoints = &mut patients[at].timepoints;
         let at = timepoints.iter().position(|t| t.study_date == Some(date)).unwrap_or_else(|| {
-            timepoints.push(TimepointImages { study_date: Some(date), series: Vec::new() });
+            // Most have one.
+            timepoints.push(TimepointImages { study_date: Some(date), series: Vec::with_capacity(1) });
             timepoints.len() - 1
         });
         timepoints[at].series.push(entry);
@@ -199,23 +220,21 @@ fn checked_unit(placed: &Placed) -> Result<NiftiUnit, String> {
     }
 }
 
-fn entry_of(placed: Placed) -> SeriesEntry {
+fn entry_of(placed: Placed, head: Result<Head, String>) -> SeriesEntry {
     let frame = match &placed.frame {
         Some(name) => derived_uid(&["nifti frame", &placed.patient_id, &placed.visit.to_string(), name]),
         None => derived_uid(&["nifti file", &placed.file]),
     };
     let frame = FrameId::new(frame);
-    let grid = image_file::read_header_grid(&placed.path, frame.clone());
     let mut reasons = Vec::new();
     let unit = checked_unit(&placed).unwrap_or_else(|reason| {
         reasons.push(reason);
         placed.unit.unwrap_or(NiftiUnit::Stored)
     });
-    let (spacing_mm, shape) = match &grid {
-        Ok(grid) => (Some(grid.spacing_mm().map(|mm| (mm * 1e6).round() / 1e6)), Some(grid.shape())),
-        Err(error) => {
-            // The path below the archive: reasons must not depend on where the archive is mounted.
-            reasons.push(error.to_string().replace(&*placed.path.to_string_lossy(), &placed.file));
+    let (spacing_mm, shape) = match head {
+        Ok(head) => (Some(head.spacing_mm), Some(head.shape)),
+        Err(reason) => {
+            reasons.push(reason);
             (None, None)
         }
     };
@@ -243,7 +262,8 @@ fn entry_of(placed: Placed) -> SeriesEntry {
         n_voxels: shape.map_or(0, |shape| shape.n_voxels() as u64),
         visit: placed.visit,
     };
-    SeriesEntry { row, headers: Vec::new(), notes: Vec::new(), nifti: Some(nifti) }
+    let n_voxels = nifti.n_voxels;
+    SeriesEntry { row, headers: PackedHeaders::default(), n_voxels, notes: Vec::new(), nifti: Some(nifti) }
 }
 
 /// A file's path below the archive, with `/`.

@@ -64,7 +64,7 @@ const SHAPE: Shape = Shape { ni: 7, nj: 5, nk: 6 };
 fn only_series(archive: &ArchiveIndex) -> Vec<SliceHeader> {
     let series: Vec<_> = archive.series().collect();
     assert_eq!(series.len(), 1);
-    series[0].headers.clone()
+    series[0].headers.unpack()
 }
 
 fn written(dir: &Path) -> Vec<PathBuf> {

@@ -35,7 +35,7 @@ fn outcome(dir: &Path) -> Result<Volume<f32>, String> {
     let rows: Vec<String> = archive.rows().iter().map(|row| format!("{:?} {:?}", row.volume, row.reasons)).collect();
     let entries: Vec<_> = archive.series().collect();
     let [only] = entries.as_slice() else { return Err(format!("{} volumes: {rows:?} {said:?}", entries.len())) };
-    let read = read_series(&only.headers, &SuvOptions::STANDARD).map_err(|e| format!("{e} {rows:?}"))?;
+    let read = read_series(&only.headers.unpack(), &SuvOptions::STANDARD).map_err(|e| format!("{e} {rows:?}"))?;
     assert!(only.row.usable, "what can be read is usable, and what is usable can be read: {rows:?}");
     if said.is_empty() { Ok(read.value.volume.to_values()) } else { Err(said.join("; ")) }
 }

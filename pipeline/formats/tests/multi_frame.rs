@@ -104,7 +104,7 @@ fn frames_in_any_order_make_the_volume_of_the_single_files() {
     assert!(archive.notes.is_empty(), "{:?}", archive.notes);
     let series = archive.value.series().next().unwrap().clone();
     assert_eq!((series.row.n_slices, series.row.usable, series.row.volume), (4, true, None));
-    let read = read_series(&series.headers, &SuvOptions::STANDARD).unwrap().value;
+    let read = read_series(&series.headers.unpack(), &SuvOptions::STANDARD).unwrap().value;
     assert_eq!(read.volume.unit(), "HU");
     assert!(read.volume.grid().max_distance_mm(original.grid()) < 1e-4);
     assert_eq!(read.volume.to_values().values(), original.values());
@@ -122,12 +122,12 @@ fn two_phases_in_one_file_are_two_volumes_each_with_its_rescale() {
     let names: Vec<_> = archive.rows().iter().map(|r| r.volume.clone().unwrap_or_default()).collect();
     assert_eq!(names, ["temporal position 1", "temporal position 2"]);
     for (entry, more) in archive.series().zip([10.0, 20.0]) {
-        let read = read_series(&entry.headers, &SuvOptions::STANDARD).unwrap().value.volume.to_values();
+        let read = read_series(&entry.headers.unpack(), &SuvOptions::STANDARD).unwrap().value.volume.to_values();
         let expected: Vec<f32> = original.values().iter().map(|v| v + more).collect();
         assert_eq!(read.values(), expected);
     }
     // All frames together are refused by name, never stacked.
-    let all: Vec<_> = archive.series().flat_map(|s| s.headers.clone()).collect();
+    let all: Vec<_> = archive.series().flat_map(|s| s.headers.unpack()).collect();
     let error = read_series(&all, &SuvOptions::STANDARD).unwrap_err();
     assert_eq!(error.code(), "several_volumes");
     assert!(error.to_string().contains("temporal position 2 (4 slices)"), "{error}");
@@ -175,7 +175,7 @@ fn forty_damaged_files_of_each_kind_end_in_a_note_or_an_error() {
     let images = |path: &Path| {
         let Ok(archive) = index(path.parent().unwrap()) else { return };
         for entry in archive.value.series() {
-            let _ = read_series(&entry.headers, &SuvOptions::STANDARD);
+            let _ = read_series(&entry.headers.unpack(), &SuvOptions::STANDARD);
         }
     };
     let segmentation = |path: &Path| {

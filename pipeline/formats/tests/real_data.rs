@@ -12,7 +12,7 @@ use nifti::{IntoNdArray, NiftiObject, ReaderOptions};
 fn series(folder: &Path) -> SeriesVolume {
     let archive = index(folder).unwrap().value;
     let entry = archive.series().find(|s| s.row.usable).unwrap();
-    read_series(&entry.headers, &SuvOptions::STANDARD).unwrap().value
+    read_series(&entry.headers.unpack(), &SuvOptions::STANDARD).unwrap().value
 }
 
 fn largest_difference(a: &Volume<f32>, b: impl Iterator<Item = f32>) -> f32 {

@@ -220,11 +220,11 @@ fn phantoms_get_the_role_of_their_times_modality_and_thickness() {
     // A study's own rule for thick slices stands before the built-in ones.
     let thick = "schema = 1\n[[rule]]\nrole = \"other\"\nweight = 99\nmodality = \"CT\"\nthickness_mm = [4.5, 20.0]\nwhy = \"thick\"\n";
     for (rules, is_thick) in [(None, false), (Some(SeriesRules::beside_built_in(thick).unwrap()), true)] {
-        let archive = index_by(dir.path(), rules.as_ref().unwrap_or(SeriesRules::built_in())).unwrap().value;
+        let archive = index_by(dir.path(), rules.as_ref().unwrap_or(SeriesRules::built_in()), &|_| {}).unwrap().value;
         assert_eq!(archive.series().count(), labels.len());
         for entry in archive.series() {
             let n: usize = entry.row.patient_id[1..].parse().unwrap();
-            let own = is_thick && entry.headers[0].slice_thickness == Some(5.0);
+            let own = is_thick && entry.headers.first().unwrap().slice_thickness == Some(5.0);
             let label = if own { R::Other } else { labels[n] };
             counts.count(entry.row.role.as_str(), label.as_str());
         }

@@ -47,7 +47,7 @@ fn main() {
 fn real(counts: &mut BTreeMap<String, [usize; 6]>) {
     let Some(folder) = testkit::real_data("ct_liver_mets/CRLM-CT-1004/image") else { return };
     let index = formats::archive::index(&folder).expect("the folder holds a series");
-    let headers = &index.value.series().next().expect("one series").headers;
+    let headers = &index.value.series().next().expect("one series").headers.unpack();
     let ct = read_series(headers, &SuvOptions::STANDARD).expect("a plain series").value.volume.to_values();
     let outline = rough_liver(&ct);
     row("CRLM-CT-1004", "", ContrastPhase::PortalVenous, &ct, Some(&outline), counts);

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use imaging::registration::deformable::DeformableRegistration;
-use imaging::registration::{Pair, Registration, TransformKind, warp_image};
+use imaging::registration::{Pair, Quality, Registration, TransformKind, warp_image};
 use imaging::{Grid, GridError, Interpolation, Volume};
 
 use crate::transform_file::{self, FixedToMoving, TransformFile};
@@ -28,7 +28,10 @@ impl FoundMap {
                 let moving_to_fixed = map.inverse().context("the map cannot be turned round")?;
                 let mut registration = pair.judge(&moving_to_fixed)?;
                 // What a bend would still move is left to the stated error; between two modalities nothing tells it.
-                pair.tell_local_motion(&mut registration).ok();
+                if let Err(error) = pair.tell_local_motion(&mut registration) {
+                    registration.quality = registration.quality.max(Quality::Review);
+                    registration.reasons.push(format!("what a bend would still move was not looked for: {error}"));
+                }
                 Ok(Self { registration, bent: None })
             }
             FixedToMoving::Chain(_) => anyhow::bail!("a file holds one map"),

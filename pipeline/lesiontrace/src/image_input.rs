@@ -84,7 +84,7 @@ pub(crate) fn series_headers(folder: &Path, volume: Option<usize>) -> anyhow::Re
     let mut notes = Vec::new();
     let index = archive::index(folder)?.note_into(&mut notes);
     let (images, others): (Vec<&SeriesEntry>, Vec<&SeriesEntry>) =
-        index.series().partition(|series| series.headers.iter().any(SliceHeader::is_image));
+        index.series().partition(|series| series.headers.unpack().iter().any(SliceHeader::is_image));
     notes.extend(others.iter().map(|other| {
         let message = format!("a series of modality {} lies beside the images; it was not read", other.row.modality);
         Note::info("other_series", other.row.series_uid.clone(), message)
@@ -95,11 +95,11 @@ pub(crate) fn series_headers(folder: &Path, volume: Option<usize>) -> anyhow::Re
     match images.as_slice() {
         several if let Some(entry) = chosen => {
             notes.extend(entry.notes.iter().filter(|_| several.len() == 1).cloned());
-            Ok(Noted::new(entry.headers.clone(), notes))
+            Ok(Noted::new(entry.headers.unpack(), notes))
         }
         [one] if volume.is_none() => {
             notes.extend(one.notes.iter().cloned());
-            Ok(Noted::new(one.headers.clone(), notes))
+            Ok(Noted::new(one.headers.unpack(), notes))
         }
         [] => anyhow::bail!(
             "expected one DICOM image series in {}, found none that can be read: {}",

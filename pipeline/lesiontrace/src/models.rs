@@ -24,8 +24,14 @@ pub(crate) struct Needs {
 impl Needs {
     /// Of all visits of a cohort.
     pub(crate) fn of(cohort: &CohortPlan) -> Self {
-        let any = |is: fn(&crate::plan::VisitPlan) -> bool| cohort.patients.iter().any(|p| p.visits.iter().any(is));
-        Self { finder: any(|visit| visit.masks.is_none()), prompted: any(|visit| !visit.marks.is_empty()) }
+        let mut needs = Self { finder: false, prompted: false };
+        for patient in &cohort.patients {
+            for visit in patient.open().visits {
+                needs.finder |= visit.masks.is_none();
+                needs.prompted |= !visit.marks.is_empty();
+            }
+        }
+        needs
     }
 }
 

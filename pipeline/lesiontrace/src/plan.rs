@@ -22,6 +22,7 @@ mod doses;
 mod given_map;
 mod label_maps;
 mod outlines;
+mod packed;
 mod reports;
 mod segmentations;
 mod structures;
@@ -31,10 +32,11 @@ mod visit;
 
 pub(crate) use critical::CriticalPlan;
 pub(crate) use outlines::{OutlineFile, Region, RegionKind, StructurePlan};
+pub(crate) use packed::PackedPatient;
 pub(crate) use treatment_day::DaySide;
 
 /// One imaging series to be read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct SeriesPlan {
     /// Its role, such as `ct_portal_venous`.
     pub(crate) role: String,
@@ -43,7 +45,7 @@ pub(crate) struct SeriesPlan {
 }
 
 /// Imported masks of one visit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum MaskPlan {
     /// Label maps in the visit's mask folder.
     Folder(MaskFolder),
@@ -52,7 +54,7 @@ pub(crate) enum MaskPlan {
 }
 
 /// Label maps in a visit's mask folder.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct MaskFolder {
     /// Instances of lesions, one label each.
     pub(crate) lesions: PathBuf,
@@ -96,7 +98,7 @@ impl Purpose {
 }
 
 /// One visit.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct VisitPlan {
     /// Its name.
     pub(crate) id: VisitId,
@@ -132,7 +134,7 @@ pub(crate) struct VisitPlan {
 }
 
 /// One patient.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PatientPlan {
     /// Identifier as in the images.
     pub(crate) id: String,
@@ -160,37 +162,43 @@ pub(crate) struct PatientPlan {
 #[derive(Debug, Clone)]
 pub(crate) struct CohortPlan {
     /// Patients, by identifier.
-    pub(crate) patients: Vec<PatientPlan>,
+    pub(crate) patients: Vec<PackedPatient>,
     /// What to doubt about the archive and its tables.
     pub(crate) notes: Vec<Note>,
 }
 
-/// Indexes the archive and puts every visit's images, masks and clinical rows together.
-pub(crate) fn plan(archive: &Path, loaded: &LoadedStudy) -> anyhow::Result<CohortPlan> {
+/// Indexes the archive and puts every visit's images, masks and clinical rows together; `files_read` is told of files as they are read.
+pub(crate) fn plan(archive: &Path, loaded: &LoadedStudy, files_read: &dyn Fn(usize)) -> anyhow::Result<CohortPlan> {
     let study = &loaded.study;
-    let indexed = archive::index_by(archive, &loaded.rules)?;
-    let mut notes = indexed.notes;
+    let indexed = archive::index_by(archive, &loaded.rules, files_read)?;
+    let (mut index, mut notes) = (indexed.value, indexed.notes);
     let mut clinical = ClinicalTables::read(&archive.join(&study.clinical.folder))?;
     clinical.add_participants(archive)?;
-    let known: BTreeSet<String> = indexed.value.patients.iter().map(|p| p.patient_id.clone()).collect();
-    note_rows_of_nobody(&clinical, &indexed.value, &known, &mut notes);
+    let known: BTreeSet<String> = index.patients.iter().map(|p| p.patient_id.clone()).collect();
+    note_rows_of_nobody(&clinical, &index, &known, &mut notes);
     let reads = reading::clinical(&archive.join(&study.clinical.folder))?;
     notes.extend(reading::of_nobody(&reads, &known));
     let wanted: BTreeSet<&String> = study.cohort.patients.iter().collect();
     for id in wanted.iter().filter(|id| !known.contains(id.as_str())) {
         notes.push(Note::error("unknown_patient", id.as_str(), "[cohort] patients names a patient without images"));
     }
-    let of_visits = indexed.value.series();
+    let of_visits = index.series();
     let images = of_visits.filter_map(|s| Some((s.nifti.as_ref()?.file.as_str(), s.row.study_date?)));
-    let derived = derivatives::find(archive, &indexed.value.nifti_files, images).note_into(&mut notes);
+    let derived = derivatives::find(archive, &index.nifti_files, images).note_into(&mut notes);
     let mut patients = Vec::new();
-    for images in indexed.value.patients.iter().filter(|p| wanted.is_empty() || wanted.contains(&p.patient_id)) {
-        let sources =
-            Sources { index: &indexed.value, clinical: &clinical, derived: &derived, reads: &reads, notes: &notes };
-        patients.push(plan_patient(archive, images, sources, study)?);
+    let mut masks = unread_masks::Unread::new(archive, &index.nifti_files, &known, study);
+    // Images are given up as plans are made of them.
+    for images in std::mem::take(&mut index.patients) {
+        if wanted.is_empty() || wanted.contains(&images.patient_id) {
+            let sources =
+                Sources { index: &index, clinical: &clinical, derived: &derived, reads: &reads, notes: &notes };
+            let patient = plan_patient(archive, &images, sources, study)?;
+            masks.are_read_by(&patient);
+            patients.push(PackedPatient::of(patient));
+        }
     }
-    warn_about_bare_nifti(&indexed.value, &derived, archive, study, &mut notes);
-    notes.extend(unread_masks::note(archive, &indexed.value, &patients, study));
+    warn_about_bare_nifti(&index, &derived, archive, study, &mut notes);
+    notes.extend(masks.note());
     Ok(CohortPlan { patients, notes })
 }
 

@@ -19,12 +19,12 @@ use crate::manifest::{Equipment, Part, equip};
 use crate::memory_bound::{MemoryBound, memory_bound};
 use crate::models::Needs;
 use crate::niivue::Niivue;
-use crate::plan::{CohortPlan, PatientPlan, plan};
+use crate::plan::{CohortPlan, PackedPatient, PatientPlan, plan};
 use crate::schedule::run_within;
 use crate::shard::{Shard, Share};
 use crate::stages::viewer;
 use crate::{artifacts, config, frozen, lock, out, session};
-use decide::{Standing, dry_run, todo};
+use decide::{Standing, Todo, dry_run, todo};
 use forecast::Means;
 pub(crate) use settings::Settings;
 use worker::Worker;
@@ -96,7 +96,7 @@ impl Outcome {
 /// Bytes a patient needs at most: baseline, present and arterial image as 32-bit floats with their label maps, and as much again
 /// for what registration and the model make of them; bending takes what [`BENDING_BYTES`] says besides.
 pub(crate) fn memory_need(patient: &PatientPlan, transform: VisitTransform, has_viewer: bool) -> u64 {
-    let voxels = |series: &crate::plan::SeriesPlan| series.entry.n_voxels();
+    let voxels = |series: &crate::plan::SeriesPlan| series.entry.n_voxels;
     let visits = patient.visits.iter().chain(&patient.history);
     let largest = visits.map(|v| voxels(&v.measure).max(v.arterial.as_ref().map_or(0, voxels))).max();
     // Three images of 4 bytes, two label maps of 2 and one mask of 1 byte each for two visits, twice over: 48 bytes a voxel.
@@ -115,7 +115,9 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let signal = at_work::listen().map_err(Failure::internal)?;
     let budget = memory_bound(request.memory.as_deref()).map_err(Failure::usage)?;
     let niivue = request.viewer.then(Niivue::find).transpose().map_err(Failure::usage)?;
-    let mut cohort = plan(&request.archive, &request.study).map_err(Failure::io)?;
+    let counter = session::counter(global, "files of the archive read");
+    let mut cohort = plan(&request.archive, &request.study, &|n| counter.inc(n as u64)).map_err(Failure::io)?;
+    counter.finish_and_clear();
     give_reads(&mut cohort, &request.reads).map_err(Failure::bad_input)?;
     let n_threads = session::n_threads(global);
     let equipment = equip(request.study.clone(), global.onnxruntime.as_deref(), n_threads, Needs::of(&cohort))
@@ -142,7 +144,8 @@ pub(crate) fn run(request: &RunRequest, global: &Global) -> Result<Outcome, Fail
     let worker =
         Worker { request, equipment: &equipment, roster: &roster, bar: &bar, signal, at_work, failed, lasting };
     let transform = equipment.study.study.registration.transform;
-    let jobs = todo.into_iter().map(|todo| (memory_need(&todo.patient, transform, request.viewer), todo)).collect();
+    let need = |todo: &Todo| memory_need(&todo.patient.open(), transform, request.viewer);
+    let jobs = todo.into_iter().map(|todo| (need(&todo), todo)).collect();
     run_within(jobs, n_threads, budget.bytes, &|| worker.is_to_stop(), &|todo| worker.work(&todo));
     bar.finish_and_clear();
     let n_failed = worker.failed.load(Ordering::SeqCst);
@@ -174,8 +177,9 @@ const WITH_VIEWER: &str = "-viewer";
 /// changes no result: it stands behind them.
 fn roster(cohort: &CohortPlan, settings: &Settings, has_viewer: bool) -> Roster {
     let viewer = if has_viewer { WITH_VIEWER } else { "" };
-    let key = |p: &PatientPlan| {
-        let input = out::sha256_hex(format!("{} {:?}", p.input_digest, p.faults).as_bytes());
+    let key = |p: &PackedPatient| {
+        let PatientPlan { input_digest, faults, .. } = p.open();
+        let input = out::sha256_hex(format!("{input_digest} {faults:?}").as_bytes());
         format!("{}-{}{viewer}", settings.digest, &input[..32])
     };
     Roster { schema_version: 1, patients: cohort.patients.iter().map(|p| (p.id.clone(), key(p))).collect() }

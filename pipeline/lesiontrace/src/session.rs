@@ -49,9 +49,24 @@ pub(crate) fn n_threads(global: &Global) -> usize {
     global.threads.map(usize::from).or(slurm.filter(|n| *n > 0)).unwrap_or_else(cpuset)
 }
 
+/// Whether nobody looks at a progress bar on stderr.
+fn is_unseen(global: &Global) -> bool {
+    global.no_progress || global.quiet || !std::io::stderr().is_terminal()
+}
+
+/// A count on stderr of what has no known end; hidden where nobody looks.
+pub(crate) fn counter(global: &Global, unit: &'static str) -> ProgressBar {
+    if is_unseen(global) {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{spinner} {human_pos} {prefix} {elapsed}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner());
+    ProgressBar::no_length().with_style(style).with_prefix(unit)
+}
+
 /// A progress bar on stderr; hidden where nobody looks.
 pub(crate) fn progress(global: &Global, length: usize, unit: &'static str) -> ProgressBar {
-    if global.no_progress || global.quiet || !std::io::stderr().is_terminal() {
+    if is_unseen(global) {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template("{msg:24!} [{bar:30}] {pos}/{len} {prefix} {elapsed} (about {eta} left)")

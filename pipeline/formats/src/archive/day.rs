@@ -68,13 +68,18 @@ pub(super) fn date_series(entries: &mut [SeriesEntry]) {
 }
 
 fn stated(entry: &SeriesEntry) -> Stated {
-    let first = &entry.headers[0];
-    let earliest = entry.headers.iter().filter_map(acquired).min();
+    let first = first(entry);
+    let earliest = entry.headers.unpack().iter().filter_map(acquired).min();
     Stated {
         study: first.study_date,
         acquired: earliest.map(|(date, clock)| Acquired { date, hour: clock.map(DateTime::hour) }),
         series: first.series_date.filter(|d| !PLACEHOLDERS.contains(d)),
     }
+}
+
+/// The header of a series' first slice.
+fn first(entry: &SeriesEntry) -> &SliceHeader {
+    entry.headers.first().expect("a DICOM series has a slice")
 }
 
 /// When a slice was acquired. The Acquisition Date of a structure set, segmentation or report is that of its making, not of a scan.
@@ -138,13 +143,13 @@ fn follow_their_study(entries: &[SeriesEntry], stated: &[Stated], days: &mut [Da
     let mut by_study: BTreeMap<&str, BTreeMap<Date, BTreeSet<&str>>> = BTreeMap::new();
     for ((entry, stated), day) in entries.iter().zip(stated).zip(&*days) {
         if let (Some(date), true) = (day.date, stated.acquired.is_some()) {
-            let first = &entry.headers[0];
+            let first = first(entry);
             let frames = by_study.entry(&first.study_uid).or_default().entry(date).or_default();
             frames.extend(first.frame_uid.as_deref());
         }
     }
     for ((entry, stated), day) in entries.iter().zip(stated).zip(days) {
-        let first = &entry.headers[0];
+        let first = first(entry);
         let (None, Some(own), Some(found)) = (&stated.acquired, stated.study, by_study.get(first.study_uid.as_str()))
         else {
             continue;
@@ -168,7 +173,7 @@ fn follow_their_study(entries: &[SeriesEntry], stated: &[Stated], days: &mut [Da
 
 fn without_date(entry: &SeriesEntry, stated: &Stated) -> String {
     debug_assert!(stated.study.is_none());
-    match &entry.headers[0].partial_study_date {
+    match &first(entry).partial_study_date {
         Some(text) => format!(
             "its Study Date (0008,0020) is {text:?}, which is no whole date, and no other date is stated; a day is never guessed: write the date into the files"
         ),

@@ -1,19 +1,34 @@
 //! Lists the files of an archive, through symbolic links and inside zip archives as well, without walking in circles.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use imaging::Note;
 
 use super::{ArchiveError, relative};
 use crate::{atomic, stored};
 
-/// Every file below a folder, sorted by path; files that are still being written are left out. Links to files and folders are followed; a folder that was read already (a link in a
-/// circle, or a second way to it) is not read again, with a note. Folders proper come before links, so that a file is found under
-/// its own path where it has one.
+/// Every file below a folder, sorted by path, as [`walk`] finds them.
 pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
     let mut files = Vec::new();
+    walk(root, notes, &mut |found| files.extend(found))?;
+    files.sort();
+    Ok(files)
+}
+
+/// Every file of an archive, sorted by path, as [`walk_archive`] finds them.
+pub(crate) fn list_archive(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
+    let mut files = Vec::new();
+    walk_archive(root, notes, &mut |found| files.extend(found))?;
+    files.sort();
+    Ok(files)
+}
+
+/// Hands over the files below a folder, folder by folder, each folder's sorted by path; files that are still being written are left
+/// out. Links to files and folders are followed; a folder that was read already (a link in a circle, or a second way to it) is not
+/// read again, with a note. Folders proper come before links, so that a file is found under its own path where it has one.
+pub(crate) fn walk(root: &Path, notes: &mut Vec<Note>, take: &mut dyn FnMut(Vec<PathBuf>)) -> Result<(), ArchiveError> {
     let mut seen = BTreeSet::new();
     let (mut folders, mut links) = (vec![root.to_owned()], VecDeque::new());
     while let Some((folder, is_link)) =
@@ -27,48 +42,92 @@ pub(crate) fn list_files(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathB
             }
             continue;
         }
-        let entries = match fs::read_dir(&folder) {
-            Ok(entries) => entries,
+        match entries_of(&folder) {
+            Ok(mut found) => {
+                found.note_dead_links(root, notes);
+                folders.append(&mut found.folders);
+                links.extend(found.links);
+                take(found.files);
+            }
             Err(source) if folder == root => return Err(ArchiveError::Unreadable { path: folder, source }),
             Err(error) => {
                 let message = format!("the folder cannot be listed ({error}); check its permissions, then index again");
                 notes.push(Note::error("unreadable_folder", relative(root, &folder), message));
-                continue;
-            }
-        };
-        let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        paths.sort();
-        for path in paths {
-            match (path.is_symlink(), fs::metadata(&path)) {
-                (false, Ok(found)) if found.is_dir() => folders.push(path),
-                (true, Ok(found)) if found.is_dir() => links.push_back(path),
-                (_, Ok(found)) if found.is_file() && !atomic::is_part(&path) => files.push(path),
-                (true, Err(error)) => {
-                    let message = format!("the link leads nowhere ({error}); mend it or remove it");
-                    notes.push(Note::warning("dead_link", relative(root, &path), message));
-                }
-                _ => {}
             }
         }
     }
-    files.sort();
-    Ok(files)
+    Ok(())
 }
 
-/// Every file of an archive, sorted by path: those of [`list_files`] with the members of zip archives as files below them; `root`
-/// may be a zip archive.
-pub(crate) fn list_archive(root: &Path, notes: &mut Vec<Note>) -> Result<Vec<PathBuf>, ArchiveError> {
-    let found = if stored::is_zip(root) && root.is_file() { vec![root.to_owned()] } else { list_files(root, notes)? };
-    let mut files = Vec::with_capacity(found.len());
-    for path in found {
-        if stored::is_zip(&path) {
-            take_members(root, &path, &mut files, notes);
-        } else {
-            files.push(path);
+/// What lies directly in a folder, each kind sorted by path.
+#[derive(Default)]
+struct Entries {
+    files: Vec<PathBuf>,
+    folders: Vec<PathBuf>,
+    /// Links to folders.
+    links: Vec<PathBuf>,
+    /// Links to nothing.
+    dead: Vec<(PathBuf, io::Error)>,
+}
+
+impl Entries {
+    fn note_dead_links(&self, root: &Path, notes: &mut Vec<Note>) {
+        notes.extend(self.dead.iter().map(|(path, error)| {
+            let message = format!("the link leads nowhere ({error}); mend it or remove it");
+            Note::warning("dead_link", relative(root, path), message)
+        }));
+    }
+}
+
+/// The kind of an entry comes with its name: a file server is asked again about links only.
+fn entries_of(folder: &Path) -> io::Result<Entries> {
+    let mut found = Entries::default();
+    for entry in fs::read_dir(folder)?.flatten() {
+        let path = entry.path();
+        let Ok(kind) = entry.file_type() else { continue };
+        if kind.is_dir() {
+            found.folders.push(path);
+        } else if kind.is_file() {
+            found.files.push(path);
+        } else if kind.is_symlink() {
+            match fs::metadata(&path) {
+                Ok(target) if target.is_dir() => found.links.push(path),
+                Ok(target) if target.is_file() => found.files.push(path),
+                Ok(_) => {}
+                Err(error) => found.dead.push((path, error)),
+            }
         }
     }
-    files.sort();
-    Ok(files)
+    found.files.retain(|path| !atomic::is_part(path));
+    found.files.sort();
+    found.folders.sort();
+    found.links.sort();
+    found.dead.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+/// Hands over the files of an archive as [`walk`] does, with the members of zip archives as files below them; `root` may be a zip
+/// archive.
+pub(crate) fn walk_archive(
+    root: &Path,
+    notes: &mut Vec<Note>,
+    take: &mut dyn FnMut(Vec<PathBuf>),
+) -> Result<(), ArchiveError> {
+    let mut of_zips = Vec::new();
+    let mut with_members = |found: Vec<PathBuf>| {
+        let (zips, mut files): (Vec<PathBuf>, Vec<PathBuf>) = found.into_iter().partition(|path| stored::is_zip(path));
+        for zip in zips {
+            take_members(root, &zip, &mut files, &mut of_zips);
+        }
+        take(files);
+    };
+    if stored::is_zip(root) && root.is_file() {
+        with_members(vec![root.to_owned()]);
+    } else {
+        walk(root, notes, &mut with_members)?;
+    }
+    notes.append(&mut of_zips);
+    Ok(())
 }
 
 /// The files of one zip archive; what cannot be read of it becomes a note.

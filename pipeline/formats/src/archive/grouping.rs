@@ -2,34 +2,69 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use imaging::{Note, Noted};
 use jiff::civil::Date;
 use rayon::prelude::*;
 
+use super::copies::{WithoutCopies, without_copies};
 use super::day::date_series;
+use super::gathered::Packs;
 use super::{IndexRow, PatientImages, SeriesEntry, TimepointImages};
 use crate::dicom::geometry::stack;
 use crate::dicom::header::SliceHeader;
+use crate::dicom::packed_headers::PackedHeaders;
 use crate::dicom::role::{Plane, SeriesRole, SeriesRules, candidates_of, not_for_measuring, plane_of};
 use crate::dicom::series::check_is_one_image_series;
 use crate::dicom::volumes::{SeriesPart, volumes_of};
 
 /// Patients → time points → series.
-pub(super) fn group(headers: Vec<SliceHeader>, rules: &SeriesRules, notes: &mut Vec<Note>) -> Vec<PatientImages> {
-    // One series identifier under two study dates is two series.
-    let mut series: BTreeMap<(String, Option<Date>, String), Vec<SliceHeader>> = BTreeMap::new();
-    for header in headers {
-        let key = (header.patient_id.clone(), header.study_date, header.series_uid.clone());
-        series.entry(key).or_default().push(header);
+pub(super) fn group(
+    root: &Path,
+    series: BTreeMap<String, Packs>,
+    rules: &SeriesRules,
+    notes: &mut Vec<Note>,
+) -> Vec<PatientImages> {
+    let parts: Vec<Parts> = series.into_par_iter().map(|(uid, packs)| parts_of(&uid, packs, root, rules)).collect();
+    let mut conflicts = Vec::new();
+    let mut copies = Vec::new();
+    let mut entries: BTreeMap<Whose, Vec<SeriesEntry>> = BTreeMap::new();
+    for part in parts {
+        conflicts.extend(part.conflicts);
+        copies.extend(part.note);
+        entries.extend(part.entries);
     }
-    let series: Vec<Vec<SliceHeader>> = series.into_values().collect();
-    let entries: Vec<Vec<SeriesEntry>> = series.into_par_iter().map(|headers| entries_of(headers, rules)).collect();
+    conflicts.sort_by(|a, b| a.0.cmp(&b.0));
+    notes.extend(conflicts.into_iter().map(|(_, note)| note).chain(copies));
     let mut by_patient: BTreeMap<String, Vec<SeriesEntry>> = BTreeMap::new();
-    for entry in entries.into_iter().flatten() {
-        by_patient.entry(entry.row.patient_id.clone()).or_default().push(entry);
+    for ((patient_id, _, _), of_series) in entries {
+        by_patient.entry(patient_id).or_default().extend(of_series);
     }
     by_patient.into_iter().map(|(patient_id, entries)| patient(patient_id, entries, notes)).collect()
+}
+
+/// Patient ID, Study Date and Series Instance UID: one series identifier under two study dates is two series.
+type Whose = (String, Option<Date>, String);
+
+/// What one Series Instance UID stands for.
+struct Parts {
+    entries: Vec<(Whose, Vec<SeriesEntry>)>,
+    conflicts: Vec<(PathBuf, Note)>,
+    note: Option<Note>,
+}
+
+fn parts_of(series_uid: &str, packs: Packs, root: &Path, rules: &SeriesRules) -> Parts {
+    let headers = packs.into_iter().flat_map(|pack| pack.unpack()).collect();
+    let WithoutCopies { headers, conflicts, note } = without_copies(series_uid, headers, root);
+    let mut series: BTreeMap<(String, Option<Date>), Vec<SliceHeader>> = BTreeMap::new();
+    for header in headers {
+        series.entry((header.patient_id.clone(), header.study_date)).or_default().push(header);
+    }
+    let entries = series.into_iter().map(|((patient_id, study_date), headers)| {
+        ((patient_id, study_date, series_uid.to_owned()), entries_of(headers, rules))
+    });
+    Parts { entries: entries.collect(), conflicts, note }
 }
 
 fn patient(patient_id: String, mut entries: Vec<SeriesEntry>, notes: &mut Vec<Note>) -> PatientImages {
@@ -57,12 +92,12 @@ fn patient(patient_id: String, mut entries: Vec<SeriesEntry>, notes: &mut Vec<No
 fn ranked(mut entries: Vec<SeriesEntry>) -> Vec<SeriesEntry> {
     entries.sort_by(|a, b| {
         let key = |e: &SeriesEntry| {
-            let axial = e.headers[0].orientation.is_some_and(|o| plane_of(o) == Plane::Axial);
+            let axial = e.headers.first().and_then(|h| h.orientation).is_some_and(|o| plane_of(o) == Plane::Axial);
             (e.row.role, !e.row.usable, !axial, Reverse(e.row.n_slices))
         };
         let thickness = |e: &SeriesEntry| e.row.spacing_mm.map_or(f64::INFINITY, |s| s[2]);
         // Volumes of one series keep the order they were split in: the sort is stable.
-        let last = |e: &SeriesEntry| (e.headers[0].series_number, e.row.series_uid.clone());
+        let last = |e: &SeriesEntry| (e.headers.first().and_then(|h| h.series_number), e.row.series_uid.clone());
         key(a).cmp(&key(b)).then_with(|| thickness(a).total_cmp(&thickness(b))).then_with(|| last(a).cmp(&last(b)))
     });
     let mut seen: BTreeMap<SeriesRole, u32> = BTreeMap::new();
@@ -119,7 +154,9 @@ fn entry_of(SeriesPart { headers, name }: SeriesPart, notes: Vec<Note>, rules: &
         usable,
         reasons,
     };
-    SeriesEntry { row, headers, nifti: None, notes }
+    let voxels = |h: &SliceHeader| u64::from(h.rows) * u64::from(h.columns) * u64::from(h.n_slices());
+    let n_voxels = headers.iter().map(voxels).sum();
+    SeriesEntry { row, n_voxels, headers: PackedHeaders::of(headers), nifti: None, notes }
 }
 
 /// Rounds away what decimal strings add and lose.

@@ -9,6 +9,7 @@ use dicom::dictionary_std::{tags, uids};
 use dicom::object::InMemDicomObject;
 use dicom::transfer_syntax::TransferSyntaxRegistry;
 use jiff::civil::{Date, Time};
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::element;
@@ -53,9 +54,10 @@ pub enum HeaderError {
 }
 
 /// One image file: identity, place, pixels' form. Lengths in mm, directions and positions in LPS. `None` is "not stated".
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SliceHeader {
     /// Where the file lies.
+    #[serde(with = "super::packed_headers::as_bytes")]
     pub path: PathBuf,
     /// Patient ID (0010,0020) as written, trimmed.
     pub patient_id: String,
@@ -149,6 +151,8 @@ pub struct SliceHeader {
     pub pixel_padding: Option<i64>,
     /// Where the pixels lie in the file.
     pub pixels: PixelPlace,
+    /// Size of the file, bytes; unpacked, of a member of a zip archive.
+    pub file_bytes: u64,
     /// PET attributes, for modality PT.
     pub pet: Option<Box<PetHeader>>,
     /// What tells volumes of one series apart.
@@ -259,6 +263,7 @@ pub(super) fn header_of(
         pixel_padding: element::integer(object, tags::PIXEL_PADDING_VALUE),
         frame: None,
         pixels: PixelPlace::Inside,
+        file_bytes: start.file_length,
         pet,
         key: VolumeKey::read(object),
         ..technique(object)
@@ -326,6 +331,7 @@ impl SliceHeader {
             has_modality_lut: false,
             pixel_padding: None,
             pixels: PixelPlace::Inside,
+            file_bytes: 0,
             pet: None,
             key: VolumeKey::default(),
         }

@@ -5,11 +5,12 @@
 use std::io;
 
 use dicom::dictionary_std::uids;
+use serde::{Deserialize, Serialize};
 
 use super::file::{EXPLICIT_BIG_ENDIAN, Start};
 
 /// Where the pixels of a file lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PixelPlace {
     /// Uncompressed little-endian integers from this byte of the file on.
     At(u64),

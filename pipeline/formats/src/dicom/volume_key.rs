@@ -6,6 +6,7 @@
 use dicom::dictionary_std::tags;
 use dicom::object::InMemDicomObject;
 use jiff::civil::DateTime;
+use serde::{Deserialize, Serialize};
 
 use super::element;
 use super::header::SliceHeader;
@@ -18,7 +19,7 @@ const PRIVATE_B_VALUES: [(u16, u16, &str); 3] =
 const GE_B_VALUE_OFFSET: f64 = 1e9;
 
 /// What differs between the volumes of one series; `None` is "not stated".
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct VolumeKey {
     /// Temporal Position Identifier or Index.
     pub temporal_position: Option<i64>,

@@ -43,10 +43,48 @@ pub(crate) struct MemberLeftOut {
 /// What changes when an archive is written anew: its size and its time of change.
 type State = (u64, Option<SystemTime>);
 
-type Opened = BTreeMap<PathBuf, (State, Arc<Directory>)>;
+/// Directories of the archives opened last: reading one for each of its files would take longer than the files.
+static OPENED: LazyLock<Mutex<Opened>> = LazyLock::new(|| Mutex::new(Opened::default()));
 
-/// Directories of the archives opened so far: reading one for each of its files would take longer than the files.
-static OPENED: LazyLock<Mutex<Opened>> = LazyLock::new(Mutex::default);
+/// So many members of archives are remembered, some 150 bytes each, and in any case those of the archive opened last.
+const MOST_REMEMBERED: usize = 200_000;
+
+#[derive(Default)]
+struct Opened {
+    archives: BTreeMap<PathBuf, OpenedOne>,
+    /// Number of times an archive was asked for.
+    n_asked: u64,
+}
+
+struct OpenedOne {
+    state: State,
+    directory: Arc<Directory>,
+    asked_at: u64,
+}
+
+impl Opened {
+    /// What is remembered of an archive in this state.
+    fn get(&mut self, zip: &Path, state: State) -> Option<Arc<Directory>> {
+        self.n_asked += 1;
+        let one = self.archives.get_mut(zip).filter(|one| one.state == state)?;
+        one.asked_at = self.n_asked;
+        Some(Arc::clone(&one.directory))
+    }
+
+    /// Remembers an archive, and forgets those that nobody asked for the longest.
+    fn remember(&mut self, zip: &Path, state: State, directory: &Arc<Directory>, most: usize) {
+        let one = OpenedOne { state, directory: Arc::clone(directory), asked_at: self.n_asked };
+        self.archives.insert(zip.to_owned(), one);
+        while self.archives.len() > 1 && self.n_members() > most {
+            let oldest = self.archives.iter().min_by_key(|(_, one)| one.asked_at).map(|(path, _)| path.clone());
+            oldest.and_then(|path| self.archives.remove(&path));
+        }
+    }
+
+    fn n_members(&self) -> usize {
+        self.archives.values().map(|one| one.directory.entries.len()).sum()
+    }
+}
 
 /// Bytes of a member's own header before its name.
 const LOCAL_HEADER: usize = 30;
@@ -76,11 +114,11 @@ pub(super) fn directory_of(zip: &Path) -> io::Result<Arc<Directory>> {
     let metadata = std::fs::metadata(zip)?;
     let state: State = (metadata.len(), metadata.modified().ok());
     let mut opened = OPENED.lock().map_err(|_| io::Error::other("another reader of the archive failed"))?;
-    if let Some((_, directory)) = opened.get(zip).filter(|(then, _)| *then == state) {
-        return Ok(Arc::clone(directory));
+    if let Some(directory) = opened.get(zip, state) {
+        return Ok(directory);
     }
     let directory = Arc::new(Directory::read(zip)?);
-    opened.insert(zip.to_owned(), (state, Arc::clone(&directory)));
+    opened.remember(zip, state, &directory, MOST_REMEMBERED);
     Ok(directory)
 }
 
@@ -200,4 +238,31 @@ fn names_of_two_files(zip: &Path, start: u64) -> io::Result<BTreeSet<Vec<u8>>> {
         contents.entry(name).or_default().insert(CONTENT_FIELDS.map(|at| header[at]));
     }
     Ok(contents.into_iter().filter(|(_, of)| of.len() > 1).map(|(name, _)| name).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn archives_nobody_asked_for_are_forgotten_and_the_last_one_never_is() {
+        let of = |n: usize| {
+            let entry = Entry { is_deflated: false, crc: 0, packed_size: 1, size: 1, header_at: 0 };
+            let entries = (0..n).map(|k| (format!("{k}"), entry.clone())).collect();
+            Arc::new(Directory { entries, ..Directory::default() })
+        };
+        let mut opened = Opened::default();
+        let state = (1, None);
+        for (name, n) in [("a", 4), ("b", 4), ("c", 2)] {
+            assert!(opened.get(Path::new(name), state).is_none());
+            opened.remember(Path::new(name), state, &of(n), 10);
+        }
+        assert!(opened.get(Path::new("a"), (2, None)).is_none(), "written anew since");
+        assert!(opened.get(Path::new("a"), state).is_some());
+        opened.remember(Path::new("d"), state, &of(3), 10);
+        let names: Vec<&str> = opened.archives.keys().filter_map(|path| path.to_str()).collect();
+        assert_eq!(names, ["a", "c", "d"], "b was asked for before a");
+        opened.remember(Path::new("large"), state, &of(50), 10);
+        assert_eq!(opened.archives.len(), 1);
+    }
 }

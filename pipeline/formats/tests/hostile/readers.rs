@@ -133,7 +133,7 @@ pub fn archive(path: &Path) -> bool {
             (Some(file), _) => nifti_image(&file.path),
             (None, Some(header)) if entry.row.modality == "SEG" => segmentation(&header.path),
             (None, Some(header)) if entry.row.modality == "SR" => report(&header.path),
-            (None, _) => series(entry.headers.clone()),
+            (None, _) => series(entry.headers.unpack()),
         };
         if entry.row.usable && !read {
             return false;

@@ -8,12 +8,12 @@ use formats::clinical::ClinicalTables;
 use imaging::Note;
 use serde::Serialize;
 
-use crate::cli::Index;
+use crate::cli::{Global, Index};
 use crate::config::LoadedStudy;
 use crate::exit::{self, Failure};
 use crate::index_table::{Form, form_of, write_patients, write_series};
 use crate::triage::{PatientTriage, Readiness, VisitLabels, triage};
-use crate::{image_input, out, rules, triage_page};
+use crate::{image_input, out, rules, session, triage_page};
 
 /// A row of `--json`: that of the index with the visit's name.
 #[derive(Serialize)]
@@ -24,14 +24,17 @@ struct JsonRow<'a> {
 }
 
 /// Prints one row a series; notes about files go to stderr.
-pub(crate) fn run(args: &Index) -> Result<u8, Failure> {
+pub(crate) fn run(args: &Index, global: &Global) -> Result<u8, Failure> {
     let out_form =
         args.out.as_deref().map(|p| form_of("--out", p, &[Form::Csv, Form::Parquet, Form::Html])).transpose()?;
     let patients_form =
         args.patients.as_deref().map(|p| form_of("--patients", p, &[Form::Csv, Form::Parquet])).transpose()?;
     let study = rules::load_study(args.study.as_deref()).map_err(Failure::usage)?;
     let mut notes = Vec::new();
-    let index = archive::index_by(&args.archive, &study.rules).map_err(Failure::bad_input)?.note_into(&mut notes);
+    let counter = session::counter(global, "files read");
+    let read = archive::index_by(&args.archive, &study.rules, &|n| counter.inc(n as u64));
+    counter.finish_and_clear();
+    let index = read.map_err(Failure::bad_input)?.note_into(&mut notes);
     let clinical = clinical(args, &study, &mut notes);
     image_input::say(&notes);
     if index.series().next().is_none() && index.nifti_files.is_empty() {

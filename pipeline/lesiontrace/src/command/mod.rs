@@ -50,7 +50,7 @@ pub(crate) fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Collect(args) => collect::run(args),
         Command::Init(args) => init::run(args),
         Command::Phantom(args) => phantom::run(args, &cli.global),
-        Command::Index(args) => index::run(args),
+        Command::Index(args) => index::run(args, &cli.global),
         Command::Convert(args) => convert::run(args),
         Command::Suv(args) => suv::run(args),
         Command::Segment(args) => segment::run(args, &cli.global),

@@ -218,6 +218,7 @@ fn visit(id: VisitId, path: &Path, to_baseline: Registration) -> anyhow::Result<
         arterial: None,
         pet: None,
         adc: None,
+        adc_unread: None,
         pet_facts: None,
         lesions: instances(&lesions, nothing),
         zones,

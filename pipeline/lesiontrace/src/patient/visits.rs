@@ -22,9 +22,9 @@ use crate::plan::{PatientPlan, VisitPlan};
 use crate::source_record;
 use crate::stages::find::{SeriesFacts, VisitFacts};
 use crate::stages::import::import;
-use crate::stages::load::{LoadedSeries, load};
+use crate::stages::load::{LoadedSeries, load, load_if_sound};
 use crate::stages::marks::{Marked, lay, say_why};
-use crate::stages::measure::Beside;
+use crate::stages::measure::{Arterial, Beside};
 use crate::stages::pet::PetFacts;
 use crate::stages::prompted::{self, Doubted, Marks};
 use crate::stages::register::{How, Side, to_fixed};
@@ -215,6 +215,32 @@ fn by_model(
     })
 }
 
+/// Series of a visit beside the measured one, in memory.
+struct Further {
+    arterial: Option<LoadedSeries>,
+    pet: Option<LoadedSeries>,
+    /// Or why it cannot be read.
+    adc: Option<Result<LoadedSeries, String>>,
+}
+
+impl Further {
+    fn load(plan: &VisitPlan, notes: &mut Vec<Note>) -> Result<Self, StageError> {
+        Ok(Self {
+            arterial: plan.arterial.as_ref().map(|series| load(series, notes)).transpose()?,
+            pet: plan.pet.as_ref().map(|series| load(series, notes)).transpose()?,
+            adc: plan.adc.as_ref().map(|series| load_if_sound(series, notes)).transpose()?,
+        })
+    }
+
+    fn beside<'a>(&'a self, arterial: Option<&'a Arterial<'a>>) -> Beside<'a> {
+        Beside { arterial, pet: self.pet.as_ref(), adc: self.adc.as_ref().map(Result::as_ref) }
+    }
+
+    fn is_adc_unread(&self) -> bool {
+        self.adc.as_ref().is_some_and(Result::is_err)
+    }
+}
+
 /// Measures what needs the images and lets them go.
 fn facts(
     plan: &VisitPlan,
@@ -224,10 +250,8 @@ fn facts(
     study: &Study,
 ) -> Result<VisitFacts, StageError> {
     let Loaded { measured: Measured { series: measured, .. }, found, .. } = loaded;
-    let arterial_series = plan.arterial.as_ref().map(|series| load(series, &mut notes)).transpose()?;
-    let pet_series = plan.pet.as_ref().map(|series| load(series, &mut notes)).transpose()?;
-    let adc_series = plan.adc.as_ref().map(|series| load(series, &mut notes)).transpose()?;
-    let pet_facts = plan.pet.as_ref().zip(pet_series.as_ref());
+    let further = Further::load(plan, &mut notes)?;
+    let pet_facts = plan.pet.as_ref().zip(further.pet.as_ref());
     let pet_facts = pet_facts.map(|(plan, pet)| PetFacts::of(pet, plan, found, study.series.lean_body_mass));
     let mut of_sizes = Vec::new();
     let (of_phase, (mut sizes, arterial_unfit)) = rayon::join(
@@ -238,9 +262,8 @@ fn facts(
         },
         || {
             let of_arterial = |series| measure::arterial(series, measured, found, &mut of_sizes);
-            let arterial = arterial_series.as_ref().map(of_arterial);
-            let beside = Beside { arterial: arterial.as_ref(), pet: pet_series.as_ref(), adc: adc_series.as_ref() };
-            let sizes = measure::measure(measured, found, beside, &mut of_sizes);
+            let arterial = further.arterial.as_ref().map(of_arterial);
+            let sizes = measure::measure(measured, found, further.beside(arterial.as_ref()), &mut of_sizes);
             (sizes, arterial.and_then(|arterial| arterial.unfit()))
         },
     );
@@ -258,12 +281,17 @@ fn facts(
         id: plan.id,
         label: plan.label.clone(),
         purpose: plan.purpose,
-        slices: source_record::slices(measured.image.grid(), &measured.sop_instance_uids, &plan.measure.entry.headers),
+        slices: source_record::slices(
+            measured.image.grid(),
+            &measured.sop_instance_uids,
+            &plan.measure.entry.headers.unpack(),
+        ),
         measured: SeriesFacts::of(measured),
-        arterial: arterial_series.as_ref().map(SeriesFacts::of),
+        arterial: further.arterial.as_ref().map(SeriesFacts::of),
         arterial_unfit,
-        pet: pet_series.as_ref().map(SeriesFacts::of),
-        adc: adc_series.as_ref().map(SeriesFacts::of),
+        pet: further.pet.as_ref().map(SeriesFacts::of),
+        adc: further.adc.as_ref().and_then(|read| read.as_ref().ok()).map(SeriesFacts::of),
+        adc_unread: plan.adc.as_ref().filter(|_| further.is_adc_unread()).map(|plan| plan.role.clone()),
         pet_facts,
         lesions: found.lesions.clone(),
         zones: found.zones.clone(),

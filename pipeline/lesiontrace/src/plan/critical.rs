@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 use formats::image_file::{is_image, stem};
 use formats::stored;
 use imaging::Note;
+use serde::{Deserialize, Serialize};
 
 /// One structure to keep away from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CriticalPlan {
     /// As it ends the names of quantities, in lower case: `portal_vein` in `distance_portal_vein`.
     pub(crate) name: String,

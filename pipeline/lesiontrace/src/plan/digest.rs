@@ -63,9 +63,8 @@ fn content_of(path: &Path) -> String {
 fn images(visit: &VisitPlan, text: &mut String) -> anyhow::Result<()> {
     let series = [Some(&visit.measure), visit.arterial.as_ref(), visit.pet.as_ref(), visit.adc.as_ref()];
     for series in series.into_iter().flatten() {
-        for header in &series.entry.headers {
-            let size = stored::size_of(&header.path).with_context(|| reading(&header.path))?;
-            text.push_str(&format!("{} {} {size}\n", visit.id, header.sop_instance_uid));
+        for header in series.entry.headers.unpack() {
+            text.push_str(&format!("{} {} {}\n", visit.id, header.sop_instance_uid, header.file_bytes));
         }
         if let Some(nifti) = &series.entry.nifti {
             for path in files_of(&nifti.path) {

@@ -14,9 +14,9 @@ use super::{SeriesPlan, VisitPlan};
 pub(super) const RTDOSE: &str = "RTDOSE";
 
 /// Every dose of a patient, one header each.
-fn doses(timepoints: &[TimepointImages]) -> impl Iterator<Item = &SliceHeader> {
+fn doses(timepoints: &[TimepointImages]) -> impl Iterator<Item = SliceHeader> {
     let series = timepoints.iter().flat_map(|t| &t.series).filter(|s| s.row.modality == RTDOSE);
-    series.flat_map(|s| &s.headers).filter(|header| header.frame.unwrap_or(0) == 0)
+    series.flat_map(|s| s.headers.unpack()).filter(|header| header.frame.unwrap_or(0) == 0)
 }
 
 /// The doses in the measured series' frame of reference, by path.
@@ -25,7 +25,7 @@ pub(super) fn of_visit(timepoints: &[TimepointImages], measure: &SeriesPlan) -> 
         return Vec::new();
     };
     let of_frame = doses(timepoints).filter(|dose| dose.frame_uid.as_ref() == Some(frame));
-    let mut paths: Vec<PathBuf> = of_frame.map(|dose| dose.path.clone()).collect();
+    let mut paths: Vec<PathBuf> = of_frame.map(|dose| dose.path).collect();
     paths.sort();
     paths.dedup();
     paths

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use formats::archive::TimepointImages;
 use imaging::{Note, Noted};
 use oncology::Date;
+use serde::{Deserialize, Serialize};
 
 use super::SeriesPlan;
 
 /// What a region of a structure set is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum RegionKind {
     /// A lesion that is no lymph node.
     Lesion,
@@ -24,7 +25,7 @@ pub(crate) enum RegionKind {
 }
 
 /// One region to be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Region {
     /// ROI Number, or Segment Number.
     pub(crate) number: i64,
@@ -35,7 +36,7 @@ pub(crate) struct Region {
 }
 
 /// What kind of file outlines stand in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum OutlineFile {
     /// RTSTRUCT.
     StructureSet,
@@ -78,7 +79,7 @@ impl DicomOutlines {
 }
 
 /// One structure set or segmentation to be used.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct StructurePlan {
     /// Its file.
     pub(crate) path: PathBuf,
@@ -101,27 +102,28 @@ pub(super) struct Days<'a> {
 }
 
 /// A file of outlines by its path and its name in the archive, and the day it is filed under.
-struct Filed<'a> {
-    path: &'a PathBuf,
+struct Filed {
+    path: PathBuf,
     name: String,
     is_other_day: bool,
     day: Option<Date>,
 }
 
-impl<'a> Days<'a> {
+impl Days<'_> {
     /// The files of a kind, by path.
-    fn files(&self, kind: DicomOutlines) -> Vec<Filed<'a>> {
-        let mut files: Vec<Filed<'a>> = Vec::new();
+    fn files(&self, kind: DicomOutlines) -> Vec<Filed> {
+        let mut files: Vec<Filed> = Vec::new();
         for day in self.all {
             let is_other_day = day.study_date != self.visit.study_date;
-            let headers = day.series.iter().filter(|s| s.row.modality == kind.modality()).flat_map(|s| &s.headers);
+            let headers =
+                day.series.iter().filter(|s| s.row.modality == kind.modality()).flat_map(|s| s.headers.unpack());
             files.extend(headers.map(|header| {
                 let name = header.path.strip_prefix(self.archive).unwrap_or(&header.path).display().to_string();
-                Filed { path: &header.path, name, is_other_day, day: day.study_date }
+                Filed { path: header.path, name, is_other_day, day: day.study_date }
             }));
         }
         // The visit's own day first: a file filed twice counts as the visit's.
-        files.sort_by(|a, b| (a.path, a.is_other_day, a.day).cmp(&(b.path, b.is_other_day, b.day)));
+        files.sort_by(|a, b| (&a.path, a.is_other_day, a.day).cmp(&(&b.path, b.is_other_day, b.day)));
         files.dedup_by(|a, b| a.path == b.path);
         files
     }
@@ -144,7 +146,7 @@ pub(super) fn drawn_on<T, E: Display>(
     let mut drawn = Vec::new();
     let [unreadable, of_other_series] = kind.codes();
     for Filed { path, name, is_other_day, day } in days.files(kind) {
-        let content = match read(path) {
+        let content = match read(&path) {
             Ok(content) => content,
             Err(error) if !is_other_day => return Err(format!("the {} {name} cannot be used: {error}", kind.name())),
             Err(error) => {
@@ -159,7 +161,7 @@ pub(super) fn drawn_on<T, E: Display>(
         };
         let refers = refers_to(&content.value, &measure.entry.row.series_uid);
         if refers {
-            drawn.push((path.clone(), name, content.note_into(notes)));
+            drawn.push((path, name, content.note_into(notes)));
         } else if !is_other_day {
             content.note_into(notes);
             let message = format!(

@@ -35,7 +35,11 @@ pub(super) struct Visit<'a> {
 
 /// The marks of a visit's reports, by path and group; `marked` are those of `lesions.csv`.
 pub(super) fn marks(visit: &Visit<'_>, marked: &[SeedRecord], notes: &mut Vec<Note>) -> Vec<SeedRecord> {
-    let headers: Vec<&SliceHeader> = visit.timepoint.series.iter().flat_map(|s| &s.headers).collect();
+    if !visit.timepoint.series.iter().any(|s| s.row.modality == SR) {
+        return Vec::new();
+    }
+    let headers: Vec<SliceHeader> = visit.timepoint.series.iter().flat_map(|s| s.headers.unpack()).collect();
+    let headers: Vec<&SliceHeader> = headers.iter().collect();
     let mut reports: Vec<&&SliceHeader> = headers.iter().filter(|h| h.modality == SR).collect();
     reports.sort_by(|a, b| a.path.cmp(&b.path));
     let mut names: BTreeSet<String> = marked.iter().map(|seed| seed.lesion_id.clone()).collect();

@@ -164,7 +164,7 @@ pub(crate) fn is_measurable(series: &SeriesEntry, roles: &[String]) -> bool {
 
 /// When the first slice was acquired.
 fn start(series: &SeriesEntry) -> Option<DateTime> {
-    series.headers.iter().filter_map(|header| header.key.acquired).min()
+    series.headers.unpack().iter().filter_map(|header| header.key.acquired).min()
 }
 
 fn study(series: &SeriesEntry) -> &str {

@@ -148,21 +148,37 @@ fn share_frame(series: &mut SeriesPlan, id: &str, visit: VisitId) {
 
 /// What the index said of files that lie beside a time point's slices and could not be read: they may belong to its series.
 fn left_out_beside<'a>(source: &Source<'a>, timepoint: &TimepointImages) -> Vec<&'a Note> {
-    let headers = timepoint.series.iter().flat_map(|s| &s.headers);
-    let folders: BTreeSet<&Path> = headers.filter_map(|h| h.path.parent()).collect();
-    source.archive_notes.iter().filter(|note| is_left_out(source.archive, note, &folders)).collect()
+    let left_out: Vec<&Note> = source.archive_notes.iter().filter(|note| is_of_file(note)).collect();
+    if left_out.is_empty() {
+        return left_out;
+    }
+    let folders = folders(&timepoint.series);
+    left_out.into_iter().filter(|note| lies_in(source.archive, note, &folders)).collect()
 }
 
-fn is_left_out(archive: &Path, note: &Note, folders: &BTreeSet<&Path>) -> bool {
+/// The folders that the slices of some series lie in.
+fn folders<'a>(series: impl IntoIterator<Item = &'a SeriesEntry>) -> BTreeSet<PathBuf> {
+    let headers = series.into_iter().flat_map(|s| s.headers.unpack());
+    headers.filter_map(|h| h.path.parent().map(Path::to_owned)).collect()
+}
+
+/// Whether a note says of a DICOM file that it is left out.
+fn is_of_file(note: &Note) -> bool {
     matches!(note.code.as_ref(), "unreadable_file" | "truncated_file" | "missing_attribute")
-        && archive.join(&note.subject).parent().is_some_and(|folder| folders.contains(folder))
+}
+
+fn lies_in(archive: &Path, note: &Note, folders: &BTreeSet<PathBuf>) -> bool {
+    archive.join(&note.subject).parent().is_some_and(|folder| folders.contains(folder))
 }
 
 /// A file that could not be read beside the measured slices may have been its first or last: in the middle it would be missed.
 fn shortened(source: &Source<'_>, measure: &SeriesPlan, left_out: &[&Note]) -> Option<String> {
-    let folders: BTreeSet<&Path> = measure.entry.headers.iter().filter_map(|h| h.path.parent()).collect();
+    if left_out.is_empty() {
+        return None;
+    }
+    let folders = folders([&measure.entry]);
     let files: Vec<&str> =
-        left_out.iter().filter(|n| is_left_out(source.archive, n, &folders)).map(|n| n.subject.as_str()).collect();
+        left_out.iter().filter(|n| lies_in(source.archive, n, &folders)).map(|n| n.subject.as_str()).collect();
     (!files.is_empty()).then(|| {
         format!(
             "the image may lack its first or last slice ({} beside it cannot be read); send the series from the archive again",

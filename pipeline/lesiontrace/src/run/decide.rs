@@ -4,20 +4,20 @@ use std::path::Path;
 
 use imaging::{Note, Severity};
 
-use super::forecast::{Means, forecast};
+use super::forecast::{Means, Taken};
 use super::settings::Settings;
 use super::{Outcome, RunRequest, WITH_VIEWER, memory_need};
 use crate::ledger::{self, Entry, Roster, State};
 use crate::manifest::Equipment;
 use crate::memory_bound::MemoryBound;
-use crate::plan::{CohortPlan, PatientPlan};
+use crate::plan::{CohortPlan, PackedPatient};
 use crate::shard::Share;
 use crate::{artifacts, out, reading};
 
 /// A patient to be done.
 pub(super) struct Todo {
     /// The patient.
-    pub(super) patient: PatientPlan,
+    pub(super) patient: PackedPatient,
     /// How often it was started before this run decided to do it.
     pub(super) attempt: u32,
     /// Digest of the list of files, where the page alone is wanted otherwise than it is there.
@@ -46,7 +46,7 @@ pub(super) struct Standing<'a> {
 }
 
 /// The patients this run has to do.
-pub(super) fn todo(standing: Standing<'_>, patients: Vec<PatientPlan>) -> anyhow::Result<Vec<Todo>> {
+pub(super) fn todo(standing: Standing<'_>, patients: Vec<PackedPatient>) -> anyhow::Result<Vec<Todo>> {
     let mut todo = Vec::new();
     for patient in patients {
         let Decision { is_done_now, attempt, why, observed } = decide(standing, &patient)?;
@@ -63,7 +63,7 @@ fn verb(is_done_now: bool) -> &'static str {
     if is_done_now { "do" } else { "keep" }
 }
 
-fn decide(standing: Standing<'_>, patient: &PatientPlan) -> anyhow::Result<Decision> {
+fn decide(standing: Standing<'_>, patient: &PackedPatient) -> anyhow::Result<Decision> {
     let id = patient.id.as_str();
     let request = standing.request;
     if let Some(share) = standing.share.filter(|share| !share.takes(id)) {
@@ -134,7 +134,7 @@ fn without_viewer(key: &str) -> &str {
 }
 
 /// Whether readers decided something since a patient was done.
-fn other_reads(out: &Path, patient: &PatientPlan) -> anyhow::Result<Option<String>> {
+fn other_reads(out: &Path, patient: &PackedPatient) -> anyhow::Result<Option<String>> {
     let changed = reading::changed(&out::patient_folder(out, &patient.id), &patient.reads)?;
     Ok(changed.then(|| "readers' decisions changed".to_owned()))
 }
@@ -153,14 +153,17 @@ pub(super) fn dry_run(
     let transform = standing.request.study.study.registration.transform;
     let has_viewer = standing.request.viewer;
     let mut text = String::new();
-    let mut todo = Vec::new();
-    for patient in &cohort.patients {
-        let decision = decide(standing, patient)?;
+    let mut taken = Taken::new(Means::of(equipment, n_threads, budget.bytes));
+    let mut n_todo = 0;
+    for packed in &cohort.patients {
+        let decision = decide(standing, packed)?;
+        let patient = packed.open();
         if decision.is_done_now {
-            todo.push(patient);
+            n_todo += 1;
+            taken.add(&patient);
         }
         let (verb, need, n_visits) =
-            (verb(decision.is_done_now), memory_need(patient, transform, has_viewer) >> 20, patient.visits.len());
+            (verb(decision.is_done_now), memory_need(&patient, transform, has_viewer) >> 20, patient.visits.len());
         text.push_str(&format!("{}: {verb} ({}): {n_visits} visits, about {need} MiB", patient.id, decision.why));
         for visit in &patient.visits {
             let masks = if visit.masks.is_some() { "imported masks" } else { "model" };
@@ -174,8 +177,8 @@ pub(super) fn dry_run(
     text.push_str(&cohort_troubles(&cohort.notes));
     let n = cohort.patients.len();
     text.extend(standing.share.map(Share::as_text));
-    text.push_str(&format!("{} of {n} patients to do, memory bound {budget}\n", todo.len()));
-    text.push_str(&forecast(&todo, Means::of(equipment, n_threads, budget.bytes)).as_text(n_threads));
+    text.push_str(&format!("{n_todo} of {n} patients to do, memory bound {budget}\n"));
+    text.push_str(&taken.forecast().as_text(n_threads));
     let kept = if standing.request.force {
         "nothing is taken from the cache (--force)"
     } else {

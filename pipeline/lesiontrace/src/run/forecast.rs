@@ -12,7 +12,7 @@ use super::memory_need;
 use crate::config::{MaskSource, Study, VisitTransform};
 use crate::manifest::Equipment;
 use crate::models;
-use crate::plan::{PatientPlan, SeriesPlan, VisitPlan};
+use crate::plan::{PackedPatient, PatientPlan, SeriesPlan, VisitPlan};
 use crate::stages::viewer;
 use range::Range;
 
@@ -113,29 +113,90 @@ impl<'a> Means<'a> {
 }
 
 /// Processor milliseconds of each patient, the middle of what is forecast: shares of the cohort are made even by them.
-pub(super) fn costs<'a>(patients: &'a [PatientPlan], means: Means<'_>) -> BTreeMap<&'a str, u64> {
-    let cost = |patient: &PatientPlan| {
-        let Range { low, high } = if patient.faults.is_empty() { seconds(patient, means) } else { Range::default() };
-        (500.0 * (low + high)).round() as u64
-    };
-    patients.iter().map(|patient| (patient.id.as_str(), cost(patient))).collect()
+pub(super) fn costs<'a>(patients: &'a [PackedPatient], means: Means<'_>) -> BTreeMap<&'a str, u64> {
+    patients.iter().map(|patient| (patient.id.as_str(), cost(&patient.open(), means))).collect()
 }
 
-/// The forecast for the patients a run does. Those with faults cost nothing: they are not started.
-pub(super) fn forecast(patients: &[&PatientPlan], means: Means<'_>) -> Forecast {
-    let sound: Vec<&PatientPlan> = patients.iter().copied().filter(|patient| patient.faults.is_empty()).collect();
-    let visits = || sound.iter().flat_map(|patient| &patient.visits);
-    let seconds: Vec<Range> = sound.iter().map(|patient| seconds(patient, means)).collect();
-    let n_patients = sound.len();
-    Forecast {
-        n_patients,
-        n_visits: visits().count(),
-        n_pairs: sound.iter().map(|patient| patient.visits.len().saturating_sub(1)).sum(),
-        voxels: visits().flat_map(images).map(|series| series.entry.n_voxels()).sum(),
-        seconds: by_the_clock(&seconds, n_at_work(&sound, means), means.n_threads) + cohort_seconds(n_patients),
-        memory: memory(&sound, means),
-        disk: sound.iter().map(|patient| left(patient, means)).sum::<Range>() + cohort_bytes(n_patients),
-        unknown: unknown(&sound, means),
+fn cost(patient: &PatientPlan, means: Means<'_>) -> u64 {
+    let Range { low, high } = if patient.faults.is_empty() { seconds(patient, means) } else { Range::default() };
+    (500.0 * (low + high)).round() as u64
+}
+
+/// The patients a run does, as far as a forecast needs them. Those with faults cost nothing: they are not started.
+pub(super) struct Taken<'a> {
+    means: Means<'a>,
+    n_visits: usize,
+    n_pairs: usize,
+    voxels: u64,
+    /// Processor seconds of each patient.
+    seconds: Vec<Range>,
+    /// [`memory_need`] of each patient.
+    needs: Vec<u64>,
+    disk: Range,
+    /// Visits of which something is not known, in the order of [`UNKNOWN`].
+    n_unknown: [usize; UNKNOWN.len()],
+}
+
+impl<'a> Taken<'a> {
+    /// Nobody yet.
+    pub(super) fn new(means: Means<'a>) -> Self {
+        let (seconds, needs, n_unknown) = (Vec::new(), Vec::new(), [0; UNKNOWN.len()]);
+        Self { means, n_visits: 0, n_pairs: 0, voxels: 0, seconds, needs, disk: Range::default(), n_unknown }
+    }
+
+    /// Takes one patient in.
+    pub(super) fn add(&mut self, patient: &PatientPlan) {
+        if !patient.faults.is_empty() {
+            return;
+        }
+        self.n_visits += patient.visits.len();
+        self.n_pairs += patient.visits.len().saturating_sub(1);
+        self.voxels += patient.visits.iter().flat_map(images).map(|series| series.entry.n_voxels).sum::<u64>();
+        self.seconds.push(seconds(patient, self.means));
+        self.needs.push(self.means.need(patient));
+        self.disk = self.disk + left(patient, self.means);
+        for visit in &patient.visits {
+            let is_unknown = unknown(visit, self.means);
+            self.n_unknown.iter_mut().zip(is_unknown).for_each(|(n, is)| *n += usize::from(is));
+        }
+    }
+
+    /// What they will take.
+    pub(super) fn forecast(&self) -> Forecast {
+        let n_patients = self.seconds.len();
+        let of_patients = by_the_clock(&self.seconds, self.n_at_work(), self.means.n_threads);
+        let told = |((what, why), n): (&(&str, &str), usize)| format!("{what}, at {n} visits: not known because {why}");
+        Forecast {
+            n_patients,
+            n_visits: self.n_visits,
+            n_pairs: self.n_pairs,
+            voxels: self.voxels,
+            seconds: of_patients + cohort_seconds(n_patients),
+            memory: self.memory(),
+            disk: self.disk + cohort_bytes(n_patients),
+            unknown: UNKNOWN.iter().zip(self.n_unknown).filter(|(_, n)| *n > 0).map(told).collect(),
+        }
+    }
+
+    /// Patients that can be at work together.
+    fn n_at_work(&self) -> usize {
+        let largest = self.needs.iter().copied().max().unwrap_or(0).max(1);
+        let n_fit = usize::try_from(self.means.bound / largest).unwrap_or(usize::MAX);
+        self.means.n_threads.min(n_fit).clamp(1, self.needs.len().max(1))
+    }
+
+    /// Bytes in memory: the largest patient alone at least, and at most those at work beside each other.
+    fn memory(&self) -> Range {
+        let mut needs: Vec<f64> = self.needs.iter().map(|need| *need as f64).collect();
+        needs.sort_by(|a, b| b.total_cmp(a));
+        let largest = needs.first().copied().unwrap_or(0.0);
+        let bound = (self.means.bound as f64).max(largest);
+        let together = needs.iter().take(self.means.n_threads).sum::<f64>().min(bound);
+        let network = if self.means.network.is_some() { NETWORK_BYTES } else { Range::default() };
+        Range {
+            low: largest * NEED_SPREAD.0 + PROGRAM_BYTES.low + network.low,
+            high: together * NEED_SPREAD.1 + PROGRAM_BYTES.high + network.high * self.n_at_work() as f64,
+        }
     }
 }
 
@@ -165,19 +226,19 @@ fn images(visit: &VisitPlan) -> impl Iterator<Item = &SeriesPlan> {
 }
 
 fn millions(visit: &VisitPlan) -> f64 {
-    images(visit).map(|series| series.entry.n_voxels() as f64).sum::<f64>() / 1e6
+    images(visit).map(|series| series.entry.n_voxels as f64).sum::<f64>() / 1e6
 }
 
 /// Litres of a series; `None` where its headers state no spacing.
 fn litres(series: &SeriesPlan) -> Option<f64> {
     let mm3: f64 = series.entry.row.spacing_mm?.iter().product();
-    Some(series.entry.n_voxels() as f64 * mm3 / 1e6)
+    Some(series.entry.n_voxels as f64 * mm3 / 1e6)
 }
 
 /// Processor seconds of one patient.
 fn seconds(patient: &PatientPlan, means: Means<'_>) -> Range {
     let of_visit = |visit: &VisitPlan| VISIT_SECONDS.0 + VISIT_SECONDS.1 * millions(visit);
-    let moving = |visit: &VisitPlan| visit.measure.entry.n_voxels() as f64 / 1e6;
+    let moving = |visit: &VisitPlan| visit.measure.entry.n_voxels as f64 / 1e6;
     let of_pair = |visit: &VisitPlan| PAIR_SECONDS.0 + PAIR_SECONDS.1 * moving(visit);
     let measured = patient.visits.iter().filter(|visit| means.takes_network(visit) && means.network == Some(true));
     let network: f64 = measured.filter_map(|visit| litres(&visit.measure)).sum::<f64>() * NETWORK_SECONDS;
@@ -194,12 +255,6 @@ fn bending(patient: &PatientPlan, means: Means<'_>, of_pair: f64, spread: (f64, 
     Range { low: straight * all.low, high }
 }
 
-/// Patients that can be at work together.
-fn n_at_work(patients: &[&PatientPlan], means: Means<'_>) -> usize {
-    let largest = patients.iter().map(|patient| means.need(patient)).max().unwrap_or(0).max(1);
-    means.n_threads.min(usize::try_from(means.bound / largest).unwrap_or(usize::MAX)).clamp(1, patients.len().max(1))
-}
-
 /// Seconds by the clock: at best all threads are at work to the end, one patient's included; at worst each patient uses one processor and
 /// the longest begins last.
 fn by_the_clock(seconds: &[Range], n_at_work: usize, n_threads: usize) -> Range {
@@ -212,25 +267,11 @@ fn cohort_seconds(n_patients: usize) -> Range {
     Range::about(COHORT_SECONDS.0 + COHORT_SECONDS.1 * n_patients as f64, TIME_SPREAD)
 }
 
-/// Bytes in memory: the largest patient alone at least, and at most those at work beside each other.
-fn memory(patients: &[&PatientPlan], means: Means<'_>) -> Range {
-    let mut needs: Vec<f64> = patients.iter().map(|patient| means.need(patient) as f64).collect();
-    needs.sort_by(|a, b| b.total_cmp(a));
-    let largest = needs.first().copied().unwrap_or(0.0);
-    let together = needs.iter().take(means.n_threads).sum::<f64>().min((means.bound as f64).max(largest));
-    let network = if means.network.is_some() { NETWORK_BYTES } else { Range::default() };
-    let n = n_at_work(patients, means) as f64;
-    Range {
-        low: largest * NEED_SPREAD.0 + PROGRAM_BYTES.low + network.low,
-        high: together * NEED_SPREAD.1 + PROGRAM_BYTES.high + network.high * n,
-    }
-}
-
 /// Bytes a patient leaves on disk.
 fn left(patient: &PatientPlan, means: Means<'_>) -> Range {
     let keeps_images = means.study.outputs.keep.iter().any(|kept| kept == "image");
     let of_visit = |visit: &VisitPlan| {
-        let voxels = visit.measure.entry.n_voxels() as f64;
+        let voxels = visit.measure.entry.n_voxels as f64;
         let image = if keeps_images { KEPT_IMAGE * voxels } else { Range::default() };
         Range::about(VISIT_BYTES.0 + VISIT_BYTES.1 * voxels / 1e6, DISK_SPREAD) + image
     };
@@ -243,24 +284,24 @@ fn cohort_bytes(n_patients: usize) -> Range {
     COHORT_BYTES.0 + COHORT_BYTES.1 * n_patients as f64
 }
 
-/// What is not in the numbers, and why.
-fn unknown(patients: &[&PatientPlan], means: Means<'_>) -> Vec<String> {
-    let count = |is: &dyn Fn(&VisitPlan) -> bool| patients.iter().flat_map(|p| &p.visits).filter(|v| is(v)).count();
-    let has_no_size = |visit: &VisitPlan| images(visit).any(|series| series.entry.n_voxels() == 0);
-    let by_network = |visit: &VisitPlan| means.takes_network(visit);
-    let by_other = |visit: &VisitPlan| by_network(visit) && means.network != Some(true);
-    let has_no_litres = |visit: &VisitPlan| by_network(visit) && !by_other(visit) && litres(&visit.measure).is_none();
-    let is_prompted = |visit: &VisitPlan| means.is_prompted && !visit.marks.is_empty();
+/// What may not be in the numbers, and why.
+const UNKNOWN: [(&str, &str); 4] = [
+    ("time, memory and disk", "headers do not tell the number of voxels"),
+    ("the network's time and memory", "only the shipped network was measured, on a processor"),
+    ("the network's time", "headers do not tell how large the voxels are"),
+    ("outlines made from marks", "only the images tell which marks have none yet"),
+];
+
+/// Which of [`UNKNOWN`] is so of a visit.
+fn unknown(visit: &VisitPlan, means: Means<'_>) -> [bool; UNKNOWN.len()] {
+    let by_network = means.takes_network(visit);
+    let by_other = by_network && means.network != Some(true);
     [
-        (count(&has_no_size), "time, memory and disk", "headers do not tell the number of voxels"),
-        (count(&by_other), "the network's time and memory", "only the shipped network was measured, on a processor"),
-        (count(&has_no_litres), "the network's time", "headers do not tell how large the voxels are"),
-        (count(&is_prompted), "outlines made from marks", "only the images tell which marks have none yet"),
+        images(visit).any(|series| series.entry.n_voxels == 0),
+        by_other,
+        by_network && !by_other && litres(&visit.measure).is_none(),
+        means.is_prompted && !visit.marks.is_empty(),
     ]
-    .into_iter()
-    .filter(|(n, ..)| *n > 0)
-    .map(|(n, what, why)| format!("{what}, at {n} visits: not known because {why}"))
-    .collect()
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl Worker<'_> {
     }
 
     fn work_alone(&self, todo: &Todo, lock: Lock) {
-        let patient = &todo.patient;
+        let patient = &todo.patient.open();
         let started = Instant::now();
         let folder = out::patient_folder(&self.request.out, &patient.id);
         artifacts::sweep(&folder);

@@ -43,6 +43,9 @@ pub(crate) struct VisitFacts {
     /// The map of the apparent diffusion coefficient, if one was used.
     #[serde(default)]
     pub(crate) adc: Option<SeriesFacts>,
+    /// Role of such a map that cannot be read.
+    #[serde(default)]
+    pub(crate) adc_unread: Option<String>,
     /// What the PET says beside its lesions.
     #[serde(default)]
     pub(crate) pet_facts: Option<PetFacts>,

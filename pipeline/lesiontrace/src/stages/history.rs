@@ -9,7 +9,7 @@ use report::{EarlierFinding, EarlierVisit};
 use crate::config::Study;
 use crate::plan::{MaskPlan, VisitPlan};
 use crate::stages::import::import;
-use crate::stages::load::load;
+use crate::stages::load::{files_of, load, named_alone};
 use crate::stages::marks::{Marked, lay};
 use crate::stages::measure::{Beside, Sizes, mark_cut, measure};
 use crate::stages::pieces;
@@ -51,12 +51,8 @@ fn without_places(reason: String, plan: &VisitPlan) -> String {
         Some(MaskPlan::Structures(sets)) => sets.iter().map(|set| &set.path).collect(),
         None => Vec::new(),
     };
-    let entry = &plan.measure.entry;
-    let images = entry.headers.iter().map(|header| &header.path).chain(entry.nifti.as_ref().map(|file| &file.path));
-    outlines.into_iter().chain(images).fold(reason, |reason, path| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        reason.replace(&*path.to_string_lossy(), &name)
-    })
+    let images = files_of(&plan.measure);
+    named_alone(reason, outlines.into_iter().chain(&images))
 }
 
 fn findings(plan: &VisitPlan, study: &Study, notes: &mut Vec<Note>) -> Result<Vec<EarlierFinding>, String> {

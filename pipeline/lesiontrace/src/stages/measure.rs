@@ -119,8 +119,8 @@ pub(crate) struct Beside<'a> {
     pub(crate) arterial: Option<&'a Arterial<'a>>,
     /// For uptake.
     pub(crate) pet: Option<&'a LoadedSeries>,
-    /// For the apparent diffusion coefficient.
-    pub(crate) adc: Option<&'a LoadedSeries>,
+    /// For the apparent diffusion coefficient; or why it cannot be read.
+    pub(crate) adc: Option<Result<&'a LoadedSeries, &'a String>>,
 }
 
 /// The arterial phase with its reference, ready to measure viable tumour.
@@ -185,7 +185,7 @@ pub(crate) fn measure(measured: &LoadedSeries, found: &Found, beside: Beside<'_>
             format!("the PET holds {}; no uptake value is reported", pet.unit),
         ));
     }
-    if let Some(adc) = beside.adc.filter(|_| !found.lesions.is_empty()) {
+    if let Some(Ok(adc)) = beside.adc.filter(|_| !found.lesions.is_empty()) {
         let message = "no unit is read from the header of an ADC map, and its values are told as they are stored; most scanners store 10^-6 mm²/s: compare them with a tissue you know before you join patients of several scanners. Outlines are laid on the map as the scanner placed it; echo-planar images may be warped";
         notes.push(Note::info("adc_as_stored", adc.role.clone(), message.to_owned()));
     }
@@ -216,9 +216,11 @@ fn sizes(lesion: &Instance, measured: &LoadedSeries, beside: Beside<'_>) -> Size
         suv_max,
         suv_peak,
         metabolic,
-        diffusion: beside
-            .adc
-            .map_or_else(|| Evaluable::not("no ADC map at this visit"), |adc| diffusion_of(lesion, &adc.image)),
+        diffusion: match beside.adc {
+            None => Evaluable::not("no ADC map at this visit"),
+            Some(Err(reason)) => Evaluable::not(reason.clone()),
+            Some(Ok(adc)) => diffusion_of(lesion, &adc.image),
+        },
         dose: None,
         cut: None,
     }

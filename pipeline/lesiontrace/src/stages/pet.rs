@@ -31,7 +31,8 @@ pub(crate) struct PetFacts {
 impl PetFacts {
     /// Of a PET that was read; `found` is what was outlined at its visit.
     pub(crate) fn of(pet: &LoadedSeries, plan: &SeriesPlan, found: &Found, formula: LeanBodyFormula) -> Self {
-        let slices: Vec<&SliceHeader> = plan.entry.headers.iter().collect();
+        let headers = plan.entry.headers.unpack();
+        let slices: Vec<&SliceHeader> = headers.iter().collect();
         let stated = |what: &str| format!("a NIfTI file does not state {what}");
         let (sul_per_suv, uptake_min) = if slices.is_empty() {
             (Evaluable::not(stated("weight, height and sex")), Evaluable::not(stated("injection and scan")))

@@ -210,7 +210,7 @@ mod tests {
     fn a_patients_portal_venous_ct_is_no_arterial_one() {
         let Some(folder) = testkit::real_data("ct_liver_mets/CRLM-CT-1004/image") else { return };
         let index = formats::archive::index(&folder).unwrap();
-        let read = read_series(&index.value.series().next().unwrap().headers, &SuvOptions::STANDARD).unwrap();
+        let read = read_series(&index.value.series().next().unwrap().headers.unpack(), &SuvOptions::STANDARD).unwrap();
         let image = read.value.volume.to_values();
         let untold = Evaluable::not("no outline");
         assert_eq!(said(&loaded(image.clone(), "ct_portal_venous"), &untold, None), "phase_confirmed");

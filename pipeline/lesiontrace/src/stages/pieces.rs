@@ -239,6 +239,20 @@ mod tests {
     }
 
     #[test]
+    fn the_extremes_of_a_map_are_those_of_all_pieces_and_its_middles_are_not_joined() {
+        let names = ["adc_min", "adc_max", "adc_mean", "adc_median", "adc_p10", "adc_p90"];
+        let piece = |values: [f64; 6]| {
+            let of = |(name, value): (&&str, f64)| row(name, Some(value), "");
+            std::iter::once(row("long_axis", Some(12.0), "")).chain(names.iter().zip(values).map(of)).collect()
+        };
+        let pieces =
+            [piece([700.0, 1300.0, 900.0, 880.0, 750.0, 1200.0]), piece([650.0, 1250.0, 950.0, 940.0, 720.0, 1210.0])];
+        let rows: Vec<MeasurementRow> = join(LesionKind::Lesion, &pieces);
+        let value = |name: &str| of(&rows, name).unwrap().value;
+        assert_eq!(names.map(value), [Some(650.0), Some(1300.0), None, None, None, None]);
+    }
+
+    #[test]
     fn uptake_above_one_threshold_is_added_and_above_shares_of_different_maxima_it_is_not() {
         let piece = |suv4: f64, share: f64| {
             vec![

@@ -214,9 +214,9 @@ fn of_label(label: u16, blank: &MeasurementRow, visit: &VisitFacts) -> Vec<Measu
         let uptake = uptake_rows::rows(blank, sizes, visit.pet_facts.as_ref());
         rows.extend(uptake.into_iter().map(|row| MeasurementRow { series_role: pet.role.clone(), ..row }));
     }
-    if let Some(adc) = &visit.adc {
+    if let Some(role) = visit.adc.as_ref().map(|adc| &adc.role).or(visit.adc_unread.as_ref()) {
         let found = diffusion_rows::rows(blank, &sizes.diffusion);
-        rows.extend(found.into_iter().map(|row| MeasurementRow { series_role: adc.role.clone(), ..row }));
+        rows.extend(found.into_iter().map(|row| MeasurementRow { series_role: role.clone(), ..row }));
     }
     rows.extend(distance_rows::of_lesion(blank, label, visit));
     rows.extend(sizes.dose.iter().flat_map(|dose| dose_rows::rows(blank, dose)));

@@ -134,7 +134,8 @@ fn suv(series: &SeriesEntry) -> Result<(), String> {
     if series.nifti.is_some() {
         return Ok(());
     }
-    let slices: Vec<&SliceHeader> = series.headers.iter().collect();
+    let headers = series.headers.unpack();
+    let slices: Vec<&SliceHeader> = headers.iter().collect();
     suv_factor(&slices, &SuvOptions::STANDARD).map(|_| ()).map_err(|reason| format!("SUV is not evaluable: {reason}"))
 }
 

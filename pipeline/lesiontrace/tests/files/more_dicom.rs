@@ -11,7 +11,7 @@ use jiff::civil::{Time, time};
 
 /// The headers of the one series in a folder.
 fn slices(folder: &Path) -> Vec<SliceHeader> {
-    archive::index(folder).unwrap().value.patients[0].timepoints[0].series[0].headers.clone()
+    archive::index(folder).unwrap().value.patients[0].timepoints[0].series[0].headers.unpack()
 }
 
 /// Writes regions, each a square of half the given number of voxels about voxel (12, 11) on three slices of a series.

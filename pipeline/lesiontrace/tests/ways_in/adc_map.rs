@@ -100,6 +100,24 @@ fn what_diffuses_in_a_lesion_stands_beside_its_diameters() {
 }
 
 #[test]
+fn a_map_that_cannot_be_read_leaves_its_numbers_out_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let images = dir.path().join("archive");
+    archive(&images);
+    // As scanners' software writes maps: no number where nothing was computed.
+    let unsound = Volume::from_fn(grid([3.0, 3.0, 5.0]), |at| if at.k == 0 { f32::NAN } else { 900.0 });
+    nifti::write_image(&images.join("MR-1").join(VISITS[1]).join("mr_adc.nii.gz"), &unsound).unwrap();
+    let found = rows(dir.path(), "visit", &["adc_mean", "long_axis"]);
+    assert_eq!(found[0][0]["evaluable"], true);
+    let reason = found[0][1]["reason"].as_str().unwrap();
+    assert!(found[0][1]["value"].is_null() && reason.starts_with("mr_adc cannot be read: "), "{reason}");
+    assert!(!reason.contains(dir.path().to_str().unwrap()) && reason.contains("no number"), "{reason}");
+    assert!(found[1].iter().all(|row| row["evaluable"] == true), "{found:?}");
+    let notes = std::fs::read_to_string(dir.path().join("out-visit/patients/MR-1/notes.json")).unwrap();
+    assert!(notes.contains("series_unread"), "{notes}");
+}
+
+#[test]
 fn a_map_of_another_frame_of_reference_says_nothing() {
     let dir = tempfile::tempdir().unwrap();
     archive(&dir.path().join("archive"));

@@ -102,8 +102,7 @@ fn a_zone_under_two_labels_is_one_zone_and_who_moved_within_one_frame_of_referen
 /// Gives all images the frame of reference of the first visit's.
 fn put_into_one_frame(images: &Path) {
     let index = archive::index(images).unwrap().value;
-    let headers: Vec<_> =
-        index.patients.iter().flat_map(|p| &p.timepoints).flat_map(|t| &t.series).flat_map(|s| &s.headers).collect();
+    let headers: Vec<_> = index.series().flat_map(|s| s.headers.unpack()).collect();
     let padded = |uid: &str| [uid.as_bytes(), &[0_u8; 1][..uid.len() % 2]].concat();
     let first = headers.iter().min_by_key(|h| h.study_date).unwrap();
     let frame = padded(first.frame_uid.as_deref().unwrap());

@@ -7,6 +7,7 @@ use dicom::dictionary_std::tags;
 use dicom::object::InMemDicomObject;
 use jiff::ToSpan;
 use jiff::civil::{DateTime, Time};
+use serde::{Deserialize, Serialize};
 
 use super::enhanced::corrections;
 use crate::dicom::element;
@@ -25,7 +26,7 @@ fn private_tag(object: &InMemDicomObject, (group, offset, creator): Private) -> 
 }
 
 /// The PET attributes of one file, as written.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct PetHeader {
     /// Units (0054,1001).
     pub units: Option<String>,

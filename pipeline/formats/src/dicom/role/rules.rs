@@ -66,7 +66,7 @@ struct Rule {
 }
 
 /// A role a series may have, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoleCandidate {
     /// The role.
     pub role: SeriesRole,

@@ -19,8 +19,8 @@ impl Images {
     /// Reads the headers of an archive.
     pub(super) fn index(root: &Path) -> anyhow::Result<Self> {
         let indexed = archive::index(root)?.value;
-        let headers = indexed.series().flat_map(|series| &series.headers);
-        let files = headers.map(|header| (header.sop_instance_uid.clone(), header.path.clone())).collect();
+        let headers = indexed.series().flat_map(|series| series.headers.unpack());
+        let files = headers.map(|header| (header.sop_instance_uid, header.path)).collect();
         Ok(Self { files, root: root.to_owned() })
     }
 

@@ -336,3 +336,22 @@ fn response(of: &str, word: &str) -> Code {
         (_, other) => Code::new(format!("{of} {other}"), OWN_SCHEME, format!("{of}: {other}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statistics_of_a_map_are_coded_and_percentiles_have_their_own_word() {
+        for (quantity, derivation) in
+            [("adc_mean", "Mean"), ("adc_median", "Median"), ("adc_min", "Minimum"), ("adc_max", "Maximum")]
+        {
+            let (code, how) = concept(quantity);
+            assert_eq!(code, Code::new("113041", "DCM", "Apparent Diffusion Coefficient"), "{quantity}");
+            assert_eq!(how.map(|how| how.meaning), Some(derivation.to_owned()));
+        }
+        let (code, how) = concept("adc_p10");
+        assert_eq!((code, how), (Code::new("adc_p10", OWN_SCHEME, "adc p10"), None));
+        assert_eq!(unit("as stored"), Code::new("1", "UCUM", "no units"));
+    }
+}

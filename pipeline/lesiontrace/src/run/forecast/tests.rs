@@ -1,6 +1,7 @@
 //! Plans made by hand, of sizes whose forecast can be worked out with a pencil.
 
 use formats::archive::{IndexRow, SeriesEntry};
+use formats::dicom::PackedHeaders;
 use formats::dicom::role::SeriesRole;
 use formats::nifti_archive::{NiftiSeries, NiftiUnit};
 use imaging::FrameId;
@@ -38,7 +39,13 @@ fn series(n_voxels: u64, spacing_mm: Option<[f64; 3]>) -> SeriesPlan {
         n_voxels,
         visit,
     };
-    let entry = SeriesEntry { row, headers: Vec::new(), notes: Vec::new(), nifti: Some(file) };
+    let entry = SeriesEntry {
+        row,
+        headers: PackedHeaders::default(),
+        n_voxels: file.n_voxels,
+        notes: Vec::new(),
+        nifti: Some(file),
+    };
     SeriesPlan { role: "ct_portal_venous".to_owned(), entry }
 }
 
@@ -92,6 +99,14 @@ fn means(study: &Study) -> Means<'_> {
     Means { study, network: None, is_prompted: false, has_viewer: false, n_threads: 2, bound: 8 << 30 }
 }
 
+fn taken<'a>(patients: &[&PatientPlan], means: Means<'a>) -> Taken<'a> {
+    let mut taken = Taken::new(means);
+    for patient in patients {
+        taken.add(patient);
+    }
+    taken
+}
+
 #[test]
 fn the_clock_lies_between_all_at_work_and_the_longest_last() {
     let one = |high: f64| Range { low: high / 4.0, high };
@@ -132,20 +147,19 @@ fn memory_is_that_of_those_at_work_and_never_more_than_the_bound_but_for_one_alo
     let study = study();
     let (one, need) = (patient(2, true), 100e6 * 48.0);
     let high = |n: usize, bound: u64| {
-        let patients = vec![&one; n];
-        memory(&patients, Means { bound, ..means(&study) }).high - PROGRAM_BYTES.high
+        taken(&vec![&one; n], Means { bound, ..means(&study) }).memory().high - PROGRAM_BYTES.high
     };
     assert_eq!(high(1, 8 << 30), need);
     assert_eq!(high(3, 64 << 30), need * 2.0, "two threads");
     assert_eq!(high(3, 8 << 30), f64::from(8 << 20) * 1024.0);
     assert_eq!(high(3, 1 << 30), need, "one that needs more runs alone");
-    assert_eq!(n_at_work(&[&one, &one], Means { bound: 8 << 30, ..means(&study) }), 1);
+    assert_eq!(taken(&[&one, &one], Means { bound: 8 << 30, ..means(&study) }).n_at_work(), 1);
 }
 
 #[test]
 fn what_headers_do_not_tell_is_named_with_the_reason() {
     let study = study();
-    let text = |patients: &[&PatientPlan], means: Means<'_>| forecast(patients, means).as_text(2);
+    let text = |patients: &[&PatientPlan], means: Means<'_>| taken(patients, means).forecast().as_text(2);
     let (sound, by_network) = (patient(2, true), patient(2, false));
     assert!(!text(&[&sound], means(&study)).contains("not known"));
     let other = text(&[&sound, &by_network], Means { network: Some(false), ..means(&study) });

@@ -68,6 +68,7 @@ pub(in crate::stages) fn visit(month: i8, frame: &str, shift: [f64; 3]) -> Visit
         arterial_unfit: None,
         pet: None,
         adc: None,
+        adc_unread: None,
         pet_facts: None,
         lesions: vec![instance(7, &ball(RADIUS_MM), (Organ::Liver, LesionKind::Lesion)).unwrap()],
         zones: Vec::new(),
